@@ -1,0 +1,326 @@
+"""What can be set, once: every field with its bounds, its unit, what it does and the reason for its default.
+
+Flags, TOML keys, environment variables and `configs/lan.toml` are all derived from the fields of `Job` and
+`Config`; `settings` reads them. Nothing here imports a heavy library: `--help` and a mistake answer at once.
+"""
+
+import hashlib
+import ipaddress
+import json
+import re
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PORT = 7411
+HTTP_PORT = 7412
+HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
+JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # also a folder, and in discovery records
+
+
+class ConfigError(ValueError):
+    """Every problem of a configuration at once; `problems` holds a sentence each, with where it came from."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = tuple(problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__("\n  - ".join([f"{count} in the configuration:", *problems]))
+
+
+class Address(NamedTuple):
+    """Where a socket listens or connects: a name, an IPv4 or an IPv6 address without brackets, and a port."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read `HOST:PORT` or `[IPV6]:PORT`; port 0 stands for a free one. ValueError says what is wrong."""
+        host, _, port = text.rpartition(":")
+        if not host:
+            raise ValueError(f"{text[:80]!r} is not HOST:PORT, as in 10.0.0.7:{PORT} or [::1]:{PORT}")
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+            raise ValueError(f"{text[:80]!r} does not end in a port, 0 to 65535")
+        return cls(_host(host), int(port))
+
+    def format(self) -> str:
+        """`HOST:PORT`, with brackets around an IPv6 address; `parse` reads it back."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def __str__(self) -> str:
+        return self.format()
+
+
+def _host(text: str) -> str:
+    if text.startswith("[") and text.endswith("]"):
+        return str(ipaddress.IPv6Address(text[1:-1]))
+    if ":" in text:
+        raise ValueError(f"{text[:80]!r}: an IPv6 address needs brackets, as in [::1]:{PORT}")
+    if re.fullmatch(r"[0-9.]+", text):
+        return str(ipaddress.IPv4Address(text))
+    if not HOST_NAME.fullmatch(text):
+        raise ValueError(f"{text[:80]!r} is not a host name or an address")
+    return text
+
+
+@dataclass(frozen=True)
+class Between:
+    """Bounds of a number, both included; "not a number" is outside."""
+
+    low: float
+    high: float
+
+    def __call__(self, value: float) -> None:
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{value} is out of bounds: {self}")
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}"
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """The words a field may hold."""
+
+    words: tuple[str, ...]
+
+    def __call__(self, value: str) -> None:
+        if value not in self.words:
+            raise ValueError(f"{value[:80]!r} is none of {self}")
+
+    def __str__(self) -> str:
+        return ", ".join(self.words)
+
+
+def _job_name(value: str) -> None:
+    if not JOB_NAME.fullmatch(value):
+        raise ValueError(f"{value[:80]!r} is not a job's name: letters, digits, '.', '_', '-', at most 64")
+
+
+def _peer(value: str) -> None:
+    if value not in ("auto", "none") and Address.parse(value).port == 0:
+        raise ValueError(f"{value!r}: a peer's port cannot be 0")
+
+
+def _path(value: str | Path) -> None:
+    if not str(value).strip() or "\0" in str(value):
+        raise ValueError(f"{str(value)[:80]!r} is not a path")
+
+
+def _set(default: Any, check: Callable[[Any], object], unit: str, does: str, reason: str) -> Any:
+    """A field and what `settings` needs of it; MISSING as default makes it required here."""
+    return field(default=default, metadata={"check": check, "unit": unit, "does": does, "reason": reason})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is trained, equal on all nodes of a swarm: it travels in the handshake."""
+
+    job: str = _set(
+        "default",
+        _job_name,
+        "name",
+        "name of the job",
+        "nodes of other names on the same network are left alone",
+    )
+    vector_size: int = _set(
+        128,
+        Between(1, 4096),
+        "dimensions",
+        "length of a word vector",
+        "enough for corpora below a billion words; memory and traffic grow with it",
+    )
+    sg: int = _set(
+        1,
+        Between(0, 1),
+        "choice",
+        "1 is skip-gram, 0 is CBOW (the mean of the window predicts the word)",
+        "skip-gram gives better vectors and is faster here; CBOW wants an alpha of 0.05",
+    )
+    window: int = _set(
+        5,
+        Between(1, 255),
+        "words",
+        "furthest context word on either side",
+        "word2vec's; smaller favours syntax, larger favours topics",
+    )
+    negative: int = _set(
+        5,
+        Between(1, 255),
+        "words",
+        "noise words for each pair",
+        "word2vec's; 5 to 20 for small corpora, 2 to 5 for large ones",
+    )
+    sample: float = _set(
+        1e-4,
+        Between(0, 1),
+        "share of all tokens",
+        "frequency above which a word is thinned out; 0 keeps every token",
+        "the commonest words cost most of the time and teach least",
+    )
+    min_count: int = _set(
+        5,
+        Between(1, 10**9),
+        "occurrences",
+        "words rarer than this in the whole swarm are dropped",
+        "a word met fewer times learns nothing of use",
+    )
+    max_vocab: int = _set(
+        0,
+        Between(0, 2**29),
+        "words",
+        "keep only this many of the most frequent words; 0 keeps all",
+        "set it to bound memory: a word costs 8 bytes a dimension, and as much again for each link",
+    )
+    alpha: float = _set(
+        0.025,
+        Between(1e-6, 1),
+        "step",
+        "learning rate at the start",
+        "word2vec's; it falls with the progress of the whole swarm",
+    )
+    min_alpha: float = _set(
+        0.0001,
+        Between(0, 1),
+        "step",
+        "learning rate at the end",
+        "word2vec's; never above alpha",
+    )
+    epochs: int = _set(
+        3,
+        Between(1, 10_000),
+        "passes",
+        "times every token is trained",
+        "more passes gain little once a corpus has tens of millions of tokens",
+    )
+    seed: int = _set(
+        1,
+        Between(0, 2**32 - 1),
+        "number",
+        "seed of the first vectors",
+        "every node starts from the same vectors without sending them",
+    )
+    ns_exponent: float = _set(
+        0.75,
+        Between(-2, 2),
+        "power",
+        "noise words are drawn by frequency to this power",
+        "word2vec's for text; recommenders do better near or below 0",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One node. Only `job` has to be the same everywhere."""
+
+    corpus: tuple[str, ...] = _set(
+        MISSING,
+        _path,
+        "paths",
+        "this node's text: files, folders, globs",
+        "every node brings its own; there is nothing to guess",
+    )
+    peers: tuple[str, ...] = _set(
+        ("auto",),
+        _peer,
+        "addresses",
+        "auto (nodes found on this network), HOST:PORT of a node, or none",
+        "a local network needs no list; elsewhere one node that answers is enough to meet all",
+    )
+    data_dir: Path = _set(  # noqa: RUF009 (the call makes a field)
+        MISSING,
+        _path,
+        "path",
+        "folder for what must survive a restart",
+        "$STATE_DIRECTORY under systemd, else gossipw2v/JOB in the user's data folder",
+    )
+    listen: str = _set(
+        f"0.0.0.0:{PORT}",
+        Address.parse,
+        "HOST:PORT",
+        "where other nodes connect; port 0 takes a free one",
+        "other machines must reach it; nothing is encrypted, so the network must be trusted",
+    )
+    http: str = _set(
+        f"127.0.0.1:{HTTP_PORT}",
+        Address.parse,
+        "HOST:PORT",
+        "where status, metrics and export answer; port 0 takes a free one",
+        "whoever reads it sees the model, so only this machine may",
+    )
+    min_peers: int = _set(
+        0,
+        Between(0, 10_000),
+        "nodes",
+        "other nodes that must have counted before the vocabulary is frozen",
+        "0 never waits: a node that finds nobody trains alone, and later ones join it",
+    )
+    until_complete: bool = _set(
+        False,
+        bool,
+        "true or false",
+        "leave with exit code 0 when the swarm is done",
+        "a service stays up and serves the result",
+    )
+    threads: int = _set(
+        0,
+        Between(0, 1024),
+        "threads",
+        "training threads; 0 is one for each core this process may use",
+        "training takes every core there is; the network needs little of one",
+    )
+    settle_seconds: float = _set(
+        3.0,
+        Between(0, 3600),
+        "seconds",
+        "quiet time without a new node before the vocabulary is frozen",
+        "discovery on a local network takes about 2 s; words only later nodes know are left out",
+    )
+    exchange_interval: float = _set(
+        0.03,
+        Between(0.001, 3600),
+        "seconds",
+        "shortest pause between two exchanges on a link",
+        "a run of seconds needs some 100 exchanges; long runs, slow links and busy machines stretch it by themselves",
+    )
+    exchange_rows: int = _set(
+        8192,
+        Between(1, 262_144),
+        "rows",
+        "rows that each end puts into one exchange at most",
+        "1 MiB at 128 dimensions; twice as many cost twice the bytes and gain no quality",
+    )
+    children: int = _set(
+        4,
+        Between(1, 64),
+        "links",
+        "nodes that may link below this one",
+        "each costs a copy of the model; 4 keep 300 nodes within five steps of the root",
+    )
+    log_level: str = _set(
+        "info",
+        OneOf(("debug", "info", "warning", "error")),
+        "level",
+        "least important line to log",
+        "what a person wants to know and no more",
+    )
+    log_format: str = _set(
+        "auto",
+        OneOf(("auto", "text", "json")),
+        "format",
+        "auto is text on a terminal and JSON elsewhere",
+        "people and programs are both served without asking",
+    )
+    job: Job = field(default_factory=Job)
+
+
+def job_fields(job: Job) -> dict[str, str | int | float]:
+    """The job as the handshake sends it: field name to scalar, in the order of the class."""
+    return asdict(job)
+
+
+def job_digest(job: Job) -> bytes:
+    """16 bytes, equal for equal jobs on every machine: blake2b over JSON, sorted keys, shortest floats."""
+    canonical = json.dumps(job_fields(job), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.blake2b(canonical.encode(), digest_size=16, person=b"gossipw2v job").digest()
