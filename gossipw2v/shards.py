@@ -1,0 +1,177 @@
+"""A node's text as word ids, encoded once and kept in the data directory, so that no later epoch reads text.
+
+A shard file is a header of 128 bytes and little-endian int32 ids. It is written under a temporary name, synced,
+renamed, and never changed again, so a file with the right name is whole or damaged by someone else; its checksums
+tell. It is memory-mapped; pages that training has read are handed back (`Shard.forget`) and cost the node no memory. A
+mapping dies of SIGBUS if its file is cut short meanwhile; nothing of ours does that (a new shard is a new file), and
+whoever can write to the data directory can do worse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossipw2v.corpus import Progress, Reader, Stop, Tally
+from gossipw2v.durable import replacing, sweep
+from gossipw2v.scanner import END, WordIndex
+from gossipw2v.vocab import Vocab
+
+VERSION = 1
+KEEP = 3  # encodings kept: this one, and two to come back to when text or vocabulary change to and fro
+HEADER_BYTES = 128  # keeps the ids aligned to cache lines
+
+_MAGIC = b"GW2VSHRD"
+_FIELDS = struct.Struct("<8sIIQQ16s16s16s")
+_SUFFIX = ".shard"
+_HASH_BYTES = 1 << 22
+
+
+class ShardError(ValueError):
+    """An encoding that cannot be read or written; the message names the file and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """`tokens`: read-only int32[n], word ids, and END after each sentence, never twice in a row.
+
+    `words`: how many of them are word ids; `reused`: nothing was encoded; `broken`: damaged files replaced.
+    """
+
+    tokens: NDArray[np.int32]
+    words: int
+    path: Path
+    reused: bool = False
+    broken: int = 0
+    mapping: mmap.mmap | None = None
+
+    def forget(self) -> None:
+        """Hand back the pages that were read: they stay in the kernel's cache, and come again when they are needed."""
+        if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self.mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def encode(
+    files: Sequence[Path],
+    vocab: Vocab,
+    folder: Path,
+    corpus_digest: bytes,
+    progress: Progress | None = None,
+    should_stop: Stop | None = None,
+) -> Shard:
+    """The text of `files` as ids of `vocab`, from `folder` if it was encoded before; other words are left out.
+
+    One process at a time may use `folder`. Raises ShardError when it cannot be written, CorpusError, or Stopped.
+    """
+    with _naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder, f"*{_SUFFIX}")
+        path = folder / f"{corpus_digest.hex()}-{vocab.digest.hex()}{_SUFFIX}"
+        found = path.exists()
+    if found:
+        try:
+            return open_shard(path, corpus_digest, vocab.digest)
+        except ShardError:
+            path.unlink(missing_ok=True)
+    blocks = Reader(progress=progress, should_stop=should_stop).run(files, WordIndex(vocab.words).encode, Tally())
+    with _naming(folder):
+        _write(path, blocks, corpus_digest + vocab.digest)
+        _drop_old(folder, path)
+    shard = open_shard(path, corpus_digest, vocab.digest)
+    return replace(shard, reused=False, broken=int(found))
+
+
+def open_shard(path: Path, corpus_digest: bytes, vocab_digest: bytes) -> Shard:
+    """Map a shard file after checking all of it (about 1 GB/s). Raises ShardError if it is not what was asked for."""
+    with _naming(path), path.open("rb") as file:
+        number, words, checksum = _read_header(path, file.read(HEADER_BYTES), corpus_digest + vocab_digest)
+        if os.fstat(file.fileno()).st_size != HEADER_BYTES + 4 * number:
+            raise ShardError(f"{path}: is cut short or too long for {number:,} ids")
+        if _checksum(file) != checksum:
+            raise ShardError(f"{path}: the ids do not match their checksum")
+        os.utime(path)  # the last one used is the last one dropped
+        if not number:  # an empty mapping is an error
+            return Shard(np.empty(0, np.int32), 0, path, reused=True)
+        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    tokens = np.frombuffer(mapping, "<i4", number, HEADER_BYTES)
+    return Shard(tokens, words, path, reused=True, mapping=mapping)
+
+
+def _write(path: Path, blocks: Iterator[NDArray[np.int32]], identity: bytes) -> None:
+    """Write the ids of `blocks` to `path`, which then has them all, or does not exist."""
+    with replacing(path) as file:
+        file.write(bytes(HEADER_BYTES))
+        number, words, checksum = _write_ids(file, blocks)
+        file.seek(0)
+        file.write(_header(number, words, identity, checksum))
+
+
+def _write_ids(file: IO[bytes], blocks: Iterator[NDArray[np.int32]]) -> tuple[int, int, bytes]:
+    digest = hashlib.blake2b(digest_size=16)
+    number, words, last = 0, 0, END
+    for block in blocks:
+        ids = block[1:] if block.size and block[0] == END == last else block
+        if not ids.size:
+            continue
+        last = int(ids[-1])
+        number += ids.size
+        words += int(np.count_nonzero(ids >= 0))
+        data = ids.astype("<i4", copy=False).tobytes()
+        digest.update(data)
+        file.write(data)
+    return number, words, digest.digest()
+
+
+def _header(number: int, words: int, identity: bytes, checksum: bytes) -> bytes:
+    fields = _FIELDS.pack(_MAGIC, VERSION, HEADER_BYTES, number, words, identity[:16], identity[16:], checksum)
+    return (fields + _hash(fields)).ljust(HEADER_BYTES, b"\0")
+
+
+def _read_header(path: Path, header: bytes, identity: bytes) -> tuple[int, int, bytes]:
+    if len(header) != HEADER_BYTES or not header.startswith(_MAGIC):
+        raise ShardError(f"{path}: is not a shard, or cut short")
+    _, version, _, number, words, corpus, vocab, checksum = _FIELDS.unpack_from(header)
+    if version != VERSION:
+        raise ShardError(f"{path}: is of version {version}, this program reads {VERSION}")
+    if header != _header(number, words, corpus + vocab, checksum):
+        raise ShardError(f"{path}: the header is damaged")
+    if corpus + vocab != identity:
+        raise ShardError(f"{path}: belongs to another text or vocabulary")
+    return number, words, checksum
+
+
+def _checksum(file: IO[bytes]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    while data := file.read(_HASH_BYTES):
+        digest.update(data)
+    return digest.digest()
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _drop_old(folder: Path, current: Path) -> None:
+    """Keep the KEEP shards used last; a clock that jumped costs an encoding, no more."""
+    others = [path for path in folder.glob(f"*{_SUFFIX}") if path != current]
+    others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for path in others[KEEP - 1 :]:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ShardError(f"{path}: {error.strerror or error}: check the data directory's space and owner") from error
