@@ -1,0 +1,253 @@
+"""The replica: both matrices of a node, and the only place where their rows change hands.
+
+`weights` float32[2V, D] holds `syn0` above `syn1neg`; `updates` int64[2V] counts the training pairs each row has
+seen, its own and merged ones. Every link has a reference (what both of its ends last agreed on) and remembers which
+updates the other end has; a row with more is *pending* on the link.
+
+Trainer threads write rows while this class reads and merges them, without locks (Hogwild): a race loses one update of
+one row at most. The references are touched by this class alone, so both ends of a link keep theirs bit for bit equal.
+All methods but the properties run in one thread, the merger's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossipw2v import rows as rowwise
+from gossipw2v.delta import Batch, RowDelta, check
+from gossipw2v.merge import COLLECTIVE, Spectrum, flat, hessian, loosen, spectrum
+
+TOLERANCE = 1e-4  # of a row's norm: residuals below it are not worth a frame when all training is over
+LARGEST = 64.0  # no honest value moves by more: rows have norms of 1 to 10
+MOST_COUNT = np.iinfo(np.uint32).max
+
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """A sample of n training pairs, word ids int32.
+
+    `inputs` [n, m]: the words whose mean is the input vector, -1 where there are fewer than m; `outputs` [n];
+    `noise` [n, negative].
+    """
+
+    inputs: Ids
+    outputs: Ids
+    noise: Ids
+
+
+@dataclass(slots=True)
+class _Link:
+    """One link's view: what both ends hold, and what the other end has seen."""
+
+    reference: Floats
+    seen: NDArray[np.int64]
+    sent_at: NDArray[np.int32]
+    settled: NDArray[np.bool_]
+    catch_up: bool
+    exchange: int = 1
+
+
+@dataclass(slots=True)
+class Model:
+    """`initial()` makes the vectors that every node of the job starts from, float32[2V, D].
+
+    `budget`: pending rows that one end puts into one exchange.
+    """
+
+    initial: Callable[[], Floats]
+    budget: int
+    alpha: float = 0.025
+    weights: Floats = field(init=False)
+    updates: NDArray[np.int64] = field(init=False)
+    spectra: tuple[Spectrum, Spectrum] = field(init=False)
+    broken: int = 0
+    links: dict[bytes, _Link] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.weights = self.initial()
+        self.updates = np.zeros(len(self.weights), np.int64)
+        self.spectra = (flat(self.vector_size), flat(self.vector_size))
+
+    @property
+    def vector_size(self) -> int:
+        """D."""
+        return int(self.weights.shape[1])
+
+    @property
+    def syn0(self) -> Floats:
+        """The input vectors, a view float32[V, D]."""
+        return self.weights[: len(self.weights) // 2]
+
+    @property
+    def syn1neg(self) -> Floats:
+        """The output vectors, a view float32[V, D]."""
+        return self.weights[len(self.weights) // 2 :]
+
+    # -- links ----------------------------------------------------------------------------------------------
+
+    def open_link(self, link: bytes, overlap: bool, catch_up: bool) -> None:
+        """Start a link from the initial vectors. With `overlap` a row's first exchange is an AdaSum."""
+        n = len(self.weights)
+        self.links[link] = _Link(
+            reference=self.initial(),
+            seen=np.zeros(n, np.int64),
+            sent_at=np.zeros(n, np.int32),
+            settled=np.full(n, not overlap),
+            catch_up=catch_up,
+        )
+
+    def drop_link(self, link: bytes) -> None:
+        """Forget a link."""
+        self.links.pop(link, None)
+
+    def collect(self, link: bytes, flush: bool) -> Batch:
+        """The child's half of a push: the most pending rows, quantised. KeyError if the link is gone."""
+        state = self.links[link]
+        rows, pending, unsent = self._pending(state, flush)
+        counts = self._unseen(state, rows)
+        coded = self._room(rows)
+        self.broken += rowwise.collect_rows(self.weights, state.reference, rows, coded)
+        return self._batch(state, RowDelta(rows, counts, *coded), rows, pending, unsent)
+
+    def merge(self, link: bytes, delta: RowDelta, flush: bool, overlap: bool) -> Batch:
+        """The parent's half: merge a child's rows with the pending ones here, and answer with the result.
+
+        DeltaError if `delta` does not fit the model; nothing has changed then.
+        """
+        check(delta, len(self.weights), self.vector_size, LARGEST)
+        state = self.links[link]
+        own, pending, unsent = self._pending(state, flush)
+        rows = self._either(delta.rows, own)
+        at, theirs = _spread(delta, rows)
+        ours = self._unseen(state, rows)
+        apart = state.settled[rows] & (not overlap)
+        coded = self._room(rows)
+        pushed = rowwise.frozen(rowwise.Coded(delta.scales, delta.values))
+        arguments = (at, np.stack((theirs, ours)), apart, self._curves(), coded)
+        self.broken += rowwise.merge_rows(self.weights, state.reference, rows, pushed, *arguments)
+        self._credit(state, rows, theirs, ours)
+        return self._batch(state, RowDelta(rows, ours, *coded), own, pending, unsent)
+
+    def settle(self, link: bytes, sent: RowDelta, answer: RowDelta) -> None:
+        """The child's end of an exchange: take the parent's merged rows for what was sent.
+
+        What was trained here since the rows were collected (all that was trained, for rows that were not sent) went
+        on beside what the answer brings, so the two are merged by the same rule; the difference stays pending.
+        DeltaError if `answer` does not fit the model; nothing has changed then.
+        """
+        check(answer, len(self.weights), self.vector_size, 2 * LARGEST)
+        state = self.links[link]
+        rows = answer.rows.copy()  # from the wire it is read-only, for which the loops would be compiled once more
+        at, ours = _spread(sent, rows)
+        unseen = self._unseen(state, rows)
+        since = unseen - np.minimum(unseen, ours)
+        apart = state.settled[rows]
+        coded = rowwise.frozen(rowwise.Coded(answer.scales, answer.values))
+        gone = rowwise.frozen(rowwise.Coded(sent.scales, sent.values))
+        arguments = (gone, at, coded, np.stack((since, answer.counts)), apart, self._curves())
+        self.broken += rowwise.settle_rows(self.weights, state.reference, rows, *arguments)
+        self._credit(state, rows, answer.counts, ours)
+
+    def _credit(self, state: _Link, rows: Ids, theirs: NDArray[np.uint32], ours: NDArray[np.uint32]) -> None:
+        """The other end's updates count here, and neither they nor the own ones need go back to it.
+
+        Where histories overlapped, most of the other end's were counted before: such a row counts one.
+        """
+        credit = np.where(state.settled[rows], theirs, np.minimum(theirs, 1)).astype(np.uint32)
+        rowwise.add_counts(self.updates, rows, credit)
+        rowwise.add_counts(state.seen, rows, credit)
+        rowwise.add_counts(state.seen, rows, ours)
+        state.settled[rows] = True
+
+    def _batch(self, state: _Link, delta: RowDelta, chosen: Ids, pending: int, unsent: int) -> Batch:
+        state.exchange += 1
+        state.sent_at[delta.rows] = state.exchange
+        return Batch(delta, pending - len(chosen), max(0, unsent - len(chosen)))
+
+    def _either(self, one: Ids, other: Ids) -> Ids:
+        """The rows in either, ascending."""
+        marked = np.zeros(len(self.weights), np.bool_)
+        marked[one] = marked[other] = True
+        return np.flatnonzero(marked).astype(np.int32)
+
+    def _room(self, rows: Ids) -> rowwise.Coded:
+        return rowwise.Coded(np.empty(len(rows), np.float32), np.empty((len(rows), self.vector_size), np.int8))
+
+    def _curves(self) -> tuple[rowwise.Curve, rowwise.Curve]:
+        one, other = (
+            rowwise.Curve(curve.directions, (np.append(curve.curvatures, curve.rest) * self.alpha).astype(np.float32))
+            for curve in self.spectra
+        )
+        return one, other
+
+    def _pending(self, state: _Link, flush: bool) -> tuple[Ids, int, int]:
+        """At most a budget of pending rows, ascending; how many are pending, and how many were never exchanged.
+
+        The more updates and the longer ago, the sooner: a rare row's turn comes, however busy the others are.
+        """
+        behind = self.updates - state.seen
+        waiting = behind > 0
+        if flush:
+            unequal = np.empty(len(behind), np.bool_)
+            rowwise.unequal_rows(self.weights, state.reference, np.float32(TOLERANCE), unequal)
+            waiting |= unequal
+        rows = np.flatnonzero(waiting)
+        never = state.sent_at[rows] == 0
+        if (surplus := len(rows) - self.budget) > 0:
+            urgency = np.maximum(behind[rows], 1) * (state.exchange - state.sent_at[rows]).astype(np.float64)
+            if state.catch_up:
+                urgency[never] += float(np.iinfo(np.int64).max)
+            chosen = rows[np.argpartition(urgency, surplus)[surplus:]]
+        else:
+            chosen = rows
+        unsent = int(never.sum()) if state.catch_up else 0
+        if state.catch_up and not unsent:
+            state.catch_up = False
+        return np.sort(chosen).astype(np.int32), len(rows), unsent
+
+    def _unseen(self, state: _Link, rows: Ids) -> NDArray[np.uint32]:
+        behind: NDArray[np.int64] = self.updates[rows] - state.seen[rows]
+        return behind.clip(0, MOST_COUNT).astype(np.uint32)
+
+    # -- curvature ------------------------------------------------------------------------------------------
+
+    def learn_curvature(self, pairs: Pairs) -> None:
+        """Estimate both spectra from a sample of training pairs, if there are any.
+
+        `updates` counts true pairs of an input row, each of which comes with `negative` noise pairs: hence the factor.
+        All rows of a mean take its whole gradient, so that for them too it is the mean's curvature that counts.
+        """
+        if not len(pairs.outputs):
+            return
+        negative = pairs.noise.shape[1]
+        means = self._means(pairs.inputs)
+        others = np.concatenate([pairs.outputs, pairs.noise.ravel()])
+        inner, outer = np.concatenate([means, np.repeat(means, negative, axis=0)]), self.syn1neg[others]
+        if not (np.isfinite(inner).all() and np.isfinite(outer).all()):
+            return
+        self.spectra = (
+            spectrum(hessian(outer, inner) * (1 + negative)),
+            loosen(spectrum(hessian(inner, outer)), COLLECTIVE),
+        )
+
+    def _means(self, inputs: Ids) -> Floats:
+        """The input vectors float32[n, D]: means of the rows of `inputs`, but for -1."""
+        there = (inputs >= 0)[:, :, None]
+        means: Floats = np.where(there, self.syn0[inputs], np.float32(0)).sum(axis=1) / there.sum(axis=1)
+        return means.astype(np.float32)
+
+
+def _spread(delta: RowDelta, rows: Ids) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
+    """Where each of the wider set of `rows` stands in `delta` (-1: nowhere), and its count there."""
+    places = np.searchsorted(rows, delta.rows)
+    at = np.full(len(rows), -1, np.int32)
+    counts = np.zeros(len(rows), np.uint32)
+    at[places], counts[places] = np.arange(len(delta), dtype=np.int32), delta.counts
+    return at, counts

@@ -1,0 +1,167 @@
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, import-untyped"
+"""Vectors of `LANES` floats in LLVM's terms: how to read, write, sum and transform them in compiled code.
+
+LLVM splits such a vector into what the machine has (AVX2, NEON): the code is the same everywhere, and the results too
+but for rounding. `tiles` makes intrinsics of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+LANES = 16
+
+VECTOR = ir.VectorType(ir.FloatType(), LANES)
+I64, I32 = ir.IntType(64), ir.IntType(32)
+FAST = ("fast",)  # lets multiplications and additions become FMAs
+
+# tanh(t) = t * odd(t^2) / even(t^2) for |t| < 7.9: Eigen's rational approximation, to a few units in the last place
+_BOUND = 7.9
+_ODD = (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08,
+        1.48572235717979e-05, 6.37261928875436e-04, 4.89352455891786e-03)  # fmt: skip
+_EVEN = (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
+
+
+def integer(value: int):
+    """An int64 constant."""
+    return ir.Constant(I64, value)
+
+
+def same(value: float):
+    """The vector whose lanes all hold a constant."""
+    return ir.Constant(VECTOR, [float(np.float32(value))] * LANES)
+
+
+def call(builder, name: str, result, args):
+    """Call an LLVM intrinsic by name."""
+    function_type = ir.FunctionType(result, [arg.type for arg in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), args)
+
+
+def fma(builder, x, y, z):
+    """`x * y + z`."""
+    return builder.fadd(builder.fmul(x, y, flags=FAST), z, flags=FAST)
+
+
+def _shuffle(builder, x, y, lanes):
+    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, LANES), lanes))
+
+
+def splat(builder, value):
+    """The vector whose lanes all hold `value`."""
+    empty = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
+    first = builder.insert_element(empty, value, ir.Constant(I32, 0))
+    return _shuffle(builder, first, empty, [0] * LANES)
+
+
+class Array:
+    """A 1-d or 2-d array argument: addresses of its rows and elements."""
+
+    def __init__(self, context, builder, numba_type, value):
+        self._builder = builder
+        array = context.make_array(numba_type)(context, builder, value)
+        self._data = array.data
+        self.width = builder.extract_value(array.shape, numba_type.ndim - 1)
+        self._stride = builder.extract_value(array.strides, 0)
+
+    def row(self, index, plus: int = 0):
+        """Address of row (or element) `index + plus`."""
+        b = self._builder
+        offset = b.mul(self._stride, b.add(index, integer(plus)))
+        return b.inttoptr(b.add(b.ptrtoint(self._data, I64), offset), self._data.type)
+
+
+class Span:
+    """`LANES` floats from column `at` on: how to read and write them in a row."""
+
+    def __init__(self, builder, at, mask=None):
+        self._builder, self._at, self._mask = builder, at, mask
+
+    def _address(self, row):
+        return self._builder.bitcast(self._builder.gep(row, [self._at]), VECTOR.as_pointer())
+
+    def load(self, row, align: int = 4):
+        """The floats of `row`, zeros where the mask is off; `align` is what the address is a multiple of."""
+        address = self._address(row)
+        if self._mask is None:
+            return self._builder.load(address, align=align)
+        args = [address, ir.Constant(I32, align), self._mask, same(0.0)]
+        return call(self._builder, f"llvm.masked.load.v{LANES}f32.p0", VECTOR, args)
+
+    def store(self, vector, row, align: int = 4) -> None:
+        """Write them to `row`, but where the mask is off."""
+        address = self._address(row)
+        if self._mask is None:
+            self._builder.store(vector, address, align=align)
+            return
+        args = [vector, address, ir.Constant(I32, align), self._mask]
+        call(self._builder, f"llvm.masked.store.v{LANES}f32.p0", ir.VoidType(), args)
+
+
+def each_span(builder, width, body: Callable[[Span], None], *, whole: bool) -> None:
+    """Emit a loop of `body` over a row; `whole` promises that `width` is a multiple of `LANES`."""
+    end = width if whole else builder.and_(width, integer(-LANES))
+    with cgutils.for_range_slice(builder, integer(0), end, integer(LANES), inc=True) as (at, _):
+        body(Span(builder, at))
+    if not whole:
+        with builder.if_then(builder.icmp_signed("<", end, width)):
+            lanes = ir.Constant(ir.VectorType(I32, LANES), list(range(LANES)))
+            rest = splat(builder, builder.trunc(builder.sub(width, end), I32))
+            body(Span(builder, end, builder.icmp_signed("<", lanes, rest)))
+
+
+def sums(builder, vectors):
+    """Lane `i * LANES / n` of the result is the sum of the lanes of vector i of n (a power of two).
+
+    Two vectors' halves are put side by side and added, then their quarters, and so on: 15 additions for 16 sums.
+    """
+    half = LANES // 2
+    while half:
+        n = len(vectors) // 2
+        if n:
+            blocks = [start + side for start in range(0, LANES, 2 * half) for side in (0, LANES)]
+            low = [lane for block in blocks for lane in range(block, block + half)]
+            pairs, high = list(zip(vectors[:n], vectors[n:], strict=True)), [lane + half for lane in low]
+        else:
+            pairs = [(vectors[0], vectors[0])]
+            low, high = list(range(LANES)), [lane ^ half for lane in range(LANES)]
+        vectors = [
+            builder.fadd(_shuffle(builder, x, y, low), _shuffle(builder, x, y, high), flags=FAST) for x, y in pairs
+        ]
+        half //= 2
+    return vectors[0]
+
+
+def sigmoid(builder, x):
+    """Logistic function to about 1e-6; no table to miss the cache, no branch."""
+    b = builder
+    t = b.fmul(x, same(0.5), flags=FAST)
+    t = call(b, f"llvm.maxnum.v{LANES}f32", VECTOR, [t, same(-_BOUND)])
+    t = call(b, f"llvm.minnum.v{LANES}f32", VECTOR, [t, same(_BOUND)])
+    square = b.fmul(t, t, flags=FAST)
+    odd, even = same(_ODD[0]), same(_EVEN[0])
+    for c in _ODD[1:]:
+        odd = fma(b, odd, square, same(c))
+    for c in _EVEN[1:]:
+        even = fma(b, even, square, same(c))
+    tanh = b.fdiv(b.fmul(t, odd, flags=FAST), even, flags=FAST)
+    return fma(b, tanh, same(0.5), same(0.5))
+
+
+def lower(emit):
+    """Code generator of an intrinsic: `emit(builder, *arguments)` with arrays as `Array`."""
+
+    def generate(context, builder, signature, values):
+        arguments = [
+            Array(context, builder, kind, value) if isinstance(kind, types.Array) else value
+            for kind, value in zip(signature.args, values, strict=True)
+        ]
+        emit(builder, *arguments)
+        return context.get_dummy_value()
+
+    return generate

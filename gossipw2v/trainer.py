@@ -1,0 +1,199 @@
+"""Training: one thread a core, each over its own part of the shard, calling compiled kernels that release the GIL.
+
+Threads share the matrices without locks (Hogwild, Niu et al. 2011). `alpha` falls with the progress of the whole
+swarm, so that N nodes decay like one machine; alone, and with one thread, it depends on nothing but the seed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossipw2v import kernels
+from gossipw2v.model import Model, Pairs
+
+SLICE = 20_000  # tokens a kernel call: some 10 ms, so that a stop or a new alpha is not kept waiting
+FORGET = 50 * SLICE  # tokens between calls of `forget`: 4 MB of text
+NICE = 5  # steps of priority below the rest of the process
+RECENT = 0.9  # weight of the past in the loss that is shown
+
+Tokens = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train; gensim's names and meanings."""
+
+    window: int
+    negative: int
+    sample: float
+    alpha: float
+    min_alpha: float
+    epochs: int
+    ns_exponent: float
+    seed: int
+    threads: int
+    sg: int = 1
+
+
+@dataclass(slots=True)
+class Trainer:
+    """Trains `model` on `tokens` (int32 word ids, -1 between sentences); `counts` int64[V] of the vocabulary.
+
+    `others` is (trained, total) tokens of the rest of the swarm; the owner keeps it up to date. `forget` is called now
+    and then, to hand back what a mapped text takes of memory.
+    """
+
+    model: Model
+    tokens: Tokens
+    counts: NDArray[np.int64]
+    recipe: Recipe
+    others: tuple[int, int] = (0, 0)
+    forget: Callable[[], None] | None = None
+    failure: BaseException | None = None
+    keep: NDArray[np.uint32] = field(init=False)
+    noise: NDArray[np.uint64] = field(init=False)
+    words: int = field(init=False)
+    loss: float | None = None
+    _trained: list[int] = field(init=False)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _clock: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.keep = kernels.keep_table(self.counts, self.recipe.sample)
+        self.noise = kernels.noise_table(self.counts, self.recipe.ns_exponent)
+        self.words = self._count()
+        self._trained = [0] * self.recipe.threads
+
+    @property
+    def trained(self) -> int:
+        """In-vocabulary tokens trained so far, every epoch's."""
+        return sum(self._trained)
+
+    @property
+    def total(self) -> int:
+        """In-vocabulary tokens to train: the shard times the epochs."""
+        return self.words * self.recipe.epochs
+
+    @property
+    def done(self) -> bool:
+        """Whether the shard has had its epochs."""
+        return self.trained >= self.total
+
+    @property
+    def alpha(self) -> float:
+        """The step size that the swarm's progress asks for."""
+        trained, total = self.others
+        ratio = (self.trained + trained) / max(1, self.total + total)
+        return max(self.recipe.min_alpha, self.recipe.alpha * (1 - ratio))
+
+    @property
+    def words_per_second(self) -> float:
+        """Tokens a second since the start, until the end."""
+        if not self._clock:
+            return 0.0
+        end = self._clock[1] if len(self._clock) > 1 else time.monotonic()
+        return self.trained / max(end - self._clock[0], 1e-9)
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._clock.append(time.monotonic())
+        for n in range(self.recipe.threads):
+            thread = threading.Thread(target=self._guarded, args=(n,), name=f"train-{n}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        """Ask the threads to end, and wait; returns whether all did."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout)
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _guarded(self, n: int) -> None:
+        _give_way()
+        try:
+            self._run(n)
+        except BaseException as error:  # a thread's death must be seen by the daemon
+            self.failure = error
+        if self.done and len(self._clock) == 1:
+            self._clock.append(time.monotonic())
+
+    def _run(self, n: int) -> None:
+        part = self._part(n)
+        recipe = self.recipe
+        state = kernels.rng_state(recipe.seed, n)
+        scratch = kernels.make_scratch(self.model.vector_size, recipe.window, recipe.negative)
+        syn0, syn1neg, updates = self.model.syn0, self.model.syn1neg, self.model.updates
+        train = kernels.sgns_train if recipe.sg else kernels.cbow_train
+        for _ in range(recipe.epochs):
+            for start in range(0, len(part), SLICE):
+                if self._stop.is_set():
+                    return
+                tokens = part[start : start + SLICE]
+                params = kernels.Params(recipe.window, recipe.negative, self.alpha)
+                pairs, loss = train(tokens, syn0, syn1neg, updates, self.keep, self.noise, params, state, scratch)
+                self._trained[n] += int(np.count_nonzero(tokens >= 0))
+                self._note_loss(pairs, loss)
+                if self.forget is not None and start % FORGET == 0:
+                    self.forget()
+
+    def _count(self) -> int:
+        words = 0
+        for at in range(0, len(self.tokens), FORGET):
+            words += int(np.count_nonzero(self.tokens[at : at + FORGET] >= 0))
+            if self.forget is not None:
+                self.forget()
+        return words
+
+    def _part(self, n: int) -> Tokens:
+        """Thread `n`'s share of the shard."""
+        size, threads = len(self.tokens), self.recipe.threads
+        return self.tokens[size * n // threads : size * (n + 1) // threads]
+
+    def _note_loss(self, pairs: int, loss: float) -> None:
+        if pairs and loss:
+            mean = loss / pairs
+            self.loss = mean if self.loss is None else RECENT * self.loss + (1 - RECENT) * mean
+
+    def sample_pairs(self, n: int, rng: np.random.Generator) -> Pairs:
+        """About `n` training pairs, drawn as training draws them; none where there is no text."""
+        window, skipgram = self.recipe.window, bool(self.recipe.sg)
+        centers = rng.integers(0, max(1, len(self.tokens)), 4 * n if len(self.tokens) else 0)
+        reach = rng.integers(1, window + 1, (len(centers), 1))
+        one = reach * rng.choice((-1, 1), reach.shape)
+        offsets = one if skipgram else np.delete(np.arange(-window, window + 1), window)
+        words, around = self._kept(centers, rng), self._kept(centers[:, None] + offsets, rng)
+        around[np.abs(np.broadcast_to(offsets, around.shape)) > reach] = -1
+        good = (words >= 0) & (around >= 0).any(axis=1)
+        words, around = words[good][:n], around[good][:n]
+        noise = self._draw_noise(rng, len(words) * self.recipe.negative).reshape(len(words), self.recipe.negative)
+        return Pairs(words[:, None], around[:, 0], noise) if skipgram else Pairs(around, words, noise)
+
+    def _kept(self, places: NDArray[np.int64], rng: np.random.Generator) -> Tokens:
+        """The words at some places of the text; -1 where there is none, or where subsampling takes it away."""
+        inside = (places >= 0) & (places < len(self.tokens))
+        words = np.full(places.shape, -1, np.int32)
+        words[inside] = self.tokens[places[inside]]
+        stay = rng.integers(0, 1 << 32, words.shape, dtype=np.uint64) <= self.keep[words]
+        return np.where(stay, words, np.int32(-1))
+
+    def _draw_noise(self, rng: np.random.Generator, n: int) -> Tokens:
+        weights = np.cumsum(self.counts.astype(np.float64) ** self.recipe.ns_exponent)
+        words: NDArray[np.int64] = np.searchsorted(weights, rng.random(n) * weights[-1], side="right")
+        return words.astype(np.int32)
+
+
+def _give_way() -> None:
+    """Lower this thread's priority: merging and messages take little and must not queue behind training."""
+    with contextlib.suppress(OSError, AttributeError):  # not Linux, or not allowed: then all are equal
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICE)

@@ -1,0 +1,216 @@
+"""Training in threads: all tokens of all epochs, alpha as the swarm's progress asks, bits that repeat, a clean stop."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gossipw2v import kernels
+from gossipw2v.learner import initial_weights
+from gossipw2v.model import Model
+from gossipw2v.trainer import SLICE, Recipe, Trainer
+from gossipw2v.vocab import Vocab
+
+SIZE = 16
+NAMES = [b"w%03d" % number for number in range(200)]
+UNTRAINED = 6 * np.log(2)
+
+
+def a_text(sentences: int = 3000, seed: int = 1) -> NDArray[np.int32]:
+    """Sentences of ten words, each about one of twenty topics: there is something to learn."""
+    rng = np.random.default_rng(seed)
+    words = rng.integers(0, 20, (sentences, 1)) * 10 + rng.integers(0, 10, (sentences, 10))
+    ends = np.full((sentences, 1), -1)
+    return np.hstack([words, ends]).astype(np.int32).ravel()
+
+
+def make(tokens: NDArray[np.int32], **changes: Any) -> Trainer:
+    given = {"window": 5, "negative": 5, "sample": 0.0, "alpha": 0.05, "min_alpha": 1e-4, "epochs": 3}
+    recipe = Recipe(**{**given, "ns_exponent": 0.75, "seed": 1, "threads": 1, **changes})
+    counts = np.bincount(tokens[tokens >= 0], minlength=len(NAMES)).astype(np.int64) + 1
+    vocab = Vocab(NAMES, counts)
+    return Trainer(Model(lambda: initial_weights(vocab, recipe.seed, SIZE), 100), tokens, counts, recipe)
+
+
+@contextmanager
+def running(trainer: Trainer) -> Iterator[Trainer]:
+    trainer.start()
+    try:
+        yield trainer
+    finally:
+        assert trainer.stop(60)
+
+
+def train(trainer: Trainer) -> Trainer:
+    """To the end."""
+    with running(trainer):
+        for thread in trainer._threads:
+            thread.join(60)
+    if trainer.failure is not None:
+        raise trainer.failure
+    return trainer
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_every_token_of_every_epoch_is_trained(threads: int) -> None:
+    trainer = train(make(a_text(), threads=threads))
+    assert trainer.trained == trainer.total == 3 * 30_000
+    assert trainer.done
+    assert trainer.words_per_second > 0
+    assert np.isfinite(trainer.model.weights).all()
+    assert (trainer.model.updates > 0).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_training_learns_what_stands_together(threads: int) -> None:
+    trainer = train(make(a_text(), epochs=10, threads=threads))
+    assert trainer.loss is not None
+    assert trainer.loss < 0.8 * UNTRAINED
+    unit = trainer.model.syn0 / np.linalg.norm(trainer.model.syn0, axis=1, keepdims=True)
+    alike = (unit @ unit.T).reshape(20, 10, 20, 10).mean(axis=(1, 3))
+    assert (alike.argmax(axis=1) == np.arange(20)).all()
+
+
+def test_the_loss_falls() -> None:
+    early, late = train(make(a_text(), epochs=1)), train(make(a_text(), epochs=10))
+    assert early.loss is not None
+    assert late.loss is not None
+    assert late.loss < early.loss < 1.05 * UNTRAINED
+
+
+def test_a_mapped_text_is_forgotten_while_it_is_counted_and_in_every_epoch() -> None:
+    trainer, calls = make(a_text()), []
+    trainer.forget = lambda: calls.append(trainer.trained)
+    assert trainer._count() == 30_000
+    assert calls == [0]
+    train(trainer)
+    assert [at // 30_000 for at in calls[1:]] == [0, 1, 2]
+
+
+def test_one_thread_and_one_seed_give_the_same_bits() -> None:
+    one, same, other = (train(make(a_text(), seed=seed)) for seed in (7, 7, 8))
+    assert one.model.weights.tobytes() == same.model.weights.tobytes()
+    assert one.model.updates.tobytes() == same.model.updates.tobytes()
+    assert one.loss == same.loss
+    assert one.model.weights.tobytes() != other.model.weights.tobytes()
+
+
+def test_alpha_falls_with_the_progress_of_the_whole_swarm() -> None:
+    trainer = make(a_text(), alpha=0.1, min_alpha=0.01)
+    assert trainer.alpha == pytest.approx(0.1)
+    trainer.others = (90_000, 270_000)  # a quarter of all
+    assert trainer.alpha == pytest.approx(0.1 * (1 - 90_000 / 360_000))
+    trainer.others = (0, 0)
+    train(trainer)
+    assert trainer.alpha == 0.01
+    trainer.others = (0, 90_000)  # another node has its text still before it
+    assert trainer.alpha == pytest.approx(0.05)
+    trainer.others = (1 << 60, 0)
+    assert trainer.alpha == 0.01
+
+
+def test_each_call_trains_with_the_alpha_of_its_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    real = kernels.sgns_train
+
+    def spy(*arguments: Any) -> Any:
+        seen.append(arguments[6].alpha)
+        return real(*arguments)
+
+    monkeypatch.setattr(kernels, "sgns_train", spy)
+    trainer = train(make(a_text(), alpha=0.1, min_alpha=0.001))
+    assert len(seen) == 3 * -(-len(a_text()) // SLICE)
+    assert seen[0] == 0.1
+    assert all(after < before for before, after in pairwise(seen))
+    assert trainer.alpha == 0.001
+
+
+def test_stopping_takes_effect_within_a_slice() -> None:
+    trainer = make(a_text(), epochs=10_000, threads=2)
+    with running(trainer):
+        while not trainer.trained:
+            pass
+    at = trainer.trained
+    assert 0 < at < trainer.total
+    assert not trainer.done
+    assert not any(thread.is_alive() for thread in trainer._threads)
+    assert trainer.trained == at
+
+
+def test_a_stop_before_the_start_trains_nothing() -> None:
+    trainer = make(a_text())
+    assert trainer.stop()
+    with running(trainer):
+        pass
+    assert trainer.trained == 0
+    assert trainer.loss is None
+
+
+def test_the_death_of_a_thread_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(kernels, "sgns_train", fail)
+    trainer = make(a_text(), threads=2)
+    with running(trainer):
+        for thread in trainer._threads:
+            thread.join(60)
+    assert isinstance(trainer.failure, MemoryError)
+    assert not trainer.done
+
+
+@pytest.mark.parametrize("tokens", [[], [-1], [-1, -1, -1]])
+@pytest.mark.parametrize("sg", [0, 1])
+def test_no_text_is_done_at_once(tokens: list[int], sg: int) -> None:
+    trainer = make(np.array(tokens, np.int32), sg=sg)
+    assert trainer.done
+    train(trainer)
+    assert trainer.trained == trainer.total == 0
+    trainer.model.learn_curvature(trainer.sample_pairs(100, np.random.default_rng(1)))
+
+
+def test_sampled_pairs_stand_within_a_window() -> None:
+    tokens = np.arange(200, dtype=np.int32)
+    trainer = make(tokens, window=3, negative=4)
+    pairs = trainer.sample_pairs(50, np.random.default_rng(1))
+    assert pairs.inputs.shape == (50, 1)
+    assert pairs.outputs.shape == (50,)
+    assert pairs.noise.shape == (50, 4)
+    apart = np.abs(pairs.inputs[:, 0] - pairs.outputs)
+    assert apart.min() >= 1
+    assert apart.max() == 3
+    assert pairs.noise.min() >= 0
+    assert pairs.noise.max() < 200
+
+
+def test_sampled_windows_of_cbow_surround_their_word() -> None:
+    trainer = make(np.arange(200, dtype=np.int32), window=3, negative=4, sg=0)
+    pairs = trainer.sample_pairs(50, np.random.default_rng(1))
+    assert pairs.inputs.shape == (50, 6)
+    assert pairs.noise.shape == (50, 4)
+    sizes = set()
+    for words, middle in zip(pairs.inputs.tolist(), pairs.outputs.tolist(), strict=True):
+        there = [word for word in words if word >= 0]
+        reach = max(abs(word - middle) for word in there)
+        near = range(max(0, middle - reach), min(200, middle + reach + 1))
+        assert there == [word for word in near if word != middle]
+        sizes.add(reach)
+    assert sizes == {1, 2, 3}
+    trainer.model.learn_curvature(pairs)
+    trainer.model.syn0[:], trainer.model.syn1neg[:] = 0.5, 0.5
+    trainer.model.learn_curvature(pairs)
+    top = SIZE / 4 * np.exp(-SIZE / 4) / (1 + np.exp(-SIZE / 4)) ** 2  # of p (1 - p) y y'; a pair has 4 more
+    assert trainer.model.spectra[0].curvatures[-1] == pytest.approx(5 * top, rel=1e-3)
+
+
+def test_cbow_learns_what_stands_together() -> None:
+    trainer = train(make(a_text(), epochs=10, sg=0))
+    assert trainer.loss is not None
+    assert trainer.loss < 0.8 * UNTRAINED
+    unit = trainer.model.syn0 / np.linalg.norm(trainer.model.syn0, axis=1, keepdims=True)
+    alike = (unit @ unit.T).reshape(20, 10, 20, 10).mean(axis=(1, 3))
+    assert (alike.argmax(axis=1) == np.arange(20)).all()
