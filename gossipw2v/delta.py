@@ -1,0 +1,99 @@
+"""What a link carries: rows of the model, as int8 differences from the reference that both ends hold.
+
+Row ids run over both matrices at once: `0 <= row < V` is a row of `syn0`, `V <= row < 2V` one of `syn1neg`.
+The residual of the quantiser is not thrown away: it stays in the sender's `x - reference` and goes with a
+later batch (error feedback, Seide et al. 2014).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int32]
+Counts = NDArray[np.uint32]
+Floats = NDArray[np.float32]
+
+LEVELS = 127  # int8 without -128, so that the code is symmetric
+SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
+
+
+class DeltaError(ValueError):
+    """A delta that must not be merged; the text says why, `reason` in a fixed word: "rows" or "values"."""
+
+    def __init__(self, text: str, reason: str = "values") -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class RowDelta:
+    """`rows` int32[n], strictly ascending; `counts` uint32[n], training pairs behind each row's change;
+
+    `scales` float32[n] and `values` int8[n, D]: the change itself is `scales[:, None] * values`.
+    """
+
+    rows: Rows
+    counts: Counts
+    scales: Floats
+    values: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def floats(self) -> Floats:
+        """The change as float32[n, D], the same bits on every machine."""
+        return self.values.astype(np.float32) * self.scales[:, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the model gives for an exchange: rows, and how many more are pending or never went over the link."""
+
+    delta: RowDelta
+    pending: int
+    unsent: int
+
+
+def quantise(rows: Rows, counts: Counts, change: Floats) -> RowDelta:
+    """`change` float32[n, D] as int8 with a scale a row; exact zero stays zero."""
+    scales = (np.abs(change).max(axis=1, initial=0) / np.float32(LEVELS)).astype(np.float32)
+    safe = np.maximum(scales, np.float32(SMALLEST_SCALE))
+    values = np.rint(change / safe[:, None]).astype(np.int8)
+    return RowDelta(rows, counts, scales, values)
+
+
+def empty(vector_size: int) -> RowDelta:
+    """A delta of no rows."""
+    return RowDelta(
+        np.empty(0, np.int32),
+        np.empty(0, np.uint32),
+        np.empty(0, np.float32),
+        np.empty((0, vector_size), np.int8),
+    )
+
+
+def check(delta: RowDelta, model_rows: int, vector_size: int, largest: float) -> None:
+    """Raise DeltaError unless `delta` fits a model of `model_rows` rows and no value exceeds `largest`."""
+    _check_shape(delta, vector_size)
+    rows = delta.rows
+    if not len(rows):
+        return
+    if int(rows[0]) < 0 or int(rows[-1]) >= model_rows:
+        raise DeltaError(f"row id outside 0..{model_rows - 1}", "rows")
+    if not (rows[1:] > rows[:-1]).all():  # differences could overflow
+        raise DeltaError("row ids are not strictly ascending", "rows")
+    if not np.isfinite(delta.scales).all():
+        raise DeltaError("a scale is not a finite number")
+    if float(delta.scales.min()) < 0 or float(delta.scales.max()) * LEVELS > largest:
+        raise DeltaError(f"a row would move by more than {largest:g}")
+
+
+def _check_shape(delta: RowDelta, vector_size: int) -> None:
+    n = len(delta.rows)
+    if delta.values.shape != (n, vector_size):
+        raise DeltaError(f"values of shape {delta.values.shape}, expected ({n}, {vector_size})")
+    if len(delta.counts) != n or len(delta.scales) != n:
+        raise DeltaError("rows, counts and scales differ in length")

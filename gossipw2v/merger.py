@@ -1,0 +1,86 @@
+"""The one thread in which rows change hands, so that neither the event loop nor training waits for a merge."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gossipw2v.delta import Batch
+from gossipw2v.instructions import Collect, DropLink, Merge, OpenLink, Settle
+from gossipw2v.model import Model
+from gossipw2v.trainer import Trainer
+
+PAIRS = 1024  # training pairs behind an estimate of the curvature
+OFTEN, SELDOM = 0.25, 3.0  # s between estimates: often while everything is new, seldom later
+
+Work = OpenLink | DropLink | Collect | Merge | Settle
+
+
+@dataclass(slots=True)
+class Merger:
+    """Performs the core's row work on `model`, one piece after the other, and hands results to `report`.
+
+    `report(work, result)` runs in the event loop; `result` is a Batch, None, or the exception that was raised.
+    """
+
+    model: Model
+    trainer: Trainer
+    report: Callable[[Work, Batch | Exception | None], None]
+    busy_seconds: float = 0.0
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "merge"))
+    _rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    _estimated_at: float = float("-inf")
+    _began_at: float = field(default_factory=time.monotonic)
+
+    def submit(self, work: Work) -> None:
+        """Queue a piece of work; the core keeps at most one exchange per link under way, so the queue is short."""
+        loop = asyncio.get_running_loop()
+        self._thread.submit(self._perform, work, loop)
+
+    def close(self) -> None:
+        """Finish the piece under way and drop the rest; returns within a few milliseconds' work."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _perform(self, work: Work, loop: asyncio.AbstractEventLoop) -> None:
+        began = time.perf_counter()
+        result: Batch | Exception | None
+        try:
+            result = self._do(work)
+        except Exception as error:  # goes to the loop, which ends the link
+            result = error
+        self.busy_seconds += time.perf_counter() - began
+        try:
+            loop.call_soon_threadsafe(self.report, work, result)
+        except RuntimeError:
+            return  # the loop is closed: the daemon is stopping
+
+    def _do(self, work: Work) -> Batch | None:
+        match work:
+            case OpenLink():
+                self.model.open_link(work.link, work.overlap, work.catch_up)
+            case DropLink():
+                self.model.drop_link(work.link)
+            case Collect():
+                return self.model.collect(work.link, work.flush)
+            case Merge():
+                self._keep_curvature()
+                return self.model.merge(work.link, work.delta, work.flush, work.overlap)
+            case Settle():
+                self._keep_curvature()
+                self.model.settle(work.link, work.sent, work.answer)
+        return None
+
+    def _keep_curvature(self) -> None:
+        """The spectrum grows with the vectors: estimate it anew when the last one is old for the model's age."""
+        now = time.monotonic()
+        pause = min(SELDOM, max(OFTEN, (now - self._began_at) / 20))
+        if now - self._estimated_at < pause:
+            return
+        self._estimated_at = now
+        self.model.alpha = self.trainer.alpha
+        self.model.learn_curvature(self.trainer.sample_pairs(PAIRS, self._rng))

@@ -1,0 +1,281 @@
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator"
+"""Compiled loops over scattered rows: the path of a delta, a row at a time and without the GIL.
+
+A row is read, merged, rounded and written back while it is in the cache, so the moment in which a trainer thread can
+lose an update to a merge is about a microsecond; whole batches in NumPy would hold them for milliseconds.
+
+What both ends of a link compute alike (`reference += scale * value`) is compiled without contraction, so that machines
+with and without fused multiply-add keep the same bits.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_exact = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False)
+# sums may be reordered and contracted, but a NaN is still a NaN
+_fast = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"reassoc", "contract"})
+_finite = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"nnan", "nsz", "reassoc"})
+
+LEVELS = np.float32(127)
+TINY = np.float32(np.finfo(np.float32).tiny)
+
+
+class Curve(NamedTuple):
+    """Curvature times step size: `steps` float32[k + 1] along `directions` float32[k, D], and beside."""
+
+    directions: NDArray[np.float32]
+    steps: NDArray[np.float32]
+
+
+class Coded(NamedTuple):
+    """Rows as they travel: row i is `scales[i] * values[i]`, float32[n] and int8[n, D]."""
+
+    scales: NDArray[np.float32]
+    values: NDArray[np.int8]
+
+
+# --- one row -------------------------------------------------------------------------------------------------------
+
+
+@_fast
+def _way(x):
+    """`1 - exp(-x)` for x >= 0 to 1e-6 (Pade, squared four times): no call that keeps a loop from being vectorised."""
+    x = min(x, np.float32(64.0)) * np.float32(0.0625)
+    even, odd = np.float32(1.0) + x * x * np.float32(1 / 12), x * np.float32(0.5)
+    e = (even - odd) / (even + odd)
+    e *= e
+    e *= e
+    e *= e
+    return np.float32(1.0) - e * e
+
+
+@_fast
+def shares(steps, count_a, count_b, out):
+    """How much of the sum two sides keep along each direction: `s` of `merge`, written as 1 - AB / (A + B)."""
+    n_a, n_b = np.float32(count_a), np.float32(count_b)
+    for k in range(len(steps)):
+        a, b = _way(steps[k] * n_a), _way(steps[k] * n_b)
+        out[k] = np.float32(1.0) - a * b / max(a + b, TINY)
+
+
+@_fast
+def _dot(a, b):
+    total = np.float32(0.0)
+    for d in range(len(a)):
+        total += a[d] * b[d]
+    return total
+
+
+@_fast
+def sequential_row(a, b, count_a, count_b, curve, out):
+    """The sequential merge of changes `a` and `b` float32[D] with their update counts, into `out`."""
+    for d in range(len(out)):
+        out[d] = a[d] + b[d]
+    if count_a == 0 or count_b == 0:
+        return
+    kept = np.empty(len(curve.steps), np.float32)
+    shares(curve.steps, count_a, count_b, kept)
+    rest = kept[-1]
+    for k in range(len(curve.directions)):
+        kept[k] = (kept[k] - rest) * _dot(out, curve.directions[k])
+    for d in range(len(out)):
+        out[d] *= rest
+    for k in range(len(curve.directions)):
+        for d in range(len(out)):
+            out[d] += kept[k] * curve.directions[k, d]
+
+
+@_fast
+def adasum_row(a, b, out):
+    """AdaSum of `a` and `b` float32[D], into `out`."""
+    dot, aa, bb = np.float64(_dot(a, b)), np.float64(_dot(a, a)), np.float64(_dot(b, b))
+    keep_a = np.float32(1.0 - dot / (2 * aa)) if aa > 0.0 else np.float32(1.0)
+    keep_b = np.float32(1.0 - dot / (2 * bb)) if bb > 0.0 else np.float32(1.0)
+    for d in range(len(out)):
+        out[d] = keep_a * a[d] + keep_b * b[d]
+
+
+@_exact
+def _merge_row(a, b, count_a, count_b, apart, curve, out):
+    if apart:
+        sequential_row(a, b, count_a, count_b, curve, out)
+    else:
+        adasum_row(a, b, out)
+
+
+@_finite
+def _alike(theirs, ours, scale):
+    """Whether two histories came to the same row, as far as the rounding of one of them can tell."""
+    largest = np.float32(0.0)
+    for d in range(len(ours)):
+        largest = max(largest, abs(theirs[d] - ours[d]))
+    return largest <= np.float32(0.51) * scale
+
+
+@_fast
+def _change(weight, reference, out):
+    """`out = weight - reference`, zero if that is not finite; returns whether it is."""
+    size = np.float32(0.0)
+    for d in range(len(out)):
+        change = weight[d] - reference[d]
+        out[d] = change
+        size += abs(change)
+    if np.isfinite(size):
+        return True
+    out[:] = np.float32(0.0)
+    return False
+
+
+@_exact
+def _unpack(coded, i, out):
+    """Row `i` of `coded` into `out`; -1 is the row that was not sent, which is zero."""
+    if i < 0:
+        out[:] = np.float32(0.0)
+        return
+    for d in range(len(out)):
+        out[d] = np.float32(coded.values[i, d]) * coded.scales[i]
+
+
+@_finite
+def _pack(row, coded, i):
+    """Round a float32 row to row `i` of `coded`, half to even."""
+    largest = np.float32(0.0)
+    for d in range(len(row)):
+        largest = max(largest, abs(row[d]))
+    scale = largest / LEVELS
+    coded.scales[i] = scale
+    steps = np.float32(1.0) / max(scale, TINY)
+    values = coded.values[i]
+    for d in range(len(row)):
+        values[d] = np.int8(np.rint(row[d] * steps))
+
+
+@_exact
+def _advance(reference, coded, i):
+    """Add row `i` of `coded` to a reference row: the same bits at both ends of a link."""
+    for d in range(len(reference)):
+        step = np.float32(coded.values[i, d]) * coded.scales[i]
+        reference[d] = reference[d] + step
+
+
+@_fast
+def _move(weight, target, held):
+    """`weight += target - held`, leaving what a trainer thread adds meanwhile in place."""
+    for d in range(len(weight)):
+        weight[d] += target[d] - held[d]
+
+
+# --- batches -------------------------------------------------------------------------------------------------------
+
+
+@_exact
+def collect_rows(weights, reference, rows, out):
+    """Round `weights - reference` of `rows` int32[n] into `out`; returns how many rows were not finite."""
+    broken = 0
+    change = np.empty(weights.shape[1], np.float32)
+    for i in range(len(rows)):
+        broken += not _change(weights[rows[i]], reference[rows[i]], change)
+        _pack(change, out, i)
+    return broken
+
+
+@_exact
+def merge_rows(weights, reference, rows, pushed, at, counts, apart, curves, out):
+    """The parent's half of an exchange, for `rows` int32[n]; returns how many rows were not finite.
+
+    Row i was pushed as row `at[i]` of `pushed`, or not at all (-1). `counts` uint32[2, n]: the child's and the own
+    updates; `apart` bool[n]: whether they are of different origins. `out` takes what both ends add to the reference;
+    what its rounding drops stays in `weights`. `curves`: of `syn0` and of `syn1neg`.
+    """
+    broken = 0
+    size = weights.shape[1]
+    theirs, ours, merged = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
+    for i in range(len(rows)):
+        r = rows[i]
+        curve = curves[0] if r < len(weights) // 2 else curves[1]
+        _unpack(pushed, at[i], theirs)
+        broken += not _change(weights[r], reference[r], ours)
+        if not apart[i] and at[i] >= 0 and _alike(theirs, ours, pushed.scales[at[i]]):
+            merged[:] = ours
+        else:
+            _merge_row(theirs, ours, counts[0, i], counts[1, i], apart[i], curve, merged)
+        _move(weights[r], merged, ours)
+        _pack(merged, out, i)
+        _advance(reference[r], out, i)
+    return broken
+
+
+@_exact
+def settle_rows(weights, reference, rows, sent, at, answer, counts, apart, curves):
+    """The child's half: row i of `answer` is what both ends add to the reference of `rows[i]`.
+
+    Row i was sent as row `at[i]` of `sent`, or not at all (-1). What was trained since then went on beside what the
+    answer brings: `counts` uint32[2, n] are the updates of the two, which are merged; the difference stays pending.
+    Returns how many rows were not finite.
+    """
+    broken = 0
+    size = weights.shape[1]
+    ours, since = np.empty(size, np.float32), np.empty(size, np.float32)
+    theirs, merged = np.empty(size, np.float32), np.empty(size, np.float32)
+    for i in range(len(rows)):
+        r = rows[i]
+        curve = curves[0] if r < len(weights) // 2 else curves[1]
+        _unpack(sent, at[i], ours)
+        broken += not _change(weights[r], reference[r], since)
+        _unpack(answer, i, theirs)
+        for d in range(size):
+            since[d] -= ours[d]
+            theirs[d] -= ours[d]
+        if not apart[i] and counts[0, i] == 0:
+            merged[:] = theirs  # all that was left here is what rounding dropped of a history the other end has too
+        else:
+            _merge_row(since, theirs, counts[0, i], counts[1, i], apart[i] or counts[0, i] == 0, curve, merged)
+        _move(weights[r], merged, since)
+        _advance(reference[r], answer, i)
+    return broken
+
+
+@_exact
+def add_counts(target, rows, counts):
+    """`target[rows[i]] += counts[i]` for int64[N], int32[n], uint32[n]."""
+    for i in range(len(rows)):
+        target[rows[i]] += np.int64(counts[i])
+
+
+@_fast
+def unequal_rows(weights, reference, tolerance, out):
+    """Mark in `out` bool[N] the rows that differ by more than `tolerance` of the reference's norm."""
+    for r in range(len(weights)):
+        norm = np.float32(0.0)
+        worst = np.float32(0.0)
+        for d in range(weights.shape[1]):
+            norm += reference[r, d] * reference[r, d]
+            worst = max(worst, abs(weights[r, d] - reference[r, d]))
+        out[r] = worst > tolerance * np.sqrt(norm)
+
+
+def warm_up(vector_size: int) -> None:
+    """Compile, or load from the cache, all of the above."""
+    weights, reference = np.zeros((2, vector_size), np.float32), np.zeros((2, vector_size), np.float32)
+    rows, at = np.array([1], np.int32), np.zeros(1, np.int32)
+    coded = Coded(np.zeros(1, np.float32), np.zeros((1, vector_size), np.int8))
+    received = frozen(coded)
+    curves = (Curve(np.zeros((1, vector_size), np.float32), np.zeros(2, np.float32)),) * 2
+    counts, apart = np.ones((2, 1), np.uint32), np.ones(1, np.bool_)
+    collect_rows(weights, reference, rows, coded)
+    merge_rows(weights, reference, rows, received, at, counts, apart, curves, coded)
+    settle_rows(weights, reference, rows, received, at, received, counts, apart, curves)
+    add_counts(np.zeros(2, np.int64), rows, counts[0])
+    unequal_rows(weights, reference, np.float32(0.0), np.zeros(2, np.bool_))
+
+
+def frozen(coded: Coded) -> Coded:
+    """Read-only views: arrays from the wire are, and one compiled form serves all."""
+    scales, values = np.ascontiguousarray(coded.scales).view(), np.ascontiguousarray(coded.values).view()
+    scales.flags.writeable = values.flags.writeable = False
+    return Coded(scales, values)

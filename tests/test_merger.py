@@ -1,0 +1,60 @@
+"""The merger: row work in its thread, with a curvature that both ends of a link keep up to date."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gossipw2v.config import Config, Job
+from gossipw2v.delta import empty
+from gossipw2v.instructions import Collect, Instruction, Merge, OpenLink, Settle
+from gossipw2v.learner import make_learner
+from gossipw2v.shards import Shard
+from gossipw2v.vocab import Vocab
+
+LINK = b"12345678"
+SIZE = 8
+WORDS = Vocab([b"the", b"of", b"and"], np.array([30, 20, 10], np.int64))
+
+
+async def performed(*orders: Instruction) -> tuple[Any, list[Any]]:
+    """A learner whose merger has performed `orders`, and what it reported."""
+    results: list[Any] = []
+    done = asyncio.Event()
+
+    def report(_work: Any, result: Any) -> None:
+        results.append(result)
+        if len(results) == len(orders):
+            done.set()
+
+    config = Config(corpus=("text",), data_dir=Path("data"), threads=1, job=Job(vector_size=SIZE, sample=0.0))
+    tokens = np.tile(np.array([0, 1, 2], np.int32), 50)
+    learner = make_learner(config, WORDS, Shard(tokens, len(tokens), Path("none")), report)
+    learner.model.weights[:] = np.random.default_rng(0).normal(size=learner.model.weights.shape)
+    try:
+        for order in orders:
+            learner.merger.submit(order)
+        async with asyncio.timeout(30):
+            await done.wait()
+    finally:
+        learner.close()
+    return learner, results
+
+
+@pytest.mark.parametrize(
+    "order",
+    [Merge(LINK, empty(SIZE), flush=False, overlap=False), Settle(LINK, empty(SIZE), empty(SIZE))],
+    ids=["parent", "child"],
+)
+async def test_both_ends_of_a_link_know_the_curvature_by_which_they_merge(order: Instruction) -> None:
+    learner, (opened, merged) = await performed(OpenLink(LINK, overlap=False, catch_up=False), order)
+    assert opened is None
+    assert not isinstance(merged, Exception)
+    assert all(curve.curvatures.max() > 0 for curve in learner.model.spectra)
+
+
+async def test_work_on_a_link_that_is_gone_reports_why() -> None:
+    _, (result,) = await performed(Collect(LINK, flush=False))
+    assert isinstance(result, KeyError)

@@ -1,0 +1,214 @@
+"""The compiled loops against slow twins, a row at a time in float64; and what the two ends of a link must share."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from messages import repeatable
+from naive_merge import slow_adasum, slow_merge, slow_quantise, slow_sequential, slow_settle
+from numpy.testing import assert_allclose, assert_array_equal
+
+from gossipw2v import rows as rowwise
+from gossipw2v.merge import Spectrum, flat, spectrum
+
+D, N = 5, 12
+ALPHA = 0.02
+rngs = st.integers(0, 2**32 - 1).map(np.random.default_rng)
+
+
+def matrix(rng, n=N) -> np.ndarray:
+    return rng.normal(size=(n, D)).astype(np.float32)
+
+
+def some_rows(rng) -> np.ndarray:
+    return np.sort(rng.choice(N, rng.integers(0, N + 1), replace=False)).astype(np.int32)
+
+
+def curvature(rng) -> Spectrum:
+    pairs = rng.normal(size=(30, D))
+    return spectrum(pairs.T @ pairs / 30, 2)
+
+
+def curve(of: Spectrum) -> rowwise.Curve:
+    steps = np.append(of.curvatures, of.rest) * ALPHA
+    return rowwise.Curve(of.directions, steps.astype(np.float32))
+
+
+def coded(rng, n) -> rowwise.Coded:
+    scales = rng.uniform(0, 0.01, n).astype(np.float32)
+    return rowwise.Coded(scales, rng.integers(-127, 128, (n, D)).astype(np.int8))
+
+
+def room(n) -> rowwise.Coded:
+    return rowwise.Coded(np.empty(n, np.float32), np.empty((n, D), np.int8))
+
+
+def floats(of: rowwise.Coded) -> np.ndarray:
+    return of.values.astype(np.float64) * of.scales[:, None].astype(np.float64)
+
+
+def places(rng, n) -> tuple[np.ndarray, int]:
+    """Where each of n rows stands in what was sent, -1 for nowhere; and how many were sent."""
+    there = rng.random(n) < 0.6
+    return np.where(there, np.cumsum(there) - 1, -1).astype(np.int32), int(there.sum())
+
+
+def picked(of: rowwise.Coded, at: np.ndarray) -> np.ndarray:
+    out = np.zeros((len(at), D))
+    out[at >= 0] = floats(of)[at[at >= 0]]
+    return out
+
+
+@repeatable()
+@given(rngs, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.booleans())
+def test_the_row_merges_are_their_slow_twins(rng, n, m, straight):
+    a, b = matrix(rng, 2)
+    of = flat(D) if straight else curvature(rng)
+    out = np.empty(D, np.float32)
+    rowwise.sequential_row(a, b, np.uint32(n), np.uint32(m), curve(of), out)
+    assert_allclose(out, slow_sequential(a, n, b, m, of, ALPHA), rtol=2e-3, atol=1e-3)
+    rowwise.adasum_row(a, b, out)
+    assert_allclose(out, slow_adasum(a, b), rtol=1e-4, atol=1e-4)
+
+
+@repeatable()
+@given(rngs)
+def test_collecting_rounds_the_change_of_each_row(rng):
+    weights, reference, rows = matrix(rng), matrix(rng), some_rows(rng)
+    out = room(len(rows))
+    assert rowwise.collect_rows(weights, reference, rows, out) == 0
+    for i, row in enumerate(rows):
+        scale, values = slow_quantise(weights[row] - reference[row])
+        assert out.scales[i] == pytest.approx(scale, rel=1e-6)
+        assert np.abs(out.values[i] - np.array(values)).max() <= 1
+        assert_allclose(floats(out)[i], weights[row] - reference[row], atol=scale * 0.501)
+
+
+@repeatable()
+@given(rngs)
+def test_merging_is_its_slow_twin(rng):
+    weights, reference, rows = matrix(rng), matrix(rng), some_rows(rng)
+    n, spectra = len(rows), [curvature(rng), curvature(rng)]
+    at, k = places(rng, n)
+    pushed, apart = coded(rng, k), rng.random(n) < 0.5
+    counts = rng.integers(0, 300, (2, n)).astype(np.uint32)
+    before, base, out = weights.copy(), reference.copy(), room(n)
+    curves = (curve(spectra[0]), curve(spectra[1]))
+    assert rowwise.merge_rows(weights, reference, rows, rowwise.frozen(pushed), at, counts, apart, curves, out) == 0
+    expected, theirs = before.astype(np.float64), picked(pushed, at)
+    for i, row in enumerate(rows):
+        ours = before[row].astype(np.float64) - base[row]
+        sides = (theirs[i], counts[0, i]), (ours, counts[1, i])
+        merged = slow_merge(*sides, apart[i], spectra[int(row >= N // 2)], ALPHA)
+        expected[row] += merged - ours
+        assert_allclose(floats(out)[i], merged, atol=out.scales[i] * 0.51 + 1e-3)
+    assert_allclose(weights, expected, rtol=1e-3, atol=1e-3)
+    steps = out.values.astype(np.float32) * out.scales[:, None]
+    base[rows] += steps
+    assert_array_equal(reference, base)  # to the bit: the other end computes the same
+
+
+@repeatable()
+@given(rngs)
+def test_settling_is_its_slow_twin(rng):
+    weights, reference, rows = matrix(rng), matrix(rng), some_rows(rng)
+    n, spectra = len(rows), [curvature(rng), curvature(rng)]
+    at, k = places(rng, n)
+    sent, answer, apart = coded(rng, k), coded(rng, n), rng.random(n) < 0.5
+    counts = rng.integers(0, 300, (2, n)).astype(np.uint32)
+    before, base = weights.copy(), reference.copy()
+    curves = (curve(spectra[0]), curve(spectra[1]))
+    arguments = (rowwise.frozen(sent), at, rowwise.frozen(answer), counts, apart, curves)
+    assert rowwise.settle_rows(weights, reference, rows, *arguments) == 0
+    expected, gone = before.astype(np.float64), picked(sent, at)
+    for i, row in enumerate(rows):
+        since = before[row].astype(np.float64) - base[row] - gone[i]
+        sides = (since, counts[0, i]), (floats(answer)[i] - gone[i], counts[1, i])
+        expected[row] += slow_settle(*sides, apart[i], spectra[int(row >= N // 2)], ALPHA) - since
+    assert_allclose(weights, expected, rtol=1e-3, atol=1e-3)
+    base[rows] += answer.values.astype(np.float32) * answer.scales[:, None]
+    assert_array_equal(reference, base)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, np.float32(3e38)])
+def test_a_row_that_is_not_finite_counts_and_says_nothing(bad):
+    weights, reference = np.ones((N, D), np.float32), np.zeros((N, D), np.float32)
+    weights[3, 2] = bad
+    weights[3, 4] = bad  # two large values whose sum overflows are no better than an infinite one
+    out = room(2)
+    assert rowwise.collect_rows(weights, reference, np.array([3, 4], np.int32), out) == 1
+    assert not floats(out)[0].any()
+    assert_allclose(floats(out)[1], np.ones(D), rtol=1e-6)
+
+
+@repeatable()
+@given(rngs)
+def test_counts_are_added_to_their_rows(rng):
+    target, rows = rng.integers(0, 2**40, N), some_rows(rng)
+    counts = rng.integers(0, 2**32, len(rows)).astype(np.uint32)
+    expected = target.copy()
+    expected[rows] += counts.astype(np.int64)
+    rowwise.add_counts(target, rows, counts)
+    assert_array_equal(target, expected)
+
+
+@repeatable()
+@given(rngs)
+def test_unequal_rows_are_those_that_differ_by_a_share_of_their_norm(rng):
+    reference = matrix(rng)
+    weights = reference + matrix(rng) * rng.choice([0, 1e-6, 1e-3, 1], (N, 1)).astype(np.float32)
+    out = np.empty(N, np.bool_)
+    rowwise.unequal_rows(weights, reference, np.float32(1e-4), out)
+    norms = np.sqrt((reference.astype(np.float64) ** 2).sum(axis=1))
+    worst = np.abs(weights.astype(np.float64) - reference).max(axis=1)
+    clear = np.abs(worst - 1e-4 * norms) > 1e-7
+    assert_array_equal(out[clear], (worst > 1e-4 * norms)[clear])
+
+
+def test_no_rows_change_nothing():
+    weights, reference, rows = np.ones((N, D), np.float32), np.zeros((N, D), np.float32), np.empty(0, np.int32)
+    assert rowwise.collect_rows(weights, reference, rows, room(0)) == 0
+    assert weights.all()
+    assert not reference.any()
+
+
+def test_frozen_arrays_cannot_be_written_and_share_memory():
+    pair = coded(np.random.default_rng(0), 3)
+    same = rowwise.frozen(pair)
+    assert np.shares_memory(same.values, pair.values)
+    with pytest.raises(ValueError, match="read-only"):
+        same.scales[0] = 1
+
+
+EXCHANGE = """
+import numpy as np
+from gossipw2v import rows
+from gossipw2v.cli import prepare_machine
+from gossipw2v.model import Model
+from gossipw2v.messages import Answer, Push
+from gossipw2v.wire import HEADER, decode, encode
+
+prepare_machine()
+rows.warm_up(5)
+forms = [rows.collect_rows, rows.merge_rows, rows.settle_rows, rows.add_counts, rows.unequal_rows]
+before = [len(form.signatures) for form in forms]
+child, parent = (Model(lambda: np.ones((12, 5), np.float32), budget=5) for _ in range(2))
+for each in (child, parent):
+    each.open_link(b"linkname", False, False)
+    each.weights[:4] += 1
+    each.updates[:4] += 1
+carried = lambda message: decode(encode(message)[HEADER.size:]).delta
+sent = child.collect(b"linkname", True).delta
+answer = parent.merge(b"linkname", carried(Push(b"linkname", 1, False, 0, 0, {}, sent)), True, False).delta
+child.settle(b"linkname", sent, carried(Answer(b"linkname", 1, False, 0, 0, {}, answer)))
+print(before == [len(form.signatures) for form in forms])
+"""
+
+
+def test_an_exchange_over_the_wire_meets_only_what_was_compiled_at_the_start():
+    """Arrays from the wire are read-only, and another compiled form would stall the daemon for a second."""
+    done = subprocess.run([sys.executable, "-c", EXCHANGE], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
