@@ -1,0 +1,289 @@
+"""The overlay: a tree of links in which every edge goes up in priority, so that no delta can meet itself.
+
+A node has one parent, of higher priority, chosen by rendezvous hashing among the living; a parent stays parent while
+it lives. Whoever sees nobody above itself is a root; roots that learn of each other join. A broken connection keeps
+its link for GRACE seconds, so that both ends go on from the same reference; after that the link is forgotten, and a
+new one starts from the initial vectors.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from gossipw2v.instructions import (
+    Close,
+    DropLink,
+    Instruction,
+    OpenLink,
+    Refused,
+    Send,
+)
+from gossipw2v.link import Downlink, Phase, Provenance, Uplink
+from gossipw2v.members import DEAD_AFTER, MemberTable, NodeId, parents
+from gossipw2v.messages import Adopt, Adopted, Leave, LinkOpen, LinkOpened, ProtocolError
+
+GRACE = 5.0  # s that a link outlives its connection
+ASK_AGAIN = 3.0  # s until an unanswered Adopt or LinkOpen is repeated
+BARRED = 10.0  # s during which a node that refused, or could not be reached, is not chosen again
+MOST_CHILDREN = 64  # even for children who insist: each costs a copy of the model
+
+
+@dataclass(slots=True)
+class Parent:
+    """The chosen parent and how far the two have come."""
+
+    node: NodeId
+    link: bytes
+    asked_at: float = float("-inf")
+    adopted: bool = False
+    lost_at: float | None = None
+
+
+@dataclass(slots=True)
+class Edges:
+    """This node's edges: up to one parent, down to its children. `seats`: children it takes without insistence."""
+
+    members: MemberTable
+    rng: random.Random
+    seats: int
+    interval: float
+    provenance: Provenance = field(default_factory=Provenance)
+    parent: Parent | None = None
+    uplink: Uplink | None = None
+    children: set[NodeId] = field(default_factory=set)
+    downlinks: dict[NodeId, Downlink] = field(default_factory=dict)
+    opening: dict[NodeId, LinkOpen] = field(default_factory=dict)
+    barred: dict[NodeId, float] = field(default_factory=dict)
+    catching_up: set[NodeId] = field(default_factory=set)
+    vocabulary: bytes | None = None
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    @property
+    def me(self) -> NodeId:
+        """This node's id."""
+        return self.members.me.node
+
+    @property
+    def trained(self) -> bool:
+        """Whether the model holds anybody's training."""
+        return any(self.provenance.tokens.values())
+
+    def edges(self) -> list[Uplink | Downlink]:
+        """All links, the parent's first."""
+        up: list[Uplink | Downlink] = [self.uplink] if self.uplink else []
+        return [*up, *self.downlinks.values()]
+
+    def neighbours(self) -> set[NodeId]:
+        """The nodes that are, or may become, the other ends of links."""
+        above = {self.parent.node} if self.parent is not None else set()
+        return self.children | set(self.downlinks) | above
+
+    def link_of(self, link: bytes) -> Uplink | Downlink | None:
+        """The link of that name, either way."""
+        return next((edge for edge in self.edges() if edge.link == link), None)
+
+    # -- time -----------------------------------------------------------------------------------------------
+
+    def tick(self, now: float, reachable: set[NodeId]) -> tuple[list[Instruction], NodeId | None]:
+        """Advance; returns what to do and the node to dial, if the parent is not connected."""
+        out = self._forget_lost(now, reachable)
+        if self.parent is None:
+            self._choose(now)
+        if self.parent is None:
+            return out, None
+        if self.parent.node not in reachable:
+            return out, self.parent.node
+        return out, None
+
+    def request(self, conn: int, now: float) -> list[Instruction]:
+        """The parent is connected, but there is no link yet: ask to be adopted, then for a link; repeated in time."""
+        parent = self.parent
+        assert parent is not None
+        if now - parent.asked_at < ASK_AGAIN:
+            return []
+        parent.asked_at = now
+        return self._ask_link(conn) if parent.adopted else [Send(conn, Adopt(self._nobody_else(now)))]
+
+    def _ask_link(self, conn: int) -> list[Instruction]:
+        if self.vocabulary is None or self.parent is None:
+            return []
+        mine = dict(self.provenance.tokens)
+        return [Send(conn, LinkOpen(self.parent.link, True, 0, self.vocabulary, mine))]
+
+    def _choose(self, now: float) -> None:
+        self.barred = {node: until for node, until in self.barred.items() if until > now}
+        for node in parents(self.me, self.members.alive(now)):
+            if node not in self.barred:
+                self.parent = Parent(node, self.rng.randbytes(8))
+                return
+
+    def _nobody_else(self, now: float) -> bool:
+        """Whether the parent is the last one left to ask."""
+        above = parents(self.me, self.members.alive(now))
+        return all(node in self.barred for node in above if self.parent and node != self.parent.node)
+
+    def _forget_lost(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
+        out: list[Instruction] = []
+        parent = self.parent
+        if parent is not None and parent.node not in reachable:
+            parent.lost_at = now if parent.lost_at is None else parent.lost_at
+            patience = GRACE if self.members.is_alive(parent.node, now) else 0.0
+            if now - parent.lost_at >= patience:
+                out += self.drop_parent(now)
+        for link in list(self.downlinks.values()):
+            if link.peer not in reachable and link.lost_at is None:
+                link.lost_at = now
+            # until then the tree's end waits for it; only a resumption counts: it may be back with another parent
+            if link.lost_at is not None and now - link.lost_at >= GRACE + DEAD_AFTER:
+                out += self.drop_child(link.peer)
+        for child in self.children - reachable - self.downlinks.keys():
+            self.children.discard(child)
+        return out
+
+    # -- edges ----------------------------------------------------------------------------------------------
+
+    def connected(self, node: NodeId, conn: int) -> list[Instruction]:
+        """A node is reachable (again): take up the link with it where it broke off."""
+        if self.parent is None or self.parent.node != node:
+            return []
+        self.parent.lost_at, self.parent.asked_at = None, float("-inf")
+        if self.uplink is None:
+            self.parent.adopted = False  # it may have forgotten who never got a link
+            return []
+        assert self.vocabulary is not None
+        mine = dict(self.provenance.tokens)
+        return [Send(conn, LinkOpen(self.uplink.link, False, self.uplink.batch, self.vocabulary, mine))]
+
+    def on_adopt(self, node: NodeId, ask: Adopt, conn: int) -> list[Instruction]:
+        """A node of lower priority asks for a seat."""
+        if node > self.me:
+            raise ProtocolError("tree", "a node of higher priority asks to be a child")
+        room = MOST_CHILDREN if ask.insist else self.seats
+        accepted = node in self.children or len(self.children) < room
+        if accepted:
+            self.children.add(node)
+        return [Send(conn, Adopted(accepted))]
+
+    def on_adopted(self, node: NodeId, answer: Adopted, conn: int, now: float) -> list[Instruction]:
+        """The chosen parent has answered."""
+        if self.parent is None or self.parent.node != node:
+            return []
+        if not answer.accepted:
+            self.barred[node] = now + BARRED
+            self.parent = None
+            return []
+        self.parent.adopted = True
+        self.parent.asked_at = now
+        return self._ask_link(conn) if self.uplink is None else []
+
+    def on_link_open(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
+        """A child asks for a link: resume it, make it, or keep the question until the model is there."""
+        if node not in self.children and node not in self.downlinks:
+            raise ProtocolError("tree", "a link was asked for by a node that is not a child")
+        self.children.add(node)
+        held = self.downlinks.get(node)
+        if held is not None and held.link == ask.link and held.batch in (ask.batch, ask.batch + 1):
+            held.lost_at = None
+            mine = dict(self.provenance.tokens)
+            return [Send(conn, LinkOpened(ask.link, not ask.fresh, mine))]  # fresh: the question was repeated
+        if self.vocabulary != ask.vocabulary:
+            if self.vocabulary is not None:
+                return [Refused("vocabulary", "a link for another vocabulary")]
+            self.opening[node] = ask
+            return []
+        return self._open_downlink(node, ask, conn)
+
+    def _open_downlink(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
+        out = self.drop_child(node)
+        self.children.add(node)
+        mine = dict(self.provenance.tokens)
+        self.downlinks[node] = Downlink(node, ask.link)
+        out.append(self._reference(node, ask.link, ask.origins))
+        return [*out, Send(conn, LinkOpened(ask.link, False, mine))]
+
+    def on_link_opened(self, node: NodeId, answer: LinkOpened, conn: int, now: float) -> list[Instruction]:
+        """The parent has a reference: start from it, or repeat what was outstanding."""
+        if self.parent is None or self.parent.node != node:
+            return []
+        if answer.resumed:
+            if self.uplink is None or self.uplink.link != answer.link:
+                raise ProtocolError("tree", "a link was resumed that is not held")
+            waiting = self.uplink.phase is Phase.AWAITING and self.uplink.outbox
+            return [Send(conn, self.uplink.outbox)] if waiting and self.uplink.outbox else []
+        if self.uplink is not None and self.uplink.link == answer.link and self.uplink.batch == 0:
+            return []  # the answer to a repeated question
+        if answer.link != (self.uplink.link if self.uplink else self.parent.link):
+            raise ProtocolError("tree", "a link was opened that was not asked for")
+        out = self._drop_uplink()
+        self.uplink = Uplink(node, answer.link, now)
+        out.append(self._reference(node, answer.link, answer.origins))
+        return out
+
+    def _reference(self, node: NodeId, link: bytes, theirs: dict[bytes, int]) -> OpenLink:
+        """The link's beginning: what the two models have in common decides how they are merged."""
+        mine = {origin for origin, n in self.provenance.tokens.items() if n}
+        other = {origin for origin, n in theirs.items() if n}
+        if other and not mine:
+            self.catching_up.add(node)
+        return OpenLink(link, overlap=bool(mine & other), catch_up=not other)
+
+    def model_ready(self, vocabulary: bytes, conns: dict[NodeId, int]) -> list[Instruction]:
+        """The model is allocated: answer the children who were waiting for it."""
+        self.vocabulary = vocabulary
+        waiting, self.opening = self.opening, {}
+        if self.parent is not None:
+            self.parent.asked_at = float("-inf")
+        out: list[Instruction] = []
+        for node, ask in waiting.items():
+            if node in conns and ask.vocabulary == vocabulary:
+                out += self._open_downlink(node, ask, conns[node])
+        return out
+
+    def drop_parent(self, now: float) -> list[Instruction]:
+        """Give the parent up: it died, left, or broke the protocol."""
+        if self.parent is not None:
+            self.barred[self.parent.node] = now + BARRED
+        self.parent = None
+        return self._drop_uplink()
+
+    def _drop_uplink(self) -> list[Instruction]:
+        link, self.uplink = self.uplink, None
+        if link is None:
+            return []
+        self.catching_up.discard(link.peer)
+        return [DropLink(link.link)]
+
+    def drop_child(self, node: NodeId) -> list[Instruction]:
+        """Forget a child and its link."""
+        self.children.discard(node)
+        self.opening.pop(node, None)
+        link = self.downlinks.pop(node, None)
+        if link is None:
+            return []
+        self.catching_up.discard(node)
+        return [DropLink(link.link)]
+
+    def reset(self) -> list[Instruction]:
+        """Another vocabulary has won: no link and no training outlives the old one."""
+        out = self._drop_uplink()
+        for node in list(self.downlinks):
+            link = self.downlinks.pop(node)
+            out.append(DropLink(link.link))
+        self.opening.clear()
+        self.catching_up.clear()
+        self.provenance.tokens.clear()
+        self.vocabulary = None
+        return out
+
+    def on_leave(self, node: NodeId, conn: int, now: float) -> list[Instruction]:
+        """A neighbour goes in order."""
+        out: list[Instruction] = [Close(conn, "the other end leaves")]
+        if self.parent is not None and self.parent.node == node:
+            out += self.drop_parent(now)
+        return [*out, *self.drop_child(node)]
+
+    def leave(self, conns: dict[NodeId, int]) -> list[Instruction]:
+        """Say goodbye to everybody."""
+        return [Send(conn, Leave()) for conn in conns.values()]

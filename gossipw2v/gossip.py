@@ -1,0 +1,315 @@
+"""The protocol core of one node: events in, instructions out; no clock, no socket, no randomness of its own.
+
+Every method takes what happened, with the time where time matters, and returns what the owner must do, in order.
+The owner (the daemon, or a test's swarm in memory) moves bytes, runs the model and calls back.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from gossipw2v.census import VOCABULARY, YOUNG, Census, counts_name
+from gossipw2v.connections import Connection, Connections
+from gossipw2v.delta import Batch
+from gossipw2v.instructions import Close, Instruction, Refused, Send
+from gossipw2v.link import Downlink, Uplink
+from gossipw2v.members import Member, MemberTable, NodeId, State
+from gossipw2v.messages import (
+    PROTOCOL,
+    Adopt,
+    Adopted,
+    Answer,
+    BlobPart,
+    BlobPull,
+    Hello,
+    Leave,
+    LinkOpen,
+    LinkOpened,
+    Message,
+    ProtocolError,
+    Push,
+    Refuse,
+    StateNews,
+)
+from gossipw2v.seeker import Seeker
+from gossipw2v.tree import Tree
+
+BEAT = 1.0  # s between two frames of State on every connection
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the core is told about its node and its job."""
+
+    job: dict[str, str]
+    interval: float = 0.2  # s between exchanges on a link
+    seats: int = 4  # children taken
+    quiet: float = 3.0  # s without a new member before the vocabulary is frozen
+
+
+class Gossip:
+    """The state of one node's protocol. `me` is its first member record."""
+
+    def __init__(self, me: Member, rules: Rules, rng: random.Random, now: float) -> None:
+        self.rules = rules
+        self.members = MemberTable(me, newest_at=now)
+        hello = Hello(PROTOCOL, PROTOCOL, me.node, rules.job, list(me.addresses))
+        self.connections = Connections(hello, rng)
+        self.census = Census(me.node)
+        self.tree = Tree(self.members, rng, rules.seats, rules.interval)
+        self.seeker = Seeker(self.connections, self.members, self.tree)
+        self.leaving = False
+        self._beat_at = now
+
+    @property
+    def node(self) -> NodeId:
+        """This node's id."""
+        return self.members.me.node
+
+    def announce(self, addresses: tuple[str, ...], now: float) -> None:
+        """Where others can reach this node; known once it listens. Only from now on silence says something."""
+        self.members.newest_at = now
+        self.members.update_self(addresses=addresses)
+        self.connections.hello = replace(self.connections.hello, addresses=list(addresses))
+
+    # -- connections ----------------------------------------------------------------------------------------
+
+    def discovered(self, key: str, addresses: tuple[str, ...], now: float) -> None:
+        """Somebody may be at `addresses`; `key` names the source, so that it is known again."""
+        self.connections.learn(key, addresses, now)
+
+    def opened(self, conn: int, target: str | None, now: float) -> list[Instruction]:
+        """Connection `conn` is up; `target` is the key of the Dial that made it, None if it came in."""
+        if self.leaving:  # others dial again at once whom they no longer reach
+            return [Close(conn, "leaving")]
+        return self.connections.opened(conn, target, now)
+
+    def dial_failed(self, target: str) -> None:
+        """Nobody answered."""
+        self.connections.dial_failed(target)
+
+    def closed(self, conn: int) -> None:
+        """Connection `conn` is gone, whoever closed it."""
+        self.census.lost(conn)
+        self.connections.closed(conn)
+
+    def received(self, conn: int, message: Message, now: float) -> list[Instruction]:
+        """A message has come in; a breach of the protocol is answered, counted and ends the connection."""
+        here = self.connections.by_conn.get(conn)
+        if here is None:
+            return []
+        here.heard_at = now
+        try:
+            return self._take(here, message, now)
+        except ProtocolError as error:
+            return self.violated(conn, error, now)
+
+    def _take(self, here: Connection, message: Message, now: float) -> list[Instruction]:
+        if isinstance(message, Hello):
+            return self._greeted(here.conn, message, now)
+        if isinstance(message, Refuse):
+            self.connections.quarrelled(here.conn, now)
+            text = f"refused by the other end: {message.text}"
+            return [Refused("peer", text), Close(here.conn, text)]
+        if here.node is None:
+            raise ProtocolError("handshake", f"{type(message).__name__} before Hello")
+        if self.connections.by_node.get(here.node) is not here:
+            return []  # the losing one of two crossed connections
+        return self._dispatch(here.node, here.conn, message, now)
+
+    def violated(self, conn: int, error: ProtocolError, now: float) -> list[Instruction]:
+        """The other end broke the protocol: say so, close, and leave it alone for a while."""
+        self.connections.quarrelled(conn, now)
+        here = self.connections.by_conn.get(conn)
+        out: list[Instruction] = [Refused(error.reason, str(error))]
+        if here is not None and here.node is not None:
+            if self.tree.parent is not None and self.tree.parent.node == here.node:
+                out += self.tree.drop_parent(now)
+            out += self.tree.drop_child(here.node)
+        text = str(error)[:400]
+        return [
+            *out,
+            Send(conn, Refuse(error.reason, text if text.isprintable() else error.reason)),
+            Close(conn, text),
+        ]
+
+    def broken(self, link: bytes, error: ProtocolError, now: float) -> list[Instruction]:
+        """A delta on `link` could not be merged."""
+        edge = self.tree.link_of(link)
+        conn = self.connections.to(edge.peer) if edge else None
+        return self.violated(conn, error, now) if conn is not None else []
+
+    # -- the own node ---------------------------------------------------------------------------------------
+
+    def counted(self, counts: bytes) -> list[Instruction]:
+        """The own text is counted: offer the counts."""
+        if self.census.vocabulary is None:
+            self.census.hold(counts_name(self.node), counts, 0)
+        return self._news()
+
+    def hold_counts(self, name: str, counts: bytes) -> None:
+        """Another node's counts have come and make sense: pass them on."""
+        if self.census.vocabulary is None:
+            self.census.hold(name, counts, 0)
+
+    def frozen(self, vocabulary: bytes, rank: int) -> list[Instruction]:
+        """There is a vocabulary: offer it. Links made for another one are dropped."""
+        out = self.tree.reset()
+        self.census.hold(VOCABULARY, vocabulary, rank)
+        return [*out, *self._news()]
+
+    def ready(self) -> list[Instruction]:
+        """The model for the frozen vocabulary is allocated."""
+        assert self.census.vocabulary is not None
+        return self.tree.model_ready(self.census.vocabulary.digest, self._conns())
+
+    def trained(self, tokens: int) -> None:
+        """`tokens` of the own text are in the model by now."""
+        self.members.update_self(trained=tokens)
+        self.tree.provenance.learn({self.node: tokens})
+
+    def pace(self, interval: float) -> None:
+        """Pause `interval` seconds between two exchanges on the link to the parent."""
+        self.tree.interval = interval
+
+    def done(self, done: bool) -> None:
+        """The own shard has had its epochs (or has not, after all)."""
+        self.tree.done = done
+
+    def settled_in(self, now: float) -> bool:
+        """Whether training may begin: linked to the tree, if there is one, and caught up with it."""
+        return self.tree.settled_in(now)
+
+    def final(self, now: float) -> bool:
+        """Whether the swarm has trained everything and this node holds the result."""
+        return self.tree.final(now)
+
+    def children_complete(self, now: float) -> bool:
+        """Whether all nodes below have had the last word and are done with it, or are gone.
+
+        That they were complete once does not do: what a late node has learned must still reach a service below it.
+        """
+        below = ((self.members.get(node), link) for node, link in self.tree.downlinks.items())
+        return all(
+            member.state >= State.COMPLETE and link.told_final
+            for member, link in below
+            if member is not None and self.members.is_alive(member.node, now)
+        )
+
+    def collected(self, link: bytes, got: Batch) -> list[Instruction]:
+        """Collect is done."""
+        return self.tree.collected(link, got, self._conns())
+
+    def merged(self, link: bytes, got: Batch, now: float) -> list[Instruction]:
+        """Merge is done."""
+        return self.tree.merged(link, got, self._conns(), now)
+
+    def settled(self, link: bytes, now: float) -> float | None:
+        """Settle is done; returns how many seconds the exchange took, None if it was given up."""
+        return self.tree.settled(link, now)
+
+    def leave(self) -> list[Instruction]:
+        """Say goodbye; no link is made any more."""
+        self.leaving = True
+        self.members.update_self(state=State.LEFT)
+        self.members.beat()
+        return [*self._news(), *self.tree.leave(self._conns())]
+
+    def flow(self, conn: int, sent: int = 0, received: int = 0) -> None:
+        """Count the bytes of an exchange for the link that runs over `conn`."""
+        here = self.connections.by_conn.get(conn)
+        for edge in self.edges():
+            if here is not None and edge.peer == here.node:
+                edge.flow.sent_bytes += sent
+                edge.flow.received_bytes += received
+
+    def edges(self) -> list[Uplink | Downlink]:
+        """All links, the parent's first."""
+        return self.tree.edges()
+
+    # -- time -----------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> list[Instruction]:
+        """Called several times a second."""
+        if self.leaving:
+            return []
+        out = self.connections.overdue(now)
+        reachable = set(self.connections.by_node)
+        moves, wanted = self.tree.tick(now, reachable)
+        out += moves
+        if wanted is not None:
+            out += self.seeker.parent(wanted, now)
+        elif self.tree.parent is not None:
+            out += self.tree.ask(self.connections.by_node[self.tree.parent.node].conn, now)
+        out += self.seeker.strangers(now)
+        out += self.census.overdue(now)
+        out += self.census.freeze_due(self.members, now, self.rules.quiet)
+        if now - self._beat_at >= BEAT:
+            self._beat_at = now
+            self.members.beat()
+            self.seeker.silent(now)
+            out += [*self._news(), *self.seeker.idle(set(self.census.transfers), now)]
+        return out
+
+    def _news(self) -> list[Instruction]:
+        news = StateNews(self.members.news(self._beat_at), self.census.offers())
+        return [Send(conn, news) for conn in self._conns().values()]
+
+    def _conns(self) -> dict[NodeId, int]:
+        return {node: here.conn for node, here in self.connections.by_node.items()}
+
+    # -- messages -------------------------------------------------------------------------------------------
+
+    def _greeted(self, conn: int, hello: Hello, now: float) -> list[Instruction]:
+        out = self.connections.greeted(conn, hello, now)
+        if self.connections.to(hello.node) != conn:
+            return out
+        first = Member(hello.node, 0, State.COUNTING, tuple(hello.addresses))
+        self.members.witness(first, now)
+        news = StateNews(self.members.news(now), self.census.offers())
+        return [*out, Send(conn, news), *self.tree.connected(hello.node, conn)]
+
+    def _dispatch(self, node: NodeId, conn: int, message: Message, now: float) -> list[Instruction]:  # noqa: PLR0911
+        match message:
+            case StateNews():
+                return self._heard(conn, message, now)
+            case BlobPull():
+                return [self.census.asked(conn, message)]
+            case BlobPart():
+                return self.census.part(conn, message)
+            case Adopt():
+                return self.tree.on_adopt(node, message, conn)
+            case Adopted():
+                return self.tree.on_adopted(node, message, conn, now)
+            case LinkOpen():
+                return self.tree.on_link_open(node, message, conn)
+            case LinkOpened():
+                return self.tree.on_link_opened(node, message, conn, now)
+            case Push():
+                return self.tree.on_push(node, message, conn, now)
+            case Answer():
+                return self.tree.on_answer(node, message)
+            case Leave():
+                self.members.left(node)
+                return self.tree.on_leave(node, conn, now)
+            case _:
+                raise ProtocolError("protocol", f"{type(message).__name__} out of place")
+
+    def _heard(self, conn: int, news: StateNews, now: float) -> list[Instruction]:
+        for member in news.members:
+            self.members.witness(member, now)
+        out = self.census.heard(conn, news.offers, self._young())
+        if any(isinstance(each, Refused) for each in out):
+            self.connections.quarrelled(conn, now)
+        return out
+
+    def _young(self) -> bool:
+        """Whether this model holds so little training that its vocabulary may still change.
+
+        What others say they have trained does not count: they may have done so with another vocabulary.
+        """
+        origins = self.tree.provenance.tokens
+        known = [self.members.me, *(self.members.get(node) for node in origins if node != self.node)]
+        total = sum(member.total for member in known if member is not None)
+        return sum(origins.values()) <= YOUNG * total

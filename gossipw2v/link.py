@@ -1,0 +1,194 @@
+"""One edge of the tree: numbered batches, one outstanding, each with its effect exactly once.
+
+The child begins every exchange and the parent answers; since an answer carries the parent's pending rows too,
+one initiator is enough and two pushes can never cross. After a reconnect the child repeats its batch, and the
+parent, which keeps its last answer, repeats that: nothing is applied twice.
+
+Both classes are pure state: events in, instructions out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from gossipw2v.delta import Batch, RowDelta
+from gossipw2v.instructions import Collect, Merge, Settle
+from gossipw2v.messages import MAX_ORIGINS, Answer, ProtocolError, Push
+
+Origins = dict[bytes, int]
+
+FLUSH_PAUSE = 0.02  # s between exchanges when training is over and only residuals are left
+IDLE_PAUSE = 0.5  # s between exchanges that had nothing to say
+
+
+@dataclass(slots=True)
+class Flow:
+    """What has gone over a link, for people to see."""
+
+    exchanges: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    sent_rows: int = 0
+    received_rows: int = 0
+
+
+@dataclass(slots=True)
+class Provenance:
+    """Tokens of every origin in this node's model, and what each link's other end knows of it."""
+
+    tokens: Origins = field(default_factory=dict)
+
+    def news(self, known: Origins) -> Origins:
+        """The entries that go beyond `known`."""
+        return {origin: n for origin, n in self.tokens.items() if n > known.get(origin, 0)}
+
+    def learn(self, news: Origins) -> None:
+        """Take the larger of both for each origin."""
+        raise_to(self.tokens, news)
+
+
+def raise_to(tokens: Origins, news: Origins) -> None:
+    """Raise the entries of `tokens` to those of `news`; a full table takes no new origin, so that it fits a frame."""
+    for origin, n in news.items():
+        if origin in tokens or len(tokens) < MAX_ORIGINS:
+            tokens[origin] = max(n, tokens.get(origin, 0))
+
+
+class Phase(Enum):
+    """Where a child's exchange stands."""
+
+    IDLE = "idle"
+    COLLECTING = "collecting"
+    AWAITING = "awaiting"
+    SETTLING = "settling"
+
+
+@dataclass(slots=True)
+class Uplink:
+    """The child's end of a link to its parent."""
+
+    peer: bytes
+    link: bytes
+    next_at: float
+    began_at: float = 0.0
+    batch: int = 0
+    phase: Phase = Phase.IDLE
+    outbox: Push | None = None
+    answer: Answer | None = None
+    known: Origins = field(default_factory=dict)
+    final: bool = False
+    flow: Flow = field(default_factory=Flow)
+    pending: int = 0
+    unsent_there: int | None = None
+
+    def begin(self, now: float, flush: bool) -> list[Collect]:
+        """Start an exchange if none is under way and it is time."""
+        if self.phase is not Phase.IDLE or now < self.next_at:
+            return []
+        self.phase, self.began_at = Phase.COLLECTING, now
+        return [Collect(self.link, flush)]
+
+    def collected(self, got: Batch, provenance: Provenance, clean: bool) -> Push:
+        """The push for what the model gave; `clean` as promised by the caller holds only if it is empty."""
+        self.phase = Phase.AWAITING
+        self.pending = got.pending
+        clean = clean and not len(got.delta)
+        news = provenance.news(self.known)
+        self.outbox = Push(self.link, self.batch + 1, clean, got.pending, got.unsent, news, got.delta)
+        return self.outbox
+
+    def answered(self, answer: Answer) -> list[Settle]:
+        """Check the answer against the outstanding batch and have it applied; repeats are ignored."""
+        if answer.batch <= self.batch or self.phase is Phase.SETTLING:
+            return []
+        if self.outbox is None or answer.batch != self.outbox.batch:
+            raise ProtocolError("sequence", f"answer {answer.batch} to no outstanding batch")
+        check_covers(answer.delta, self.outbox.delta)
+        self.phase, self.answer = Phase.SETTLING, answer
+        return [Settle(self.link, self.outbox.delta, answer.delta)]
+
+    def settled(self, now: float, interval: float, provenance: Provenance) -> None:
+        """Both ends now hold the same reference; the next batch may follow."""
+        assert self.outbox is not None
+        assert self.answer is not None
+        sent, answer = self.outbox, self.answer
+        raise_to(self.known, sent.origins)
+        raise_to(self.known, answer.origins)
+        provenance.learn(answer.origins)
+        self.batch, self.final, self.unsent_there = answer.batch, answer.final, answer.unsent
+        self.outbox = self.answer = None
+        self.phase = Phase.IDLE
+        busy = now - self.began_at
+        self.next_at = now + self._pause(sent, answer, max(interval, busy))
+        self.flow.exchanges += 1
+        self.flow.sent_rows += len(sent.delta)
+        self.flow.received_rows += len(answer.delta)
+
+    def _pause(self, sent: Push, answer: Answer, interval: float) -> float:
+        if answer.unsent or sent.unsent:
+            return 0.0  # somebody is catching up
+        if not len(answer.delta):
+            return FLUSH_PAUSE if sent.clean and not answer.final else max(interval, IDLE_PAUSE)
+        return FLUSH_PAUSE if sent.pending == 0 and answer.pending == 0 else interval
+
+
+@dataclass(slots=True)
+class Downlink:
+    """The parent's end of a link to one child. `lost_at`: when its connection went away, if it did."""
+
+    peer: bytes
+    link: bytes
+    batch: int = 0
+    merging: Push | None = None
+    kept: Answer | None = None
+    known: Origins = field(default_factory=dict)
+    clean: bool = False
+    unsent_there: int | None = None
+    lost_at: float | None = None
+    flow: Flow = field(default_factory=Flow)
+    pending: int = 0
+
+    @property
+    def told_final(self) -> bool:
+        """Whether the child has been told that no row will change any more."""
+        return self.kept is not None and self.kept.final
+
+    def pushed(self, push: Push, provenance: Provenance, flush: bool) -> list[Merge] | Answer:
+        """What to do with a push: merge it, or answer it again if it is a repeat."""
+        if self.kept is not None and push.batch == self.batch:
+            return self.kept
+        if self.merging is not None and push.batch == self.merging.batch:
+            return []
+        if self.merging is not None or push.batch != self.batch + 1:
+            raise ProtocolError("sequence", f"batch {push.batch} after {self.batch}")
+        self.merging = push
+        mine = provenance.news(self.known)
+        overlap = any(n > self.known.get(o, 0) and o in mine for o, n in push.origins.items())
+        return [Merge(self.link, push.delta, flush, overlap)]
+
+    def merged(self, got: Batch, provenance: Provenance, final: bool) -> Answer:
+        """The answer to the push under way. `final` holds only if both ends had nothing more to say."""
+        assert self.merging is not None
+        push = self.merging
+        news = {o: n for o, n in provenance.news(self.known).items() if n > push.origins.get(o, 0)}
+        quiet = push.clean and not len(got.delta)
+        answer = Answer(self.link, push.batch, final and quiet, got.pending, got.unsent, news, got.delta)
+        raise_to(self.known, push.origins)
+        raise_to(self.known, news)
+        provenance.learn(push.origins)
+        self.merging, self.kept, self.batch = None, answer, push.batch
+        self.clean, self.unsent_there, self.pending = push.clean, push.unsent, got.pending
+        self.flow.exchanges += 1
+        self.flow.received_rows += len(push.delta)
+        self.flow.sent_rows += len(got.delta)
+        return answer
+
+
+def check_covers(answer: RowDelta, sent: RowDelta) -> None:
+    """Raise ProtocolError unless `answer` has a row for every row `sent`."""
+    missing = np.setdiff1d(sent.rows, answer.rows, assume_unique=True)
+    if len(missing):
+        raise ProtocolError("rows", f"answer lacks {len(missing)} of the rows that were pushed")

@@ -1,0 +1,108 @@
+"""What flows over the edges of the tree, and when all of it has flowed.
+
+A child begins every exchange and its parent answers; see `link`. *The end*: a child whose subtree has trained and
+pushed everything says `clean`. The root, once all its children are clean and nobody it knows still trains, is `final`;
+finality goes down with answers that had nothing more to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gossipw2v.delta import Batch
+from gossipw2v.edges import Edges
+from gossipw2v.instructions import (
+    Instruction,
+    Send,
+)
+from gossipw2v.link import Downlink, Phase
+from gossipw2v.members import NodeId, State, parents
+from gossipw2v.messages import Answer, ProtocolError, Push
+
+
+@dataclass(slots=True)
+class Tree(Edges):
+    """The edges with their exchanges. `done`: the own text has had its epochs."""
+
+    done: bool = False
+
+    # -- the beginning and the end --------------------------------------------------------------------------
+
+    def settled_in(self, now: float) -> bool:
+        """Whether training may begin: linked to the tree, if there is one, and holding what the others hold."""
+        alive = list(self.members.alive(now))
+        linked = self.uplink is not None or not parents(self.me, iter(alive))
+        informed = self.trained or not any(member.trained for member in alive)
+        return self.vocabulary is not None and linked and informed and not self.catching_up
+
+    def subtree_clean(self) -> bool:
+        """Whether this node and everybody below it has trained and pushed up what it had."""
+        return self.done and not self.opening and self._children_clean()
+
+    def _children_clean(self) -> bool:
+        linked = all(link.clean for link in self.downlinks.values())
+        return linked and all(child in self.downlinks for child in self.children)
+
+    def final(self, now: float) -> bool:
+        """Whether no row will change any more."""
+        if not self.subtree_clean():
+            return False
+        if self.uplink is not None:
+            return self.uplink.final
+        alive = list(self.members.alive(now))
+        return all(m.state >= State.DRAINING for m in alive) and not parents(self.me, iter(alive))
+
+    def reset(self) -> list[Instruction]:
+        """Another vocabulary has won: no link and no training outlives the old one."""
+        self.done = False
+        return Edges.reset(self)
+
+    # -- exchanges ------------------------------------------------------------------------------------------
+
+    def ask(self, conn: int, now: float) -> list[Instruction]:
+        """The parent is connected: get a link, or begin an exchange over it."""
+        if self.uplink is None or self.parent is None or not self.parent.adopted:
+            return self.request(conn, now)
+        return [*self.uplink.begin(now, self.subtree_clean())]
+
+    def collected(self, link: bytes, got: Batch, conns: dict[NodeId, int]) -> list[Instruction]:
+        """The model has gathered the rows of a push."""
+        up = self.uplink
+        if up is None or up.link != link:
+            return []
+        push = up.collected(got, self.provenance, self.subtree_clean())
+        return [Send(conns[up.peer], push)] if up.peer in conns else []
+
+    def on_push(self, node: NodeId, push: Push, conn: int, now: float) -> list[Instruction]:
+        """A child pushes."""
+        link = self.downlinks.get(node)
+        if link is None or link.link != push.link:
+            raise ProtocolError("tree", "a push on a link that is not open")
+        merge = link.pushed(push, self.provenance, self.final(now))
+        return [Send(conn, merge)] if isinstance(merge, Answer) else [*merge]
+
+    def merged(self, link: bytes, got: Batch, conns: dict[NodeId, int], now: float) -> list[Instruction]:
+        """The model has merged a child's push."""
+        down = self.link_of(link)
+        if not isinstance(down, Downlink) or down.merging is None:
+            return []
+        answer = down.merged(got, self.provenance, self.final(now))
+        if down.unsent_there == 0:
+            self.catching_up.discard(down.peer)
+        return [Send(conns[down.peer], answer)] if down.peer in conns else []
+
+    def on_answer(self, node: NodeId, answer: Answer) -> list[Instruction]:
+        """The parent answers a push."""
+        if self.uplink is None or self.uplink.peer != node or self.uplink.link != answer.link:
+            return []
+        return [*self.uplink.answered(answer)]
+
+    def settled(self, link: bytes, now: float) -> float | None:
+        """The model has applied an answer; returns how many seconds the exchange took, None if it was given up."""
+        if self.uplink is None or self.uplink.link != link or self.uplink.phase is not Phase.SETTLING:
+            return None
+        began_at = self.uplink.began_at
+        self.uplink.settled(now, self.interval, self.provenance)
+        if self.uplink.unsent_there == 0:
+            self.catching_up.discard(self.uplink.peer)
+        return now - began_at

@@ -1,0 +1,240 @@
+"""One link: batches in order, each with its effect exactly once, and an end that both ends reach."""
+
+import pytest
+from messages import LINK, NODE, OTHER, delta
+
+from gossipw2v.delta import Batch, empty
+from gossipw2v.instructions import Collect, Merge, Settle
+from gossipw2v.link import FLUSH_PAUSE, IDLE_PAUSE, Downlink, Phase, Provenance, Uplink
+from gossipw2v.messages import Answer, ProtocolError
+
+NOTHING = empty(2)
+
+
+def rows(*ids):
+    return delta(ids, [1] * len(ids), [0.5] * len(ids), [[1, 2]] * len(ids)) if ids else NOTHING
+
+
+class Pair:
+    """Both ends of one link, with what each knows of the origins."""
+
+    def __init__(self) -> None:
+        self.up, self.down = Uplink(OTHER, LINK, 0.0), Downlink(NODE, LINK)
+        self.child, self.parent = Provenance(), Provenance()
+        self.now = 0.0
+
+    def push(self, *ids, pending=0, unsent=0, clean=False):
+        assert self.up.begin(self.now, False)
+        return self.up.collected(Batch(rows(*ids), pending, unsent), self.child, clean)
+
+    def answer(self, push, *ids, pending=0, unsent=0, final=False):
+        work = self.down.pushed(push, self.parent, False)
+        assert isinstance(work, list)
+        assert work
+        return self.down.merged(Batch(rows(*ids), pending, unsent), self.parent, final)
+
+    def settle(self, answer, interval=0.2):
+        assert self.up.answered(answer)
+        self.up.settled(self.now, interval, self.child)
+        pause, self.now = self.up.next_at - self.now, self.up.next_at
+        return pause
+
+    def exchange(self, sent=(), answered=(), **more):
+        return self.settle(self.answer(self.push(*sent), *answered, **more))
+
+
+@pytest.fixture
+def pair() -> Pair:
+    return Pair()
+
+
+def test_one_exchange_goes_all_the_way_round(pair):
+    assert pair.up.begin(0, True) == [Collect(LINK, True)]
+    push = pair.up.collected(Batch(rows(1), 3, 2), pair.child, False)
+    assert (push.batch, push.pending, push.unsent, push.delta.rows.tolist()) == (1, 3, 2, [1])
+    (merge,) = pair.down.pushed(push, pair.parent, True)
+    assert merge == Merge(LINK, push.delta, True, False)
+    answer = pair.down.merged(Batch(rows(1, 2), 7, 0), pair.parent, False)
+    assert (answer.batch, answer.pending, answer.delta.rows.tolist()) == (1, 7, [1, 2])
+    assert pair.up.answered(answer) == [Settle(LINK, push.delta, answer.delta)]
+    pair.up.settled(5.0, 0.2, pair.child)
+    assert (pair.up.batch, pair.down.batch, pair.up.phase) == (1, 1, Phase.IDLE)
+    assert (pair.up.flow.sent_rows, pair.up.flow.received_rows) == (1, 2)
+    assert (pair.down.flow.sent_rows, pair.down.flow.received_rows) == (2, 1)
+
+
+def test_only_one_batch_is_under_way(pair):
+    assert pair.up.begin(0, False)
+    assert not pair.up.begin(9, False)
+    push = pair.up.collected(Batch(rows(1), 0, 0), pair.child, False)
+    assert not pair.up.begin(9, False)
+    assert pair.up.answered(pair.answer(push, 1))
+    assert not pair.up.begin(9, False)
+
+
+def test_the_next_batch_waits_for_its_time(pair):
+    pause = pair.exchange([1], [1], pending=5)
+    assert pause == 0.2
+    assert not pair.up.begin(pair.now - 0.01, False)
+    assert pair.up.begin(pair.now, False)
+
+
+def test_a_repeated_push_gets_the_same_answer_and_no_second_merge(pair):
+    push = pair.push(1)
+    answer = pair.answer(push, 1)
+    assert pair.down.pushed(push, pair.parent, False) is answer
+    pair.settle(answer)
+    assert pair.push(2).batch == 2
+
+
+def test_a_push_repeated_while_it_is_merged_is_ignored(pair):
+    push = pair.push(1)
+    assert pair.down.pushed(push, pair.parent, False)
+    assert pair.down.pushed(push, pair.parent, False) == []
+
+
+@pytest.mark.parametrize("batch", [0, 2, 2**62])
+def test_a_push_out_of_order_is_a_breach(pair, batch):
+    push = pair.push(1)
+    wrong = type(push)(LINK, batch, False, 0, 0, {}, push.delta)
+    with pytest.raises(ProtocolError) as caught:
+        pair.down.pushed(wrong, pair.parent, False)
+    assert caught.value.reason == "sequence"
+    assert pair.down.merging is None
+
+
+def test_an_older_push_than_the_last_is_a_breach(pair):
+    first = pair.push(1)
+    pair.settle(pair.answer(first, 1))
+    pair.exchange([2], [2])
+    with pytest.raises(ProtocolError):
+        pair.down.pushed(first, pair.parent, False)
+
+
+def test_a_push_while_another_is_merged_is_a_breach(pair):
+    push = pair.push(1)
+    pair.down.pushed(push, pair.parent, False)
+    with pytest.raises(ProtocolError):
+        pair.down.pushed(type(push)(LINK, 2, False, 0, 0, {}, push.delta), pair.parent, False)
+
+
+def test_a_repeated_answer_is_ignored(pair):
+    answer = pair.answer(pair.push(1), 1)
+    assert pair.up.answered(answer)
+    assert pair.up.answered(answer) == []
+    pair.up.settled(0, 0.2, pair.child)
+    assert pair.up.answered(answer) == []
+    assert pair.up.batch == 1
+
+
+def test_an_answer_to_nothing_is_a_breach(pair):
+    with pytest.raises(ProtocolError) as caught:
+        pair.up.answered(Answer(LINK, 1, False, 0, 0, {}, rows(1)))
+    assert caught.value.reason == "sequence"
+    pair.push(1)
+    with pytest.raises(ProtocolError):
+        pair.up.answered(Answer(LINK, 2, False, 0, 0, {}, rows(1)))
+
+
+def test_an_answer_that_lacks_a_row_is_a_breach(pair):
+    push = pair.push(1, 3)
+    with pytest.raises(ProtocolError, match="lacks 1") as caught:
+        pair.up.answered(Answer(LINK, push.batch, False, 0, 0, {}, rows(1, 2)))
+    assert caught.value.reason == "rows"
+    assert pair.up.phase is Phase.AWAITING
+
+
+def test_news_of_origins_go_once_and_never_back(pair):
+    pair.child.learn({NODE: 10})
+    pair.parent.learn({OTHER: 5})
+    push = pair.push(1)
+    assert push.origins == {NODE: 10}
+    answer = pair.answer(push, 1)
+    assert answer.origins == {OTHER: 5}
+    pair.settle(answer)
+    assert pair.child.tokens == pair.parent.tokens == {NODE: 10, OTHER: 5}
+    push = pair.push(1)
+    assert push.origins == {}
+    assert pair.answer(push, 1).origins == {}
+    assert pair.up.known == pair.down.known == {NODE: 10, OTHER: 5}
+
+
+def test_the_larger_of_two_counts_of_an_origin_stays():
+    provenance = Provenance({NODE: 10})
+    provenance.learn({NODE: 7, OTHER: 1})
+    assert provenance.tokens == {NODE: 10, OTHER: 1}
+    assert provenance.news({NODE: 9, OTHER: 1}) == {NODE: 10}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "overlap"),
+    [({NODE: 10}, {OTHER: 10}, False), ({NODE: 10}, {NODE: 3}, True), ({}, {NODE: 3}, False), ({NODE: 1}, {}, False)],
+)
+def test_training_of_one_origin_from_both_ends_is_an_overlap(pair, theirs, mine, overlap):
+    pair.child.learn(theirs)
+    pair.parent.learn(mine)
+    (merge,) = pair.down.pushed(pair.push(1), pair.parent, False)
+    assert merge.overlap is overlap
+
+
+def test_a_push_with_rows_is_not_clean_whatever_is_promised(pair):
+    assert not pair.push(1, clean=True).clean
+
+
+def test_a_push_without_rows_is_clean_as_promised(pair):
+    push = pair.push(clean=True)
+    assert push.clean
+    pair.answer(push)
+    assert pair.down.clean
+
+
+@pytest.mark.parametrize(("sent", "answered"), [([1], [1]), ([], [1])])
+def test_the_end_waits_until_neither_end_has_rows(pair, sent, answered):
+    assert not pair.answer(pair.push(*sent, clean=True), *answered, final=True).final
+
+
+def test_the_end_comes_with_an_empty_answer_to_an_empty_push(pair):
+    answer = pair.answer(pair.push(clean=True), final=True)
+    assert answer.final
+    assert pair.settle(answer) == IDLE_PAUSE
+    assert pair.up.final
+
+
+def test_an_end_that_is_taken_back_is_no_end(pair):
+    pair.settle(pair.answer(pair.push(clean=True), final=True))
+    pair.exchange([], [1])
+    assert not pair.up.final
+
+
+@pytest.mark.parametrize(
+    ("push", "answer", "pause"),
+    [
+        ({"ids": [1], "pending": 9}, {"ids": [1]}, 0.2),
+        ({"ids": [1]}, {"ids": [1], "pending": 9}, 0.2),
+        ({"ids": [1]}, {"ids": [1]}, FLUSH_PAUSE),
+        ({"ids": []}, {"ids": []}, IDLE_PAUSE),
+        ({"ids": [], "clean": True}, {"ids": []}, FLUSH_PAUSE),
+        ({"ids": [1], "pending": 9, "unsent": 1}, {"ids": [1]}, 0.0),
+        ({"ids": [1], "pending": 9}, {"ids": [1], "unsent": 1}, 0.0),
+    ],
+    ids=["child pending", "parent pending", "residuals", "idle", "ending", "parent catches up", "child catches up"],
+)
+def test_the_pause_fits_what_is_left_to_say(pair, push, answer, pause):
+    ids, told = push.pop("ids"), answer.pop("ids")
+    assert pair.settle(pair.answer(pair.push(*ids, **push), *told, **answer)) == pytest.approx(pause)
+
+
+def test_what_is_unsent_at_the_other_end_is_known_at_both(pair):
+    assert (pair.up.unsent_there, pair.down.unsent_there) == (None, None)
+    pair.settle(pair.answer(pair.push(1, unsent=4), 1, unsent=6))
+    assert (pair.up.unsent_there, pair.down.unsent_there) == (6, 4)
+
+
+def test_invented_origins_cannot_fill_the_memory(pair, monkeypatch):
+    monkeypatch.setattr("gossipw2v.link.MAX_ORIGINS", 8)
+    provenance = Provenance({NODE: 1})
+    for n in range(50):
+        provenance.learn({n.to_bytes(16): 5})
+    provenance.learn({NODE: 2})
+    assert len(provenance.tokens) == 8
+    assert provenance.tokens[NODE] == 2

@@ -1,0 +1,159 @@
+"""The member table: who writes a record, who is alive, what is passed on; and the order of the tree."""
+
+from random import Random
+
+import pytest
+
+import gossipw2v.members as members_module
+from gossipw2v.members import DEAD_AFTER, Member, MemberTable, State, parents
+
+
+def node(n: int) -> bytes:
+    return n.to_bytes(16)
+
+
+def member(n: int, beat: int = 1, state: State = State.TRAINING, **more) -> Member:
+    return Member(node(n), beat, state, **more)
+
+
+@pytest.fixture
+def table() -> MemberTable:
+    return MemberTable(member(0))
+
+
+def alive(table: MemberTable, now: float) -> set[int]:
+    return {int.from_bytes(m.node) for m in table.alive(now)}
+
+
+def test_only_a_higher_beat_replaces_a_record(table):
+    table.witness(member(1, beat=5, trained=10), 0)
+    for beat in (5, 4):
+        table.witness(member(1, beat=beat, trained=99), 1)
+        assert table.get(node(1)).trained == 10
+    table.witness(member(1, beat=6, trained=11), 1)
+    assert table.get(node(1)).trained == 11
+
+
+def test_nobody_else_writes_the_own_record(table):
+    table.witness(member(0, beat=99, trained=7), 0)
+    assert table.me == member(0)
+    assert table.get(node(0)) is None
+
+
+def test_beats_and_changes_of_the_own_record_stay_apart(table):
+    table.beat()
+    table.update_self(trained=3)
+    assert table.me == member(0, beat=2, trained=3)
+
+
+def test_a_member_is_dead_once_its_beat_stands_still_and_alive_when_it_rises(table):
+    table.witness(member(1, beat=1), 0)
+    table.witness(member(1, beat=1), DEAD_AFTER)
+    assert table.is_alive(node(1), DEAD_AFTER)
+    assert not table.is_alive(node(1), DEAD_AFTER + 0.1)
+    assert alive(table, DEAD_AFTER + 0.1) == set()
+    table.witness(member(1, beat=2), DEAD_AFTER + 1)
+    assert alive(table, DEAD_AFTER + 1) == {1}
+
+
+def test_a_stranger_is_not_alive(table):
+    assert not table.is_alive(node(1), 0)
+
+
+def test_who_has_left_never_comes_back_whatever_is_said(table):
+    table.witness(member(1), 0)
+    table.left(node(1))
+    table.witness(member(1, beat=50), 1)
+    assert not table.is_alive(node(1), 1)
+    assert table.get(node(1)).state == State.LEFT
+
+
+def test_a_goodbye_spreads_by_its_higher_beat(table):
+    other = MemberTable(member(2))
+    for each in (table, other):
+        each.witness(member(1), 0)
+    table.left(node(1))
+    for news in table.news(0.5):
+        other.witness(news, 0.5)
+    assert not other.is_alive(node(1), 0.5)
+
+
+def test_a_goodbye_from_a_stranger_takes_no_room(table):
+    table.left(node(1))
+    table.witness(member(1, state=State.LEFT), 0)
+    assert len(list(table.everyone())) == 1
+
+
+def test_only_newcomers_restart_the_quiet_time(table):
+    table.witness(member(1), 3)
+    table.witness(member(1, beat=2), 5)
+    assert table.newest_at == 3
+    table.witness(member(2), 6)
+    assert table.newest_at == 6
+
+
+def test_old_news_is_not_passed_on(table):
+    table.witness(member(1), 0)
+    table.witness(member(2), 5)
+    assert [m.node for m in table.news(DEAD_AFTER + 1)] == [node(0), node(2)]
+    assert [m.node for m in table.everyone()] == [node(0), node(1), node(2)]
+
+
+def test_progress_counts_what_the_dead_did_but_not_what_they_left(table):
+    table.update_self(trained=10, total=100)
+    table.witness(member(1, trained=20, total=100), 0)
+    table.witness(member(2, trained=30, total=100), 10)
+    assert table.progress(10) == (60, 100 + 20 + 100)
+
+
+def test_progress_never_exceeds_its_end(table):
+    table.update_self(trained=10, total=5)
+    table.witness(member(1, trained=20, total=0), 0)
+    assert table.progress(0) == (30, 30)
+
+
+def test_invented_members_cannot_fill_the_memory_nor_keep_others_out(table, monkeypatch):
+    monkeypatch.setattr(members_module, "MAX_MEMBERS", 8)
+    table.witness(member(100, trained=5), 0)
+    for n in range(1, 50):
+        table.witness(member(n), 0)
+    assert len(table.entries) == 7
+    assert alive(table, 0) == {100, *range(1, 7)}
+    late = DEAD_AFTER + 1
+    table.witness(member(100, beat=2, trained=6), late)
+    for n in range(60, 64):
+        table.witness(member(n), late)
+    assert len(table.entries) == 7
+    assert alive(table, late) == {100, 60, 61, 62, 63}
+
+
+def test_the_dead_who_trained_are_the_last_to_be_forgotten(table, monkeypatch):
+    monkeypatch.setattr(members_module, "MAX_MEMBERS", 3)
+    table.witness(member(1, trained=5), 0)
+    table.witness(member(2), 1)
+    table.witness(member(3), 20)
+    assert [m.node for m in table.everyone()] == [node(0), node(1), node(3)]
+
+
+def test_a_full_table_is_news_that_fits_a_frame(table, monkeypatch):
+    monkeypatch.setattr(members_module, "MAX_MEMBERS", 8)
+    for n in range(1, 50):
+        table.witness(member(n), 0)
+    assert len(table.news(0)) <= 8
+
+
+def test_parents_are_those_above_in_an_order_of_ones_own():
+    crowd = [member(n) for n in range(1, 33)]
+    chains = {n: parents(node(n), iter(crowd)) for n in range(1, 33)}
+    for n, chain in chains.items():
+        assert sorted(chain) == [node(k) for k in range(n + 1, 33)]
+        assert chain == parents(node(n), iter(Random(n).sample(crowd, len(crowd))))
+    assert chains[32] == []
+    assert len({chain[0] for n, chain in chains.items() if n < 20}) > 5  # children spread over many parents
+
+
+def test_a_death_changes_the_order_of_no_other():
+    crowd = [member(n) for n in range(2, 20)]
+    before = parents(node(1), iter(crowd))
+    after = parents(node(1), iter([m for m in crowd if m.node != before[0]]))
+    assert after == before[1:]

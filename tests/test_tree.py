@@ -1,0 +1,577 @@
+"""The tree of one node: who becomes its parent, whom it seats, what a cut leaves standing, and when all is done."""
+
+from random import Random
+
+import pytest
+from messages import delta
+
+from gossipw2v.delta import Batch, empty
+from gossipw2v.edges import ASK_AGAIN, BARRED, GRACE, MOST_CHILDREN
+from gossipw2v.instructions import Close, Collect, DropLink, Merge, OpenLink, Refused, Send, Settle
+from gossipw2v.members import DEAD_AFTER, Member, MemberTable, State, parents
+from gossipw2v.messages import Adopt, Adopted, Answer, Leave, LinkOpen, LinkOpened, ProtocolError, Push
+from gossipw2v.tree import Tree
+
+VOCABULARY = b"V" * 16
+SEATS = 2
+UP, DOWN = 10, 20  # connections to the parent and to a child
+
+
+def node(n: int) -> bytes:
+    return n.to_bytes(16)
+
+
+ME, ROOT, CHILD = node(100), node(200), node(1)
+
+
+def tree(me: bytes = ME, *others: bytes, ready: bool = True) -> Tree:
+    members = MemberTable(Member(me, 1, State.TRAINING))
+    made = Tree(members, Random(0), SEATS, interval=0.2)
+    for other in others:
+        hear(made, other, 0.0)
+    if ready:
+        made.model_ready(VOCABULARY, {})
+    return made
+
+
+def hear(made: Tree, other: bytes, now: float, state: State = State.TRAINING) -> None:
+    held = made.members.get(other)
+    made.members.witness(Member(other, held.beat + 1 if held else 1, state), now)
+
+
+def rows(*ids: int):
+    return delta(ids, [1] * len(ids), [0.5] * len(ids), [[1, 2]] * len(ids)) if ids else empty(2)
+
+
+def said(orders) -> list:
+    return [order.message for order in orders if isinstance(order, Send)]
+
+
+def seat(made: Tree, child: bytes = CHILD, conn: int = DOWN, **more) -> bytes:
+    """A child with an open link; the link's name."""
+    link = child[-8:]
+    made.on_adopt(child, Adopt(False), conn)
+    made.on_link_open(child, LinkOpen(link, True, 0, VOCABULARY, more.pop("origins", {})), conn)
+    assert child in made.downlinks
+    return link
+
+
+def linked(made: Tree, origins=None, now: float = 0.0) -> bytes:
+    """The tree with its parent linked; the link's name."""
+    made.tick(now, {ROOT})
+    made.ask(UP, now)
+    (asked,) = said(made.on_adopted(ROOT, Adopted(True), UP, now))
+    made.on_link_opened(ROOT, LinkOpened(asked.link, False, origins or {}), UP, now)
+    assert made.uplink is not None
+    return asked.link
+
+
+def push(link: bytes, batch: int, *ids: int, clean: bool = False, unsent: int = 0, origins=None) -> Push:
+    return Push(link, batch, clean, 0, unsent, origins or {}, rows(*ids))
+
+
+# -- choosing a parent --------------------------------------------------------------------------------------
+
+
+def test_who_sees_nobody_above_is_a_root():
+    made = tree(ME, CHILD)
+    assert made.tick(0, set()) == ([], None)
+    assert made.parent is None
+    assert made.settled_in(0)
+
+
+def test_the_first_of_the_parents_is_chosen_and_dialled_until_it_is_reached():
+    crowd = [node(n) for n in range(101, 110)]
+    made = tree(ME, CHILD, *crowd)
+    first = parents(ME, made.members.alive(0))[0]
+    assert made.tick(0, set()) == ([], first)
+    assert made.tick(1, {first}) == ([], None)
+    assert made.parent.node == first
+
+
+def test_a_parent_stays_though_a_better_one_comes():
+    made = tree(ME, ROOT)
+    linked(made)
+    for n in range(101, 140):
+        hear(made, node(n), 1)
+    made.tick(1, {ROOT})
+    assert made.parent.node == ROOT
+
+
+def test_adoption_and_link_are_asked_for_in_turn_and_again_if_unanswered():
+    made = tree(ME, ROOT)
+    made.tick(0, {ROOT})
+    assert said(made.ask(UP, 0)) == [Adopt(True)]  # the only one there is: it insists at once
+    assert made.ask(UP, ASK_AGAIN - 0.1) == []
+    assert said(made.ask(UP, ASK_AGAIN)) == [Adopt(True)]
+    (asked,) = said(made.on_adopted(ROOT, Adopted(True), UP, 4))
+    assert asked == LinkOpen(made.parent.link, True, 0, VOCABULARY, {})
+    assert made.ask(UP, 4 + ASK_AGAIN - 0.1) == []
+    assert said(made.ask(UP, 4 + ASK_AGAIN)) == [asked]
+    orders = made.on_link_opened(ROOT, LinkOpened(asked.link, False, {}), UP, 8)
+    assert orders == [OpenLink(asked.link, overlap=False, catch_up=True)]
+    assert made.ask(UP, 8) == [Collect(asked.link, False)]
+
+
+def test_no_link_is_asked_for_before_there_is_a_model():
+    made = tree(ME, ROOT, ready=False)
+    made.tick(0, {ROOT})
+    made.ask(UP, 0)
+    assert made.on_adopted(ROOT, Adopted(True), UP, 0) == []
+    assert made.ask(UP, 60) == []
+    assert not made.settled_in(60)
+    made.model_ready(VOCABULARY, {ROOT: UP})
+    assert isinstance(said(made.ask(UP, 60))[0], LinkOpen)
+
+
+def test_after_all_have_said_no_the_last_is_asked_with_insistence():
+    crowd = [node(n) for n in range(101, 104)]
+    made = tree(ME, *crowd)
+    asked = []
+    for _ in crowd:
+        made.tick(0, set(crowd))
+        ((ask,),) = (said(made.ask(UP, 0)),)
+        asked.append((made.parent.node, ask.insist))
+        made.on_adopted(made.parent.node, Adopted(False), UP, 0)
+    assert [who for who, _ in asked] == parents(ME, made.members.alive(0))
+    assert [insist for _, insist in asked] == [False, False, True]
+    made.tick(BARRED - 1, set(crowd))
+    assert made.parent is None
+    hear(made, crowd[0], BARRED)
+    made.tick(BARRED + 0.1, set(crowd))
+    assert made.parent is not None
+
+
+def test_an_answer_from_somebody_else_is_nothing():
+    made = tree(ME, ROOT)
+    made.tick(0, {ROOT})
+    for answer in (True, False):
+        assert made.on_adopted(node(201), Adopted(answer), 5, 0) == []
+    assert made.on_link_opened(node(201), LinkOpened(made.parent.link, False, {}), 5, 0) == []
+    assert made.parent.node == ROOT
+    assert not made.parent.adopted
+
+
+# -- seats --------------------------------------------------------------------------------------------------
+
+
+def test_seats_are_limited_except_for_those_who_insist():
+    made = tree()
+    answers = [said(made.on_adopt(node(n), Adopt(False), n)) for n in range(1, 5)]
+    assert answers == [[Adopted(True)]] * SEATS + [[Adopted(False)]] * 2
+    assert said(made.on_adopt(node(3), Adopt(True), 3)) == [Adopted(True)]
+    assert said(made.on_adopt(node(1), Adopt(False), 1)) == [Adopted(True)]  # a repeated question
+    assert made.children == {node(1), node(2), node(3)}
+
+
+def test_even_insistence_has_a_limit():
+    made = tree(node(1000))
+    answers = [said(made.on_adopt(node(n), Adopt(True), n))[0].accepted for n in range(MOST_CHILDREN + 1)]
+    assert answers == [True] * MOST_CHILDREN + [False]
+
+
+def test_a_child_without_a_link_loses_its_seat_with_its_connection():
+    made = tree()
+    made.on_adopt(CHILD, Adopt(False), DOWN)
+    made.tick(0, set())
+    assert made.children == set()
+
+
+@pytest.mark.parametrize("higher", [ROOT, node(101)])
+def test_nobody_above_can_become_a_child(higher):
+    with pytest.raises(ProtocolError, match="higher priority"):
+        tree().on_adopt(higher, Adopt(True), 1)
+
+
+def test_a_link_is_for_children_only():
+    with pytest.raises(ProtocolError, match="not a child"):
+        tree().on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), DOWN)
+
+
+# -- opening links ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "overlap", "catch_up", "waits"),
+    [
+        ({}, {}, False, True, False),
+        ({ME: 5}, {}, False, True, False),
+        ({}, {CHILD: 5}, False, False, True),
+        ({ME: 5}, {CHILD: 5}, False, False, False),
+        ({ME: 5, CHILD: 3}, {CHILD: 5}, True, False, False),
+        ({CHILD: 0}, {CHILD: 5}, False, False, True),
+    ],
+    ids=["new", "they are new", "we are new", "strangers", "met before", "zero is nothing"],
+)
+def test_what_the_models_have_in_common_decides_how_a_link_begins(mine, theirs, overlap, catch_up, waits):
+    for way in ("down", "up"):
+        made = tree(ME, ROOT)
+        made.provenance.learn(mine)
+        if way == "down":
+            made.on_adopt(CHILD, Adopt(False), DOWN)
+            opened, send = made.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, theirs), DOWN)
+            assert send == Send(DOWN, LinkOpened(b"l" * 8, False, mine))
+        else:
+            made.tick(0, {ROOT})
+            made.on_adopted(ROOT, Adopted(True), UP, 0)
+            link = made.parent.link
+            (opened,) = made.on_link_opened(ROOT, LinkOpened(link, False, theirs), UP, 0)
+        assert (opened.overlap, opened.catch_up) == (overlap, catch_up)
+        assert bool(made.catching_up) == waits
+
+
+def test_a_question_before_the_model_is_there_is_answered_later():
+    made = tree(ready=False)
+    made.on_adopt(CHILD, Adopt(False), DOWN)
+    ask = LinkOpen(b"l" * 8, True, 0, VOCABULARY, {})
+    assert made.on_link_open(CHILD, ask, DOWN) == []
+    opened, send = made.model_ready(VOCABULARY, {CHILD: DOWN})
+    assert isinstance(opened, OpenLink)
+    assert send == Send(DOWN, LinkOpened(ask.link, False, {}))
+
+
+def test_a_question_for_another_vocabulary_is_refused():
+    made = tree()
+    made.on_adopt(CHILD, Adopt(False), DOWN)
+    (refused,) = made.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, b"W" * 16, {}), DOWN)
+    assert isinstance(refused, Refused)
+    assert made.downlinks == {}
+
+
+def test_a_repeated_question_makes_no_second_reference():
+    made = tree()
+    link = seat(made)
+    again = made.on_link_open(CHILD, LinkOpen(link, True, 0, VOCABULARY, {}), DOWN)
+    assert again == [Send(DOWN, LinkOpened(link, False, {}))]
+
+
+def test_a_repeated_answer_makes_no_second_reference():
+    made = tree(ME, ROOT)
+    link = linked(made)
+    up = made.uplink
+    assert made.on_link_opened(ROOT, LinkOpened(link, False, {}), UP, 1) == []
+    assert made.uplink is up
+
+
+@pytest.mark.parametrize("resumed", [True, False])
+def test_an_answer_about_a_link_that_was_not_asked_for_is_a_breach(resumed):
+    made = tree(ME, ROOT)
+    linked(made)
+    with pytest.raises(ProtocolError, match="link was"):
+        made.on_link_opened(ROOT, LinkOpened(b"another!", resumed, {}), UP, 1)
+
+
+def test_a_new_link_of_a_child_replaces_its_old_one():
+    made = tree()
+    link = seat(made)
+    dropped, opened, send = made.on_link_open(CHILD, LinkOpen(b"new link", True, 0, VOCABULARY, {}), DOWN)
+    assert dropped == DropLink(link)
+    assert opened.link == send.message.link == b"new link"
+    assert made.link_of(link) is None
+
+
+# -- cuts ---------------------------------------------------------------------------------------------------
+
+
+def test_a_cut_link_is_resumed_within_its_grace_and_the_outstanding_batch_repeated():
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.ask(UP, 0)
+    (sent,) = said(made.collected(link, Batch(rows(1), 0, 0), {ROOT: UP}))
+    assert made.tick(1, set()) == ([], ROOT)
+    made.tick(GRACE, set())
+    assert said(made.connected(ROOT, 11)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
+    orders = made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 5)
+    assert orders == [Send(11, sent)]
+    assert made.on_answer(ROOT, Answer(link, 1, False, 0, 0, {}, rows(1))) == [Settle(link, sent.delta, rows_of(made))]
+
+
+def rows_of(made: Tree):
+    return made.uplink.answer.delta
+
+
+def test_rows_that_were_gathered_while_the_link_was_cut_go_out_on_resumption():
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.ask(UP, 0)
+    assert made.collected(link, Batch(rows(1), 0, 0), {}) == []
+    made.connected(ROOT, 11)
+    (again,) = said(made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 1))
+    assert (again.batch, again.delta.rows.tolist()) == (1, [1])
+
+
+def test_a_resumed_link_with_nothing_outstanding_repeats_nothing():
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.connected(ROOT, 11)
+    assert made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 1) == []
+
+
+def test_a_parent_that_has_forgotten_the_link_starts_it_anew():
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.ask(UP, 0)
+    made.collected(link, Batch(rows(1), 0, 0), {ROOT: UP})
+    made.provenance.learn({ME: 5})
+    made.uplink.batch = 3
+    dropped, opened = made.on_link_opened(ROOT, LinkOpened(link, False, {ME: 5}), 11, 1)
+    assert dropped == DropLink(link)
+    assert opened == OpenLink(link, overlap=True, catch_up=False)
+    assert (made.uplink.batch, made.uplink.outbox) == (0, None)
+
+
+def test_a_parent_is_given_up_after_its_grace_or_at_once_when_it_is_dead():
+    for now, alive in ((GRACE, True), (DEAD_AFTER + 1, False)):
+        made = tree(ME, ROOT)
+        link = linked(made)
+        start = now - GRACE if alive else now
+        assert bool(made.tick(start, set())[0]) is not alive
+        if alive:
+            assert made.tick(now - 0.1, set())[0] == []
+            assert made.tick(now, set())[0] == [DropLink(link)]
+        assert made.uplink is None
+        assert made.parent is None
+
+
+@pytest.mark.parametrize("answered", [0, 1])
+def test_a_parent_resumes_a_child_whose_answer_was_lost(answered):
+    """The child's last settled batch is the parent's last, or the one before it."""
+    made = tree()
+    link = seat(made)
+    made.on_push(CHILD, push(link, 1, 1), DOWN, 0)
+    (answer,) = said(made.merged(link, Batch(rows(1), 0, 0), {}, 0)) or [None]
+    assert answer is None  # nobody to send it to
+    made.tick(1, set())
+    (opened,) = said(made.on_link_open(CHILD, LinkOpen(link, False, answered, VOCABULARY, {}), 21))
+    assert opened.resumed
+    if not answered:
+        (again,) = said(made.on_push(CHILD, push(link, 1, 1), 21, 1))
+        assert (again.batch, again.delta.rows.tolist()) == (1, [1])
+
+
+@pytest.mark.parametrize("batch", [2, 7])
+def test_a_parent_that_cannot_know_the_childs_batch_starts_anew(batch):
+    made = tree()
+    link = seat(made)
+    dropped, opened, send = made.on_link_open(CHILD, LinkOpen(link, False, batch, VOCABULARY, {}), DOWN)
+    assert isinstance(dropped, DropLink)
+    assert isinstance(opened, OpenLink)
+    assert not send.message.resumed
+
+
+def test_a_lost_child_is_waited_for_and_then_forgotten():
+    made = tree()
+    link = seat(made)
+    made.done = True
+    made.tick(0, set())
+    assert made.tick(GRACE + DEAD_AFTER - 0.1, set())[0] == []
+    assert not made.subtree_clean()  # the end waits for what it still has
+    assert made.tick(GRACE + DEAD_AFTER, set())[0] == [DropLink(link)]
+    assert made.subtree_clean()
+
+
+def test_a_child_that_comes_back_without_its_link_is_forgotten_too():
+    """It has another parent by now; its old link would never be clean, and the swarm never final."""
+    made = tree()
+    link = seat(made)
+    made.tick(0, set())
+    assert made.tick(GRACE + DEAD_AFTER, {CHILD})[0] == [DropLink(link)]
+
+
+def test_a_resumed_child_is_not_forgotten():
+    made = tree()
+    link = seat(made)
+    made.tick(0, set())
+    made.on_link_open(CHILD, LinkOpen(link, False, 0, VOCABULARY, {}), 21)
+    assert made.tick(GRACE + DEAD_AFTER, {CHILD})[0] == []
+    assert made.link_of(link) is not None
+
+
+def test_work_that_comes_back_for_a_dropped_link_is_nothing():
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.ask(UP, 0)
+    made.drop_parent(0)
+    assert made.collected(link, Batch(rows(1), 0, 0), {ROOT: UP}) == []
+    assert made.merged(link, Batch(rows(1), 0, 0), {}, 0) == []
+    made.settled(link, 0)
+    assert made.on_answer(ROOT, Answer(link, 1, False, 0, 0, {}, rows(1))) == []
+    assert made.uplink is None
+
+
+def test_a_push_on_a_link_that_is_not_open_is_a_breach():
+    made = tree()
+    link = seat(made)
+    for who, name in ((node(2), link), (CHILD, b"another!")):
+        with pytest.raises(ProtocolError, match="not open"):
+            made.on_push(who, push(name, 1, 1), DOWN, 0)
+
+
+# -- leaving ------------------------------------------------------------------------------------------------
+
+
+def test_when_the_parent_leaves_another_is_chosen():
+    other = node(201)
+    made = tree(ME, ROOT)
+    link = linked(made)
+    close, dropped = made.on_leave(ROOT, UP, 1)
+    assert isinstance(close, Close)
+    assert dropped == DropLink(link)
+    hear(made, other, 1)
+    made.tick(1, {ROOT, other})
+    assert made.parent.node == other
+
+
+def test_when_a_child_leaves_its_seat_is_free():
+    made = tree()
+    link = seat(made)
+    assert made.on_leave(CHILD, DOWN, 1)[1:] == [DropLink(link)]
+    assert made.children == set()
+
+
+def test_goodbye_goes_to_all():
+    assert said(tree().leave({ROOT: UP, CHILD: DOWN})) == [Leave(), Leave()]
+
+
+def test_another_vocabulary_drops_every_link_and_all_that_was_learned():
+    made = tree(ME, ROOT)
+    up = linked(made, origins={ROOT: 5})
+    down = seat(made)
+    made.provenance.learn({ME: 5})
+    assert made.reset() == [DropLink(up), DropLink(down)]
+    assert not made.trained
+    assert not made.settled_in(0)
+    made.model_ready(b"W" * 16, {})
+    made.on_adopt(CHILD, Adopt(False), DOWN)
+    assert made.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, b"W" * 16, {}), DOWN)
+
+
+# -- catching up --------------------------------------------------------------------------------------------
+
+
+def test_a_joiner_trains_once_its_parent_has_nothing_left_that_it_has_not_seen():
+    made = tree(ME, ROOT)
+    assert not made.settled_in(0)
+    link = linked(made, origins={ROOT: 5})
+    for batch, unsent in ((1, 4), (2, 0)):
+        assert not made.settled_in(0)
+        made.ask(UP, 0)
+        made.collected(link, Batch(rows(), 0, 0), {ROOT: UP})
+        made.on_answer(ROOT, Answer(link, batch, False, 0, unsent, {ROOT: 5}, rows(batch)))
+        made.settled(link, 0)
+    assert made.settled_in(0)
+    assert made.provenance.tokens == {ROOT: 5}
+
+
+def test_a_new_root_waits_for_what_its_trained_child_brings():
+    made = tree()
+    link = seat(made, origins={CHILD: 5})
+    for batch, unsent in ((1, 4), (2, 0)):
+        assert not made.settled_in(0)
+        made.on_push(CHILD, push(link, batch, batch, unsent=unsent), DOWN, 0)
+        made.merged(link, Batch(rows(batch), 0, 0), {CHILD: DOWN}, 0)
+    assert made.settled_in(0)
+
+
+def test_who_was_catching_up_with_one_that_is_gone_waits_no_more():
+    made = tree()
+    seat(made, origins={CHILD: 5})
+    assert not made.settled_in(0)
+    made.drop_child(CHILD)
+    assert made.settled_in(0)
+
+
+# -- the end ------------------------------------------------------------------------------------------------
+
+
+def test_a_lone_node_is_final_when_it_is_done():
+    made = tree()
+    assert not made.final(0)
+    made.done = True
+    assert made.final(0)
+
+
+@pytest.mark.parametrize("state", [State.GATHERING, State.JOINING, State.TRAINING])
+def test_a_root_waits_for_anybody_alive_who_still_trains(state):
+    made = tree()
+    made.done = True
+    hear(made, CHILD, 0, state)
+    assert not made.final(0)
+    assert made.final(DEAD_AFTER + 1)
+    hear(made, CHILD, 20, State.DRAINING)
+    assert made.final(20)
+
+
+def test_who_sees_somebody_above_is_not_final_by_itself():
+    made = tree(ME)
+    made.done = True
+    hear(made, ROOT, 0, State.DRAINING)
+    assert not made.final(0)
+
+
+def drain(made: Tree, link: bytes, batch: int, *ids: int, clean: bool, now: float = 0.0) -> Answer:
+    (merge,) = made.on_push(CHILD, push(link, batch, *ids, clean=clean), DOWN, now)
+    assert isinstance(merge, Merge)
+    (answer,) = said(made.merged(link, Batch(rows(*ids), 0, 0), {CHILD: DOWN}, now))
+    return answer
+
+
+def test_a_root_is_final_when_its_children_are_clean_and_says_so_when_all_is_said():
+    made = tree()
+    made.done = True
+    link = seat(made)
+    assert not made.final(0)
+    assert not drain(made, link, 1, 5, clean=False).final
+    assert not made.final(0)
+    assert not drain(made, link, 2, clean=True).final  # it became final by this push
+    assert made.final(0)
+    assert drain(made, link, 3, clean=True).final
+    drain(made, link, 4, 6, clean=False)
+    assert not made.final(0)  # somebody below trains again
+
+
+def test_a_node_in_between_is_final_when_its_parent_says_so():
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.done = True
+    for batch, final in ((1, False), (2, True)):
+        assert not made.final(0)
+        made.ask(UP, made.uplink.next_at)
+        (sent,) = said(made.collected(link, Batch(rows(), 0, 0), {ROOT: UP}))
+        assert sent.clean
+        made.on_answer(ROOT, Answer(link, batch, final, 0, 0, {}, rows()))
+        made.settled(link, made.uplink.next_at)
+    assert made.final(0)
+
+
+def test_an_unclean_child_keeps_its_parent_unclean():
+    made = tree(ME, ROOT)
+    linked(made)
+    made.done = True
+    assert made.subtree_clean()
+    made.on_adopt(CHILD, Adopt(False), DOWN)
+    assert not made.subtree_clean()  # seated, not linked yet
+    link = seat(made)
+    assert not made.subtree_clean()
+    drain(made, link, 1, clean=True)
+    assert made.subtree_clean()
+
+
+# -- two trees ----------------------------------------------------------------------------------------------
+
+
+def test_of_two_roots_that_meet_the_lower_asks_the_higher():
+    low, high = tree(ME), tree(ROOT)
+    for made in (low, high):
+        made.tick(0, set())
+    hear(low, ROOT, 1)
+    hear(high, ME, 1)
+    assert low.tick(1, set())[1] == ROOT
+    assert high.tick(1, set())[1] is None
+    (adopt,) = said(low.ask(UP, 1))
+    (adopted,) = said(high.on_adopt(ME, adopt, DOWN))
+    (ask,) = said(low.on_adopted(ROOT, adopted, UP, 1))
+    opened_there, send = high.on_link_open(ME, ask, DOWN)
+    (opened_here,) = low.on_link_opened(ROOT, send.message, UP, 1)
+    assert opened_here == opened_there
+    assert low.uplink.link == high.downlinks[ME].link
