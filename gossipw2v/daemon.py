@@ -1,0 +1,164 @@
+"""The process around a node: starts its parts in order, waits for the end, and stops them in order.
+
+Whatever computes runs in threads; the event loop only moves messages. Every task has a name, and one that fails ends
+the node with an error that says which.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from gossipw2v import kernels, rows, scanner
+from gossipw2v.config import Address, Config
+from gossipw2v.corpus import CorpusError
+from gossipw2v.discovery import Discovery, local_addresses
+from gossipw2v.durable import replace_file
+from gossipw2v.logs import get_logger
+from gossipw2v.members import State
+from gossipw2v.node import Node
+from gossipw2v.notify import notify
+from gossipw2v.shards import ShardError
+from gossipw2v.status import Server, StatusSources
+from gossipw2v.status import serve as serve_http
+from gossipw2v.vocab import VocabError
+from gossipw2v.work import last_exchanges, work
+
+NODE_FILE = "node.json"
+STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+EXPECTED = (CorpusError, VocabError, ShardError)  # a person can mend these: a message, no traceback
+
+log = get_logger("daemon")
+
+
+async def serve(config: Config) -> int:
+    """Run a node until it is done or told to stop; returns the exit code."""
+    daemon = Daemon(Node(config, os.urandom(32), asyncio.get_running_loop().time()))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, daemon.node.stopping.set)
+    try:
+        await daemon.run()
+    except (*EXPECTED, OSError) as error:
+        log.critical("cannot go on", problem=str(error))
+        return 2 if isinstance(error, EXPECTED) else 74
+    except Exception as error:
+        log.critical("a part failed", exc_info=error)
+        return 1
+    return 0
+
+
+@dataclass(slots=True)
+class Daemon:
+    """A node's sockets and tasks."""
+
+    node: Node
+    http: Server | None = None
+    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Live: start, work until done or stopped, stop. Raises what made a part fail."""
+        self.node.text.find()
+        await self._compile()
+        try:
+            await self._open()
+            notify("READY=1", "STATUS=counting words")
+            await self._until_stopped()
+        finally:
+            notify("STOPPING=1")
+            await self._close()
+
+    async def _compile(self) -> None:
+        """Compile before anything waits for this node: a compiler in a thread stalls the event loop."""
+        job = self.node.config.job
+        if not kernels.compiled(job.sg):
+            log.info("compiling the kernels, once for this machine; some seconds")
+            notify("STATUS=compiling", "EXTEND_TIMEOUT_USEC=120000000")
+        await asyncio.to_thread(kernels.warm_up, job.vector_size, job.sg)
+        await asyncio.to_thread(rows.warm_up, job.vector_size)
+        await asyncio.to_thread(scanner.warm_up)
+
+    # -- start ----------------------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        """Listen, then say where: to the log, to `node.json`, to the local network."""
+        node, config = self.node, self.node.config
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        listen = Address.parse(config.listen)
+        listening = Address(listen.host, await node.network.listen(listen))
+        reachable = (str(Address(host, listening.port)) for host in local_addresses(listening.host))
+        node.core.announce(tuple(reachable), node.network.now())
+        sources = StatusSources(node.snapshot, node.export)
+        self.http = await serve_http(Address.parse(config.http), sources, node.metrics)
+        node.where = {"listen": str(listening), "http": str(self.http.address)}
+        self._say_where()
+        self._start(node.network.tick(), "tick")
+        self._seek(listening)
+
+    def _say_where(self) -> None:
+        node = self.node
+        log.info("listening", node=node.core.node.hex(), **node.where)
+        if Address.parse(node.where["listen"]).host not in LOOPBACK:
+            log.warning("anyone who can reach this address can join the swarm", address=node.where["listen"])
+        data = {"pid": os.getpid(), "node": node.core.node.hex(), **node.where}
+        replace_file(node.config.data_dir / NODE_FILE, [json.dumps(data).encode()])
+
+    def _seek(self, listening: Address) -> None:
+        """Look for other nodes, as the configuration says."""
+        for peer in self.node.config.peers:
+            if peer == "auto":
+                self._start(self._discover(listening), "discovery")
+            elif peer != "none":
+                self.node.core.discovered(peer, (peer,), self.node.network.now())
+
+    async def _discover(self, listening: Address) -> None:
+        node = self.node
+
+        def found(source: str, addresses: list[tuple[str, int]]) -> None:
+            texts = tuple(str(Address(*address)) for address in addresses)
+            node.core.discovered(source, texts, node.network.now())
+
+        async with Discovery(node.config.job.job, node.core.node.hex(), listening, found) as discovery:
+            while True:
+                node.problem("discovery", discovery.problem)
+                await asyncio.sleep(1.0)
+
+    # -- end ------------------------------------------------------------------------------------------------
+
+    async def _until_stopped(self) -> None:
+        """Returns when the work is done or the node was told to stop; raises what made a part fail."""
+        self._start(work(self.node), "work")
+        self._start(self.node.stopping.wait(), "stop")
+        done, _ = await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def _close(self) -> None:
+        """Stop in order, each step bounded: training, the last exchanges, the model, goodbyes, sockets."""
+        node = self.node
+        node.text.stop()
+        if node.learner is not None:
+            node.learner.trainer.stop()
+            if node.state is State.TRAINING:
+                await last_exchanges(node)
+            if node.unsaved:
+                await node.save()
+        node.network.perform(node.core.leave())
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=STOP_PATIENCE)
+        await node.network.close()
+        if self.http is not None:
+            await self.http.close()
+        node.close_learner()
+        log.info("stopped")
+
+    def _start(self, part: Coroutine[Any, Any, Any], name: str) -> None:
+        """Run a part for as long as the node lives; its end ends the node."""
+        self.tasks.append(asyncio.create_task(part, name=name))

@@ -1,0 +1,101 @@
+"""The `/status` answer: one JSON-ready picture of a node, made in the event loop from numbers that are at hand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from gossipw2v import __version__
+from gossipw2v.config import Config
+from gossipw2v.gossip import Gossip
+from gossipw2v.learner import Learner
+from gossipw2v.link import Downlink, Phase, Uplink
+from gossipw2v.members import Member, State
+from gossipw2v.text import Text
+
+
+def describe_job(config: Config, core: Gossip, state: str) -> dict[str, Any]:
+    """Who this is and what it is doing."""
+    return {"version": __version__, "node": core.node.hex(), "job": config.job.job, "state": state}
+
+
+def describe_vocabulary(learner: Learner | None) -> dict[str, Any] | None:
+    """The frozen vocabulary, or None."""
+    if learner is None:
+        return None
+    vocab = learner.vocab
+    return {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens}
+
+
+def describe_progress(config: Config, core: Gossip, learner: Learner | None, now: float) -> dict[str, Any]:
+    """How far the node and the swarm are."""
+    trainer = learner.trainer if learner else None
+    trained, total = core.members.progress(now)
+    mine = trainer.trained if trainer else 0
+    rate = trainer.words_per_second if trainer else 0.0
+    swarm_rate = rate * (trained / mine) if mine else 0.0  # the others' clocks started when this one's did
+    epochs = config.job.epochs
+    words = trainer.words if trainer else 0
+    return {
+        "ratio": trained / total if total else 0.0,
+        "trained_tokens": mine,
+        "total_tokens": trainer.total if trainer else 0,
+        "swarm_trained_tokens": trained,
+        "swarm_total_tokens": total,
+        "words_per_second": rate,
+        "swarm_words_per_second": swarm_rate,
+        "eta_seconds": (total - trained) / swarm_rate if swarm_rate else None,
+        "alpha": trainer.alpha if trainer else config.job.alpha,
+        "loss": trainer.loss if trainer else None,
+        "epoch": min(epochs, mine // words + 1) if words else 0,
+        "epochs": epochs,
+    }
+
+
+def describe_members(core: Gossip, now: float) -> list[dict[str, Any]]:
+    """Everybody this node has heard of."""
+    return [_member(core, member, now) for member in core.members.everyone()]
+
+
+def describe_links(core: Gossip) -> list[dict[str, Any]]:
+    """The node's edges of the tree; `role` is the other end's."""
+    return [_link(edge) for edge in core.edges()]
+
+
+def describe_corpus(text: Text) -> dict[str, Any]:
+    """The node's own text."""
+    counts = text.counts
+    return {
+        "files": len(text.files),
+        "bytes": text.bytes,
+        "done_bytes": text.done_bytes,
+        "replaced_bytes": counts.replaced if counts else 0,
+        "dropped_tokens": counts.dropped if counts else 0,
+        "pruned_words": counts.pruned_words if counts else 0,
+        "tokens": counts.tokens if counts else 0,
+    }
+
+
+def _member(core: Gossip, member: Member, now: float) -> dict[str, Any]:
+    me = member.node == core.node
+    return {
+        "node": member.node.hex(),
+        "state": State(member.state).name.lower(),
+        "alive": me or core.members.is_alive(member.node, now),
+        "addresses": list(member.addresses),
+        "trained_tokens": member.trained,
+        "total_tokens": member.total,
+        "self": me,
+    }
+
+
+def _link(edge: Uplink | Downlink) -> dict[str, Any]:
+    up = isinstance(edge, Uplink)
+    busy = edge.phase is not Phase.IDLE if isinstance(edge, Uplink) else edge.merging is not None
+    return {
+        "peer": edge.peer.hex(),
+        "role": "parent" if up else "child",
+        "pending_rows": edge.pending,
+        "outstanding": busy,
+        **asdict(edge.flow),
+    }

@@ -1,0 +1,238 @@
+"""One node's parts and what they tell each other: the core asks, the model answers, people look.
+
+The parts are made once (`Node`); the stages of a job (`work`) and the process around it (`daemon`) only use them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from gossipw2v.census import COUNTS
+from gossipw2v.config import Config, Job, job_fields
+from gossipw2v.delta import Batch, DeltaError
+from gossipw2v.describe import (
+    describe_corpus,
+    describe_job,
+    describe_links,
+    describe_members,
+    describe_progress,
+    describe_vocabulary,
+)
+from gossipw2v.export import lines, save_snapshot
+from gossipw2v.gossip import Gossip, Rules
+from gossipw2v.instructions import Collect, Freeze, Instruction, Merge, OpenLink, Received, Settle
+from gossipw2v.learner import Learner
+from gossipw2v.logs import get_logger
+from gossipw2v.machine import return_memory, usable_cores
+from gossipw2v.members import Member, State
+from gossipw2v.merger import Work
+from gossipw2v.messages import ProtocolError
+from gossipw2v.metrics import Metrics
+from gossipw2v.network import Network
+from gossipw2v.text import Text
+from gossipw2v.vocab import Counts, Vocab, VocabError, freeze, merge_counts
+
+log = get_logger("node")
+
+
+@dataclass(slots=True)
+class Node:
+    """The parts. `vocabularies` brings every vocabulary that this node is to train with, the first and any later.
+
+    An error there: none can be made of what was counted. `where`: the addresses that were really bound, for people.
+    `stopping`: set when the node was told to end.
+    """
+
+    config: Config
+    random: bytes
+    now: float
+    state: State = State.COUNTING
+    learner: Learner | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    vocabularies: asyncio.Queue[Vocab | VocabError] = field(default_factory=asyncio.Queue)
+    problems: dict[str, str] = field(default_factory=dict)
+    where: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, Counts] = field(default_factory=dict)
+    core: Gossip = field(init=False)
+    network: Network = field(init=False)
+    text: Text = field(init=False)
+    _saved: int = -1  # updates in the model when it was saved
+    _background: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        config = self.config
+        self.text = Text(config.corpus, config.data_dir, config.threads or usable_cores())
+        rules = Rules(
+            job={name: str(value) for name, value in job_fields(config.job).items()},
+            interval=config.exchange_interval,
+            seats=config.children,
+            quiet=config.settle_seconds if config.peers != ("none",) else 0.0,
+        )
+        me = Member(self.random[:16], 0, State.COUNTING, min_peers=config.min_peers)
+        self.core = Gossip(me, rules, Random(self.random), self.now)
+        self.network = Network(self.core, self.metrics, self._on_rows)
+
+    # -- what the core asks for -----------------------------------------------------------------------------
+
+    def _on_rows(self, instruction: Instruction) -> None:
+        match instruction:
+            case Freeze():
+                self._start(self._freeze(instruction.origins), "freeze")
+            case Received():
+                self._received(instruction)
+            case _ if self.learner is not None:
+                self._count_event(instruction)
+                self.learner.merger.submit(instruction)  # type: ignore[arg-type]
+            case _:
+                log.debug("no model yet", instruction=type(instruction).__name__)
+
+    def _count_event(self, instruction: Instruction) -> None:
+        match instruction:
+            case OpenLink(overlap=True):
+                self.metrics.happened("reset")
+            case OpenLink():
+                self.metrics.happened("link_opened")
+            case Merge(overlap=True):
+                self.metrics.happened("adasum")
+
+    def merged(self, work: Work, result: Batch | Exception | None) -> None:
+        """A piece of row work is done; runs in the event loop."""
+        now = self.network.now()
+        if isinstance(result, DeltaError):
+            self.network.perform(self.core.broken(work.link, ProtocolError(result.reason, str(result)), now))
+        elif isinstance(result, KeyError):
+            return  # the link was dropped while this waited
+        elif isinstance(result, Exception):
+            log.error("merging failed", exc_info=result)
+            self.network.perform(self.core.broken(work.link, ProtocolError("internal", "merging failed"), now))
+        elif isinstance(work, Collect) and result is not None:
+            self.network.perform(self.core.collected(work.link, result))
+        elif isinstance(work, Merge) and result is not None:
+            self.metrics.exchanged()
+            self.network.perform(self.core.merged(work.link, result, now))
+        elif isinstance(work, Settle) and (seconds := self.core.settled(work.link, now)) is not None:
+            self.metrics.exchanged(seconds)
+
+    async def _freeze(self, origins: tuple[str, ...]) -> None:
+        try:
+            data = await asyncio.to_thread(_frozen, [self.counts[name] for name in origins], self.config.job)
+        except VocabError as error:
+            self.vocabularies.put_nowait(error)
+            return
+        self._let_go()  # before there are new words: they take the place of the old
+        vocab = await asyncio.to_thread(Vocab.from_bytes, data)
+        log.info("froze the vocabulary", nodes=len(origins), words=len(vocab))
+        self._adopt(vocab, data)
+
+    def _received(self, blob: Received) -> None:
+        """Counts or a vocabulary from another node: believed only as far as they can be checked."""
+        try:
+            if blob.name.startswith(COUNTS):
+                self.counts[blob.name] = Counts.from_bytes(blob.data)
+                self.core.hold_counts(blob.name, blob.data)
+            else:
+                self._adopt(Vocab.from_bytes(blob.data), blob.data)
+        except VocabError as error:
+            self.core.census.reject(blob.data)
+            self.metrics.refused("blob")
+            log.warning("refused", name=blob.name, text=str(error))
+
+    def _adopt(self, vocab: Vocab, data: bytes) -> None:
+        self._let_go()
+        self.network.perform(self.core.frozen(data, vocab.tokens))
+        self.vocabularies.put_nowait(vocab)
+
+    def _let_go(self) -> None:
+        """Counts are of no use once there is a vocabulary, and large."""
+        self.counts.clear()
+        self.text.let_go()
+        return_memory()
+
+    # -- what people see ------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """The `/status` answer."""
+        now = self.network.now()
+        state = "stopping" if self.stopping.is_set() else self.state.name.lower()
+        return {
+            **describe_job(self.config, self.core, state),
+            "uptime_seconds": now - self.now,
+            "addresses": self.where,
+            "vocabulary": describe_vocabulary(self.learner),
+            "progress": describe_progress(self.config, self.core, self.learner, now),
+            "members": describe_members(self.core, now),
+            "links": describe_links(self.core),
+            "refusals": self.metrics.refusals(),
+            "events": self.metrics.events(),
+            "corpus": describe_corpus(self.text),
+            "problems": list(self.problems.values()),
+        }
+
+    def export(self) -> tuple[int, Iterator[bytes]]:
+        """Words and the word2vec text of the model as it is now. LookupError if there is none yet."""
+        if self.learner is None:
+            raise LookupError("no model yet: the vocabulary is not frozen")
+        vocab = self.learner.vocab
+        return len(vocab), lines(vocab.words, self.learner.model.syn0)
+
+    def enter(self, state: State) -> None:
+        """Go to another stage; the swarm is told with the next beat."""
+        self.state = state
+        self.core.members.update_self(state=state)
+        log.info("state", state=state.name.lower())
+
+    def problem(self, part: str, text: str | None) -> None:
+        """Show what does not work, or that it works again."""
+        if text is None:
+            self.problems.pop(part, None)
+        elif self.problems.get(part) != text:
+            self.problems[part] = text
+            log.warning("problem", part=part, text=text)
+
+    # -- the model ------------------------------------------------------------------------------------------
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the model has learned anything since it was saved, or never was."""
+        return self.learner is not None and int(self.learner.model.updates.sum()) != self._saved
+
+    async def save(self) -> None:
+        """Leave the model in the data directory; a full disk must not end the node."""
+        learner = self.learner
+        if learner is None:
+            return
+        complete = self.core.final(self.network.now())
+        meta = {**describe_job(self.config, self.core, self.state.name.lower()), "complete": complete}
+        words, weights = learner.vocab.words, learner.model.weights
+        updates = int(learner.model.updates.sum())
+        try:
+            await asyncio.to_thread(save_snapshot, self.config.data_dir, words, weights, meta)
+            self._saved = updates
+            self.problem("snapshot", None)
+        except (OSError, ValueError) as error:
+            self.problem("snapshot", f"the model could not be saved: {error}")
+
+    def close_learner(self) -> None:
+        """Stop the threads that train and merge; the model is let go."""
+        learner, self.learner, self._saved = self.learner, None, -1
+        if learner is not None:
+            learner.close()
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.problem(task.get_name(), str(error))
+
+
+def _frozen(parts: list[Counts], job: Job) -> bytes:
+    return freeze(merge_counts(parts), job.min_count, job.max_vocab).to_bytes()

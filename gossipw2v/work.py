@@ -1,0 +1,169 @@
+"""The stages of a job, as one node lives them:
+
+count -> agree on the vocabulary -> encode -> join -> train and gossip -> drain -> complete
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from gossipw2v.census import counts_name
+from gossipw2v.learner import check_room, make_learner
+from gossipw2v.logs import get_logger
+from gossipw2v.members import State
+from gossipw2v.node import Node
+from gossipw2v.notify import notify
+from gossipw2v.vocab import Vocab, VocabError
+
+FOLLOW = 0.1  # s between looks at how far the threads and the swarm are
+JOIN_PATIENCE = 30.0  # s until a node that cannot link to the tree trains all the same
+GOODBYE = 20.0  # s that a node which is done waits for its children to be done
+EXCHANGES = 400  # in a run, on a link: 100 nearly reach one machine's quality, and more than 400 gain nothing
+SLOWEST = 0.5  # s between exchanges of a run of hours: replicas that people look at should not differ by much
+LAST_EXCHANGES = 2.0  # s for the last exchanges of a node that was told to stop
+
+log = get_logger("work")
+
+
+async def work(node: Node) -> None:
+    """Do the job, anew if the swarm comes to another vocabulary; returns when the node may leave."""
+    await count(node)
+    vocab = await agreed(node)
+    while True:
+        job = asyncio.create_task(learn(node, vocab), name="learn")
+        other = asyncio.create_task(agreed(node), name="vocabulary")
+        try:
+            await asyncio.wait((job, other), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (job, other):
+                task.cancel()  # nothing happens to the one that is done
+            await asyncio.gather(job, other, return_exceptions=True)
+        if other.cancelled():
+            return job.result()
+        vocab = other.result()
+        log.warning("the swarm agreed on another vocabulary: starting again with it", words=len(vocab))
+
+
+async def count(node: Node) -> None:
+    """Count the own text and offer the counts."""
+    counts = await node.text.count()
+    log.info("counted", tokens=counts.tokens, words=len(counts.words), replaced=counts.replaced)
+    if node.core.census.vocabulary is None:
+        node.counts[counts_name(node.core.node)] = counts
+        node.enter(State.GATHERING)
+        node.network.perform(node.core.counted(counts.to_bytes()))
+
+
+async def agreed(node: Node) -> Vocab:
+    """The next vocabulary to train with. VocabError if none can be made of what was counted."""
+    vocab = await node.vocabularies.get()
+    if isinstance(vocab, VocabError):
+        raise vocab
+    return vocab
+
+
+async def learn(node: Node, vocab: Vocab) -> None:
+    """Encode, join, train, drain, complete."""
+    await prepare(node, vocab)
+    await join(node)
+    node.enter(State.TRAINING)
+    await train(node)
+    node.enter(State.DRAINING)
+    await until(node, lambda: node.core.final(node.network.now()))
+    node.enter(State.COMPLETE)
+    await node.save()
+    if node.config.until_complete:
+        await until(node, lambda: node.core.children_complete(node.network.now()), GOODBYE)
+    else:
+        await serve_on(node)
+
+
+async def prepare(node: Node, vocab: Vocab) -> None:
+    """Turn the text into ids and allocate the model."""
+    node.close_learner()
+    node.enter(State.ENCODING)
+    log.info("vocabulary", words=len(vocab), tokens=vocab.tokens, digest=vocab.digest.hex())
+    check_room(node.config, vocab)
+    shard = await node.text.encode(vocab)
+    node.learner = await asyncio.to_thread(make_learner, node.config, vocab, shard, node.merged)
+    node.core.members.update_self(total=node.learner.trainer.total)
+    node.enter(State.JOINING)
+    node.network.perform(node.core.ready())
+
+
+async def join(node: Node) -> None:
+    """Wait until this node is linked to the tree and holds what the swarm has learned."""
+    deadline = node.network.now() + JOIN_PATIENCE
+    while not node.core.settled_in(node.network.now()):
+        if node.core.tree.catching_up:
+            deadline = node.network.now() + JOIN_PATIENCE
+        elif node.network.now() > deadline:
+            node.problem("tree", "no link to the others yet: training alone until one comes")
+            return
+        await asyncio.sleep(FOLLOW)
+
+
+async def train(node: Node) -> None:
+    """Train the own text, and keep the swarm and the trainer informed of each other."""
+    assert node.learner is not None
+    trainer = node.learner.trainer
+    trainer.start()
+    while not trainer.done:
+        if trainer.failure is not None:
+            raise trainer.failure
+        tell(node)
+        await asyncio.sleep(FOLLOW)
+    tell(node)
+    node.core.done(True)
+    exchanges = sum(edge.flow.exchanges for edge in node.core.edges())
+    rate = round(trainer.words_per_second)
+    log.info("own text trained", tokens=trainer.trained, words_per_second=rate, exchanges=exchanges)
+
+
+async def serve_on(node: Node) -> None:
+    """A service stays when the swarm is done; if others join later, it goes on to the end of their work too."""
+    while True:
+        final = node.core.final(node.network.now())
+        if (now := State.COMPLETE if final else State.DRAINING) is not node.state:
+            node.enter(now)
+        if final and node.unsaved:
+            await node.save()
+        await asyncio.sleep(1.0)
+        tell(node)
+
+
+async def until(node: Node, condition: Callable[[], bool], patience: float = float("inf")) -> None:
+    """Wait for a condition, at most `patience` seconds."""
+    deadline = node.network.now() + patience
+    while not condition() and node.network.now() < deadline:
+        tell(node)
+        await asyncio.sleep(FOLLOW)
+
+
+def tell(node: Node) -> None:
+    """Own progress to the swarm, the swarm's progress to the trainer, both to the service manager."""
+    assert node.learner is not None
+    trainer = node.learner.trainer
+    node.core.trained(trainer.trained)
+    trained, total = node.core.members.progress(node.network.now())
+    trainer.others = (trained - trainer.trained, total - trainer.total)
+    if trainer.words_per_second:
+        node.core.pace(pause(trainer.total / trainer.words_per_second, node.config.exchange_interval))
+    notify(f"STATUS={node.state.name.lower()}, {trained / max(1, total):.0%} of the swarm's text trained")
+
+
+def pause(run_seconds: float, shortest: float) -> float:
+    """Seconds between two exchanges on a link in a run of that length."""
+    return max(shortest, min(SLOWEST, run_seconds / EXCHANGES))
+
+
+async def last_exchanges(node: Node) -> None:
+    """Hand over what was trained last, so that a stopped node's work is not lost."""
+    tell(node)
+    before = {edge.link: edge.flow.exchanges for edge in node.core.edges()}
+
+    def handed_over() -> bool:
+        return all(e.flow.exchanges >= before.get(e.link, 0) + 2 and not e.pending for e in node.core.edges())
+
+    await until(node, handed_over, LAST_EXCHANGES)

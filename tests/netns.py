@@ -1,0 +1,107 @@
+"""A small network for tests: N network namespaces, each with one cable to a bridge in a namespace of its own.
+
+Nothing of the machine's own network is touched. Multicast works as on a switch; a cable can be pulled.
+"""
+
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+_numbers = itertools.count()
+
+
+def netns_available() -> str | None:
+    """Why namespaces cannot be made here, or None if they can."""
+    if os.name != "posix" or not hasattr(os, "geteuid") or shutil.which("ip") is None:
+        return "network namespaces need Linux and the ip command"
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    try:
+        with Netns(1):
+            return None
+    except subprocess.CalledProcessError as error:
+        return f"network namespaces cannot be made here: {error.stderr.strip()}"
+
+
+class Netns:
+    """`with Netns(3) as net:` gives hosts 0, 1 and 2 at `net.address(i)`; all ends with the block, processes too."""
+
+    def __init__(self, hosts: int) -> None:
+        self._hosts = hosts
+        self._name = f"gw{os.getpid()}-{next(_numbers)}"
+        self._subnet = f"10.77.{os.getpid() % 250}"
+        self._made: list[str] = []
+        self._processes: list[subprocess.Popen[Any]] = []
+
+    def address(self, host: int) -> str:
+        """The IPv4 address of a host on the bridge."""
+        return f"{self._subnet}.{host + 1}"
+
+    def popen(self, host: int, argv: Sequence[str], **kw: Any) -> subprocess.Popen[Any]:
+        """Start a program on a host; it is killed at the end of the block if it still runs."""
+        process = subprocess.Popen(["ip", "netns", "exec", self._namespace(host), *argv], **kw)
+        self._processes.append(process)
+        return process
+
+    def run(self, host: int, argv: Sequence[str]) -> str:
+        """Run a command on a host to its end and return what it wrote; CalledProcessError if it failed."""
+        inside = ["ip", "netns", "exec", self._namespace(host), *argv]
+        return subprocess.run(inside, check=True, capture_output=True, text=True).stdout
+
+    def link(self, host: int, up: bool) -> None:
+        """Plug in or pull a host's cable, at the switch's end: the host keeps its address."""
+        _ip("-n", self._bridge, "link", "set", f"port{host}", "up" if up else "down")
+
+    def __enter__(self) -> "Netns":
+        try:
+            self._add(self._bridge)
+            _ip("-n", self._bridge, "link", "add", "bridge0", "type", "bridge", "mcast_snooping", "0")
+            _ip("-n", self._bridge, "link", "set", "bridge0", "up")
+            for host in range(self._hosts):
+                self._connect(host)
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._remove()
+
+    @property
+    def _bridge(self) -> str:
+        return f"{self._name}-bridge"
+
+    def _namespace(self, host: int) -> str:
+        return f"{self._name}-{host}"
+
+    def _connect(self, host: int) -> None:
+        inside, cable = self._namespace(host), f"port{host}"
+        self._add(inside)
+        _ip("-n", self._bridge, "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", inside)
+        _ip("-n", self._bridge, "link", "set", cable, "master", "bridge0", "up")
+        _ip("-n", inside, "address", "add", f"{self.address(host)}/24", "dev", "eth0")
+        _ip("-n", inside, "link", "set", "lo", "up")
+        _ip("-n", inside, "link", "set", "eth0", "up")
+        _ip("-n", inside, "route", "add", "224.0.0.0/4", "dev", "eth0")
+
+    def _add(self, namespace: str) -> None:
+        _ip("netns", "add", namespace)
+        self._made.append(namespace)
+
+    def _remove(self) -> None:
+        for process in self._processes:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()  # reaps it and closes its pipes
+        while self._made:
+            subprocess.run(["ip", "netns", "delete", self._made.pop()], check=False, capture_output=True)
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)

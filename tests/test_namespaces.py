@@ -1,0 +1,102 @@
+"""Three daemons on three hosts: they find each other by real multicast, and survive a pulled cable."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemons import (
+    AGREEMENT,
+    STOP_SECONDS,
+    Daemon,
+    Daemons,
+    Status,
+    agree_in_the_end,
+    difference,
+    write_texts,
+)
+from netns import Netns, netns_available
+
+from gossipw2v import client
+from gossipw2v.members import DEAD_AFTER
+
+HOSTS = 3
+HTTP = "127.0.0.1:7412"  # each host has its own loopback
+
+
+@pytest.fixture
+def net() -> Iterator[Netns]:
+    reason = netns_available()
+    if reason is not None:
+        pytest.skip(reason)
+    with Netns(HOSTS) as net:
+        yield net
+
+
+def ask(net: Netns, host: int, _url: str) -> Status:
+    """The status of the daemon on a host, asked there."""
+    try:
+        answer = net.run(host, [sys.executable, "-m", "gossipw2v", "status", "--json", "--url", f"http://{HTTP}"])
+    except subprocess.CalledProcessError as error:
+        raise client.UnreachableError(str(error)) from error
+    return dict(json.loads(answer))
+
+
+def export(net: Netns, host: int, _url: str, path: Path) -> None:
+    """Write the vectors of the daemon on a host, asked there."""
+    net.run(host, [sys.executable, "-m", "gossipw2v", "export", str(path), "--url", f"http://{HTTP}"])
+
+
+def start(net: Netns, swarm: Daemons, host: int, text: Path, **options: Any) -> Daemon:
+    """Start a daemon as a user would on a machine of its own."""
+    given = {"peers": "auto", "listen": "0.0.0.0:7411", "http": HTTP, "min_peers": HOSTS - 1, **options}
+    daemon = swarm.start(text, popen=partial(net.popen, host), **given)
+    daemon.ask, daemon.export = partial(ask, net, host), partial(export, net, host)
+    return daemon
+
+
+def addresses(status: Status) -> set[str]:
+    return {address for member in status["members"] for address in member["addresses"]}
+
+
+def test_three_hosts_find_each_other_and_agree(net: Netns, tmp_path: Path) -> None:
+    with Daemons(tmp_path) as swarm:
+        texts = write_texts(tmp_path, HOSTS)
+        nodes = [start(net, swarm, host, text, epochs=20) for host, text in enumerate(texts)]
+        assert swarm.ended() == [0] * HOSTS
+        assert all(node.model()[2]["complete"] for node in nodes)
+        assert difference(nodes) <= AGREEMENT
+
+
+@pytest.mark.parametrize("dead", [False, True], ids=["for a moment", "until they take each other for dead"])
+def test_a_cable_that_is_pulled_and_plugged_in_again(net: Netns, tmp_path: Path, dead: bool) -> None:
+    with Daemons(tmp_path) as swarm:
+        texts = write_texts(tmp_path, HOSTS)
+        nodes = [start(net, swarm, host, text, epochs=200, until_complete=False) for host, text in enumerate(texts)]
+        before = [node.until(lambda s: s["progress"]["trained_tokens"] and s["links"]) for node in nodes]
+        assert addresses(before[0]) == {f"{net.address(host)}:7411" for host in range(HOSTS)}
+        net.link(2, up=False)
+        cut = nodes[2].status()
+        if dead:
+            nodes[2].until(lambda s: alive(s) == 1)
+            nodes[0].until(lambda s: alive(s) == HOSTS - 1)
+            alone = nodes[2].status()
+            assert alone["state"] in ("training", "draining", "complete")  # nobody waits for a cable
+            assert alone["progress"]["trained_tokens"] > cut["progress"]["trained_tokens"]
+        else:
+            time.sleep(DEAD_AFTER / 4)
+        net.link(2, up=True)
+        for node in nodes:
+            node.until(lambda s: s["state"] == "complete" and alive(s) == HOSTS and s["links"])
+        assert agree_in_the_end(nodes)
+        assert [node.end(signal.SIGTERM, STOP_SECONDS) for node in nodes] == [0] * HOSTS
+
+
+def alive(status: Status) -> int:
+    return sum(member["alive"] for member in status["members"])

@@ -1,0 +1,16 @@
+"""The stages of a job: what can be said of them without a swarm. `test_daemon` lives through them."""
+
+from gossipw2v.work import EXCHANGES, SLOWEST, pause
+
+
+def test_a_short_run_exchanges_as_often_as_it_may():
+    assert pause(run_seconds=10, shortest=0.03) == 0.03
+
+
+def test_a_longer_run_has_the_exchanges_it_needs():
+    assert pause(run_seconds=100, shortest=0.03) == 100 / EXCHANGES
+
+
+def test_replicas_never_drift_for_long_unless_someone_asked_for_it():
+    assert pause(run_seconds=1e6, shortest=0.03) == SLOWEST
+    assert pause(run_seconds=1e6, shortest=60) == 60
