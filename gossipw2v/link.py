@@ -76,6 +76,7 @@ class Uplink:
     began_at: float = 0.0
     batch: int = 0
     phase: Phase = Phase.IDLE
+    flush: bool = False
     outbox: Push | None = None
     answer: Answer | None = None
     known: Origins = field(default_factory=dict)
@@ -88,14 +89,14 @@ class Uplink:
         """Start an exchange if none is under way and it is time."""
         if self.phase is not Phase.IDLE or now < self.next_at:
             return []
-        self.phase, self.began_at = Phase.COLLECTING, now
+        self.phase, self.began_at, self.flush = Phase.COLLECTING, now, flush
         return [Collect(self.link, flush)]
 
     def collected(self, got: Batch, provenance: Provenance, clean: bool) -> Push:
-        """The push for what the model gave; `clean` as promised by the caller holds only if it is empty."""
+        """The push for what the model gave; `clean` holds only if residuals were looked for and nothing was found."""
         self.phase = Phase.AWAITING
         self.pending = got.pending
-        clean = clean and not len(got.delta)
+        clean = clean and self.flush and not len(got.delta)
         news = provenance.news(self.known)
         self.outbox = Push(self.link, self.batch + 1, clean, got.pending, got.unsent, news, got.delta)
         return self.outbox
@@ -143,6 +144,7 @@ class Downlink:
     link: bytes
     batch: int = 0
     merging: Push | None = None
+    flush: bool = False
     kept: Answer | None = None
     known: Origins = field(default_factory=dict)
     clean: bool = False
@@ -164,17 +166,17 @@ class Downlink:
             return []
         if self.merging is not None or push.batch != self.batch + 1:
             raise ProtocolError("sequence", f"batch {push.batch} after {self.batch}")
-        self.merging = push
+        self.merging, self.flush = push, flush
         mine = provenance.news(self.known)
         overlap = any(n > self.known.get(o, 0) and o in mine for o, n in push.origins.items())
         return [Merge(self.link, push.delta, flush, overlap)]
 
     def merged(self, got: Batch, provenance: Provenance, final: bool) -> Answer:
-        """The answer to the push under way. `final` holds only if both ends had nothing more to say."""
+        """The answer to the push under way. `final` holds only if both ends had looked for residuals and found none."""
         assert self.merging is not None
         push = self.merging
         news = {o: n for o, n in provenance.news(self.known).items() if n > push.origins.get(o, 0)}
-        quiet = push.clean and not len(got.delta)
+        quiet = push.clean and self.flush and not len(got.delta)
         answer = Answer(self.link, push.batch, final and quiet, got.pending, got.unsent, news, got.delta)
         raise_to(self.known, push.origins)
         raise_to(self.known, news)

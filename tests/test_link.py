@@ -23,12 +23,12 @@ class Pair:
         self.child, self.parent = Provenance(), Provenance()
         self.now = 0.0
 
-    def push(self, *ids, pending=0, unsent=0, clean=False):
-        assert self.up.begin(self.now, False)
+    def push(self, *ids, pending=0, unsent=0, clean=False, flush=True):
+        assert self.up.begin(self.now, flush)
         return self.up.collected(Batch(rows(*ids), pending, unsent), self.child, clean)
 
-    def answer(self, push, *ids, pending=0, unsent=0, final=False):
-        work = self.down.pushed(push, self.parent, False)
+    def answer(self, push, *ids, pending=0, unsent=0, final=False, flush=True):
+        work = self.down.pushed(push, self.parent, flush)
         assert isinstance(work, list)
         assert work
         return self.down.merged(Batch(rows(*ids), pending, unsent), self.parent, final)
@@ -198,6 +198,18 @@ def test_the_end_comes_with_an_empty_answer_to_an_empty_push(pair):
     assert answer.final
     assert pair.settle(answer) == IDLE_PAUSE
     assert pair.up.final
+
+
+def test_a_push_for_which_no_residuals_were_looked_for_is_not_clean(pair):
+    assert not pair.push(clean=True, flush=False).clean  # the own training ended while the rows were gathered
+
+
+def test_an_answer_for_which_no_residuals_were_looked_for_is_not_the_end(pair):
+    assert not pair.answer(pair.push(clean=True), final=True, flush=False).final
+    pair.up.answered(pair.down.kept)
+    pair.up.settled(pair.now, 0.2, pair.child)
+    pair.now = pair.up.next_at
+    assert pair.answer(pair.push(clean=True), final=True).final
 
 
 def test_an_end_that_is_taken_back_is_no_end(pair):
