@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -121,13 +121,15 @@ class Trainer:
     def _guarded(self, n: int) -> None:
         _give_way()
         try:
-            self._run(n)
+            for _ in self.steps(n, SLICE):
+                pass
         except BaseException as error:  # a thread's death must be seen by the daemon
             self.failure = error
         if self.done and len(self._clock) == 1:
             self._clock.append(time.monotonic())
 
-    def _run(self, n: int) -> None:
+    def steps(self, n: int, size: int) -> Iterator[None]:
+        """Train thread `n`'s share of the text, `size` tokens at each step; for one thread at a time."""
         part = self._part(n)
         recipe = self.recipe
         state = kernels.rng_state(recipe.seed, n)
@@ -135,16 +137,17 @@ class Trainer:
         syn0, syn1neg, updates = self.model.syn0, self.model.syn1neg, self.model.updates
         train = kernels.sgns_train if recipe.sg else kernels.cbow_train
         for _ in range(recipe.epochs):
-            for start in range(0, len(part), SLICE):
+            for start in range(0, len(part), size):
                 if self._stop.is_set():
                     return
-                tokens = part[start : start + SLICE]
+                tokens = part[start : start + size]
                 params = kernels.Params(recipe.window, recipe.negative, self.alpha)
                 pairs, loss = train(tokens, syn0, syn1neg, updates, self.keep, self.noise, params, state, scratch)
                 self._trained[n] += int(np.count_nonzero(tokens >= 0))
                 self._note_loss(pairs, loss)
                 if self.forget is not None and start % FORGET == 0:
                     self.forget()
+                yield
 
     def _count(self) -> int:
         words = 0
