@@ -22,6 +22,26 @@ Work = OpenLink | DropLink | Collect | Merge | Settle
 
 
 @dataclass(slots=True)
+class Estimates:
+    """The spectrum grows with the vectors: estimated anew when the last one is old for the model's age."""
+
+    model: Model
+    trainer: Trainer
+    began_at: float
+    _rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    _made_at: float = float("-inf")
+
+    def refresh(self, now: float) -> None:
+        """Look at the clock, in seconds, before a merge."""
+        pause = min(SELDOM, max(OFTEN, (now - self.began_at) / 20))
+        if now - self._made_at < pause:
+            return
+        self._made_at = now
+        self.model.alpha = self.trainer.alpha
+        self.model.learn_curvature(self.trainer.sample_pairs(PAIRS, self._rng))
+
+
+@dataclass(slots=True)
 class Merger:
     """Performs the core's row work on `model`, one piece after the other, and hands results to `report`.
 
@@ -33,9 +53,10 @@ class Merger:
     report: Callable[[Work, Batch | Exception | None], None]
     busy_seconds: float = 0.0
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "merge"))
-    _rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
-    _estimated_at: float = float("-inf")
-    _began_at: float = field(default_factory=time.monotonic)
+    _estimates: Estimates = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._estimates = Estimates(self.model, self.trainer, time.monotonic())
 
     def submit(self, work: Work) -> None:
         """Queue a piece of work; the core keeps at most one exchange per link under way, so the queue is short."""
@@ -68,19 +89,9 @@ class Merger:
             case Collect():
                 return self.model.collect(work.link, work.flush)
             case Merge():
-                self._keep_curvature()
+                self._estimates.refresh(time.monotonic())
                 return self.model.merge(work.link, work.delta, work.flush, work.overlap)
             case Settle():
-                self._keep_curvature()
+                self._estimates.refresh(time.monotonic())
                 self.model.settle(work.link, work.sent, work.answer)
         return None
-
-    def _keep_curvature(self) -> None:
-        """The spectrum grows with the vectors: estimate it anew when the last one is old for the model's age."""
-        now = time.monotonic()
-        pause = min(SELDOM, max(OFTEN, (now - self._began_at) / 20))
-        if now - self._estimated_at < pause:
-            return
-        self._estimated_at = now
-        self.model.alpha = self.trainer.alpha
-        self.model.learn_curvature(self.trainer.sample_pairs(PAIRS, self._rng))

@@ -1,0 +1,293 @@
+"""A swarm in one process: real protocol cores and real models on a virtual network, the same for the same seed.
+
+Messages are encoded and decoded as on the wire. What a node trains, and how fast, is its worker's business. Faults are
+those of machines and networks: a connection is cut (both ends notice), a node is killed (its connections are cut and it
+never answers again) or leaves, the swarm is partitioned.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Protocol
+
+import numpy as np
+
+from gossipw2v.gossip import Gossip, Rules
+from gossipw2v.instructions import (
+    Close,
+    Collect,
+    Dial,
+    DropLink,
+    Freeze,
+    Instruction,
+    Merge,
+    OpenLink,
+    Received,
+    Refused,
+    Send,
+    Settle,
+)
+from gossipw2v.members import Member, State
+from gossipw2v.messages import Message
+from gossipw2v.model import Model
+from gossipw2v.similarity import largest_difference
+from gossipw2v.virtual import Clock, Line, Wires
+from gossipw2v.wire import HEADER, decode, encode
+
+COUNTS = "counts/"
+
+
+class Worker(Protocol):
+    """What a node trains: `trained` of `total` tokens so far, into `model`."""
+
+    model: Model
+    total: int
+    trained: int
+
+    def train(self, seconds: float, others: tuple[int, int]) -> None:
+        """Go on for so long; `others` is (trained, total) of the rest of the swarm."""
+
+    def before_merge(self, now: float) -> None:
+        """Rows are about to be merged."""
+
+    def restart(self) -> None:
+        """The swarm has agreed on another vocabulary: forget everything."""
+
+
+@dataclass(slots=True)
+class Node:
+    """A core, and what it trains. `refused`: why things were turned away; `seen`: messages handled, by kind."""
+
+    name: str
+    core: Gossip
+    worker: Worker
+    worked_at: float
+    alive: bool = True
+    began: bool = False
+    refused: list[str] = field(default_factory=list)
+    seen: Counter[str] = field(default_factory=Counter)
+    dials: int = 0
+
+    @property
+    def model(self) -> Model:
+        """The replica."""
+        return self.worker.model
+
+    @property
+    def trained(self) -> int:
+        """Tokens of its own text that it has trained."""
+        return self.worker.trained
+
+
+@dataclass(slots=True)
+class Swarm:
+    """Nodes at addresses `name:1`. `tick`: s between two looks of a core at the clock; `row_seconds`: what a row's
+    merge takes, and `piece_seconds` any piece of row work.
+    """
+
+    seed: int = 0
+    rules: Rules = field(default_factory=lambda: Rules(job={"job": "test"}, interval=0.2, quiet=1.0))
+    line: Callable[[str, str], Line] = field(default=lambda _one, _other: Line())
+    tick: float = 0.1
+    row_seconds: float = 0.0
+    piece_seconds: float = 0.005
+    nodes: dict[str, Node] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
+    rng: Random = field(init=False)
+    wires: Wires = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rng = Random(self.seed)
+        self.wires = Wires(self.clock, self.rng, self.line)
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the beginning."""
+        return self.clock.now
+
+    # -- building -------------------------------------------------------------------------------------------
+
+    def add(self, name: str, worker: Worker, min_peers: int = 0, rules: Rules | None = None) -> Node:
+        """A new node that knows nobody."""
+        me = Member(self.rng.randbytes(16), 0, State.COUNTING, (f"{name}:1",), min_peers=min_peers)
+        core = Gossip(me, rules or self.rules, Random(self.rng.random()), self.now)
+        node = self.nodes[name] = Node(name, core, worker, self.now)
+        self.clock.at(self.rng.random() * self.tick, lambda: self._tick(node))
+        return node
+
+    def introduce(self, one: str, *others: str) -> None:
+        """Give `one` the addresses of `others`."""
+        for other in others:
+            self.nodes[one].core.discovered(f"{other}:1", (f"{other}:1",), self.now)
+
+    def count(self, name: str, blob: bytes = b"counts") -> None:
+        """The node's text is counted."""
+        node = self.nodes[name]
+        node.core.members.update_self(state=State.GATHERING)
+        self.perform(node, node.core.counted(blob + name.encode()))
+
+    # -- faults ---------------------------------------------------------------------------------------------
+
+    def kill(self, name: str) -> None:
+        """As with SIGKILL: connections are reset, nothing is said."""
+        self.nodes[name].alive = False
+        for conn in self.wires.conns(name):
+            self.cut(conn)
+
+    def leave(self, name: str) -> None:
+        """The node says goodbye, and is gone a moment later."""
+        node = self.nodes[name]
+        self.perform(node, node.core.leave())
+        self.clock.at(1.0, lambda: self.kill(name))
+
+    def partition(self, *parts: set[str]) -> None:
+        """Only nodes of one part reach each other; no argument heals."""
+        for conn in self.wires.severed(*parts):
+            self.cut(conn)
+
+    def cut(self, conn: int) -> None:
+        """Reset a connection; what is under way on it is lost."""
+        for name, number in self.wires.cut(conn):
+            if self.nodes[name].alive:
+                self.nodes[name].core.closed(number)
+
+    # -- running --------------------------------------------------------------------------------------------
+
+    def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        """Advance the clock; returns whether `until`, checked after each event, came true."""
+        return self.clock.run(seconds, until)
+
+    def _tick(self, node: Node) -> None:
+        if not node.alive:
+            return
+        self._work(node)
+        self.perform(node, node.core.tick(self.now))
+        self.clock.at(self.tick * self.rng.uniform(0.9, 1.1), lambda: self._tick(node))
+
+    def _work(self, node: Node) -> None:
+        core, worker = node.core, node.worker
+        seconds, node.worked_at = self.now - node.worked_at, self.now
+        if core.census.vocabulary is None or not (node.began or self._begun(node)):
+            return
+        if worker.trained < worker.total:
+            trained, total = core.members.progress(self.now)
+            worker.train(seconds, (trained - worker.trained, total - worker.total))
+        core.trained(worker.trained)
+        if worker.trained >= worker.total:
+            final = core.final(self.now)
+            core.members.update_self(state=State.COMPLETE if final else State.DRAINING)
+            core.done(True)
+
+    def _begun(self, node: Node) -> bool:
+        core = node.core
+        if core.tree.vocabulary is None:
+            core.members.update_self(state=State.JOINING, total=node.worker.total)
+            self.perform(node, core.ready())
+        if core.settled_in(self.now):
+            node.began = True
+            core.members.update_self(state=State.TRAINING)
+        return node.began
+
+    # -- instructions ---------------------------------------------------------------------------------------
+
+    def perform(self, node: Node, instructions: list[Instruction]) -> None:
+        """Do what a core asks."""
+        for instruction in instructions:
+            match instruction:
+                case Send():
+                    self._send(node, instruction.conn, instruction.message)
+                case Close():
+                    self.clock.at(0.02, partial(self.cut, instruction.conn))
+                case Dial():
+                    node.dials += 1
+                    self.clock.at(0.01, partial(self._dial, node, instruction))
+                case Refused():
+                    node.refused.append(f"{instruction.reason}: {instruction.text}")
+                case Freeze():
+                    self.perform(node, node.core.frozen(repr(instruction.origins).encode(), len(instruction.origins)))
+                case Received():
+                    self._received(node, instruction)
+                case _:
+                    self._rows(node, instruction)
+
+    def _received(self, node: Node, blob: Received) -> None:
+        if blob.name.startswith(COUNTS):
+            node.core.hold_counts(blob.name, blob.data)
+        else:
+            node.began = False
+            node.worker.restart()
+            self.perform(node, node.core.frozen(blob.data, blob.data.count(COUNTS.encode())))
+
+    def _rows(self, node: Node, work: Instruction) -> None:
+        model, core = node.model, node.core
+        match work:
+            case OpenLink():
+                model.open_link(work.link, work.overlap, work.catch_up)
+            case DropLink():
+                model.drop_link(work.link)
+            case Collect() if work.link in model.links:
+                got = model.collect(work.link, work.flush)
+                self._later(node, len(got.delta), lambda: core.collected(work.link, got))
+            case Merge() if work.link in model.links:
+                node.worker.before_merge(self.now)
+                merged = model.merge(work.link, work.delta, work.flush, work.overlap)
+                self._later(node, len(merged.delta), lambda: core.merged(work.link, merged, self.now))
+            case Settle() if work.link in model.links:
+                node.worker.before_merge(self.now)
+                model.settle(work.link, work.sent, work.answer)
+                core.settled(work.link, self.now)
+
+    def _later(self, node: Node, rows: int, step: Callable[[], list[Instruction]]) -> None:
+        """Row work takes a moment; by then the link may be gone."""
+        seconds = self.piece_seconds + rows * self.row_seconds
+        self.clock.at(seconds, lambda: self.perform(node, step()) if node.alive else None)
+
+    def _dial(self, node: Node, dial: Dial) -> None:
+        name = dial.addresses[0].partition(":")[0]
+        other = self.nodes.get(name)
+        if not node.alive:
+            return
+        if other is None or not other.alive or not self.wires.reach(node.name, name):
+            node.core.dial_failed(dial.key)
+            return
+        mine, theirs = self.wires.connect(node.name, name)
+        self.perform(node, node.core.opened(mine, dial.key, self.now))
+        self.perform(other, other.core.opened(theirs, None, self.now))
+
+    def _send(self, node: Node, conn: int, message: Message) -> None:
+        frame = encode(message)
+        node.core.flow(conn, sent=len(frame))
+        self.wires.send(conn, len(frame), lambda name, end: self._deliver(name, end, frame))
+
+    def _deliver(self, name: str, conn: int, frame: bytes) -> None:
+        node = self.nodes[name]
+        if not node.alive:
+            return
+        node.core.flow(conn, received=len(frame))
+        message = decode(frame[HEADER.size :])
+        node.seen[type(message).__name__] += 1
+        self.perform(node, node.core.received(conn, message, self.now))
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    def living(self) -> list[Node]:
+        """The nodes that have not been killed."""
+        return [node for node in self.nodes.values() if node.alive]
+
+    def complete(self) -> bool:
+        """Whether every living node holds the final model."""
+        return all(node.core.final(self.now) for node in self.living())
+
+    def apart(self) -> float:
+        """Largest difference of any value between two living nodes, relative to its row's norm."""
+        first, *others = (node.model.weights for node in self.living())
+        return max((largest_difference(first, other) for other in others), default=0.0)
+
+    def disagreement(self) -> float:
+        """Largest difference of any value between two living nodes."""
+        stack = np.stack([node.model.weights for node in self.living()])
+        return float((stack.max(axis=0) - stack.min(axis=0)).max())
