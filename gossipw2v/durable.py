@@ -28,7 +28,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     _sync_folder(path.parent)
 
 
-def replace_file(path: Path, pieces: Iterable[bytes]) -> None:
+def replace_file(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     """Put `pieces` at `path`: whole and on disk, or not at all. OSError, or whatever `pieces` raises."""
     with replacing(path) as file:
         file.writelines(pieces)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.durable import replace_file
+from gossipw2v.words import Words
 
 Floats = NDArray[np.float32]
 
@@ -85,18 +86,18 @@ def save_snapshot(folder: Path, words: Sequence[bytes], weights: Floats, meta: d
     """
     if weights.ndim != 2 or weights.shape[0] != 2 * len(words):
         raise SnapshotError(f"{len(words)} words do not go with weights of shape {weights.shape}")
-    if any(b"\n" in word or not word for word in words):
+    words = Words.of(words)
+    if words.lengths.min(initial=1) < 1 or words.text.count(b"\n") != len(words):
         raise SnapshotError("a word is empty or holds a line end")
-    listed = b"\n".join(words)
-    shape = {"words": len(words), "word_bytes": len(listed), "vector_size": weights.shape[1]}
+    shape = {"words": len(words), "word_bytes": len(words.joined), "vector_size": weights.shape[1]}
     header = json.dumps({**shape, "meta": meta}, allow_nan=False).encode()
     if len(header) > MAX_HEADER:
         raise SnapshotError(f"the description takes {len(header)} bytes; at most {MAX_HEADER} fit")
     start = _PREFIX.pack(MAGIC, VERSION, len(header)) + header
-    replace_file(folder / SNAPSHOT, chain(_sealed([start]), _sealed([listed]), _sealed(_little(weights))))
+    replace_file(folder / SNAPSHOT, chain(_sealed([start]), _sealed([words.joined]), _sealed(_little(weights))))
 
 
-def load_snapshot(folder: Path) -> tuple[list[bytes], Floats, dict[str, Any]]:
+def load_snapshot(folder: Path) -> tuple[Words, Floats, dict[str, Any]]:
     """Words, float32[2V, D] weights and meta of the snapshot in `folder`; SnapshotError if none can be trusted."""
     path = folder / SNAPSHOT
     try:
@@ -108,7 +109,7 @@ def load_snapshot(folder: Path) -> tuple[list[bytes], Floats, dict[str, Any]]:
         raise SnapshotError(f"{path}: {error}") from error
 
 
-def _sealed(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _sealed(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
     """A section: its bytes, then their checksum."""
     digest = hashlib.blake2b(digest_size=_DIGEST)
     for piece in pieces:
@@ -122,7 +123,7 @@ def _little(weights: Floats) -> Iterator[bytes]:
         yield weights[start : start + BLOCK_ROWS].astype("<f4").tobytes()
 
 
-def _read(file: BinaryIO) -> tuple[list[bytes], Floats, dict[str, Any]]:
+def _read(file: BinaryIO) -> tuple[Words, Floats, dict[str, Any]]:
     described = _read_header(file)
     count, word_bytes, size = (_whole(described, name) for name in ("words", "word_bytes", "vector_size"))
     expected = word_bytes + 8 * count * size + 2 * _DIGEST
@@ -171,9 +172,9 @@ def _verify(digest: bytes, file: BinaryIO, name: str) -> None:
         raise SnapshotError(f"the checksum of its {name} is wrong: the file is damaged")
 
 
-def _words(listed: bytes, count: int) -> list[bytes]:
-    words = listed.split(b"\n") if listed else []
-    if len(words) != count or not all(words) or len(set(words)) != count:
+def _words(listed: bytes, count: int) -> Words:
+    words = Words.split(listed)
+    if len(words) != count or not words.lengths.all() or not words.distinct():
         raise SnapshotError(f"it should hold {count} different words")
     return words
 

@@ -15,6 +15,7 @@ from gossipw2v.corpus import CorpusError, corpus_digest, find_files, total_bytes
 from gossipw2v.machine import return_memory
 from gossipw2v.shards import Shard, encode
 from gossipw2v.vocab import Counts, Vocab, count_words
+from gossipw2v.words import Words
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ class Text:
     def let_go(self) -> None:
         """Forget the words that were counted; their totals stay, for people."""
         if self.counts is not None:
-            self.counts = replace(self.counts, words=[], counts=np.empty(0, np.int64))
+            self.counts = replace(self.counts, words=Words.of(()), counts=np.empty(0, np.int64))
 
     async def encode(self, vocab: Vocab) -> Shard:
         """The text as word ids of `vocab`, from the data directory if it was encoded before."""

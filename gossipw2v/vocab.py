@@ -7,13 +7,12 @@ Nothing is compressed, so the bytes of equal contents are equal, and no blob unp
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
-from operator import lt
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.corpus import MAX_WORD_BYTES, Progress, Reader, Stop, Tally
 from gossipw2v.machine import available_memory
+from gossipw2v.words import Words
 
 MAX_WORDS = 1 << 24  # distinct words kept or accepted: some 80 bytes each in memory, so 1.3 GB
 MAX_TOKENS = 1 << 48  # words in all, some 2 petabytes of text; 32,768 such totals still fit int64
@@ -29,6 +29,7 @@ PROCESS_BYTES = 300 << 20  # interpreter, compiler and libraries, measured
 WORD_BYTES = 160  # a word as bytes, in the list, in the index, with its count
 
 _ESCAPE = 0xFFFF
+_PIECE = 1 << 16  # bytes decoded at a time
 _FORBIDDEN = b" \t\r\v\f\0"
 _COUNTS, _VOCAB = b"GWC1", b"GWV1"
 
@@ -45,7 +46,7 @@ class Counts:
     words were over-long; to bound memory, rare words were forgotten `pruned_words` times, `pruned_tokens` in all.
     """
 
-    words: list[bytes]
+    words: Words
     counts: NDArray[np.int64]
     tokens: int
     replaced: int = 0
@@ -65,7 +66,7 @@ class Counts:
     def from_bytes(cls, data: bytes) -> Counts:
         """Read `to_bytes`. Whatever else it is given, it raises VocabError with the reason, in bounded memory."""
         words, counts, totals = _unpack(_COUNTS, data, totals=5)
-        if not all(map(lt, words, islice(words, 1, None))):
+        if not words.ascend():
             raise VocabError("counts: words out of order, or twice")
         if max(totals) > MAX_TOKENS or _sum(counts) > totals[0]:
             raise VocabError("counts: more tokens than they say, or than there can be")
@@ -76,22 +77,18 @@ class Counts:
 class Vocab:
     """The words of a model, most frequent first, ties by bytes; `counts` int64[len]. A word's place is its row."""
 
-    words: list[bytes]
+    words: Words
     counts: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.words)
 
     @cached_property
-    def index(self) -> dict[bytes, int]:
-        """The row of each word."""
-        return {word: row for row, word in enumerate(self.words)}
-
-    @cached_property
     def digest(self) -> bytes:
         """16 bytes that two vocabularies share only if words, order and counts are the same."""
         digest = hashlib.blake2b(digest_size=16, person=b"gossipw2v.vocab")
-        digest.update(b"\n".join(self.words) + b"\n\n")
+        digest.update(self.words.joined)
+        digest.update(b"\n\n")
         digest.update(self.counts.astype("<i8").tobytes())
         return digest.digest()
 
@@ -109,7 +106,7 @@ class Vocab:
         """Read `to_bytes`. Whatever else it is given, it raises VocabError with the reason, in bounded memory."""
         words, counts, _ = _unpack(_VOCAB, data, totals=0)
         _check_usable(words, "vocabulary")
-        if len(set(words)) != len(words):
+        if not words.distinct():
             raise VocabError("vocabulary: a word is there twice")
         if _sum(counts) > MAX_TOKENS:
             raise VocabError(f"vocabulary: more than {MAX_TOKENS:,} tokens")
@@ -152,14 +149,14 @@ def merge_counts(parts: Sequence[Counts]) -> Counts:
 
 
 def _add_up(parts: Sequence[Counts]) -> Counts:
-    total: dict[bytes, int] = {}
-    sums = [0] * 5
+    from gossipw2v.scanner import WordCounter  # noqa: PLC0415
+
+    counter = WordCounter(sum(len(part.words) for part in parts), MAX_WORD_BYTES)
     for part in parts:
-        sums = [mine + other for mine, other in zip(sums, part.totals(), strict=True)]
-        for word, count in zip(part.words, part.counts.tolist(), strict=True):
-            total[word] = total.get(word, 0) + count
-    words = sorted(total)
-    return Counts(words, np.fromiter((total[word] for word in words), np.int64, len(words)), *sums)
+        counter.add_words(part.words, part.counts)
+    words, counts = counter.result()
+    sums = (sum(column) for column in zip([0] * 5, *(part.totals() for part in parts), strict=True))
+    return Counts(words, counts, *sums)
 
 
 def freeze(counts: Counts, min_count: int = 5, max_vocab: int = 0) -> Vocab:
@@ -170,7 +167,7 @@ def freeze(counts: Counts, min_count: int = 5, max_vocab: int = 0) -> Vocab:
     order = np.argsort(-counts.counts, kind="stable")  # words ascend, so ties stay in order of their bytes
     kept = order[: np.count_nonzero(counts.counts >= min_count)]
     kept = kept[:max_vocab] if max_vocab else kept
-    words = [counts.words[place] for place in kept.tolist()]
+    words = counts.words.take(kept)
     seen = f"{counts.tokens:,} tokens of {len(counts.words):,} words, min_count {min_count}"
     _check_usable(words, seen + (f", max_vocab {max_vocab}" if max_vocab else ""))
     return Vocab(words, counts.counts[kept])
@@ -178,8 +175,8 @@ def freeze(counts: Counts, min_count: int = 5, max_vocab: int = 0) -> Vocab:
 
 def word_hashes(vocab: Vocab) -> NDArray[np.uint64]:
     """uint64[len(vocab)]: 8 bytes of BLAKE2b of each word, so that its first vector is the same on every node."""
-    joined = b"".join(hashlib.blake2b(word, digest_size=8).digest() for word in vocab.words)
-    return np.frombuffer(joined, "<u8").astype(np.uint64)
+    digests = (hashlib.blake2b(word, digest_size=8).digest() for word in vocab.words)
+    return np.fromiter((int.from_bytes(digest, "little") for digest in digests), np.uint64, len(vocab))
 
 
 def memory_needed(words: int, vector_size: int, links: int) -> int:
@@ -210,16 +207,15 @@ def _mib(amount: int) -> str:
     return f"{amount / (1 << 20):,.0f} MiB"
 
 
-def _check_usable(words: list[bytes], where: str) -> None:
+def _check_usable(words: Words, where: str) -> None:
     if len(words) < 2:
         found = f"only one word, {words[0].decode()!r}" if words else "no word"
         raise VocabError(f"{where}: {found} left for a vocabulary: give more text, or lower min_count")
 
 
-def _is_ranked(words: list[bytes], counts: NDArray[np.int64]) -> bool:
+def _is_ranked(words: Words, counts: NDArray[np.int64]) -> bool:
     steps = np.diff(counts)
-    ties = np.flatnonzero(steps == 0).tolist()
-    return bool((steps <= 0).all()) and all(words[place] < words[place + 1] for place in ties)
+    return bool((steps <= 0).all()) and words.ascend(np.flatnonzero(steps == 0))
 
 
 def _sum(counts: NDArray[np.int64]) -> float:
@@ -227,14 +223,14 @@ def _sum(counts: NDArray[np.int64]) -> float:
     return float(counts.sum(dtype=np.float64))
 
 
-def _pack(magic: bytes, words: list[bytes], counts: NDArray[np.int64], totals: tuple[int, ...]) -> bytes:
-    text = b"\n".join(words)
+def _pack(magic: bytes, words: Words, counts: NDArray[np.int64], totals: tuple[int, ...]) -> bytes:
+    text = words.joined
     header = struct.pack(f"<4sIQ{len(totals)}Q", magic, len(words), len(text), *totals)
     small = np.minimum(counts, _ESCAPE).astype("<u2").tobytes()
     return b"".join((header, text, small, counts[counts >= _ESCAPE].astype("<i8").tobytes()))
 
 
-def _unpack(magic: bytes, data: bytes, totals: int) -> tuple[list[bytes], NDArray[np.int64], tuple[int, ...]]:
+def _unpack(magic: bytes, data: bytes, totals: int) -> tuple[Words, NDArray[np.int64], tuple[int, ...]]:
     layout = struct.Struct(f"<4sIQ{totals}Q")
     if len(data) < layout.size or not data.startswith(magic):
         raise VocabError(f"not a {magic.decode()} blob: wrong first bytes, or cut short")
@@ -247,20 +243,27 @@ def _unpack(magic: bytes, data: bytes, totals: int) -> tuple[list[bytes], NDArra
     return words, _read_counts(data[small_at:large_at], data[large_at:]), tuple(sums)
 
 
-def _read_words(text: bytes, number: int) -> list[bytes]:
+def _read_words(text: bytes, number: int) -> Words:
     if number != (text.count(b"\n") + 1 if text else 0):  # before anything is made of them
         raise VocabError(f"blob: not {number:,} words, one a line")
-    words = text.split(b"\n") if number else []
-    lengths = [len(word) for word in words]
-    if words and not 1 <= min(lengths) <= max(lengths) <= MAX_WORD_BYTES:
+    words = Words.split(text)
+    lengths = words.lengths
+    if number and not 1 <= lengths.min() <= lengths.max() <= MAX_WORD_BYTES:
         raise VocabError(f"blob: a word is empty or longer than {MAX_WORD_BYTES} bytes")
-    if len(text.translate(None, _FORBIDDEN)) != len(text):
+    if any(byte in text for byte in _FORBIDDEN):
         raise VocabError("blob: a word holds whitespace or a NUL")
     try:
-        text.decode()  # with newlines between them, valid together means valid one by one
+        _decode(text)  # with newlines between them, valid together means valid one by one
     except UnicodeDecodeError as error:
         raise VocabError(f"blob: the words are not UTF-8: {error.reason}") from error
     return words
+
+
+def _decode(text: bytes) -> None:
+    """UnicodeDecodeError unless `text` is UTF-8; in pieces, for it may take four times as much memory decoded."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(text), _PIECE):
+        decoder.decode(text[start : start + _PIECE], final=start + _PIECE >= len(text))
 
 
 def _read_counts(small: bytes, large: bytes) -> NDArray[np.int64]:

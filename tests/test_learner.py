@@ -15,8 +15,9 @@ from gossipw2v.messages import MAX_FRAME, MAX_ORIGINS, MAX_PART, Answer
 from gossipw2v.shards import Shard
 from gossipw2v.vocab import Vocab, VocabError
 from gossipw2v.wire import HEADER, decode, encode
+from gossipw2v.words import Words
 
-WORDS = Vocab([b"the", b"of", b"and"], np.array([30, 20, 10], np.int64))
+WORDS = Vocab(Words.of([b"the", b"of", b"and"]), np.array([30, 20, 10], np.int64))
 
 
 def config(**job: Any) -> Config:
@@ -30,7 +31,7 @@ def test_every_node_starts_from_the_same_vectors_whatever_its_vocabulary_holds_b
     assert np.abs(weights[:3]).max() <= 0.5 / 16
     assert len({row.tobytes() for row in weights[:3]}) == 3
     assert not weights[3:].any()
-    other = Vocab([b"of", b"new"], np.array([5, 4], np.int64))
+    other = Vocab(Words.of([b"of", b"new"]), np.array([5, 4], np.int64))
     assert initial_weights(other, 1, 16)[0].tobytes() == weights[1].tobytes()
     assert initial_weights(WORDS, 2, 16)[0].tobytes() != weights[0].tobytes()
 
@@ -87,19 +88,19 @@ def test_a_learner_has_the_jobs_settings() -> None:
 
 COMPILED = """
 import numpy as np
-from gossipw2v import kernels, rows, sampling, scanner
+from gossipw2v import kernels, rows, sampling, scanner, tables
 from gossipw2v.learner import initial_weights
 from gossipw2v.model import Model
 from gossipw2v.shards import encode as encode_text
 from gossipw2v.trainer import Recipe, Trainer
-from gossipw2v.vocab import count_words, freeze
+from gossipw2v.vocab import count_words, freeze, merge_counts
 from gossipw2v.messages import Answer, Push
 from gossipw2v.wire import HEADER, decode, encode
 from pathlib import Path
 
 def forms():
     found = {}
-    for module in (kernels, rows, sampling, scanner):
+    for module in (kernels, rows, sampling, tables):
         for name, each in vars(module).items():
             if hasattr(each, "signatures"):
                 found[module.__name__, name] = len(each.signatures)
@@ -111,7 +112,7 @@ scanner.warm_up()
 before = forms()
 text = Path("text")
 text.write_text("a b c d e\\n" * 2000)
-vocab = freeze(count_words([text]), 1, 0)
+vocab = freeze(merge_counts([count_words([text]), count_words([text])]), 1, 0)
 shard = encode_text([text], vocab, Path("."), bytes(16))
 shard = encode_text([text], vocab, Path("."), bytes(16))
 nodes = [Model(lambda: initial_weights(vocab, 1, 16), 100) for _ in range(2)]

@@ -13,10 +13,11 @@ from gossipw2v.instructions import Collect, Instruction, Merge, OpenLink, Settle
 from gossipw2v.learner import make_learner
 from gossipw2v.shards import Shard
 from gossipw2v.vocab import Vocab
+from gossipw2v.words import Words
 
 LINK = b"12345678"
 SIZE = 8
-WORDS = Vocab([b"the", b"of", b"and"], np.array([30, 20, 10], np.int64))
+WORDS = Vocab(Words.of([b"the", b"of", b"and"]), np.array([30, 20, 10], np.int64))
 
 
 async def performed(*orders: Instruction) -> tuple[Any, list[Any]]:

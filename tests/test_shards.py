@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from gossipw2v.corpus import CorpusError, Stopped, corpus_digest, find_files
 from gossipw2v.shards import END, HEADER_BYTES, KEEP, Shard, ShardError, encode, open_shard
 from gossipw2v.vocab import Vocab, count_words, freeze
+from gossipw2v.words import Words
 
 WORDS = ["the", "of", "日本", "naïve", "и", "в", "🦆", "rare"]
 UNKNOWN = ["other", "ほか"]
 
 
 def make_vocab(words: list[str]) -> Vocab:
-    return Vocab([word.encode() for word in words], np.arange(len(words), 0, -1, dtype=np.int64))
+    return Vocab(Words.of([word.encode() for word in words]), np.arange(len(words), 0, -1, dtype=np.int64))
 
 
 VOCAB = make_vocab(WORDS)
@@ -84,7 +85,8 @@ def test_a_large_text_is_encoded_in_order_across_blocks(tmp_path: Path) -> None:
     files = find_files([str(tmp_path / "text")])
     vocab = freeze(count_words(files), 1)
     tokens = encoded(files, tmp_path / "shards", vocab).tokens
-    ids = np.array([vocab.index[b"%d" % n] for n in range(1000)], np.int32)
+    rows = {word: row for row, word in enumerate(vocab.words)}
+    ids = np.array([rows[b"%d" % n] for n in range(1000)], np.int32)
     assert np.array_equal(tokens[tokens != END], ids[np.arange(2_000_000) % 1000])
     assert np.count_nonzero(tokens == END) == 2_000_000 // 7 + 2
 
