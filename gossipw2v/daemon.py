@@ -20,6 +20,7 @@ from gossipw2v.corpus import CorpusError
 from gossipw2v.discovery import Discovery, local_addresses
 from gossipw2v.durable import replace_file
 from gossipw2v.logs import get_logger
+from gossipw2v.machine import share_heap
 from gossipw2v.members import State
 from gossipw2v.node import Node
 from gossipw2v.notify import notify
@@ -39,6 +40,7 @@ log = get_logger("daemon")
 
 async def serve(config: Config) -> int:
     """Run a node until it is done or told to stop; returns the exit code."""
+    share_heap()
     daemon = Daemon(Node(config, os.urandom(32), asyncio.get_running_loop().time()))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, daemon.node.stopping.set)

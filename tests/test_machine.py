@@ -1,6 +1,9 @@
-"""Limits of control groups, read from a tree of files laid out as the kernel does."""
+"""Limits of control groups, read from a tree of files laid out as the kernel does; and memory that comes back."""
 
 import os
+import platform
+import subprocess
+import sys
 
 import pytest
 
@@ -82,3 +85,44 @@ def test_this_machine_has_cores_and_memory():
     assert 1 <= machine.usable_cores() <= AFFINITY
     available = machine.available_memory()
     assert available is None or available > 1 << 20
+
+
+HEAPS = """
+import sys, threading
+import numpy as np
+from gossipw2v.machine import return_memory, share_heap
+
+def resident():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
+
+def work():
+    side_by_side.wait()
+    np.ones(1 << 20)  # once 8 MiB were freed, glibc takes nothing of that size from the system any more
+    kept = [np.ones(1 << 12) for _ in range(400)]
+    side_by_side.wait()
+
+if sys.argv[1] == "shared":
+    share_heap()
+np.ones(1)
+before = resident()
+side_by_side = threading.Barrier(4)
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+return_memory()
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has a heap for each thread")
+def test_what_threads_took_comes_back_from_a_shared_heap():
+    """And not from others: should glibc come to return what those keep, sharing one is of no use."""
+    left = {}
+    for heap in ("own", "shared"):
+        command = [sys.executable, "-c", HEAPS, heap]
+        left[heap] = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert left["shared"] < 2000
+    assert left["own"] > 8000
