@@ -1,6 +1,6 @@
 """The overlay: a tree of links in which every edge goes up in priority, so that no delta can meet itself.
 
-A node has one parent, of higher priority, chosen by rendezvous hashing among the living; a parent stays parent while
+A node has one parent, of higher priority, chosen among the living by its place in a heap; a parent stays parent while
 it lives. Whoever sees nobody above itself is a root; roots that learn of each other join. A broken connection keeps
 its link for GRACE seconds, so that both ends go on from the same reference; after that the link is forgotten, and a
 new one starts from the initial vectors.
@@ -19,13 +19,14 @@ from gossipw2v.instructions import (
     Refused,
     Send,
 )
-from gossipw2v.link import Downlink, Phase, Provenance, Uplink
+from gossipw2v.link import Downlink, Origins, Phase, Provenance, Uplink
 from gossipw2v.members import DEAD_AFTER, MemberTable, NodeId, parents
 from gossipw2v.messages import Adopt, Adopted, Leave, LinkOpen, LinkOpened, ProtocolError
 
 GRACE = 5.0  # s that a link outlives its connection
 ASK_AGAIN = 3.0  # s until an unanswered Adopt or LinkOpen is repeated
 BARRED = 10.0  # s during which a node that refused, or could not be reached, is not chosen again
+OLD = 0.02  # share of all training from which a model is taken over whole by those who have none
 MOST_CHILDREN = 64  # even for children who insist: each costs a copy of the model
 
 
@@ -89,7 +90,7 @@ class Edges:
     def tick(self, now: float, reachable: set[NodeId]) -> tuple[list[Instruction], NodeId | None]:
         """Advance; returns what to do and the node to dial, if the parent is not connected."""
         out = self._forget_lost(now, reachable)
-        if self.parent is None:
+        if self.parent is None and self.vocabulary is not None:  # until then members still come, and make it balanced
             self._choose(now)
         if self.parent is None:
             return out, None
@@ -114,14 +115,14 @@ class Edges:
 
     def _choose(self, now: float) -> None:
         self.barred = {node: until for node, until in self.barred.items() if until > now}
-        for node in parents(self.me, self.members.alive(now)):
+        for node in parents(self.me, self.members.alive(now), self.seats):
             if node not in self.barred:
                 self.parent = Parent(node, self.rng.randbytes(8))
                 return
 
     def _nobody_else(self, now: float) -> bool:
         """Whether the parent is the last one left to ask."""
-        above = parents(self.me, self.members.alive(now))
+        above = parents(self.me, self.members.alive(now), self.seats)
         return all(node in self.barred for node in above if self.parent and node != self.parent.node)
 
     def _forget_lost(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
@@ -221,13 +222,18 @@ class Edges:
         out.append(self._reference(node, answer.link, answer.origins))
         return out
 
-    def _reference(self, node: NodeId, link: bytes, theirs: dict[bytes, int]) -> OpenLink:
+    def _reference(self, node: NodeId, link: bytes, theirs: Origins) -> OpenLink:
         """The link's beginning: what the two models have in common decides how they are merged."""
-        mine = {origin for origin, n in self.provenance.tokens.items() if n}
-        other = {origin for origin, n in theirs.items() if n}
-        if other and not mine:
+        mine = {origin: n for origin, n in self.provenance.tokens.items() if n}
+        other = {origin: n for origin, n in theirs.items() if n}
+        if not mine and self._worth_taking(other):
             self.catching_up.add(node)
-        return OpenLink(link, overlap=bool(mine & other), catch_up=not other)
+        return OpenLink(link, bool(mine.keys() & other.keys()), catch_up=not other and self._worth_taking(mine))
+
+    def _worth_taking(self, tokens: Origins) -> bool:
+        """Whether a newcomer should take over all of a model before it trains, rather than merge what comes."""
+        total = sum(member.total for member in self.members.everyone())
+        return sum(tokens.values()) > OLD * total
 
     def model_ready(self, vocabulary: bytes, conns: dict[NodeId, int]) -> list[Instruction]:
         """The model is allocated: answer the children who were waiting for it."""

@@ -37,8 +37,8 @@ class Close:
 class OpenLink:
     """Make a reference, equal to the initial vectors, for `link`.
 
-    `overlap`: both ends' models hold training of the same origin. `catch_up`: the other end has never trained,
-    so rows that it has not seen go first.
+    `overlap`: both ends' models hold training of the same origin. `catch_up`: the other end has never trained
+    and this one much, so rows that it has not seen go first.
     """
 
     link: bytes

@@ -7,7 +7,6 @@ rises again. Node ids are drawn afresh at every start, so a restarted node is a 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -134,10 +133,13 @@ def _fresh(entry: _Entry, now: float) -> bool:
     return entry.member.state != State.LEFT and now - entry.rose_at <= DEAD_AFTER
 
 
-def parents(me: NodeId, members: Iterator[Member]) -> list[NodeId]:
-    """The members above `me` in the priority tree, best parent first (rendezvous hashing, Thaler 1998).
+def parents(me: NodeId, members: Iterator[Member], seats: int) -> list[NodeId]:
+    """The members above `me` in the priority tree, best parent first.
 
-    Links only go up, so no view of the membership, however stale, can close a cycle.
+    Links only go up, so no view of the membership, however stale, can close a cycle. The first choice is the place that
+    `me` has in a heap of `seats` children a node, so that N nodes with one view make a tree of log N levels; then come
+    those below it, who have free seats the sooner, then those above.
     """
-    above = (member.node for member in members if member.node > me)
-    return sorted(above, key=lambda node: hashlib.blake2b(node, key=me, digest_size=8).digest())
+    above = sorted((member.node for member in members if member.node > me), reverse=True)
+    place = max(0, len(above) - 1) // max(1, seats)
+    return above[place:] + above[:place][::-1]

@@ -31,7 +31,7 @@ class Tree(Edges):
     def settled_in(self, now: float) -> bool:
         """Whether training may begin: linked to the tree, if there is one, and holding what the others hold."""
         alive = list(self.members.alive(now))
-        linked = self.uplink is not None or not parents(self.me, iter(alive))
+        linked = self.uplink is not None or not parents(self.me, iter(alive), self.seats)
         informed = self.trained or not any(member.trained for member in alive)
         return self.vocabulary is not None and linked and informed and not self.catching_up
 
@@ -50,7 +50,7 @@ class Tree(Edges):
         if self.uplink is not None:
             return self.uplink.final
         alive = list(self.members.alive(now))
-        return all(m.state >= State.DRAINING for m in alive) and not parents(self.me, iter(alive))
+        return all(m.state >= State.DRAINING for m in alive) and not parents(self.me, iter(alive), self.seats)
 
     def reset(self) -> list[Instruction]:
         """Another vocabulary has won: no link and no training outlives the old one."""

@@ -1,5 +1,6 @@
 """The member table: who writes a record, who is alive, what is passed on; and the order of the tree."""
 
+from collections import Counter
 from random import Random
 
 import pytest
@@ -142,18 +143,16 @@ def test_a_full_table_is_news_that_fits_a_frame(table, monkeypatch):
     assert len(table.news(0)) <= 8
 
 
-def test_parents_are_those_above_in_an_order_of_ones_own():
+def test_the_first_parents_of_all_make_a_heap():
     crowd = [member(n) for n in range(1, 33)]
-    chains = {n: parents(node(n), iter(crowd)) for n in range(1, 33)}
+    chains = {n: parents(node(n), iter(crowd), 4) for n in range(1, 33)}
     for n, chain in chains.items():
         assert sorted(chain) == [node(k) for k in range(n + 1, 33)]
-        assert chain == parents(node(n), iter(Random(n).sample(crowd, len(crowd))))
+        assert chain == parents(node(n), iter(Random(n).sample(crowd, len(crowd))), 4)
     assert chains[32] == []
-    assert len({chain[0] for n, chain in chains.items() if n < 20}) > 5  # children spread over many parents
-
-
-def test_a_death_changes_the_order_of_no_other():
-    crowd = [member(n) for n in range(2, 20)]
-    before = parents(node(1), iter(crowd))
-    after = parents(node(1), iter([m for m in crowd if m.node != before[0]]))
-    assert after == before[1:]
+    assert [chains[n][0] for n in range(31, 22, -1)] == [node(32)] * 4 + [node(31)] * 4 + [node(30)]
+    assert [chains[23][1], chains[23][-1]] == [
+        node(29),
+        node(32),
+    ]  # then who is further from the root, and the root last
+    assert max(Counter(chain[0] for chain in chains.values() if chain).values()) == 4

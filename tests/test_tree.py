@@ -83,7 +83,7 @@ def test_who_sees_nobody_above_is_a_root():
 def test_the_first_of_the_parents_is_chosen_and_dialled_until_it_is_reached():
     crowd = [node(n) for n in range(101, 110)]
     made = tree(ME, CHILD, *crowd)
-    first = parents(ME, made.members.alive(0))[0]
+    first = parents(ME, made.members.alive(0), made.seats)[0]
     assert made.tick(0, set()) == ([], first)
     assert made.tick(1, {first}) == ([], None)
     assert made.parent.node == first
@@ -109,19 +109,18 @@ def test_adoption_and_link_are_asked_for_in_turn_and_again_if_unanswered():
     assert made.ask(UP, 4 + ASK_AGAIN - 0.1) == []
     assert said(made.ask(UP, 4 + ASK_AGAIN)) == [asked]
     orders = made.on_link_opened(ROOT, LinkOpened(asked.link, False, {}), UP, 8)
-    assert orders == [OpenLink(asked.link, overlap=False, catch_up=True)]
+    assert orders == [OpenLink(asked.link, overlap=False, catch_up=False)]
     assert made.ask(UP, 8) == [Collect(asked.link, False)]
 
 
-def test_no_link_is_asked_for_before_there_is_a_model():
+def test_no_parent_is_chosen_before_there_is_a_model():
     made = tree(ME, ROOT, ready=False)
-    made.tick(0, {ROOT})
-    made.ask(UP, 0)
-    assert made.on_adopted(ROOT, Adopted(True), UP, 0) == []
-    assert made.ask(UP, 60) == []
-    assert not made.settled_in(60)
+    assert made.tick(0, {ROOT}) == ([], None)
+    assert made.parent is None
+    assert not made.settled_in(1)
     made.model_ready(VOCABULARY, {ROOT: UP})
-    assert isinstance(said(made.ask(UP, 60))[0], LinkOpen)
+    made.tick(1, {ROOT})
+    assert said(made.ask(UP, 1)) == [Adopt(True)]
 
 
 def test_after_all_have_said_no_the_last_is_asked_with_insistence():
@@ -133,7 +132,7 @@ def test_after_all_have_said_no_the_last_is_asked_with_insistence():
         ((ask,),) = (said(made.ask(UP, 0)),)
         asked.append((made.parent.node, ask.insist))
         made.on_adopted(made.parent.node, Adopted(False), UP, 0)
-    assert [who for who, _ in asked] == parents(ME, made.members.alive(0))
+    assert [who for who, _ in asked] == parents(ME, made.members.alive(0), made.seats)
     assert [insist for _, insist in asked] == [False, False, True]
     made.tick(BARRED - 1, set(crowd))
     assert made.parent is None
@@ -194,7 +193,7 @@ def test_a_link_is_for_children_only():
 @pytest.mark.parametrize(
     ("mine", "theirs", "overlap", "catch_up", "waits"),
     [
-        ({}, {}, False, True, False),
+        ({}, {}, False, False, False),
         ({ME: 5}, {}, False, True, False),
         ({}, {CHILD: 5}, False, False, True),
         ({ME: 5}, {CHILD: 5}, False, False, False),
@@ -218,6 +217,18 @@ def test_what_the_models_have_in_common_decides_how_a_link_begins(mine, theirs, 
             (opened,) = made.on_link_opened(ROOT, LinkOpened(link, False, theirs), UP, 0)
         assert (opened.overlap, opened.catch_up) == (overlap, catch_up)
         assert bool(made.catching_up) == waits
+
+
+def test_hardly_any_training_is_not_taken_over_but_merged():
+    made = tree(ME, ROOT)
+    made.members.witness(Member(ROOT, 5, State.TRAINING, total=1000), 1)
+    made.provenance.learn({ME: 20})
+    made.on_adopt(CHILD, Adopt(False), DOWN)
+    opened, _ = made.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), DOWN)
+    assert not opened.catch_up
+    made.provenance.learn({ME: 21})
+    _, opened, _ = made.on_link_open(CHILD, LinkOpen(b"m" * 8, True, 0, VOCABULARY, {}), DOWN)
+    assert opened.catch_up
 
 
 def test_a_question_before_the_model_is_there_is_answered_later():
