@@ -44,7 +44,10 @@ class Pairs:
 
 @dataclass(slots=True)
 class _Link:
-    """One link's view: what both ends hold, and what the other end has seen."""
+    """One link's view: what both ends hold, and what the other end has seen.
+
+    `flushed`: the model's age when the last search found no residual.
+    """
 
     reference: Floats
     seen: NDArray[np.int64]
@@ -52,6 +55,7 @@ class _Link:
     settled: NDArray[np.bool_]
     catch_up: bool
     exchange: int = 1
+    flushed: int = -1
 
 
 @dataclass(slots=True)
@@ -68,6 +72,7 @@ class Model:
     updates: NDArray[np.int64] = field(init=False)
     spectra: tuple[Spectrum, Spectrum] = field(init=False)
     broken: int = 0
+    merges: int = 0
     links: dict[bytes, _Link] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -165,6 +170,7 @@ class Model:
         rowwise.add_counts(state.seen, rows, credit)
         rowwise.add_counts(state.seen, rows, ours)
         state.settled[rows] = True
+        self.merges += len(rows) > 0
 
     def _batch(self, state: _Link, delta: RowDelta, chosen: Ids, pending: int, unsent: int) -> Batch:
         state.exchange += 1
@@ -194,9 +200,10 @@ class Model:
         """
         behind = self.updates - state.seen
         waiting = behind > 0
-        if flush:
+        if flush and state.flushed != (age := self.merges + int(self.updates.sum())):
             unequal = np.empty(len(behind), np.bool_)
             rowwise.unequal_rows(self.weights, state.reference, np.float32(TOLERANCE), unequal)
+            state.flushed = -1 if unequal.any() else age
             waiting |= unequal
         rows = np.flatnonzero(waiting)
         never = state.sent_at[rows] == 0
