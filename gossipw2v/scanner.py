@@ -85,7 +85,7 @@ class WordCounter:
 
     def result(self) -> tuple[Words, NDArray[np.int64]]:
         """The words, ascending as bytes, and their counts, int64."""
-        starts, lengths, counts = (column[: self._number] for column in self._table[2:])
+        starts, lengths, counts = (column[: self._number] for column in self._table[3:])
         order = ascending(self._text, starts, lengths)
         return Words.gather(self._text, starts[order], lengths[order]), counts[order]
 

@@ -3,7 +3,8 @@
 
 Words are found as `bytes.split()` finds them and kept in open-addressing tables of their raw bytes, with linear
 probing, as word2vec.c keeps its vocabulary. A word's hash starts from a random seed, so that collisions cannot simply
-be prepared in a text or a peer's vocabulary; no result depends on it.
+be prepared in a text or a peer's vocabulary; no result depends on it. Two words are the same if their lengths and last
+8 bytes are; only longer ones, one in five, are compared byte by byte, which takes as long as all the rest.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _compiled = njit(nogil=True, cache=True, boundscheck=False)
 _FNV = np.uint64(0x100000001B3)  # FNV-1a's prime; then murmur3's last mix
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _S33 = np.uint64(33)
+_S8 = np.uint64(8)
+_TAIL = 8  # bytes
 
 
 class Table(NamedTuple):
@@ -30,6 +33,7 @@ class Table(NamedTuple):
 
     slots: NDArray[np.int32]  # [a power of 2]
     hashes: NDArray[np.uint64]  # [room]
+    tails: NDArray[np.uint64]  # [room], the last 8 bytes of a word as a number
     starts: NDArray[np.int64]  # [room], where in the bytes a word begins
     lengths: NDArray[np.int64]  # [room]
     counts: NDArray[np.int64]  # [room]
@@ -37,29 +41,30 @@ class Table(NamedTuple):
 
 def new_table(room: int) -> Table:
     """Room for so many words; slots empty, the rest not set."""
-    numbers = (np.empty(room, np.int64) for _ in range(3))
-    return Table(_slots(room), np.empty(room, np.uint64), *numbers)
+    hashes, tails = (np.empty(room, np.uint64) for _ in range(2))
+    return Table(_slots(room), hashes, tails, *(np.empty(room, np.int64) for _ in range(3)))
 
 
 def table_of(words: Words, seed: int) -> Table:
     """The entries of `words`, whose bytes are in `words.array`; there are neither slots nor counts."""
-    none, hashes = np.empty(0, np.int64), np.empty(len(words), np.uint64)
-    table = Table(np.empty(0, np.int32), hashes, words.starts[:-1], words.lengths, none)
+    hashes, tails = (np.empty(len(words), np.uint64) for _ in range(2))
+    none = np.empty(0, np.int64)
+    table = Table(np.empty(0, np.int32), hashes, tails, words.starts[:-1], words.lengths, none)
     _hash_all(words.array, table, np.uint64(seed))
     return table
 
 
 def indexed(table: Table) -> Table:
-    """The same with slots, so that its words, which must be distinct, can be found."""
+    """The same, whose words must be distinct, so that they can be found; there are no hashes."""
     table = table._replace(slots=_slots(table.hashes.size))
     fill_slots(table, table.hashes.size)
-    return table
+    return table._replace(hashes=table.hashes[:0].copy())
 
 
 def cut(table: Table, number: int) -> Table:
     """Copies of the first `number` entries, without slots: the large columns can go."""
-    numbers = (column[:number].copy() for column in (table.starts, table.lengths, table.counts))
-    return Table(table.slots[:0], table.hashes[:number].copy(), *numbers)
+    columns = (column[:number].copy() for column in table[1:])
+    return Table(table.slots[:0], *columns)
 
 
 def grown(table: Table, number: int, room: int) -> Table:
@@ -95,13 +100,15 @@ def _skip(text, at):
 
 @_compiled
 def _hash(text, start, limit, seed):
-    """The end of the word that begins at `start`, `limit` at most, and its hash."""
-    state, at = seed, start
+    """Of the word that begins at `start`: its end, `limit` at most, its hash, and its tail."""
+    state, tail, at = seed, np.uint64(0), start
     while at < limit and not _is_space(text[at]):
-        state = (state ^ np.uint64(text[at])) * _FNV
+        byte = np.uint64(text[at])
+        state = (state ^ byte) * _FNV
+        tail = (tail << _S8) | byte
         at += 1
     state = (state ^ (state >> _S33)) * _MIX
-    return at, state ^ (state >> _S33)
+    return at, state ^ (state >> _S33), tail
 
 
 @_compiled
@@ -113,16 +120,16 @@ def _same(one, start, other, other_start, length):
 
 
 @_compiled
-def _find(table, words, hashed, text, start, length):
+def _find(table, words, hashed, tail, text, start, length):
     """The entry of a word, or -1, and the slot where it is or would be."""
     mask = table.slots.size - 1
     slot = np.int64(hashed & np.uint64(mask))
     while table.slots[slot] != 0:
         entry = np.int64(table.slots[slot]) - 1
         if (
-            table.hashes[entry] == hashed
+            table.tails[entry] == tail
             and table.lengths[entry] == length
-            and _same(words, table.starts[entry], text, start, length)
+            and _same(words, table.starts[entry], text, start, length - _TAIL)
         ):
             return entry, slot
         slot = (slot + 1) & mask
@@ -130,9 +137,10 @@ def _find(table, words, hashed, text, start, length):
 
 
 @_compiled
-def _put(table, slot, entry, hashed, start, length):
+def _put(table, slot, entry, hashed, tail, start, length):
     table.slots[slot] = entry + 1
     table.hashes[entry] = hashed
+    table.tails[entry] = tail
     table.starts[entry] = start
     table.lengths[entry] = length
 
@@ -144,18 +152,18 @@ def count_words(text, seed, max_word, table):
     at, _ = _skip(text, 0)
     while at < text.size:
         start = at
-        at, hashed = _hash(text, start, text.size, seed)
+        at, hashed, tail = _hash(text, start, text.size, seed)
         if at - start > max_word:
             dropped += 1
         else:
             tokens += 1
-            entry, slot = _find(table, text, hashed, text, start, at - start)
+            entry, slot = _find(table, text, hashed, tail, text, start, at - start)
             if entry < 0:
                 if number == table.hashes.size:
                     return -1, 0, 0
                 entry = number
                 number += 1
-                _put(table, slot, entry, hashed, start, at - start)
+                _put(table, slot, entry, hashed, tail, start, at - start)
                 table.counts[entry] = 0
             table.counts[entry] += 1
         at, _ = _skip(text, at)
@@ -166,11 +174,11 @@ def count_words(text, seed, max_word, table):
 def merge(text, part, table, words, number, used):
     """Add `part`, whose words are in `text`, to `table`, whose words are in `words`; there must be room."""
     for n in range(part.hashes.size):
-        start, length, hashed = part.starts[n], part.lengths[n], part.hashes[n]
-        entry, slot = _find(table, words, hashed, text, start, length)
+        start, length, hashed, tail = part.starts[n], part.lengths[n], part.hashes[n], part.tails[n]
+        entry, slot = _find(table, words, hashed, tail, text, start, length)
         if entry < 0:
             entry = number
-            _put(table, slot, entry, hashed, used, length)
+            _put(table, slot, entry, hashed, tail, used, length)
             table.counts[entry] = 0
             words[used : used + length] = text[start : start + length]
             number += 1
@@ -189,6 +197,7 @@ def compact(kept, table, words):
             for n in range(length):
                 words[used + n] = words[start + n]
             table.hashes[number] = table.hashes[entry]
+            table.tails[number] = table.tails[entry]
             table.counts[number] = table.counts[entry]
             table.starts[number] = used
             table.lengths[number] = length
@@ -213,7 +222,7 @@ def fill_slots(table, number):
 def _hash_all(words, table, seed):
     for entry in range(table.hashes.size):
         start = table.starts[entry]
-        _, table.hashes[entry] = _hash(words, start, start + table.lengths[entry], seed)
+        _, table.hashes[entry], table.tails[entry] = _hash(words, start, start + table.lengths[entry], seed)
 
 
 @_compiled
@@ -228,8 +237,8 @@ def encode(text, seed, table, words, ids):
         if at == text.size:
             return number
         start = at
-        at, hashed = _hash(text, start, text.size, seed)
-        entry, _ = _find(table, words, hashed, text, start, at - start)
+        at, hashed, tail = _hash(text, start, text.size, seed)
+        entry, _ = _find(table, words, hashed, tail, text, start, at - start)
         if entry >= 0:
             ids[number] = entry
             number += 1

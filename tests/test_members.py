@@ -154,5 +154,5 @@ def test_the_first_parents_of_all_make_a_heap():
     assert [chains[23][1], chains[23][-1]] == [
         node(29),
         node(32),
-    ]  # then who is further from the root, and the root last
+    ]  # the root last
     assert max(Counter(chain[0] for chain in chains.values() if chain).values()) == 4
