@@ -22,7 +22,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.corpus import Progress, Reader, Stop, Tally
+from gossipw2v.corpus import Reader, Tally
 from gossipw2v.durable import replacing, sweep
 from gossipw2v.scanner import END, WordIndex
 from gossipw2v.vocab import Vocab
@@ -66,8 +66,7 @@ def encode(
     vocab: Vocab,
     folder: Path,
     corpus_digest: bytes,
-    progress: Progress | None = None,
-    should_stop: Stop | None = None,
+    reader: Reader | None = None,
 ) -> Shard:
     """The text of `files` as ids of `vocab`, from `folder` if it was encoded before; other words are left out.
 
@@ -83,28 +82,35 @@ def encode(
             return open_shard(path, corpus_digest, vocab.digest)
         except ShardError:
             path.unlink(missing_ok=True)
-    blocks = Reader(progress=progress, should_stop=should_stop).run(files, WordIndex(vocab.words).encode, Tally())
+    blocks = (reader or Reader()).run(files, WordIndex(vocab.words).encode, Tally())
     with _naming(folder):
         _write(path, blocks, corpus_digest + vocab.digest)
         _drop_old(folder, path)
-    shard = open_shard(path, corpus_digest, vocab.digest)
+    with _naming(path), path.open("rb") as file:  # what was just written need not be checked
+        shard, _ = _map(path, file, corpus_digest + vocab.digest)
     return replace(shard, reused=False, broken=int(found))
 
 
 def open_shard(path: Path, corpus_digest: bytes, vocab_digest: bytes) -> Shard:
     """Map a shard file after checking all of it (about 1 GB/s). Raises ShardError if it is not what was asked for."""
     with _naming(path), path.open("rb") as file:
-        number, words, checksum = _read_header(path, file.read(HEADER_BYTES), corpus_digest + vocab_digest)
-        if os.fstat(file.fileno()).st_size != HEADER_BYTES + 4 * number:
-            raise ShardError(f"{path}: is cut short or too long for {number:,} ids")
+        shard, checksum = _map(path, file, corpus_digest + vocab_digest)
         if _checksum(file) != checksum:
             raise ShardError(f"{path}: the ids do not match their checksum")
         os.utime(path)  # the last one used is the last one dropped
-        if not number:  # an empty mapping is an error
-            return Shard(np.empty(0, np.int32), 0, path, reused=True)
-        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return shard
+
+
+def _map(path: Path, file: IO[bytes], identity: bytes) -> tuple[Shard, bytes]:
+    """The shard in `file` and the checksum that its ids, which follow, should have."""
+    number, words, checksum = _read_header(path, file.read(HEADER_BYTES), identity)
+    if os.fstat(file.fileno()).st_size != HEADER_BYTES + 4 * number:
+        raise ShardError(f"{path}: is cut short or too long for {number:,} ids")
+    if not number:  # an empty mapping is an error
+        return Shard(np.empty(0, np.int32), 0, path, reused=True), checksum
+    mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     tokens = np.frombuffer(mapping, "<i4", number, HEADER_BYTES)
-    return Shard(tokens, words, path, reused=True, mapping=mapping)
+    return Shard(tokens, words, path, reused=True, mapping=mapping), checksum
 
 
 def _write(path: Path, blocks: Iterator[NDArray[np.int32]], identity: bytes) -> None:
@@ -126,7 +132,7 @@ def _write_ids(file: IO[bytes], blocks: Iterator[NDArray[np.int32]]) -> tuple[in
         last = int(ids[-1])
         number += ids.size
         words += int(np.count_nonzero(ids >= 0))
-        data = ids.astype("<i4", copy=False).tobytes()
+        data = ids.astype("<i4", copy=False).data
         digest.update(data)
         file.write(data)
     return number, words, digest.digest()

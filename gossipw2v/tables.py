@@ -3,8 +3,8 @@
 
 Words are found as `bytes.split()` finds them and kept in open-addressing tables of their raw bytes, with linear
 probing, as word2vec.c keeps its vocabulary. A word's hash starts from a random seed, so that collisions cannot simply
-be prepared in a text or a peer's vocabulary; no result depends on it. Two words are the same if their lengths and last
-8 bytes are; only longer ones, one in five, are compared byte by byte, which takes as long as all the rest.
+be prepared in a text or a peer's vocabulary; no result depends on it. Words of at most 8 bytes are compared as numbers,
+and so are the last 8 of longer ones: a loop over bytes whose end nobody can predict costs more than finding the word.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def indexed(table: Table) -> Table:
 
 def cut(table: Table, number: int) -> Table:
     """Copies of the first `number` entries, without slots: the large columns can go."""
-    columns = (column[:number].copy() for column in table[1:])
-    return Table(table.slots[:0], *columns)
+    hashes, tails = (column[:number].copy() for column in (table.hashes, table.tails))
+    numbers = (column[:number].copy() for column in (table.starts, table.lengths, table.counts))
+    return Table(table.slots[:0], hashes, tails, *numbers)
 
 
 def grown(table: Table, number: int, room: int) -> Table:
@@ -100,7 +101,7 @@ def _skip(text, at):
 
 @_compiled
 def _hash(text, start, limit, seed):
-    """Of the word that begins at `start`: its end, `limit` at most, its hash, and its tail."""
+    """Of the word that begins at `start`: its end, `limit` at most, and its mark, which is its hash and its tail."""
     state, tail, at = seed, np.uint64(0), start
     while at < limit and not _is_space(text[at]):
         byte = np.uint64(text[at])
@@ -108,7 +109,7 @@ def _hash(text, start, limit, seed):
         tail = (tail << _S8) | byte
         at += 1
     state = (state ^ (state >> _S33)) * _MIX
-    return at, state ^ (state >> _S33), tail
+    return at, (state ^ (state >> _S33), tail)
 
 
 @_compiled
@@ -120,8 +121,9 @@ def _same(one, start, other, other_start, length):
 
 
 @_compiled
-def _find(table, words, hashed, tail, text, start, length):
+def _find(table, words, mark, text, start, length):
     """The entry of a word, or -1, and the slot where it is or would be."""
+    hashed, tail = mark
     mask = table.slots.size - 1
     slot = np.int64(hashed & np.uint64(mask))
     while table.slots[slot] != 0:
@@ -137,10 +139,9 @@ def _find(table, words, hashed, tail, text, start, length):
 
 
 @_compiled
-def _put(table, slot, entry, hashed, tail, start, length):
+def _put(table, slot, entry, mark, start, length):
     table.slots[slot] = entry + 1
-    table.hashes[entry] = hashed
-    table.tails[entry] = tail
+    table.hashes[entry], table.tails[entry] = mark
     table.starts[entry] = start
     table.lengths[entry] = length
 
@@ -152,18 +153,18 @@ def count_words(text, seed, max_word, table):
     at, _ = _skip(text, 0)
     while at < text.size:
         start = at
-        at, hashed, tail = _hash(text, start, text.size, seed)
+        at, mark = _hash(text, start, text.size, seed)
         if at - start > max_word:
             dropped += 1
         else:
             tokens += 1
-            entry, slot = _find(table, text, hashed, tail, text, start, at - start)
+            entry, slot = _find(table, text, mark, text, start, at - start)
             if entry < 0:
                 if number == table.hashes.size:
                     return -1, 0, 0
                 entry = number
                 number += 1
-                _put(table, slot, entry, hashed, tail, start, at - start)
+                _put(table, slot, entry, mark, start, at - start)
                 table.counts[entry] = 0
             table.counts[entry] += 1
         at, _ = _skip(text, at)
@@ -174,11 +175,11 @@ def count_words(text, seed, max_word, table):
 def merge(text, part, table, words, number, used):
     """Add `part`, whose words are in `text`, to `table`, whose words are in `words`; there must be room."""
     for n in range(part.hashes.size):
-        start, length, hashed, tail = part.starts[n], part.lengths[n], part.hashes[n], part.tails[n]
-        entry, slot = _find(table, words, hashed, tail, text, start, length)
+        start, length, mark = part.starts[n], part.lengths[n], (part.hashes[n], part.tails[n])
+        entry, slot = _find(table, words, mark, text, start, length)
         if entry < 0:
             entry = number
-            _put(table, slot, entry, hashed, tail, used, length)
+            _put(table, slot, entry, mark, used, length)
             table.counts[entry] = 0
             words[used : used + length] = text[start : start + length]
             number += 1
@@ -222,7 +223,7 @@ def fill_slots(table, number):
 def _hash_all(words, table, seed):
     for entry in range(table.hashes.size):
         start = table.starts[entry]
-        _, table.hashes[entry], table.tails[entry] = _hash(words, start, start + table.lengths[entry], seed)
+        _, (table.hashes[entry], table.tails[entry]) = _hash(words, start, start + table.lengths[entry], seed)
 
 
 @_compiled
@@ -237,8 +238,8 @@ def encode(text, seed, table, words, ids):
         if at == text.size:
             return number
         start = at
-        at, hashed, tail = _hash(text, start, text.size, seed)
-        entry, _ = _find(table, words, hashed, tail, text, start, at - start)
+        at, mark = _hash(text, start, text.size, seed)
+        entry, _ = _find(table, words, mark, text, start, at - start)
         if entry >= 0:
             ids[number] = entry
             number += 1

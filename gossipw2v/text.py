@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from gossipw2v.corpus import CorpusError, corpus_digest, find_files, total_bytes
+from gossipw2v.corpus import CorpusError, Reader, corpus_digest, find_files, total_bytes
 from gossipw2v.machine import return_memory
 from gossipw2v.shards import Shard, encode
 from gossipw2v.vocab import Counts, Vocab, count_words
@@ -71,7 +71,8 @@ class Text:
 
     def _encode(self, vocab: Vocab) -> Shard:
         digest = corpus_digest(self.files)
-        return encode(self.files, vocab, self.folder, digest, self._progress, self._stop.is_set)
+        reader = Reader(self.threads, self._progress, self._stop.is_set)
+        return encode(self.files, vocab, self.folder, digest, reader)
 
     def _progress(self, done: int, total: int) -> None:
         self.done_bytes, self.bytes = done, total

@@ -86,6 +86,16 @@ def test_pruning_forgets_the_rarest_and_keeps_counting_the_frequent() -> None:
     assert counter.pruned_words == counter.pruned_tokens == 50 * 90 - (len(words) - 2)
 
 
+def test_what_is_left_after_pruning_is_found_again() -> None:
+    counter = WordCounter(4, LIMIT)
+    for _ in range(2):
+        counter.add(counter.count(b"a b c d e e e e long-word-1 long-word-1"))
+        counter.add(counter.count(b"e long-word-1 e"))
+    words, counts = counter.result()
+    assert dict(zip(words, counts.tolist(), strict=True)) == {b"e": 12, b"long-word-1": 6}
+    assert (counter.pruned_words, counter.pruned_tokens) == (8, 8)
+
+
 @given(data=TEXT, words=st.sets(st.one_of(st.sampled_from(WORDS), st.binary(min_size=1, max_size=3)), min_size=1))
 @settings(deadline=None)
 def test_encoding_agrees_with_a_dict(data: bytes, words: set[bytes]) -> None:
@@ -93,6 +103,33 @@ def test_encoding_agrees_with_a_dict(data: bytes, words: set[bytes]) -> None:
     ids = WordIndex(Words.of(vocabulary)).encode(data or b"\n")
     assert ids.dtype == np.int32
     assert ids.tolist() == naive_ids(data or b"\n", vocabulary)
+
+
+ALIKE = [b"%d-with-the-same-end" % n for n in range(1000)] + [b"a" * n for n in range(1, 1000)] + [b"\0" * 8]
+ALIKE += [b"%d%c12345678" % (n, letter) for n in range(10) for letter in range(33, 127)] + [b"12345678"]
+
+
+def test_words_that_end_alike_are_told_apart() -> None:
+    text = b" ".join(ALIKE)
+    assert WordIndex(Words.of(ALIKE)).encode(text).tolist() == list(range(len(ALIKE)))
+    counter = WordCounter(10**6, 1000)
+    for _ in range(2):
+        counter.add(counter.count(text))
+    words, counts = counter.result()
+    assert list(words) == sorted(ALIKE)
+    assert set(counts.tolist()) == {2}
+
+
+@given(parts=st.lists(st.dictionaries(st.sampled_from(WORDS), st.integers(1, 2**40)), max_size=4))
+@settings(deadline=None)
+def test_words_counted_elsewhere_are_added(parts: list[dict[bytes, int]]) -> None:
+    counter, wanted = WordCounter(1000, LIMIT), Counter[bytes]()
+    for part in parts:
+        counter.add_words(Words.of(list(part)), np.array(list(part.values()), np.int64))
+        wanted.update(part)
+    words, counts = counter.result()
+    assert dict(zip(words, counts.tolist(), strict=True)) == wanted
+    assert counter.tokens == wanted.total()
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 1000, 100_000])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gossipw2v.corpus import CorpusError, Stopped, corpus_digest, find_files
+from gossipw2v.corpus import CorpusError, Reader, Stopped, corpus_digest, find_files
 from gossipw2v.shards import END, HEADER_BYTES, KEEP, Shard, ShardError, encode, open_shard
 from gossipw2v.vocab import Vocab, count_words, freeze
 from gossipw2v.words import Words
@@ -185,7 +185,7 @@ def test_few_generations_are_kept_and_the_one_used_is_among_them(tmp_path: Path)
 def test_a_stop_leaves_nothing_behind(tmp_path: Path) -> None:
     files = write_text(tmp_path / "text")
     with pytest.raises(Stopped):
-        encode(files, VOCAB, tmp_path / "shards", corpus_digest(files), should_stop=lambda: True)
+        encode(files, VOCAB, tmp_path / "shards", corpus_digest(files), Reader(should_stop=lambda: True))
     assert listing(tmp_path / "shards") == []
 
 
@@ -198,7 +198,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 ENCODE = """
 import os, signal, sys, time
 from pathlib import Path
-from gossipw2v.corpus import corpus_digest, find_files
+from gossipw2v.corpus import Reader, corpus_digest, find_files
 from gossipw2v.shards import encode
 from gossipw2v.vocab import Vocab, count_words, freeze
 
@@ -225,7 +225,7 @@ if int(limit):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 done = lambda at, total: wait("reading" if at > 0.8 * total else "start")
-encode(files, vocab, Path(folder), corpus_digest(files), done)
+encode(files, vocab, Path(folder), corpus_digest(files), Reader(progress=done))
 """
 
 
