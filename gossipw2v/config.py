@@ -4,9 +4,7 @@ Flags, TOML keys, environment variables and `configs/lan.toml` are all derived f
 `Config`; `settings` reads them. Nothing here imports a heavy library: `--help` and a mistake answer at once.
 """
 
-import hashlib
 import ipaddress
-import json
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, field
@@ -318,9 +316,3 @@ class Config:
 def job_fields(job: Job) -> dict[str, str | int | float]:
     """The job as the handshake sends it: field name to scalar, in the order of the class."""
     return asdict(job)
-
-
-def job_digest(job: Job) -> bytes:
-    """16 bytes, equal for equal jobs on every machine: blake2b over JSON, sorted keys, shortest floats."""
-    canonical = json.dumps(job_fields(job), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.blake2b(canonical.encode(), digest_size=16, person=b"gossipw2v job").digest()

@@ -22,11 +22,11 @@ from gossipw2v.corpus import MAX_WORD_BYTES, Progress, Reader, Stop, Tally
 from gossipw2v.machine import available_memory
 from gossipw2v.words import Words
 
-MAX_WORDS = 1 << 24  # distinct words kept or accepted: some 80 bytes each in memory, so 1.3 GB
+MAX_WORDS = 1 << 24  # distinct words kept or accepted: some 150 bytes each while they are counted, 2.5 GB; then 25
 MAX_TOKENS = 1 << 48  # words in all, some 2 petabytes of text; 32,768 such totals still fit int64
 MEMORY_SHARE = 0.8  # of what is available: the rest is for shards, exchanges and everybody else
 PROCESS_BYTES = 300 << 20  # interpreter, compiler and libraries, measured
-WORD_BYTES = 160  # a word as bytes, in the list, in the index, with its count
+WORD_BYTES = 80  # a word's bytes, start and count, the blob that others may ask for, the index while text is encoded
 
 _ESCAPE = 0xFFFF
 _PIECE = 1 << 16  # bytes decoded at a time

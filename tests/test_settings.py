@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipw2v.config import Between, Config, ConfigError, Job, OneOf, job_digest
+from gossipw2v.config import Between, Config, ConfigError, Job, OneOf, job_fields
 from gossipw2v.settings import JOB_OPTIONS, NODE_OPTIONS, OPTIONS, default_data_dir, load, reference_toml
 
 REPOSITORY = Path(__file__).parent.parent
@@ -128,11 +128,11 @@ def test_the_data_folder_is_systemds_or_by_the_xdg_rules():
     assert load({**CORPUS, "job": "j"}, None, {"XDG_DATA_HOME": "/x"}).data_dir == Path("/x/gossipw2v/j")
 
 
-def test_equal_jobs_have_equal_digests_however_they_were_written(tmp_path):
+def test_equal_jobs_are_told_alike_however_they_were_written(tmp_path):
     path = tmp_path / "x.toml"
     path.write_text("sample = 0\nns_exponent = 1")
     flags = load({**CORPUS, "sample": "-0.0", "ns_exponent": "1.0"}, None, {}).job
-    assert job_digest(load(CORPUS, path, {}).job) == job_digest(flags)
+    assert str(job_fields(load(CORPUS, path, {}).job)) == str(job_fields(flags))  # as the handshake writes them
 
 
 # --- mistakes --------------------------------------------------------------------------------------------
