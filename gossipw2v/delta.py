@@ -1,4 +1,4 @@
-"""What a link carries: rows of the model, as int8 differences from the reference that both ends hold.
+"""What a link carries: rows of the model, as 4-bit or 8-bit differences from the reference that both ends hold.
 
 Row ids run over both matrices at once: `0 <= row < V` is a row of `syn0`, `V <= row < 2V` one of `syn1neg`.
 The residual of the quantiser is not thrown away: it stays in the sender's `x - reference` and goes with a
@@ -16,7 +16,8 @@ Rows = NDArray[np.int32]
 Counts = NDArray[np.uint32]
 Floats = NDArray[np.float32]
 
-LEVELS = 127  # int8 without -128, so that the code is symmetric
+LEVELS = 127  # of 8 bits, without -128, so that the code is symmetric
+LARGEST_LEVEL = {8: LEVELS, 4: 7}
 SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
 
 
@@ -32,7 +33,8 @@ class DeltaError(ValueError):
 class RowDelta:
     """`rows` int32[n], strictly ascending; `counts` uint32[n], training pairs behind each row's change;
 
-    `scales` float32[n] and `values` int8[n, D]: the change itself is `scales[:, None] * values`.
+    `scales` float32[n] and `values` int8[n, D]: the change itself is `scales[:, None] * values`. Half as wide, a byte
+    holds two values of 4 bits: the first half of the row in the low bits, the second in the high ones.
     """
 
     rows: Rows
@@ -43,9 +45,12 @@ class RowDelta:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def floats(self) -> Floats:
-        """The change as float32[n, D], the same bits on every machine."""
-        return self.values.astype(np.float32) * self.scales[:, None]
+    def floats(self, vector_size: int | None = None) -> Floats:
+        """The change as float32[n, D], the same bits on every machine; D is `vector_size` or the width of `values`."""
+        values = self.values
+        if vector_size not in (None, values.shape[1]):
+            values = np.concatenate([(values << 4).astype(np.int8) >> 4, values >> 4], axis=1)[:, :vector_size]
+        return values.astype(np.float32) * self.scales[:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ def empty(vector_size: int) -> RowDelta:
 
 def check(delta: RowDelta, model_rows: int, vector_size: int, largest: float) -> None:
     """Raise DeltaError unless `delta` fits a model of `model_rows` rows and no value exceeds `largest`."""
-    _check_shape(delta, vector_size)
+    levels = LARGEST_LEVEL[_bits(delta, vector_size)]
     rows = delta.rows
     if not len(rows):
         return
@@ -87,13 +92,15 @@ def check(delta: RowDelta, model_rows: int, vector_size: int, largest: float) ->
         raise DeltaError("row ids are not strictly ascending", "rows")
     if not np.isfinite(delta.scales).all():
         raise DeltaError("a scale is not a finite number")
-    if float(delta.scales.min()) < 0 or float(delta.scales.max()) * LEVELS > largest:
+    if float(delta.scales.min()) < 0 or float(delta.scales.max()) * levels > largest:
         raise DeltaError(f"a row would move by more than {largest:g}")
 
 
-def _check_shape(delta: RowDelta, vector_size: int) -> None:
+def _bits(delta: RowDelta, vector_size: int) -> int:
     n = len(delta.rows)
-    if delta.values.shape != (n, vector_size):
-        raise DeltaError(f"values of shape {delta.values.shape}, expected ({n}, {vector_size})")
+    half = (vector_size + 1) // 2
+    if delta.values.shape not in ((n, vector_size), (n, half)):
+        raise DeltaError(f"values of shape {delta.values.shape}, expected ({n}, {vector_size}) or ({n}, {half})")
     if len(delta.counts) != n or len(delta.scales) != n:
         raise DeltaError("rows, counts and scales differ in length")
+    return 8 if delta.values.shape[1] == vector_size else 4

@@ -62,12 +62,13 @@ class _Link:
 class Model:
     """`initial()` makes the vectors that every node of the job starts from, float32[2V, D].
 
-    `budget`: pending rows that one end puts into one exchange.
+    `budget`: pending rows that one end puts into one exchange; `bits` of a value in it, 4 or 8.
     """
 
     initial: Callable[[], Floats]
     budget: int
     alpha: float = 0.025
+    bits: int = 4
     weights: Floats = field(init=False)
     updates: NDArray[np.int64] = field(init=False)
     spectra: tuple[Spectrum, Spectrum] = field(init=False)
@@ -117,7 +118,7 @@ class Model:
         state = self.links[link]
         rows, pending, unsent = self._pending(state, flush)
         counts = self._unseen(state, rows)
-        coded = self._room(rows)
+        coded = self._room(rows, flush)
         self.broken += rowwise.collect_rows(self.weights, state.reference, rows, coded)
         return self._batch(state, RowDelta(rows, counts, *coded), rows, pending, unsent)
 
@@ -133,7 +134,7 @@ class Model:
         at, theirs = _spread(delta, rows)
         ours = self._unseen(state, rows)
         apart = state.settled[rows] & (not overlap)
-        coded = self._room(rows)
+        coded = self._room(rows, flush)
         pushed = rowwise.frozen(rowwise.Coded(delta.scales, delta.values))
         arguments = (at, np.stack((theirs, ours)), apart, self._curves(), coded)
         self.broken += rowwise.merge_rows(self.weights, state.reference, rows, pushed, *arguments)
@@ -183,8 +184,9 @@ class Model:
         marked[one] = marked[other] = True
         return np.flatnonzero(marked).astype(np.int32)
 
-    def _room(self, rows: Ids) -> rowwise.Coded:
-        return rowwise.Coded(np.empty(len(rows), np.float32), np.empty((len(rows), self.vector_size), np.int8))
+    def _room(self, rows: Ids, flush: bool) -> rowwise.Coded:
+        """While training goes on, what rounding drops goes with a later exchange; at the end the last bits count."""
+        return rowwise.room(len(rows), self.vector_size, 8 if flush else self.bits)
 
     def _curves(self) -> tuple[rowwise.Curve, rowwise.Curve]:
         one, other = (

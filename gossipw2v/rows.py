@@ -21,7 +21,10 @@ _exact = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False)
 _fast = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"reassoc", "contract"})
 _finite = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"nnan", "nsz", "reassoc"})
 
-LEVELS = np.float32(127)
+LEVELS = np.float32(127)  # of 8 bits a value, without -128, so that the code is symmetric
+FEW_LEVELS = np.float32(7)  # of 4 bits
+_FOUR = np.int8(4)
+_NIBBLE = np.int8(15)
 TINY = np.float32(np.finfo(np.float32).tiny)
 
 
@@ -33,7 +36,10 @@ class Curve(NamedTuple):
 
 
 class Coded(NamedTuple):
-    """Rows as they travel: row i is `scales[i] * values[i]`, float32[n] and int8[n, D]."""
+    """Rows as they travel: row i is `scales[i] * values[i]`, float32[n] and int8[n, D].
+
+    With 4 bits a value, int8[n, (D + 1) // 2]: the first half of a row in the low bits, the second in the high ones.
+    """
 
     scales: NDArray[np.float32]
     values: NDArray[np.int8]
@@ -137,8 +143,15 @@ def _unpack(coded, i, out):
     if i < 0:
         out[:] = np.float32(0.0)
         return
-    for d in range(len(out)):
-        out[d] = np.float32(coded.values[i, d]) * coded.scales[i]
+    values, scale, size, width = coded.values[i], coded.scales[i], len(out), coded.values.shape[1]
+    if width == size:
+        for d in range(size):
+            out[d] = np.float32(values[d]) * scale
+        return
+    for d in range(width):
+        out[d] = np.float32(np.int8(values[d] << _FOUR) >> _FOUR) * scale
+    for d in range(size - width):
+        out[width + d] = np.float32(values[d] >> _FOUR) * scale
 
 
 @_finite
@@ -147,20 +160,26 @@ def _pack(row, coded, i):
     largest = np.float32(0.0)
     for d in range(len(row)):
         largest = max(largest, abs(row[d]))
-    scale = largest / LEVELS
+    values, size, width = coded.values[i], len(row), coded.values.shape[1]
+    scale = largest / (LEVELS if width == size else FEW_LEVELS)
     coded.scales[i] = scale
     steps = np.float32(1.0) / max(scale, TINY)
-    values = coded.values[i]
-    for d in range(len(row)):
-        values[d] = np.int8(np.rint(row[d] * steps))
+    if width == size:
+        for d in range(size):
+            values[d] = np.int8(np.rint(row[d] * steps))
+        return
+    for d in range(width):
+        values[d] = np.int8(np.rint(row[d] * steps)) & _NIBBLE
+    for d in range(size - width):
+        values[d] |= np.int8(np.rint(row[width + d] * steps)) << _FOUR
 
 
 @_exact
-def _advance(reference, coded, i):
-    """Add row `i` of `coded` to a reference row: the same bits at both ends of a link."""
+def _advance(reference, coded, i, step):
+    """Add row `i` of `coded` to a reference row: the same bits at both ends of a link. `step`: room for a row."""
+    _unpack(coded, i, step)
     for d in range(len(reference)):
-        step = np.float32(coded.values[i, d]) * coded.scales[i]
-        reference[d] = reference[d] + step
+        reference[d] = reference[d] + step[d]
 
 
 @_fast
@@ -206,7 +225,7 @@ def merge_rows(weights, reference, rows, pushed, at, counts, apart, curves, out)
             _merge_row(theirs, ours, counts[0, i], counts[1, i], apart[i], curve, merged)
         _move(weights[r], merged, ours)
         _pack(merged, out, i)
-        _advance(reference[r], out, i)
+        _advance(reference[r], out, i, theirs)
     return broken
 
 
@@ -236,7 +255,7 @@ def settle_rows(weights, reference, rows, sent, at, answer, counts, apart, curve
         else:
             _merge_row(since, theirs, counts[0, i], counts[1, i], apart[i] or counts[0, i] == 0, curve, merged)
         _move(weights[r], merged, since)
-        _advance(reference[r], answer, i)
+        _advance(reference[r], answer, i, ours)
     return broken
 
 
@@ -263,7 +282,7 @@ def warm_up(vector_size: int) -> None:
     """Compile, or load from the cache, all of the above."""
     weights, reference = np.zeros((2, vector_size), np.float32), np.zeros((2, vector_size), np.float32)
     rows, at = np.array([1], np.int32), np.zeros(1, np.int32)
-    coded = Coded(np.zeros(1, np.float32), np.zeros((1, vector_size), np.int8))
+    coded = room(1, vector_size, bits=8)
     received = frozen(coded)
     curves = (Curve(np.zeros((1, vector_size), np.float32), np.zeros(2, np.float32)),) * 2
     counts, apart = np.ones((2, 1), np.uint32), np.ones(1, np.bool_)
@@ -272,6 +291,16 @@ def warm_up(vector_size: int) -> None:
     settle_rows(weights, reference, rows, received, at, received, counts, apart, curves)
     add_counts(np.zeros(2, np.int64), rows, counts[0])
     unequal_rows(weights, reference, np.float32(0.0), np.zeros(2, np.bool_))
+
+
+def width_of(vector_size: int, bits: int) -> int:
+    """Bytes of a row's values, of 8 or 4 bits each."""
+    return vector_size if bits == 8 else (vector_size + 1) // 2
+
+
+def room(n: int, vector_size: int, bits: int) -> Coded:
+    """Where `n` rows can be packed."""
+    return Coded(np.empty(n, np.float32), np.empty((n, width_of(vector_size, bits)), np.int8))
 
 
 def frozen(coded: Coded) -> Coded:

@@ -86,7 +86,7 @@ class Node:
 @dataclass(slots=True)
 class Swarm:
     """Nodes at addresses `name:1`. `tick`: s between two looks of a core at the clock; `row_seconds`: what a row's
-    merge takes, and `piece_seconds` any piece of row work.
+    merge takes, and `piece_seconds` any piece of row work. `moved`: exchanges of each link that moved rows.
     """
 
     seed: int = 0
@@ -96,6 +96,7 @@ class Swarm:
     row_seconds: float = 0.0
     piece_seconds: float = 0.005
     nodes: dict[str, Node] = field(default_factory=dict)
+    moved: Counter[bytes] = field(default_factory=Counter)
     clock: Clock = field(default_factory=Clock)
     rng: Random = field(init=False)
     wires: Wires = field(init=False)
@@ -235,6 +236,7 @@ class Swarm:
             case Merge() if work.link in model.links:
                 node.worker.before_merge(self.now)
                 merged = model.merge(work.link, work.delta, work.flush, work.overlap)
+                self.moved[work.link] += len(merged.delta) > 0
                 self._later(node, len(merged.delta), lambda: core.merged(work.link, merged, self.now))
             case Settle() if work.link in model.links:
                 node.worker.before_merge(self.now)

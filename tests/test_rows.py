@@ -42,8 +42,15 @@ def coded(rng, n) -> rowwise.Coded:
     return rowwise.Coded(scales, rng.integers(-127, 128, (n, D)).astype(np.int8))
 
 
-def room(n) -> rowwise.Coded:
-    return rowwise.Coded(np.empty(n, np.float32), np.empty((n, D), np.int8))
+def room(n, bits: int = 8) -> rowwise.Coded:
+    return rowwise.room(n, D, bits)
+
+
+def widened(of: rowwise.Coded) -> rowwise.Coded:
+    """4 bits a value as 8, one after the other."""
+    low = [[((int(byte) + 8) % 16) - 8 for byte in row] for row in of.values]
+    high = [[int(byte) // 16 for byte in row] for row in of.values]
+    return rowwise.Coded(of.scales, np.array([(a + b)[:D] for a, b in zip(low, high, strict=True)], np.int8))
 
 
 def floats(of: rowwise.Coded) -> np.ndarray:
@@ -85,6 +92,40 @@ def test_collecting_rounds_the_change_of_each_row(rng):
         assert out.scales[i] == pytest.approx(scale, rel=1e-6)
         assert np.abs(out.values[i] - np.array(values)).max() <= 1
         assert_allclose(floats(out)[i], weights[row] - reference[row], atol=scale * 0.501)
+
+
+@repeatable()
+@given(rngs)
+def test_four_bits_are_the_nearest_of_fifteen_steps(rng):
+    weights, reference, rows = matrix(rng), matrix(rng), some_rows(rng)
+    out = room(len(rows), bits=4)
+    assert out.values.shape[1] == (D + 1) // 2
+    assert rowwise.collect_rows(weights, reference, rows, out) == 0
+    change = (weights - reference)[rows]
+    if len(rows):
+        assert_allclose(out.scales, np.abs(change).max(axis=1) / 7, rtol=1e-6)
+        assert np.abs(widened(out).values).max() == 7
+        assert_array_equal(widened(out).values, np.rint(change / out.scales[:, None]))
+
+
+@repeatable()
+@given(rngs)
+def test_what_came_in_four_bits_is_merged_and_settled_as_in_eight(rng):
+    rows, n = np.arange(N, dtype=np.int32), N
+    few = room(n, bits=4)
+    rowwise.collect_rows(matrix(rng), matrix(rng), rows, few)
+    counts, apart = rng.integers(0, 300, (2, n)).astype(np.uint32), rng.random(n) < 0.5
+    curves = (curve(curvature(rng)), curve(curvature(rng)))
+    weights, reference = matrix(rng), matrix(rng)
+    results = []
+    for form in (few, widened(few)):
+        mine, held, out = weights.copy(), reference.copy(), room(n)
+        rowwise.merge_rows(mine, held, rows, rowwise.frozen(form), rows, counts, apart, curves, out)
+        form = rowwise.frozen(form)
+        rowwise.settle_rows(mine, held, rows, form, rows, form, counts, apart, curves)
+        results.append((mine, held, out.values, out.scales))
+    for one, other in zip(*results, strict=True):
+        assert_array_equal(one, other)
 
 
 @repeatable()
