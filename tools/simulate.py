@@ -1,0 +1,459 @@
+#!/usr/bin/env python3
+"""Train a text on a swarm of virtual nodes in one process, and say how good the vectors are and what they cost.
+
+    tools/simulate.py TEXT [TEXT ...] --nodes 8 --exchanges 126 [--seeds 1 2 3] [--out FILE] [--wordsim FILE] ...
+
+The model, the merge, the protocol, the frames and the kernels are the daemon's own; only clock and network are virtual,
+so that a run depends on nothing but its arguments. Each node trains for --seconds virtual seconds (a slower one longer)
+on its share of the text, in which its link to its parent has about --exchanges exchanges. An answer arrives --late
+pauses after its push left; --bandwidth, --delay, --jitter and --loss describe lines otherwise. Several values of
+--nodes, --exchanges, --rows, --rules or --seeds: every combination in turn. With --out, each result is a line of JSON
+there, and what is there already is not run again.
+
+A model-equivalent is the bytes of one direction of a link, all frames, whole run, over those of both float32 matrices.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from evaluate import read_pairs, read_questions
+from numpy.typing import NDArray
+
+from gossipw2v import kernels
+from gossipw2v.corpus import corpus_digest, find_files
+from gossipw2v.gossip import Rules
+from gossipw2v.learner import initial_weights
+from gossipw2v.merger import Estimates
+from gossipw2v.model import Model, Pairs
+from gossipw2v.rows import Curve
+from gossipw2v.shards import encode
+from gossipw2v.similarity import Space, solve_analogies, word_similarity
+from gossipw2v.swarm import Node, Swarm
+from gossipw2v.trainer import Recipe, Trainer
+from gossipw2v.virtual import Line
+from gossipw2v.vocab import Vocab, count_words, freeze
+
+HELD_OUT = 0.005  # share of each text that nobody trains: its loss is reported
+RARE = 200  # a pair of words is rare if one of them occurs less often
+PAIRS = 20_000  # for a loss
+TICKS = 12  # looks of a core at the clock between two exchanges
+ROW_SECONDS = 5e-7  # measured; a merged row
+MEETING = 2.0  # s in which nodes get to know each other before there is a vocabulary
+FROZEN = b"the vocabulary of the simulation"
+
+Floats = NDArray[np.float32]
+Tokens = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """All that a result depends on, but the text."""
+
+    nodes: int
+    exchanges: int
+    rows: int
+    rule: str
+    seed: int
+    seconds: float
+    late: float
+    bandwidth: float  # Mbit/s, 0: no limit
+    delay: float
+    jitter: float
+    loss: float
+    shares: tuple[float, ...]
+    speeds: tuple[float, ...]
+    events: tuple[str, ...]
+    children: int
+    epochs: int
+    vector_size: int
+
+    @property
+    def period(self) -> float:
+        """Seconds from one exchange of a link to the next."""
+        return self.seconds / self.exchanges
+
+    def line(self) -> Line:
+        """The way between any two nodes."""
+        bandwidth = self.bandwidth * 1e6 / 8 or float("inf")
+        return Line(self.delay or self.late * self.period / 2, self.jitter, bandwidth, self.loss)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The vocabulary of all texts, and each as word ids."""
+
+    vocab: Vocab
+    tokens: list[Tokens]
+    held_out: Tokens
+
+
+# --- merge rules to compare with -----------------------------------------------------------------------------------
+
+
+class Summed(Model):
+    """Changes are added: what no curvature gives."""
+
+    def _curves(self) -> tuple[Curve, Curve]:
+        one, other = super()._curves()
+        return one._replace(steps=one.steps * 0), other._replace(steps=other.steps * 0)
+
+
+class Averaged(Model):
+    """The mean of what both sides changed: what endless curvature gives."""
+
+    def _curves(self) -> tuple[Curve, Curve]:
+        one, other = super()._curves()
+        return one._replace(steps=one.steps * 0 + 1e6), other._replace(steps=other.steps * 0 + 1e6)
+
+
+class AdaSummed(Model):
+    """AdaSum of every row, whatever its history."""
+
+    def _credit(self, state: Any, *rows_theirs_ours: Any) -> None:
+        state.settled[:] = True  # all updates count as new
+        super()._credit(state, *rows_theirs_ours)
+        state.settled[:] = False
+
+    def open_link(self, link: bytes, overlap: bool, catch_up: bool) -> None:  # noqa: ARG002
+        super().open_link(link, True, catch_up)
+
+
+RULES: dict[str, type[Model]] = {"sequential": Model, "sum": Summed, "mean": Averaged, "adasum": AdaSummed}
+
+
+# --- nodes ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Worker:
+    """Trains real text at a virtual speed, in tokens a second."""
+
+    model: Model
+    trainer: Trainer
+    speed: float
+    estimates: Estimates = field(init=False)
+    kernel_seconds: float = 0.0
+    owed: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.estimates = Estimates(self.model, self.trainer, 0.0)
+        self.steps = self.trainer.steps(0, max(200, int(self.speed / 100)))
+
+    @property
+    def total(self) -> int:
+        return self.trainer.total
+
+    @property
+    def trained(self) -> int:
+        return self.trainer.trained
+
+    def train(self, seconds: float, others: tuple[int, int]) -> None:
+        self.trainer.others = others
+        self.owed += seconds * self.speed
+        began, before = time.perf_counter(), self.trained
+        while self.trained - before < self.owed and next(self.steps, self) is not self:
+            pass
+        self.owed -= self.trained - before
+        self.kernel_seconds += time.perf_counter() - began
+
+    def before_merge(self, now: float) -> None:
+        self.estimates.refresh(now)
+
+    def restart(self) -> None:
+        raise AssertionError("there is one vocabulary")
+
+
+def read_texts(paths: list[str], min_count: int, folder: Path) -> Texts:
+    """Count and encode; the encodings stay in `folder`."""
+    files = [find_files([path]) for path in paths]
+    vocab = freeze(count_words([file for group in files for file in group]), min_count)
+    tokens = [encode(group, vocab, folder, corpus_digest(group)).tokens for group in files]
+    kept = [int(len(part) * (1 - HELD_OUT)) for part in tokens]
+    held = np.concatenate([part[n:] for part, n in zip(tokens, kept, strict=True)])
+    return Texts(vocab, [part[:n] for part, n in zip(tokens, kept, strict=True)], held)
+
+
+def parts_of(texts: Texts, scenario: Scenario) -> Iterator[Tokens]:
+    """A part of the text for each node: texts are dealt out in turn, then cut by the nodes' shares."""
+    count = len(texts.tokens)
+    shares = itertools.cycle(scenario.shares)
+    weights = [next(shares) for _ in range(scenario.nodes)]
+    for node in range(scenario.nodes):
+        mine = [n for n in range(scenario.nodes) if n % count == node % count]
+        ends = np.cumsum([0.0] + [weights[n] for n in mine]) / sum(weights[n] for n in mine)
+        text, place = texts.tokens[node % count], mine.index(node)
+        yield text[int(ends[place] * len(text)) : int(ends[place + 1] * len(text))]
+
+
+def recipe_of(scenario: Scenario) -> Recipe:
+    """The usual settings."""
+    return Recipe(5, 5, 1e-4, 0.025, 0.0001, scenario.epochs, 0.75, scenario.seed, threads=1)
+
+
+def make_worker(texts: Texts, part: Tokens, initial: Floats, scenario: Scenario, speed: float) -> Worker:
+    """A replica and its part of the text. `speed`: 1 trains in the scenario's seconds a share as large as the mean."""
+
+    def fresh() -> Floats:
+        weights = kernels.aligned(*initial.shape)
+        weights[:] = initial
+        return weights
+
+    model = RULES[scenario.rule](fresh, scenario.rows)
+    trainer = Trainer(model, part, texts.vocab.counts, recipe_of(scenario))
+    mean = sum(map(len, texts.tokens)) * scenario.epochs / scenario.nodes
+    return Worker(model, trainer, speed * mean / scenario.seconds)
+
+
+def make_swarm(texts: Texts, scenario: Scenario) -> tuple[Swarm, dict[str, Callable[[], None]]]:
+    """All nodes but those that join later, and what happens later, by event."""
+    initial = initial_weights(texts.vocab, scenario.seed, scenario.vector_size)
+    line = scenario.line()
+    pause = scenario.period * (1 - 0.5 / TICKS) - 2 * line.delay
+    rules = Rules({"job": "simulation"}, max(pause, scenario.period / TICKS), scenario.children, quiet=0.0)
+    swarm = Swarm(
+        scenario.seed, rules, lambda _one, _other: line, scenario.period / TICKS, ROW_SECONDS, piece_seconds=0.0
+    )
+    speeds = itertools.cycle(scenario.speeds)
+    late = {event.split(":")[2] for event in scenario.events if ":join:" in event}
+    later: dict[str, Callable[[], None]] = {}
+    for n, part in enumerate(parts_of(texts, scenario)):
+        worker = make_worker(texts, part, initial, scenario, next(speeds))
+
+        def enter(name: str = f"n{n}", worker: Worker = worker) -> None:
+            node = swarm.add(name, worker)
+            swarm.introduce(name, *[other for other in swarm.nodes if other != name])
+            swarm.clock.at(MEETING, lambda: swarm.perform(node, node.core.frozen(FROZEN, 1)))
+
+        later[f"join:n{n}"] = enter
+        later[f"kill:n{n}"] = lambda name=f"n{n}": swarm.kill(name)
+        later[f"leave:n{n}"] = lambda name=f"n{n}": swarm.leave(name)
+        if f"n{n}" not in late:
+            enter()
+    return swarm, later
+
+
+# --- a run ---------------------------------------------------------------------------------------------------------
+
+
+def run(texts: Texts, scenario: Scenario, judge: Callable[[Model], dict[str, float]]) -> dict[str, Any]:
+    """Train until all is final; what came of it."""
+    began = time.perf_counter()
+    swarm, later = make_swarm(texts, scenario)
+    for event in scenario.events:
+        at, _, what = event.partition(":")
+        swarm.clock.at(float(at) * scenario.seconds, later[what])
+    halfway = list(train(swarm, scenario))
+    nodes = swarm.living()
+    root = max(nodes, key=lambda node: node.core.node)
+    kernel = sum(node.worker.kernel_seconds for node in swarm.nodes.values())  # type: ignore[attr-defined]
+    result = {**judge(root.model), "apart": swarm.apart(), **costs(swarm, root.model), **dict(halfway)}
+    seconds = time.perf_counter() - began
+    return {**result, "virtual_seconds": swarm.now, "cpu_seconds": seconds, "kernel_share": kernel / seconds}
+
+
+def train(swarm: Swarm, scenario: Scenario) -> Iterator[tuple[str, float]]:
+    """Run to the end; yields how things stood when the training ended, before what was left had flowed."""
+    total = sum(node.worker.total for node in swarm.nodes.values())
+    drained = False
+    while not swarm.complete() or swarm.now < scenario.seconds / 2:
+        swarm.run(scenario.seconds / 100)
+        trained = sum(node.trained for node in swarm.nodes.values())
+        show(f"{trained / max(1, total):4.0%} trained, {swarm.now:.1f} s, {exchanges(swarm)} exchanges a link")
+        if not drained and all(node.trained >= node.worker.total for node in swarm.living()):
+            drained = True
+            yield "training_exchanges", exchanges(swarm)
+            yield "pending_rows", max((edge.pending for n in swarm.living() for edge in n.core.edges()), default=0)
+            yield "apart_before_drain", swarm.apart()
+        if swarm.now > 20 * scenario.seconds:
+            raise SystemExit("the swarm does not come to an end; " + "; ".join(map(describe, swarm.living())))
+    show("")
+
+
+def describe(node: Node) -> str:
+    """Where a node stands, for an end that does not come."""
+    return f"{node.name} {node.core.members.me.state.name} {node.trained} {node.refused[-3:]}"
+
+
+def uplinks(swarm: Swarm) -> list[Any]:
+    """The children's ends of all links."""
+    return [node.core.tree.uplink for node in swarm.living() if node.core.tree.uplink is not None]
+
+
+def exchanges(swarm: Swarm) -> int:
+    """The most that a link had, without those that moved no row."""
+    return max((swarm.moved[link.link] for link in uplinks(swarm)), default=0)
+
+
+def costs(swarm: Swarm, model: Model) -> dict[str, float]:
+    """Bytes, for the dearest link and the mean one."""
+    links, size = uplinks(swarm), model.weights.nbytes
+    up, down = ([getattr(link.flow, way) for link in links] or [0] for way in ("sent_bytes", "received_bytes"))
+    words = sum(node.trained for node in swarm.nodes.values())
+    return {
+        "exchanges": exchanges(swarm),
+        "up": float(np.mean(up)) / size,
+        "down": float(np.mean(down)) / size,
+        "most": max(*up, *down) / size,
+        "bytes_per_word": (sum(up) + sum(down)) / words,
+        "rows_up": sum(link.flow.sent_rows for link in links) / max(1, len(links)),
+        "rows_down": sum(link.flow.received_rows for link in links) / max(1, len(links)),
+        "depth": max(map(len, chains(swarm))),
+        "adasum": sum(node.seen["Push"] for node in swarm.living()),
+    }
+
+
+def chains(swarm: Swarm) -> Iterator[list[bytes]]:
+    """The way from each node to its root."""
+    above = {n.core.node: n.core.tree.uplink.peer for n in swarm.living() if n.core.tree.uplink is not None}
+    for node in swarm.living():
+        chain = [node.core.node]
+        while chain[-1] in above:
+            chain.append(above[chain[-1]])
+        yield chain
+
+
+# --- quality -------------------------------------------------------------------------------------------------------
+
+
+def make_judge(texts: Texts, args: argparse.Namespace) -> Callable[[Model], dict[str, float]]:
+    """What scores a model on the test sets that were given, and its loss."""
+    words = [word.decode("utf-8", "replace") for word in texts.vocab.words]
+    given = (("wordsim", args.wordsim), ("simlex", args.simlex))
+    sets = {name: list(read_pairs(path, False)) for name, path in given if path}
+    questions = list(read_questions(args.analogies, False)) if args.analogies else []
+    index = {word: row for row, word in enumerate(words)}
+    counts = texts.vocab.counts
+
+    def rare(one: str, other: str, _score: float) -> bool:
+        return one in index and other in index and min(counts[index[one]], counts[index[other]]) < RARE
+
+    def judge(model: Model) -> dict[str, float]:
+        space, scores = Space.of(words, model.syn0), {}
+        for name, pairs in sets.items():
+            scores[name] = 100 * word_similarity(space, pairs).rho
+            scores[f"{name}_rare"] = 100 * word_similarity(space, [pair for pair in pairs if rare(*pair)]).rho
+        if questions:
+            found = solve_analogies(Space.of(words, model.syn0, 30_000), questions).values()
+            scores["analogy"] = 100 * sum(each.right for each in found) / max(1, sum(each.asked for each in found))
+        for name, text in (("loss", texts.tokens[0]), ("held_out_loss", texts.held_out)):
+            scores[name] = loss(model, sample(model, text, counts))
+        return scores
+
+    return judge
+
+
+def sample(model: Model, text: Tokens, counts: NDArray[np.int64]) -> Pairs:
+    """The same pairs of a text for every model."""
+    recipe = Recipe(5, 5, 1e-4, 0.025, 0.0001, 1, 0.75, 1, threads=1)
+    return Trainer(model, text, counts, recipe).sample_pairs(PAIRS, np.random.default_rng(1))
+
+
+def loss(model: Model, pairs: Pairs) -> float:
+    """The mean SGNS loss of some pairs."""
+    x = model.syn0[pairs.inputs[:, 0]]
+    true = np.einsum("nd,nd->n", x, model.syn1neg[pairs.outputs])
+    noise = np.einsum("nd,nkd->nk", x, model.syn1neg[pairs.noise])
+    return float((np.logaddexp(0, -true) + np.logaddexp(0, noise).sum(axis=1)).mean())
+
+
+# --- the command ---------------------------------------------------------------------------------------------------
+
+
+def show(text: str) -> None:
+    """Progress, where somebody looks."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def scenarios(args: argparse.Namespace) -> Iterator[Scenario]:
+    """Every combination that was asked for."""
+    base = Scenario(
+        1, 1, 1, "", 1, args.seconds, args.late, args.bandwidth, args.delay, args.jitter, args.loss, tuple(args.shares),
+        tuple(args.speeds), tuple(args.events), args.children, args.epochs, args.vector_size,
+    )  # fmt: skip
+    for nodes, number, rows, rule in itertools.product(args.nodes, args.exchanges, args.rows, args.rules):
+        for seed in args.seeds:
+            yield replace(base, nodes=nodes, exchanges=number, rows=rows, rule=rule, seed=seed)
+
+
+def known(path: Path | None) -> dict[str, Any]:
+    """Results that are there already, by scenario."""
+    if path is None or not path.exists():
+        return {}
+    lines = map(json.loads, path.read_text("utf-8").splitlines())
+    return {json.dumps(line["scenario"]): line["result"] for line in lines}
+
+
+def headline(scenario: Scenario, result: dict[str, Any]) -> str:
+    """A result in a line."""
+    scores = " ".join(f"{name} {result[name]:.1f}" for name in ("wordsim", "simlex", "analogy") if name in result)
+    return (
+        f"N {scenario.nodes:2} {scenario.rule} rows {scenario.rows} seed {scenario.seed}: {scores},"
+        f" loss {result['loss']:.4f}, {result['exchanges']} exchanges,"
+        f" model-equivalents {result['up']:.2f} up {result['down']:.2f} down, most {result['most']:.2f},"
+        f" apart {result['apart']:.1e}, {result['cpu_seconds']:.0f} s"
+    )
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("texts", nargs="+", metavar="TEXT", help="several are dealt out to the nodes in turn")
+    parser.add_argument("--nodes", type=int, nargs="+", default=[8])
+    parser.add_argument("--exchanges", type=int, nargs="+", default=[126], help="on a link, while a node trains")
+    parser.add_argument("--rows", type=int, nargs="+", default=[8192], help="of one end in an exchange")
+    parser.add_argument("--rules", nargs="+", default=["sequential"], choices=list(RULES))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--seconds", type=float, default=30.0, help="that a node of speed 1 trains")
+    parser.add_argument("--late", type=float, default=0.5, help="pauses until the answer, if no --delay is given")
+    parser.add_argument("--bandwidth", type=float, default=0.0, help="Mbit/s each way of a link; 0: no limit")
+    parser.add_argument("--delay", type=float, default=0.0, help="s, one way")
+    parser.add_argument("--jitter", type=float, default=0.0, help="s")
+    parser.add_argument("--loss", type=float, default=0.0, help="share of messages that come late by a retransmission")
+    parser.add_argument("--shares", type=float, nargs="+", default=[1.0], help="sizes of the nodes' texts, in turn")
+    parser.add_argument("--speeds", type=float, nargs="+", default=[1.0], help="of the nodes, in turn")
+    parser.add_argument(
+        "--events", nargs="+", default=[], metavar="WHEN:WHAT:NODE",
+        help="join, leave or kill, at a share of --seconds: 0.5:kill:n3",
+    )  # fmt: skip
+    parser.add_argument("--children", type=int, default=4, help="that a node takes")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--vector-size", type=int, default=128)
+    parser.add_argument("--min-count", type=int, default=5)
+    for name in ("wordsim", "simlex", "analogies"):
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="results, a line of JSON each")
+    parser.add_argument("--folder", type=Path, help="where encoded texts are kept for the next time")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run what was asked for and is not there yet."""
+    args = arguments()
+    there = known(args.out)
+    with tempfile.TemporaryDirectory() as temporary:
+        texts = read_texts(args.texts, args.min_count, args.folder or Path(temporary))
+        judge = make_judge(texts, args)
+        kernels.warm_up(args.vector_size)
+        for scenario in scenarios(args):
+            key = json.dumps(asdict(scenario))
+            if key not in there:
+                there[key] = run(texts, scenario, judge)
+                if args.out is not None:
+                    with args.out.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps({"scenario": asdict(scenario), "result": there[key]}) + "\n")
+            print(headline(scenario, there[key]), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
