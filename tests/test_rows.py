@@ -118,10 +118,9 @@ def test_what_came_in_four_bits_is_merged_and_settled_as_in_eight(rng):
     curves = (curve(curvature(rng)), curve(curvature(rng)))
     weights, reference = matrix(rng), matrix(rng)
     results = []
-    for form in (few, widened(few)):
+    for form in map(rowwise.frozen, (few, widened(few))):
         mine, held, out = weights.copy(), reference.copy(), room(n)
-        rowwise.merge_rows(mine, held, rows, rowwise.frozen(form), rows, counts, apart, curves, out)
-        form = rowwise.frozen(form)
+        rowwise.merge_rows(mine, held, rows, form, rows, counts, apart, curves, out)
         rowwise.settle_rows(mine, held, rows, form, rows, form, counts, apart, curves)
         results.append((mine, held, out.values, out.scales))
     for one, other in zip(*results, strict=True):
