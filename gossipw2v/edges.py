@@ -25,17 +25,18 @@ from gossipw2v.messages import Adopt, Adopted, Leave, LinkOpen, LinkOpened, Prot
 
 GRACE = 5.0  # s that a link outlives its connection
 ASK_AGAIN = 3.0  # s until an unanswered Adopt or LinkOpen is repeated
-BARRED = 10.0  # s during which a node that refused, or could not be reached, is not chosen again
+BARRED = 10.0  # s during which a node that could not be reached, or had no room at all, is not chosen again
 OLD = 0.02  # share of all training from which a model is taken over whole by those who have none
 MOST_CHILDREN = 64  # even for children who insist: each costs a copy of the model
 
 
 @dataclass(slots=True)
 class Parent:
-    """The chosen parent and how far the two have come."""
+    """The chosen parent and how far the two have come. `insist`: it is to make room, since nobody has any left."""
 
     node: NodeId
     link: bytes
+    insist: bool = False
     asked_at: float = float("-inf")
     adopted: bool = False
     lost_at: float | None = None
@@ -43,7 +44,10 @@ class Parent:
 
 @dataclass(slots=True)
 class Edges:
-    """This node's edges: up to one parent, down to its children. `seats`: children it takes without insistence."""
+    """This node's edges: up to one parent, down to its children. `seats`: children it takes without insistence.
+
+    `full`: who has refused a seat since this node looks for one.
+    """
 
     members: MemberTable
     rng: random.Random
@@ -56,6 +60,7 @@ class Edges:
     downlinks: dict[NodeId, Downlink] = field(default_factory=dict)
     opening: dict[NodeId, LinkOpen] = field(default_factory=dict)
     barred: dict[NodeId, float] = field(default_factory=dict)
+    full: set[NodeId] = field(default_factory=set)
     catching_up: set[NodeId] = field(default_factory=set)
     vocabulary: bytes | None = None
 
@@ -105,7 +110,7 @@ class Edges:
         if now - parent.asked_at < ASK_AGAIN:
             return []
         parent.asked_at = now
-        return self._ask_link(conn) if parent.adopted else [Send(conn, Adopt(self._nobody_else(now)))]
+        return self._ask_link(conn) if parent.adopted else [Send(conn, Adopt(parent.insist))]
 
     def _ask_link(self, conn: int) -> list[Instruction]:
         if self.vocabulary is None or self.parent is None:
@@ -114,16 +119,15 @@ class Edges:
         return [Send(conn, LinkOpen(self.parent.link, True, 0, self.vocabulary, mine))]
 
     def _choose(self, now: float) -> None:
+        """The first who may have a free seat; if all are full, one of them by lot, lest all insist on the same."""
         self.barred = {node: until for node, until in self.barred.items() if until > now}
-        for node in parents(self.me, self.members.alive(now), self.seats):
-            if node not in self.barred:
-                self.parent = Parent(node, self.rng.randbytes(8))
-                return
-
-    def _nobody_else(self, now: float) -> bool:
-        """Whether the parent is the last one left to ask."""
-        above = parents(self.me, self.members.alive(now), self.seats)
-        return all(node in self.barred for node in above if self.parent and node != self.parent.node)
+        alive = (member for member in self.members.alive(now) if member.node not in self.barred)
+        above = parents(self.me, alive, self.seats)
+        if not above:
+            return
+        free = [node for node in above if node not in self.full]
+        node = free[0] if free else self.rng.choice(above)
+        self.parent = Parent(node, self.rng.randbytes(8), insist=not free or len(above) == 1)
 
     def _forget_lost(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
         out: list[Instruction] = []
@@ -162,7 +166,8 @@ class Edges:
         if node > self.me:
             raise ProtocolError("tree", "a node of higher priority asks to be a child")
         room = MOST_CHILDREN if ask.insist else self.seats
-        accepted = node in self.children or len(self.children) < room
+        lost = {link.peer for link in self.downlinks.values() if link.lost_at is not None}  # most will not come back
+        accepted = node in self.children or len(self.children - lost) < room
         if accepted:
             self.children.add(node)
         return [Send(conn, Adopted(accepted))]
@@ -172,12 +177,21 @@ class Edges:
         if self.parent is None or self.parent.node != node:
             return []
         if not answer.accepted:
-            self.barred[node] = now + BARRED
-            self.parent = None
+            self._refused(self.parent, now)
             return []
+        self.full.clear()
         self.parent.adopted = True
         self.parent.asked_at = now
         return self._ask_link(conn) if self.uplink is None else []
+
+    def _refused(self, parent: Parent, now: float) -> None:
+        """Look further. Who refuses even insistence is left alone for a while, and the others are asked anew."""
+        self.parent = None
+        if parent.insist:
+            self.barred[parent.node] = now + BARRED
+            self.full.clear()
+        else:
+            self.full.add(parent.node)
 
     def on_link_open(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
         """A child asks for a link: resume it, make it, or keep the question until the model is there."""

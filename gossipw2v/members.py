@@ -134,12 +134,13 @@ def _fresh(entry: _Entry, now: float) -> bool:
 
 
 def parents(me: NodeId, members: Iterator[Member], seats: int) -> list[NodeId]:
-    """The members above `me` in the priority tree, best parent first.
+    """The members above `me` in the priority tree to ask for a seat, best parent first; empty only if nobody is above.
 
     Links only go up, so no view of the membership, however stale, can close a cycle. The first choice is the place that
-    `me` has in a heap of `seats` children a node, so that N nodes with one view make a tree of log N levels; then come
-    those below it, who have free seats the sooner, then those above.
+    `me` has in a heap of `seats` children a node, so that N nodes with one view make a tree of log N levels. Then come
+    some below it, each twice as far: most of those far below have no children yet, and log N questions are few.
     """
     above = sorted((member.node for member in members if member.node > me), reverse=True)
     place = max(0, len(above) - 1) // max(1, seats)
-    return above[place:] + above[:place][::-1]
+    steps = (2**k - 1 for k in range((len(above) - place).bit_length()))
+    return [above[place + step] for step in steps]

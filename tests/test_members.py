@@ -147,12 +147,16 @@ def test_the_first_parents_of_all_make_a_heap():
     crowd = [member(n) for n in range(1, 33)]
     chains = {n: parents(node(n), iter(crowd), 4) for n in range(1, 33)}
     for n, chain in chains.items():
-        assert sorted(chain) == [node(k) for k in range(n + 1, 33)]
         assert chain == parents(node(n), iter(Random(n).sample(crowd, len(crowd))), 4)
     assert chains[32] == []
     assert [chains[n][0] for n in range(31, 22, -1)] == [node(32)] * 4 + [node(31)] * 4 + [node(30)]
-    assert [chains[23][1], chains[23][-1]] == [
-        node(29),
-        node(32),
-    ]  # the root last
     assert max(Counter(chain[0] for chain in chains.values() if chain).values()) == 4
+
+
+@pytest.mark.parametrize("n", [2, 3, 6, 40, 1000])
+def test_the_other_parents_are_few_and_ever_further_below_the_first(n):
+    crowd = [member(k) for k in range(1, n + 1)]
+    chain = [int.from_bytes(each) for each in parents(node(1), iter(crowd), 4)]
+    first = n - (n - 2) // 4
+    assert chain == [first + 1 - 2**k for k in range(len(chain))]
+    assert chain[-1] > 1 >= first + 1 - 2 ** len(chain)

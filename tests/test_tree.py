@@ -123,22 +123,71 @@ def test_no_parent_is_chosen_before_there_is_a_model():
     assert said(made.ask(UP, 1)) == [Adopt(True)]
 
 
-def test_after_all_have_said_no_the_last_is_asked_with_insistence():
-    crowd = [node(n) for n in range(101, 104)]
-    made = tree(ME, *crowd)
+def ask_and_be_refused(made: Tree, now: float) -> tuple[bytes, bool]:
+    """Whom it asks next, and whether with insistence."""
+    made.tick(now, set(CROWD))
+    (ask,) = said(made.ask(UP, now))
+    asked = made.parent.node, ask.insist
+    made.on_adopted(made.parent.node, Adopted(False), UP, now)
+    return asked
+
+
+CROWD = [node(n) for n in range(101, 111)]
+
+
+def test_after_all_have_said_no_one_is_asked_with_insistence():
+    made = tree(ME, *CROWD)
+    wanted = parents(ME, made.members.alive(0), made.seats)
+    assert [ask_and_be_refused(made, 0) for _ in wanted] == [(who, False) for who in wanted]
+    who, insists = ask_and_be_refused(made, 0)
+    assert insists
+    assert who in wanted
+    asked = [ask_and_be_refused(made, DEAD_AFTER) for _ in wanted]  # it has no room at all: once more without it
+    assert who not in dict(asked)
+    assert not any(insists for _, insists in asked)
+
+
+def test_however_long_the_answers_take_nobody_is_asked_twice_before_one_must_make_room():
+    made = tree(ME, *CROWD)
     asked = []
-    for _ in crowd:
-        made.tick(0, set(crowd))
-        ((ask,),) = (said(made.ask(UP, 0)),)
-        asked.append((made.parent.node, ask.insist))
-        made.on_adopted(made.parent.node, Adopted(False), UP, 0)
-    assert [who for who, _ in asked] == parents(ME, made.members.alive(0), made.seats)
-    assert [insist for _, insist in asked] == [False, False, True]
-    made.tick(BARRED - 1, set(crowd))
+    for n in range(4):
+        for each in CROWD:
+            hear(made, each, n * 2 * BARRED)
+        asked.append(ask_and_be_refused(made, n * 2 * BARRED))
+    assert len(dict(asked[:3])) == 3
+    assert [insists for _, insists in asked] == [False, False, False, True]
+
+
+def test_not_all_insist_on_the_same():
+    wanted = set()
+    for seed in range(20):
+        made = tree(ME, *CROWD)
+        made.rng = Random(seed)
+        wanted.add([ask_and_be_refused(made, 0) for _ in range(4)][-1])
+    assert len(wanted) == 3
+    assert all(insists for _, insists in wanted)
+
+
+def test_who_was_refused_by_all_who_are_above_is_a_root_for_a_while():
+    made = tree(ME, ROOT)
+    made.tick(0, {ROOT})
+    made.on_adopted(ROOT, Adopted(False), UP, 0)
+    made.tick(BARRED - 1, {ROOT})
     assert made.parent is None
-    hear(made, crowd[0], BARRED)
-    made.tick(BARRED + 0.1, set(crowd))
-    assert made.parent is not None
+    hear(made, ROOT, BARRED)
+    made.tick(BARRED + 0.1, {ROOT})
+    assert made.parent.node == ROOT
+
+
+def test_who_has_found_a_seat_asks_everybody_the_next_time():
+    made = tree(ME, *CROWD)
+    first, _ = ask_and_be_refused(made, 0)
+    made.tick(0, set(CROWD))
+    second = made.parent.node
+    made.on_adopted(second, Adopted(True), UP, 0)
+    made.drop_parent(0)
+    made.tick(0, set(CROWD))
+    assert made.parent.node == first
 
 
 def test_an_answer_from_somebody_else_is_nothing():
@@ -167,6 +216,16 @@ def test_even_insistence_has_a_limit():
     made = tree(node(1000))
     answers = [said(made.on_adopt(node(n), Adopt(True), n))[0].accepted for n in range(MOST_CHILDREN + 1)]
     assert answers == [True] * MOST_CHILDREN + [False]
+
+
+def test_the_seat_of_a_child_that_was_lost_is_free_though_its_link_is_kept():
+    made = tree()
+    for n in range(1, SEATS + 1):
+        seat(made, node(n), n)
+    assert said(made.on_adopt(node(9), Adopt(False), 9)) == [Adopted(False)]
+    made.tick(0, {node(1)})
+    assert said(made.on_adopt(node(9), Adopt(False), 9)) == [Adopted(True)]
+    assert len(made.downlinks) == SEATS
 
 
 def test_a_child_without_a_link_loses_its_seat_with_its_connection():
