@@ -20,7 +20,8 @@ from gossipw2v.messages import MAX_ORIGINS, Answer, ProtocolError, Push
 
 Origins = dict[bytes, int]
 
-FLUSH_PAUSE = 0.02  # s between exchanges when training is over and only residuals are left
+FLUSH_PAUSE = 0.02  # s between exchanges when the child has trained its share and hands over what is left
+END_PAUSE = 0.1  # s between a child's questions whether all have trained
 IDLE_PAUSE = 0.5  # s between exchanges that had nothing to say
 
 
@@ -132,8 +133,8 @@ class Uplink:
         if answer.unsent or sent.unsent:
             return 0.0  # somebody is catching up
         if not len(answer.delta):
-            return FLUSH_PAUSE if sent.clean and not answer.final else max(interval, IDLE_PAUSE)
-        return FLUSH_PAUSE if sent.pending == 0 and answer.pending == 0 else interval
+            return END_PAUSE if sent.clean and not answer.final else max(interval, IDLE_PAUSE)
+        return FLUSH_PAUSE if self.flush and sent.pending else interval
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gossipw2v import rows as rowwise
 from gossipw2v.delta import Batch, RowDelta, check
-from gossipw2v.merge import COLLECTIVE, Spectrum, flat, hessian, loosen, spectrum
+from gossipw2v.merge import COLLECTIVE, KINSHIP, Spectrum, flat, hessian, loosen, spectrum
 
 TOLERANCE = 1e-4  # of a row's norm: residuals below it are not worth a frame when all training is over
 LARGEST = 64.0  # no honest value moves by more: rows have norms of 1 to 10
@@ -230,7 +230,7 @@ class Model:
     def learn_curvature(self, pairs: Pairs) -> None:
         """Estimate both spectra from a sample of training pairs, if there are any.
 
-        `updates` counts true pairs of an input row, each of which comes with `negative` noise pairs: hence the factor.
+        `updates` counts true pairs of an input row, each of which comes with `negative` noise pairs: hence that factor.
         All rows of a mean take its whole gradient, so that for them too it is the mean's curvature that counts.
         """
         if not len(pairs.outputs):
@@ -242,7 +242,7 @@ class Model:
         if not (np.isfinite(inner).all() and np.isfinite(outer).all()):
             return
         self.spectra = (
-            spectrum(hessian(outer, inner) * (1 + negative)),
+            spectrum(hessian(outer, inner) * (KINSHIP * (1 + negative))),
             loosen(spectrum(hessian(inner, outer)), COLLECTIVE),
         )
 

@@ -5,7 +5,7 @@ from messages import LINK, NODE, OTHER, delta
 
 from gossipw2v.delta import Batch, empty
 from gossipw2v.instructions import Collect, Merge, Settle
-from gossipw2v.link import FLUSH_PAUSE, IDLE_PAUSE, Downlink, Phase, Provenance, Uplink
+from gossipw2v.link import END_PAUSE, FLUSH_PAUSE, IDLE_PAUSE, Downlink, Phase, Provenance, Uplink
 from gossipw2v.messages import Answer, ProtocolError
 
 NOTHING = empty(2)
@@ -221,15 +221,25 @@ def test_an_end_that_is_taken_back_is_no_end(pair):
 @pytest.mark.parametrize(
     ("push", "answer", "pause"),
     [
-        ({"ids": [1], "pending": 9}, {"ids": [1]}, 0.2),
+        ({"ids": [1], "pending": 9}, {"ids": [1]}, FLUSH_PAUSE),
         ({"ids": [1]}, {"ids": [1], "pending": 9}, 0.2),
-        ({"ids": [1]}, {"ids": [1]}, FLUSH_PAUSE),
+        ({"ids": [1], "flush": False, "pending": 9}, {"ids": [1]}, 0.2),
+        ({"ids": [1]}, {"ids": [1]}, 0.2),
         ({"ids": []}, {"ids": []}, IDLE_PAUSE),
-        ({"ids": [], "clean": True}, {"ids": []}, FLUSH_PAUSE),
+        ({"ids": [], "clean": True}, {"ids": []}, END_PAUSE),
         ({"ids": [1], "pending": 9, "unsent": 1}, {"ids": [1]}, 0.0),
         ({"ids": [1], "pending": 9}, {"ids": [1], "unsent": 1}, 0.0),
     ],
-    ids=["child pending", "parent pending", "residuals", "idle", "ending", "parent catches up", "child catches up"],
+    ids=[
+        "child flushes",
+        "parent pending",
+        "training",
+        "nothing left",
+        "idle",
+        "ending",
+        "parent catches up",
+        "child catches up",
+    ],
 )
 def test_the_pause_fits_what_is_left_to_say(pair, push, answer, pause):
     ids, told = push.pop("ids"), answer.pop("ids")
