@@ -33,7 +33,7 @@ def simulate(text: Path, *more: str) -> subprocess.CompletedProcess:
         "--folder",
         str(text.parent),
     )
-    line = [sys.executable, str(TOOL), str(text), *small, *more]
+    line = [sys.executable, str(TOOL), str(text), *small, "--folder", str(text.parent), *more]
     done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done
