@@ -235,6 +235,26 @@ def test_leaving_in_order_loses_nothing():
     kept_all(swarm, "swarm_of(4, seed=7), n2 leaves")
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_a_tree_that_loses_a_node_in_between_and_its_root_while_it_trains_ends_as_one(seed):
+    swarm = swarm_of(20, seed, work=400)
+    assert swarm.run(PATIENCE, lambda: trained(swarm) > 20 * 100)
+    between = [node for node in swarm.living() if node.core.tree.uplink and node.core.tree.downlinks]
+    (root,) = [node for node in swarm.living() if node.core.tree.uplink is None]
+    swarm.leave(swarm.rng.choice(between).name)
+    swarm.run(2)
+    swarm.kill(root.name)
+    call = f"swarm_of(20, {seed}, work=400), one between leaves, the root is killed"
+    ends_equal(swarm, call)
+    roots = [node for node in swarm.living() if node.core.tree.uplink is None]
+    assert len(roots) == 1, story(swarm, call)
+    alive = sum(node.trained for node in swarm.living())
+    assert alive == 18 * 400
+    # those who lost their parent begin anew with another: AdaSum halves at most what two histories have in common
+    assert alive / 2 < min(sums(swarm)) <= max(sums(swarm)) < trained(swarm) * 1.001, story(swarm, call)
+    assert not refusals(swarm)
+
+
 def test_two_addresses_of_one_node_end_in_one_connection():
     swarm = swarm_of(2, seed=0, work=50)
     for n in range(4):
