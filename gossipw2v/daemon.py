@@ -100,6 +100,7 @@ class Daemon:
         node.where = {"listen": str(listening), "http": str(self.http.address)}
         self._say_where()
         self._start(node.network.tick(), "tick")
+        self._start(node.pulse.watch(), "pulse")
         self._seek(listening)
 
     def _say_where(self) -> None:

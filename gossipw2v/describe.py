@@ -10,6 +10,7 @@ from gossipw2v.config import Config
 from gossipw2v.gossip import Gossip
 from gossipw2v.learner import Learner
 from gossipw2v.link import Downlink, Phase, Uplink
+from gossipw2v.load import Pulse
 from gossipw2v.members import Member, State
 from gossipw2v.text import Text
 
@@ -49,6 +50,19 @@ def describe_progress(config: Config, core: Gossip, learner: Learner | None, now
         "loss": trainer.loss if trainer else None,
         "epoch": min(epochs, mine // words + 1) if words else 0,
         "epochs": epochs,
+    }
+
+
+def describe_load(learner: Learner | None, pulse: Pulse) -> dict[str, Any]:
+    """What training, merging and the event loop have used of the cores, and how late the loop runs."""
+    training = learner.trainer.cpu_seconds if learner else 0.0
+    return {
+        "training_cpu_seconds": training,
+        "merging_cpu_seconds": learner.merger.cpu_seconds if learner else 0.0,
+        "loop_cpu_seconds": pulse.cpu_seconds,
+        "words_per_cpu_second": learner.trainer.trained / training if learner and training else None,
+        "loop_lag_p50_seconds": pulse.lag(0.5),
+        "loop_lag_p99_seconds": pulse.lag(0.99),
     }
 
 

@@ -51,7 +51,7 @@ class Merger:
     model: Model
     trainer: Trainer
     report: Callable[[Work, Batch | Exception | None], None]
-    busy_seconds: float = 0.0
+    cpu_seconds: float = 0.0
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "merge"))
     _estimates: Estimates = field(init=False)
 
@@ -68,13 +68,13 @@ class Merger:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _perform(self, work: Work, loop: asyncio.AbstractEventLoop) -> None:
-        began = time.perf_counter()
+        began = time.thread_time()
         result: Batch | Exception | None
         try:
             result = self._do(work)
         except Exception as error:  # goes to the loop, which ends the link
             result = error
-        self.busy_seconds += time.perf_counter() - began
+        self.cpu_seconds += time.thread_time() - began
         try:
             loop.call_soon_threadsafe(self.report, work, result)
         except RuntimeError:

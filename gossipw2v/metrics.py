@@ -83,6 +83,7 @@ GAUGES = (
     Reading("corpus_files", "Files of this node's text.", ("corpus", "files")),
     Reading("corpus_bytes", "Size of this node's text.", ("corpus", "bytes")),
     Reading("corpus_tokens", "Tokens of this node's text.", ("corpus", "tokens")),
+    Reading("loop_lag_p99_seconds", "How late the event loop runs, 99th percentile.", ("load", "loop_lag_p99_seconds")),
     Reading("uptime_seconds", "Time since this node started.", ("uptime_seconds",)),
 )
 COUNTERS = (
@@ -92,6 +93,9 @@ COUNTERS = (
         "Tokens all nodes have trained, as far as known.",
         ("progress", "swarm_trained_tokens"),
     ),
+    Reading("training_cpu_seconds", "CPU time of the training threads.", ("load", "training_cpu_seconds")),
+    Reading("merging_cpu_seconds", "CPU time of the merging thread.", ("load", "merging_cpu_seconds")),
+    Reading("loop_cpu_seconds", "CPU time of the event loop.", ("load", "loop_cpu_seconds")),
     Reading("corpus_replaced_bytes", "Bytes of invalid UTF-8 that were replaced.", ("corpus", "replaced_bytes")),
 )
 

@@ -18,6 +18,7 @@ from gossipw2v.describe import (
     describe_corpus,
     describe_job,
     describe_links,
+    describe_load,
     describe_members,
     describe_progress,
     describe_vocabulary,
@@ -26,6 +27,7 @@ from gossipw2v.export import lines, save_snapshot
 from gossipw2v.gossip import Gossip, Rules
 from gossipw2v.instructions import Collect, Freeze, Instruction, Merge, OpenLink, Received, Settle
 from gossipw2v.learner import Learner
+from gossipw2v.load import Pulse
 from gossipw2v.logs import get_logger
 from gossipw2v.machine import return_memory, usable_cores
 from gossipw2v.members import Member, State
@@ -53,6 +55,7 @@ class Node:
     state: State = State.COUNTING
     learner: Learner | None = None
     metrics: Metrics = field(default_factory=Metrics)
+    pulse: Pulse = field(default_factory=Pulse)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     vocabularies: asyncio.Queue[Vocab | VocabError] = field(default_factory=asyncio.Queue)
     problems: dict[str, str] = field(default_factory=dict)
@@ -167,6 +170,7 @@ class Node:
             "progress": describe_progress(self.config, self.core, self.learner, now),
             "members": describe_members(self.core, now),
             "links": describe_links(self.core),
+            "load": describe_load(self.learner, self.pulse),
             "refusals": self.metrics.refusals(),
             "events": self.metrics.events(),
             "corpus": describe_corpus(self.text),

@@ -63,6 +63,7 @@ class Trainer:
     words: int = field(init=False)
     loss: float | None = None
     _trained: list[int] = field(init=False)
+    _cpu: list[float] = field(init=False)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
     _clock: list[float] = field(default_factory=list)
@@ -72,6 +73,7 @@ class Trainer:
         self.noise = kernels.noise_table(self.counts, self.recipe.ns_exponent)
         self.words = self._count()
         self._trained = [0] * self.recipe.threads
+        self._cpu = [0.0] * self.recipe.threads
 
     @property
     def trained(self) -> int:
@@ -103,6 +105,11 @@ class Trainer:
         end = self._clock[1] if len(self._clock) > 1 else time.monotonic()
         return self.trained / max(end - self._clock[0], 1e-9)
 
+    @property
+    def cpu_seconds(self) -> float:
+        """What the threads have used of the cores so far."""
+        return sum(self._cpu)
+
     def start(self) -> None:
         """Start the threads."""
         self._clock.append(time.monotonic())
@@ -122,7 +129,7 @@ class Trainer:
         _give_way()
         try:
             for _ in self.steps(n, SLICE):
-                pass
+                self._cpu[n] = time.thread_time()
         except BaseException as error:  # a thread's death must be seen by the daemon
             self.failure = error
         if self.done and len(self._clock) == 1:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gossipw2v import kernels
 from gossipw2v.learner import initial_weights
+from gossipw2v.merge import KINSHIP
 from gossipw2v.model import Model
 from gossipw2v.trainer import SLICE, Recipe, Trainer
 from gossipw2v.vocab import Vocab
@@ -204,7 +205,7 @@ def test_sampled_windows_of_cbow_surround_their_word() -> None:
     trainer.model.syn0[:], trainer.model.syn1neg[:] = 0.5, 0.5
     trainer.model.learn_curvature(pairs)
     top = SIZE / 4 * np.exp(-SIZE / 4) / (1 + np.exp(-SIZE / 4)) ** 2  # of p (1 - p) y y'; a pair has 4 more
-    assert trainer.model.spectra[0].curvatures[-1] == pytest.approx(5 * top, rel=1e-3)
+    assert trainer.model.spectra[0].curvatures[-1] == pytest.approx(KINSHIP * 5 * top, rel=1e-3)
 
 
 def test_cbow_learns_what_stands_together() -> None:
