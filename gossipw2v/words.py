@@ -172,7 +172,7 @@ def _ascending(text: Bytes, starts: Ints, lengths: Ints) -> Ints:
 
 def _ties(group: Ints, head: NDArray[np.uint64], left: NDArray[np.int8]) -> tuple[Ints, NDArray[np.bool_]]:
     """Of sorted words: the number of each one's new group, and whether it is not alone in it and goes on."""
-    same = (np.diff(group) == 0) & (head[1:] == head[:-1]) & (left[1:] > _HEAD) & (left[:-1] > _HEAD)
+    same = (np.diff(group) == 0) & (head[1:] == head[:-1]) & (left[:-1] > _HEAD)  # the second is no shorter
     after = np.concatenate(([False], same))
     return np.cumsum(~after), after | np.concatenate((same, [False]))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gossipw2v.corpus import CorpusError, Stopped
+from gossipw2v.corpus import CorpusError, Reader, Stopped
 from gossipw2v.text import Text
 from gossipw2v.vocab import freeze
 
@@ -34,6 +34,16 @@ async def test_a_text_is_counted_then_encoded_then_reused(tmp_path: Path) -> Non
     assert shard.words == 500
     assert not shard.reused
     assert (await text.encode(vocab)).reused
+
+
+async def test_a_text_is_read_with_the_threads_that_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, asked = text_of(tmp_path, "b a b\n"), []
+    run = Reader.run
+    monkeypatch.setattr(Reader, "run", lambda self, *given: asked.append(self.threads) or run(self, *given))
+    await text.encode(freeze(await text.count(), 1, 0))
+    assert asked == [2, 2]
 
 
 @pytest.mark.parametrize("content", ["one one one\n", "\n\n \n"])

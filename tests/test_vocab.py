@@ -152,6 +152,7 @@ def blob(
         (blob(b"a\nb\0", [1, 1]), "NUL"),
         (blob(b"a\nb\xff", [1, 1]), "UTF-8"),
         (blob(b"a\n\xe2\x82\nb", [1, 1, 1]), "UTF-8"),
+        (blob(b"a\nb\xe2\x82", [1, 1]), "UTF-8: unexpected end"),
         (blob(b"b\na", [1, 1]), "out of order"),
         (blob(b"a\na", [1, 1]), "twice"),
         (blob(b"a\nb", [1, 0]), "between 1 and"),
@@ -163,7 +164,12 @@ def blob(
         (blob(b"a", [1], tokens=2**48 + 1), "more tokens"),
     ],
 )
-def test_hostile_counts_are_refused_with_the_reason(data: bytes, why: str) -> None:
+@pytest.mark.parametrize("piece", [1, 1 << 16])
+def test_hostile_counts_are_refused_with_the_reason(
+    data: bytes, why: str, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vocab_module, "_PIECE", piece)
+    assert same(Counts.from_bytes(SMALL.to_bytes()), SMALL)
     with pytest.raises(VocabError, match=why):
         Counts.from_bytes(data)
 
