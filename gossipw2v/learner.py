@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +48,9 @@ def check_room(config: Config, vocab: Vocab) -> None:
 def make_learner(config: Config, vocab: Vocab, shard: Shard, report: Report) -> Learner:
     """Allocate and wire everything; training does not start yet."""
     job = config.job
-    budget = min(config.exchange_rows, most_rows(job.vector_size))
-    model = Model(lambda: initial_weights(vocab, job.seed, job.vector_size), budget, job.alpha)
+    most = most_rows(job.vector_size)
+    initial = partial(initial_weights, vocab, job.seed, job.vector_size)
+    model = Model(initial, min(config.exchange_rows, most), most, job.alpha)
     recipe = Recipe(
         window=job.window,
         negative=job.negative,

@@ -62,11 +62,13 @@ class _Link:
 class Model:
     """`initial()` makes the vectors that every node of the job starts from, float32[2V, D].
 
-    `budget`: pending rows that one end puts into one exchange; `bits` of a value in it, 4 or 8.
+    `budget`: pending rows that one end puts into one exchange, `last_budget` when its training is over and there is
+    nothing to wait for; `bits` of a value in it, 4 or 8.
     """
 
     initial: Callable[[], Floats]
     budget: int
+    last_budget: int = 0
     alpha: float = 0.025
     bits: int = 4
     weights: Floats = field(init=False)
@@ -196,30 +198,36 @@ class Model:
         return one, other
 
     def _pending(self, state: _Link, flush: bool) -> tuple[Ids, int, int]:
-        """At most a budget of pending rows, ascending; how many are pending, and how many were never exchanged.
-
-        The more updates and the longer ago, the sooner: a rare row's turn comes, however busy the others are.
-        """
+        """At most a budget of pending rows, ascending; how many are pending, and how many were never exchanged."""
         behind = self.updates - state.seen
-        waiting = behind > 0
-        if flush and state.flushed != (age := self.merges + int(self.updates.sum())):
-            unequal = np.empty(len(behind), np.bool_)
+        rows = np.flatnonzero((behind > 0) | self._residuals(state) if flush else behind > 0)
+        never = state.sent_at[rows] == 0
+        budget = max(self.budget, self.last_budget) if flush else self.budget
+        chosen = rows
+        if (surplus := len(rows) - budget) > 0:
+            urgency = self._urgency(state, behind[rows], rows, never)
+            chosen = rows[np.argpartition(urgency, surplus)[surplus:]]
+        unsent = int(never.sum()) if state.catch_up else 0
+        state.catch_up = unsent > 0
+        return np.sort(chosen).astype(np.int32), len(rows), unsent
+
+    def _urgency(
+        self, state: _Link, behind: NDArray[np.int64], rows: NDArray[np.int64], never: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """The more updates and the longer ago, the sooner: a rare row's turn comes, however busy the others are."""
+        urgency: NDArray[np.float64] = np.maximum(behind, 1) * (state.exchange - state.sent_at[rows]).astype(np.float64)
+        if state.catch_up:
+            urgency[never] += float(np.iinfo(np.int64).max)
+        return urgency
+
+    def _residuals(self, state: _Link) -> NDArray[np.bool_]:
+        """The rows that differ from the reference by more than is worth a frame; looked for after changes."""
+        unequal = np.zeros(len(self.weights), np.bool_)
+        age = self.merges + int(self.updates.sum())
+        if state.flushed != age:
             rowwise.unequal_rows(self.weights, state.reference, np.float32(TOLERANCE), unequal)
             state.flushed = -1 if unequal.any() else age
-            waiting |= unequal
-        rows = np.flatnonzero(waiting)
-        never = state.sent_at[rows] == 0
-        if (surplus := len(rows) - self.budget) > 0:
-            urgency = np.maximum(behind[rows], 1) * (state.exchange - state.sent_at[rows]).astype(np.float64)
-            if state.catch_up:
-                urgency[never] += float(np.iinfo(np.int64).max)
-            chosen = rows[np.argpartition(urgency, surplus)[surplus:]]
-        else:
-            chosen = rows
-        unsent = int(never.sum()) if state.catch_up else 0
-        if state.catch_up and not unsent:
-            state.catch_up = False
-        return np.sort(chosen).astype(np.int32), len(rows), unsent
+        return unequal
 
     def _unseen(self, state: _Link, rows: Ids) -> NDArray[np.uint32]:
         behind: NDArray[np.int64] = self.updates[rows] - state.seen[rows]

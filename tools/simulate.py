@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from gossipw2v import kernels
 from gossipw2v.corpus import corpus_digest, find_files
 from gossipw2v.gossip import Rules
-from gossipw2v.learner import initial_weights
+from gossipw2v.learner import initial_weights, most_rows
 from gossipw2v.merger import Estimates
 from gossipw2v.model import Model, Pairs
 from gossipw2v.rows import Curve
@@ -207,7 +207,7 @@ def make_worker(texts: Texts, part: Tokens, initial: Floats, scenario: Scenario,
         weights[:] = initial
         return weights
 
-    model = RULES[scenario.rule](fresh, scenario.rows)
+    model = RULES[scenario.rule](fresh, scenario.rows, most_rows(scenario.vector_size))
     trainer = Trainer(model, part, texts.vocab.counts, recipe_of(scenario))
     mean = sum(map(len, texts.tokens)) * scenario.epochs / scenario.nodes
     return Worker(model, trainer, speed * mean / scenario.seconds)
