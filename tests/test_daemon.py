@@ -184,7 +184,7 @@ def test_a_service_stays_serves_and_lets_others_join_when_all_is_done(swarm: Dae
     client.export(service.url, tmp_path / "after.txt")
     words, vectors = read_vectors(tmp_path / "after.txt")
     theirs, learned, _ = late.model()
-    assert words == theirs == first
+    assert words == list(theirs) == list(first)
     assert largest_difference(vectors, learned) <= AGREEMENT
     assert largest_difference(vectors, read_vectors(tmp_path / "before.txt")[1]) > 0.1  # more was learned
 
