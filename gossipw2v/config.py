@@ -289,6 +289,13 @@ class Config:
         "rows that each end puts into one exchange at most",
         "1 MiB at 128 dimensions; twice as many cost twice the bytes and gain no quality",
     )
+    max_bandwidth: float = _set(
+        0.0,
+        Between(0, 1_000_000),
+        "Mbit/s",
+        "most that exchanges take of the link to this node's parent, each way, on average; 0 is no limit",
+        "a local network is there to be used; a low limit makes exchanges rarer, and the nodes' models differ more",
+    )
     children: int = _set(
         4,
         Between(1, 64),

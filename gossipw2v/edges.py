@@ -46,13 +46,14 @@ class Parent:
 class Edges:
     """This node's edges: up to one parent, down to its children. `seats`: children it takes without insistence.
 
-    `full`: who has refused a seat since this node looks for one.
+    `full`: who has refused a seat since this node looks for one. `max_bandwidth`: of the link to the parent.
     """
 
     members: MemberTable
     rng: random.Random
     seats: int
     interval: float
+    max_bandwidth: float = 0.0
     provenance: Provenance = field(default_factory=Provenance)
     parent: Parent | None = None
     uplink: Uplink | None = None
@@ -232,7 +233,7 @@ class Edges:
         if answer.link != (self.uplink.link if self.uplink else self.parent.link):
             raise ProtocolError("tree", "a link was opened that was not asked for")
         out = self._drop_uplink()
-        self.uplink = Uplink(node, answer.link, now)
+        self.uplink = Uplink(node, answer.link, now, self.max_bandwidth)
         out.append(self._reference(node, answer.link, answer.origins))
         return out
 

@@ -44,6 +44,7 @@ class Rules:
 
     job: dict[str, str]
     interval: float = 0.2  # s between exchanges on a link
+    max_bandwidth: float = 0.0  # Mbit/s of the link to the parent, each way; 0 is no limit
     seats: int = 4  # children taken
     quiet: float = 3.0  # s without a new member before the vocabulary is frozen
 
@@ -57,7 +58,7 @@ class Gossip:
         hello = Hello(PROTOCOL, PROTOCOL, me.node, rules.job, list(me.addresses))
         self.connections = Connections(hello, rng)
         self.census = Census(me.node)
-        self.tree = Tree(self.members, rng, rules.seats, rules.interval)
+        self.tree = Tree(self.members, rng, rules.seats, rules.interval, rules.max_bandwidth)
         self.seeker = Seeker(self.connections, self.members, self.tree)
         self.leaving = False
         self._beat_at = now

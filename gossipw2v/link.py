@@ -23,6 +23,7 @@ Origins = dict[bytes, int]
 FLUSH_PAUSE = 0.02  # s between exchanges when the child has trained its share and hands over what is left
 END_PAUSE = 0.1  # s between a child's questions whether all have trained
 IDLE_PAUSE = 0.5  # s between exchanges that had nothing to say
+ROW_BYTES = 12  # of a row's id, count and scale, beside its values
 
 
 @dataclass(slots=True)
@@ -69,11 +70,12 @@ class Phase(Enum):
 
 @dataclass(slots=True)
 class Uplink:
-    """The child's end of a link to its parent."""
+    """The child's end of a link to its parent. `max_bandwidth`: Mbit/s of its rows, each way; 0 is no limit."""
 
     peer: bytes
     link: bytes
     next_at: float
+    max_bandwidth: float = 0.0
     began_at: float = 0.0
     batch: int = 0
     phase: Phase = Phase.IDLE
@@ -124,7 +126,8 @@ class Uplink:
         self.outbox = self.answer = None
         self.phase = Phase.IDLE
         busy = now - self.began_at
-        self.next_at = now + self._pause(sent, answer, max(interval, busy))
+        pause = self._pause(sent, answer, max(interval, busy))
+        self.next_at = max(now + pause, self.began_at + self._least(sent, answer))
         self.flow.exchanges += 1
         self.flow.sent_rows += len(sent.delta)
         self.flow.received_rows += len(answer.delta)
@@ -135,6 +138,11 @@ class Uplink:
         if not len(answer.delta):
             return END_PAUSE if sent.clean and not answer.final else max(interval, IDLE_PAUSE)
         return FLUSH_PAUSE if self.flush and sent.pending else interval
+
+    def _least(self, sent: Push, answer: Answer) -> float:
+        """Seconds that the larger of both deltas takes of what the link may carry, however much there is to say."""
+        size = max(each.delta.values.nbytes + ROW_BYTES * len(each.delta) for each in (sent, answer))
+        return size * 8 / (self.max_bandwidth * 1e6) if self.max_bandwidth else 0.0
 
 
 @dataclass(slots=True)

@@ -73,6 +73,7 @@ class Node:
         rules = Rules(
             job={name: str(value) for name, value in job_fields(config.job).items()},
             interval=config.exchange_interval,
+            max_bandwidth=config.max_bandwidth,
             seats=config.children,
             quiet=config.settle_seconds if config.peers != ("none",) else 0.0,
         )

@@ -4,7 +4,8 @@ Training adds whole ones, so a model's sum tells exactly what has arrived. A fai
 it; every random choice comes from that seed.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -13,14 +14,14 @@ from swarm import Swarm
 
 from gossipw2v.gossip import Rules
 from gossipw2v.members import State
-from gossipw2v.messages import Adopt, Hello, LinkOpen, ProtocolError, Push, Refuse
+from gossipw2v.messages import Adopt, Answer, Hello, LinkOpen, ProtocolError, Push, Refuse
 
 PATIENCE = 400  # virtual seconds
 
 
-def swarm_of(n: int, seed: int, work: int = 300, **more) -> Swarm:
+def swarm_of(n: int, seed: int, work: int = 300, kind: type[Swarm] = Swarm, **more) -> Swarm:
     """`n` nodes that know two others each and wait for all."""
-    swarm = Swarm(seed=seed, **more)
+    swarm = kind(seed=seed, **more)
     names = [f"n{i}" for i in range(n)]
     for name in names:
         swarm.add(name, work=work, min_peers=n - 1)
@@ -253,6 +254,49 @@ def test_a_tree_that_loses_a_node_in_between_and_its_root_while_it_trains_ends_a
     # those who lost their parent begin anew with another: AdaSum halves at most what two histories have in common
     assert alive / 2 < min(sums(swarm)) <= max(sums(swarm)) < trained(swarm) * 1.001, story(swarm, call)
     assert not refusals(swarm)
+
+
+@dataclass
+class Metered(Swarm):
+    """Notes when the rows of how many bytes went each way over a link."""
+
+    carried: defaultdict = field(default_factory=lambda: defaultdict(list))
+
+    def _send(self, node, conn, message) -> None:
+        if isinstance(message, (Push, Answer)) and len(message.delta):
+            size = message.delta.values.nbytes + 12 * len(message.delta)
+            self.carried[message.link, type(message)].append((self.now, size))
+        super()._send(node, conn, message)
+
+    def fastest(self) -> float:
+        """Mbit/s of the busiest stretch of any link, each way, from one exchange to a later one."""
+        return max(
+            sum(size for _, size in sent[i:j]) * 8e-6 / (sent[j][0] - sent[i][0])
+            for sent in self.carried.values()
+            for i in range(len(sent))
+            for j in range(i + 1, len(sent))
+        )
+
+
+def joined_late(limit: float) -> Metered:
+    """A swarm of three that has finished, and a fourth that has taken over all of it."""
+    rules = Rules(job={"job": "test"}, interval=0.2, quiet=1.0, max_bandwidth=limit)
+    swarm = swarm_of(3, seed=3, kind=Metered, rules=rules, size=64)
+    kept_all(swarm, f"joined_late({limit})")
+    swarm.add("late", work=50)
+    swarm.introduce("late", "n0")
+    swarm.count("late")
+    swarm.run(20)
+    return swarm
+
+
+def test_a_limit_of_bandwidth_holds_for_training_draining_and_catching_up():
+    limit = 0.01
+    assert joined_late(0.0).fastest() > 5 * limit
+    swarm = joined_late(limit)
+    kept_all(swarm, f"joined_late({limit})")
+    assert swarm.nodes["late"].trained == 50
+    assert swarm.fastest() < 1.02 * limit  # an answer is not always equally late
 
 
 def test_two_addresses_of_one_node_end_in_one_connection():

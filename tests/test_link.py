@@ -246,6 +246,49 @@ def test_the_pause_fits_what_is_left_to_say(pair, push, answer, pause):
     assert pair.settle(pair.answer(pair.push(*ids, **push), *told, **answer)) == pytest.approx(pause)
 
 
+ROW = 12 + 2  # bytes of one of `rows`
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered", "seconds"),
+    [([1], [1], 1), ([1], [1, 2, 3], 3), ([1, 2], [1, 2], 2), ([1], [1], 0.001)],
+    ids=["alike", "more comes", "more goes", "less than the interval"],
+)
+@pytest.mark.parametrize("unsent", [0, 9])
+def test_an_exchange_lasts_as_long_as_its_larger_half_may_take_of_the_link(pair, sent, answered, seconds, unsent):
+    size = ROW * max(len(sent), len(answered))
+    pair.up.max_bandwidth = size * 8e-6 / seconds
+    push = pair.push(*sent, pending=5, unsent=unsent, flush=False)
+    began, pair.now = pair.now, pair.now + 0.05
+    pause = pair.settle(pair.answer(push, *answered))
+    unlimited = 0.0 if unsent else 0.2
+    assert pause == pytest.approx(max(unlimited, seconds - 0.05))
+    assert pair.now - began == pytest.approx(max(unlimited + 0.05, seconds))
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_the_values_of_a_row_count_as_they_are_sent(pair, bits):
+    width = {4: 64, 8: 128}[bits]
+    wide = delta([1], [1], [0.5], [[1] * width])
+    pair.up.max_bandwidth = (12 + width) * 8e-6
+    assert pair.up.begin(0.0, False)
+    push = pair.up.collected(Batch(wide, 5, 0), pair.child, False)
+    pair.down.pushed(push, pair.parent, False)
+    assert pair.settle(pair.down.merged(Batch(wide, 0, 0), pair.parent, False)) == pytest.approx(1.0)
+
+
+def test_who_catches_up_waits_no_longer_once_an_exchange_has_taken_its_time(pair):
+    pair.up.max_bandwidth = ROW * 8e-6
+    push = pair.push(1, pending=5, unsent=1)
+    pair.now = 7.0
+    assert pair.settle(pair.answer(push, 1)) == 0.0
+
+
+def test_nobody_is_limited_unless_it_is_wanted(pair):
+    assert pair.up.max_bandwidth == 0.0
+    assert pair.exchange([1], [1], unsent=1) == 0.0
+
+
 def test_what_is_unsent_at_the_other_end_is_known_at_both(pair):
     assert (pair.up.unsent_there, pair.down.unsent_there) == (None, None)
     pair.settle(pair.answer(pair.push(1, unsent=4), 1, unsent=6))
