@@ -18,7 +18,6 @@ Floats = NDArray[np.float32]
 
 LEVELS = 127  # of 8 bits, without -128, so that the code is symmetric
 LARGEST_LEVEL = {8: LEVELS, 4: 7}
-SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
 
 
 class DeltaError(ValueError):
@@ -60,14 +59,6 @@ class Batch:
     delta: RowDelta
     pending: int
     unsent: int
-
-
-def quantise(rows: Rows, counts: Counts, change: Floats) -> RowDelta:
-    """`change` float32[n, D] as int8 with a scale a row; exact zero stays zero."""
-    scales = (np.abs(change).max(axis=1, initial=0) / np.float32(LEVELS)).astype(np.float32)
-    safe = np.maximum(scales, np.float32(SMALLEST_SCALE))
-    values = np.rint(change / safe[:, None]).astype(np.int8)
-    return RowDelta(rows, counts, scales, values)
 
 
 def empty(vector_size: int) -> RowDelta:

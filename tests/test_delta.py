@@ -1,5 +1,7 @@
 """The quantiser loses no more than half a step, and no delta that does not fit the model gets past `check`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 from messages import delta, repeatable
 from naive_merge import slow_quantise
 
-from gossipw2v.delta import SMALLEST_SCALE, DeltaError, RowDelta, check, empty, quantise
+from gossipw2v import rows as rowwise
+from gossipw2v.delta import DeltaError, RowDelta, check, empty
 
 D = 3
 numbers = st.one_of(st.just(0.0), st.floats(-64, 64, width=32), st.floats(-(2.0**-100), 2.0**-100, width=32))
@@ -16,18 +19,21 @@ changes = st.lists(st.lists(numbers, min_size=D, max_size=D), max_size=5).map(
 )
 
 
-def coded(change) -> RowDelta:
+def coded(change, bits: int = 8) -> RowDelta:
+    """`change` rounded as the model rounds it."""
     n = len(change)
-    return quantise(np.arange(n, dtype=np.int32), np.ones(n, np.uint32), change)
+    rows, room = np.arange(n, dtype=np.int32), rowwise.room(n, D, bits)
+    assert rowwise.collect_rows(change, np.zeros((n, D), np.float32), rows, room) == 0
+    return RowDelta(rows, np.ones(n, np.uint32), *room)
 
 
 @repeatable(300)
-@given(changes)
-def test_a_change_comes_back_within_half_a_step(change):
-    got = coded(change)
-    error = np.abs(got.floats().astype(np.float64) - change)
-    assert (error <= got.scales[:, None] * 0.5001 + SMALLEST_SCALE).all()
-    assert (np.abs(got.values.astype(int)) <= 127).all()
+@given(changes, st.sampled_from((4, 8)))
+def test_a_change_comes_back_within_half_a_step(change, bits):
+    got = coded(change, bits)
+    error = np.abs(got.floats(D).astype(np.float64) - change)
+    assert (error <= got.scales[:, None] * 0.5001 + np.finfo(np.float32).tiny).all()
+    check(got, len(change), D, 65.0)
 
 
 @repeatable(300)
@@ -36,15 +42,16 @@ def test_the_quantiser_is_its_slow_twin(change):
     got = coded(np.where(np.abs(change) < 1e-20, 0, change).astype(np.float32))
     for row, scale, values in zip(np.where(np.abs(change) < 1e-20, 0, change), got.scales, got.values, strict=True):
         slow_scale, slow_values = slow_quantise(row)
-        assert scale == slow_scale
+        assert scale == pytest.approx(slow_scale, rel=1e-6)
         assert np.abs(values - np.array(slow_values)).max() <= 1  # a tie may fall either way in float32
         assert values[np.abs(row).argmax()] == slow_values[np.abs(row).argmax()]
 
 
-def test_zero_and_whole_steps_come_back_exactly():
-    change = np.array([[0, 0, 0], [127, -127, 1], [0, 5, 0], [-0.0, 2.0**-100, 0]], np.float32)
-    got = coded(change)
-    assert (got.floats() == change).all()
+@pytest.mark.parametrize(("bits", "most"), [(8, 127), (4, 7)])
+def test_zero_and_whole_steps_come_back_exactly(bits, most):
+    change = np.array([[0, 0, 0], [most, -most, 1], [0, 5, 0], [-0.0, 2.0**-100, 0]], np.float32)
+    got = coded(change, bits)
+    assert (got.floats(D) == change).all()
     assert got.scales[0] == 0
 
 
@@ -52,6 +59,14 @@ def test_coding_what_was_decoded_changes_nothing():
     change = np.random.default_rng(0).normal(size=(50, D)).astype(np.float32)
     once = coded(change).floats()
     np.testing.assert_allclose(coded(once).floats(), once, rtol=1e-6)
+
+
+def test_four_bits_that_could_move_a_row_too_far_are_refused():
+    one = np.array([1], np.int32)
+    few = RowDelta(one, one.astype(np.uint32), np.array([0.1428], np.float32), np.ones((1, 2), np.int8))
+    check(few, 10, D, 1.0)
+    with pytest.raises(DeltaError, match="more than 1"):
+        check(replace(few, scales=few.scales * 1.01), 10, D, 1.0)
 
 
 def test_no_rows_have_a_shape_too():
