@@ -6,8 +6,9 @@ updates the other end has; a row with more is *pending* on the link.
 
 Trainer threads write rows while this class reads and merges them, without locks (Hogwild): a race loses, for some
 floats of one row, one update or what one exchange brought. With a large vocabulary merging costs a trainer thread some
-1e-6 of its updates, less than two threads cost each other (1e-5); `tests/test_races.py` bounds both. The references are touched by
-this class alone, so both ends of a link keep theirs bit for bit equal. All methods but the properties run in one thread, the merger's.
+1e-6 of its updates, less than two threads cost each other (1e-5); `tests/test_races.py` bounds both. The references are
+touched by this class alone, so both ends of a link keep theirs bit for bit equal. All methods but the properties run in
+one thread, the merger's.
 """
 
 from __future__ import annotations
