@@ -22,6 +22,7 @@ Series = dict[tuple[Any, ...], list[dict[str, Any]]]
 def read(paths: list[Path]) -> list[dict[str, Any]]:
     """All results, each with its scenario's fields beside its own."""
     lines = [json.loads(line) for path in paths for line in path.read_text("utf-8").splitlines()]
+    lines = [line for line in lines if "diverged" not in line["result"]]
     return [{**line["result"], **{f"of_{name}": value for name, value in line["scenario"].items()}} for line in lines]
 
 

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from gossipw2v import kernels
 from gossipw2v.corpus import corpus_digest, find_files
+from gossipw2v.delta import DeltaError
 from gossipw2v.gossip import Rules
 from gossipw2v.learner import initial_weights, most_rows
 from gossipw2v.merger import Estimates
@@ -396,6 +397,8 @@ def known(path: Path | None) -> dict[str, Any]:
 
 def headline(scenario: Scenario, result: dict[str, Any]) -> str:
     """A result in a line."""
+    if "diverged" in result:
+        return f"N {scenario.nodes:2} {scenario.rule} seed {scenario.seed}: diverges, {result['diverged']}"
     scores = " ".join(f"{name} {result[name]:.1f}" for name in ("wordsim", "simlex", "analogy") if name in result)
     return (
         f"N {scenario.nodes:2} {scenario.rule} rows {scenario.rows} seed {scenario.seed}: {scores},"
@@ -448,7 +451,10 @@ def main() -> int:
         for scenario in scenarios(args):
             key = json.dumps(asdict(scenario))
             if key not in there:
-                there[key] = run(texts, scenario, judge)
+                try:
+                    there[key] = run(texts, scenario, judge)
+                except DeltaError as error:  # what the sum of many nodes comes to
+                    there[key] = {"diverged": str(error)}
                 if args.out is not None:
                     with args.out.open("a", encoding="utf-8") as file:
                         file.write(json.dumps({"scenario": asdict(scenario), "result": there[key]}) + "\n")
