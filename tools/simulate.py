@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Train a text on a swarm of virtual nodes in one process, and say how good the vectors are and what they cost.
 
-    tools/simulate.py TEXT [TEXT ...] --nodes 8 --exchanges 126 [--seeds 1 2 3] [--out FILE] [--wordsim FILE] ...
+    tools/simulate.py TEXT [TEXT ...] --nodes 8 --exchanges 105 [--seeds 1 2 3] [--out FILE] [--wordsim FILE] ...
 
 The model, the merge, the protocol, the frames and the kernels are the daemon's own; only clock and network are virtual,
 so that a run depends on nothing but its arguments. Each node trains for --seconds virtual seconds (a slower one longer)
@@ -20,227 +20,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from evaluate import read_pairs, read_questions
 from numpy.typing import NDArray
+from scenarios import RULES, Scenario, Texts, make_swarm, read_texts
 
 from gossipw2v import kernels
-from gossipw2v.corpus import corpus_digest, find_files
 from gossipw2v.delta import DeltaError
-from gossipw2v.gossip import Rules
-from gossipw2v.learner import initial_weights, most_rows
-from gossipw2v.merger import Estimates
 from gossipw2v.model import Model, Pairs
-from gossipw2v.rows import Curve
-from gossipw2v.shards import encode
 from gossipw2v.similarity import Space, solve_analogies, word_similarity
 from gossipw2v.swarm import Node, Swarm
 from gossipw2v.trainer import Recipe, Trainer
-from gossipw2v.virtual import Line
-from gossipw2v.vocab import Vocab, count_words, freeze
 
-HELD_OUT = 0.005  # share of each text that nobody trains: its loss is reported
 RARE = 200  # a pair of words is rare if one of them occurs less often
 PAIRS = 20_000  # for a loss
-TICKS = 12  # looks of a core at the clock between two exchanges
-ROW_SECONDS = 5e-7  # measured; a merged row
-MEETING = 2.0  # s in which nodes get to know each other before there is a vocabulary
-FROZEN = b"the vocabulary of the simulation"
 
-Floats = NDArray[np.float32]
 Tokens = NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """All that a result depends on, but the text."""
-
-    nodes: int
-    exchanges: int
-    rows: int
-    rule: str
-    seed: int
-    seconds: float
-    late: float
-    bandwidth: float  # Mbit/s, 0: no limit
-    delay: float
-    jitter: float
-    loss: float
-    shares: tuple[float, ...]
-    speeds: tuple[float, ...]
-    events: tuple[str, ...]
-    children: int
-    epochs: int
-    vector_size: int
-
-    @property
-    def period(self) -> float:
-        """Seconds from one exchange of a link to the next."""
-        return self.seconds / self.exchanges
-
-    def line(self) -> Line:
-        """The way between any two nodes."""
-        bandwidth = self.bandwidth * 1e6 / 8 or float("inf")
-        return Line(self.delay or self.late * self.period / 2, self.jitter, bandwidth, self.loss)
-
-
-@dataclass(frozen=True)
-class Texts:
-    """The vocabulary of all texts, and each as word ids."""
-
-    vocab: Vocab
-    tokens: list[Tokens]
-    held_out: Tokens
-
-
-# --- merge rules to compare with -----------------------------------------------------------------------------------
-
-
-class Summed(Model):
-    """Changes are added: what no curvature gives."""
-
-    def _curves(self) -> tuple[Curve, Curve]:
-        one, other = super()._curves()
-        return one._replace(steps=one.steps * 0), other._replace(steps=other.steps * 0)
-
-
-class Averaged(Model):
-    """The mean of what both sides changed: what endless curvature gives."""
-
-    def _curves(self) -> tuple[Curve, Curve]:
-        one, other = super()._curves()
-        return one._replace(steps=one.steps * 0 + 1e6), other._replace(steps=other.steps * 0 + 1e6)
-
-
-class AdaSummed(Model):
-    """AdaSum of every row, whatever its history."""
-
-    def _credit(self, state: Any, *rows_theirs_ours: Any) -> None:
-        state.settled[:] = True  # all updates count as new
-        super()._credit(state, *rows_theirs_ours)
-        state.settled[:] = False
-
-    def open_link(self, link: bytes, overlap: bool, catch_up: bool) -> None:  # noqa: ARG002
-        super().open_link(link, True, catch_up)
-
-
-RULES: dict[str, type[Model]] = {"sequential": Model, "sum": Summed, "mean": Averaged, "adasum": AdaSummed}
-
-
-# --- nodes ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Worker:
-    """Trains real text at a virtual speed, in tokens a second."""
-
-    model: Model
-    trainer: Trainer
-    speed: float
-    estimates: Estimates = field(init=False)
-    kernel_seconds: float = 0.0
-    owed: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.estimates = Estimates(self.model, self.trainer, 0.0)
-        self.steps = self.trainer.steps(0, max(200, int(self.speed / 100)))
-
-    @property
-    def total(self) -> int:
-        return self.trainer.total
-
-    @property
-    def trained(self) -> int:
-        return self.trainer.trained
-
-    def train(self, seconds: float, others: tuple[int, int]) -> None:
-        self.trainer.others = others
-        self.owed += seconds * self.speed
-        began, before = time.perf_counter(), self.trained
-        while self.trained - before < self.owed and next(self.steps, self) is not self:
-            pass
-        self.owed -= self.trained - before
-        self.kernel_seconds += time.perf_counter() - began
-
-    def before_merge(self, now: float) -> None:
-        self.estimates.refresh(now)
-
-    def restart(self) -> None:
-        assert not self.trained, "there is one vocabulary"
-
-
-def read_texts(paths: list[str], min_count: int, folder: Path) -> Texts:
-    """Count and encode; the encodings stay in `folder`."""
-    files = [find_files([path]) for path in paths]
-    vocab = freeze(count_words([file for group in files for file in group]), min_count)
-    tokens = [encode(group, vocab, folder, corpus_digest(group)).tokens for group in files]
-    kept = [int(len(part) * (1 - HELD_OUT)) for part in tokens]
-    held = np.concatenate([part[n:] for part, n in zip(tokens, kept, strict=True)])
-    return Texts(vocab, [part[:n] for part, n in zip(tokens, kept, strict=True)], held)
-
-
-def parts_of(texts: Texts, scenario: Scenario) -> Iterator[Tokens]:
-    """A part of the text for each node: texts are dealt out in turn, then cut by the nodes' shares."""
-    count = len(texts.tokens)
-    shares = itertools.cycle(scenario.shares)
-    weights = [next(shares) for _ in range(scenario.nodes)]
-    for node in range(scenario.nodes):
-        mine = [n for n in range(scenario.nodes) if n % count == node % count]
-        ends = np.cumsum([0.0] + [weights[n] for n in mine]) / sum(weights[n] for n in mine)
-        text, place = texts.tokens[node % count], mine.index(node)
-        yield text[int(ends[place] * len(text)) : int(ends[place + 1] * len(text))]
-
-
-def recipe_of(scenario: Scenario) -> Recipe:
-    """The usual settings."""
-    return Recipe(5, 5, 1e-4, 0.025, 0.0001, scenario.epochs, 0.75, scenario.seed, threads=1)
-
-
-def make_worker(texts: Texts, part: Tokens, initial: Floats, scenario: Scenario, speed: float) -> Worker:
-    """A replica and its part of the text. `speed`: 1 trains in the scenario's seconds a share as large as the mean."""
-
-    def fresh() -> Floats:
-        weights = kernels.aligned(*initial.shape)
-        weights[:] = initial
-        return weights
-
-    model = RULES[scenario.rule](fresh, scenario.rows, most_rows(scenario.vector_size))
-    trainer = Trainer(model, part, texts.vocab.counts, recipe_of(scenario))
-    mean = sum(map(len, texts.tokens)) * scenario.epochs / scenario.nodes
-    return Worker(model, trainer, speed * mean / scenario.seconds)
-
-
-def make_swarm(texts: Texts, scenario: Scenario) -> tuple[Swarm, dict[str, Callable[[], None]]]:
-    """All nodes but those that join later, and what happens later, by event."""
-    initial = initial_weights(texts.vocab, scenario.seed, scenario.vector_size)
-    line = scenario.line()
-    pause = scenario.period * (1 - 0.5 / TICKS) - 2 * line.delay
-    rules = Rules({"job": "simulation"}, max(pause, scenario.period / TICKS), scenario.children, quiet=0.0)
-    swarm = Swarm(
-        scenario.seed, rules, lambda _one, _other: line, scenario.period / TICKS, ROW_SECONDS, piece_seconds=0.0
-    )
-    speeds = itertools.cycle(scenario.speeds)
-    late = {event.split(":")[2] for event in scenario.events if ":join:" in event}
-    later: dict[str, Callable[[], None]] = {}
-    for n, part in enumerate(parts_of(texts, scenario)):
-        worker = make_worker(texts, part, initial, scenario, next(speeds))
-
-        def enter(name: str = f"n{n}", worker: Worker = worker) -> None:
-            node = swarm.add(name, worker)
-            swarm.introduce(name, *[other for other in swarm.nodes if other != name])
-            if name not in late:  # a latecomer takes the vocabulary of the others
-                swarm.clock.at(MEETING, lambda: swarm.perform(node, node.core.frozen(FROZEN, 1)))
-
-        later[f"join:n{n}"] = enter
-        later[f"kill:n{n}"] = lambda name=f"n{n}": swarm.kill(name)
-        later[f"leave:n{n}"] = lambda name=f"n{n}": swarm.leave(name)
-        if f"n{n}" not in late:
-            enter()
-    return swarm, later
 
 
 # --- a run ---------------------------------------------------------------------------------------------------------
@@ -376,7 +175,7 @@ def show(text: str) -> None:
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def scenarios(args: argparse.Namespace) -> Iterator[Scenario]:
+def asked_for(args: argparse.Namespace) -> Iterator[Scenario]:
     """Every combination that was asked for."""
     base = Scenario(
         1, 1, 1, "", 1, args.seconds, args.late, args.bandwidth, args.delay, args.jitter, args.loss, tuple(args.shares),
@@ -413,8 +212,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("texts", nargs="+", metavar="TEXT", help="several are dealt out to the nodes in turn")
     parser.add_argument("--nodes", type=int, nargs="+", default=[8])
-    parser.add_argument("--exchanges", type=int, nargs="+", default=[126], help="on a link, while a node trains")
-    parser.add_argument("--rows", type=int, nargs="+", default=[8192], help="of one end in an exchange")
+    parser.add_argument("--exchanges", type=int, nargs="+", default=[105], help="on a link, while a node trains")
+    parser.add_argument("--rows", type=int, nargs="+", default=[16_384], help="of one end in an exchange")
     parser.add_argument("--rules", nargs="+", default=["sequential"], choices=list(RULES))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--seconds", type=float, default=30.0, help="that a node of speed 1 trains")
@@ -448,7 +247,7 @@ def main() -> int:
         texts = read_texts(args.texts, args.min_count, args.folder or Path(temporary))
         judge = make_judge(texts, args)
         kernels.warm_up(args.vector_size)
-        for scenario in scenarios(args):
+        for scenario in asked_for(args):
             key = json.dumps(asdict(scenario))
             if key not in there:
                 try:
