@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Train on a text with this project's kernel and with gensim, in alternation, and compare their speed.
 
-    tools/bench_train.py TEXT [--sizes 100 128 300] [--threads 1 2] [--rounds 3] [--save FOLDER] [--picture FILE]
+    tools/bench_train.py TEXT [--sizes 100 128 300] [--threads 1 2] [--rounds 3] [--epochs 3] [--wordsim FILE] ...
 
 Both get the same words (cut into lines of 1,000), window 5, 5 noise words, sample 1e-4, alpha 0.025 to 0.0001.
 Words are those of the vocabulary before subsampling, over training time without vocabulary building. GFLOP/s count
@@ -22,6 +22,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from evaluate import TestSets, add_test_sets
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -183,11 +184,21 @@ def compare(text: Text, size: int, threads: int, args: argparse.Namespace) -> tu
         ours.append(Ours(text, size, threads, args.epochs).train(seed))
         if not args.alone:
             theirs.append(train_gensim(text, size, threads, args.epochs, seed))
+        show_quality(text, args.sets, size, ours[-1], theirs[-1] if theirs else None)
         if args.save:
             for name, runs in (("gossipw2v", ours), ("gensim", theirs)):
                 if runs:
                     save(args.save / f"{name}-{size}-{threads}-{seed}.txt", text.words, runs[-1].vectors)
     return ours, theirs
+
+
+def show_quality(text: Text, sets: TestSets, size: int, ours: Run, theirs: Run | None) -> None:
+    """A line for each that was trained, on standard error: the table is what a person keeps."""
+    for name, run in (("gossipw2v", ours), ("gensim", theirs)):
+        if run is not None and (sets.pairs or sets.questions):
+            scores = sets.scores(text.words, run.vectors)
+            shown = ", ".join(f"{score} {value:.1f}" for score, value in scores.items())
+            print(f"{name}, {size} dimensions: {shown}", file=sys.stderr)
 
 
 def save(path: Path, words: list[str], vectors: Floats) -> None:
@@ -257,7 +268,9 @@ def main() -> None:
     add("--alone", action="store_true", help="without gensim")
     add("--save", type=Path, metavar="FOLDER", help="write the vectors there, for tools/evaluate.py")
     add("--picture", type=Path, metavar="FILE", help="draw a roofline; needs matplotlib")
+    add_test_sets(parser)
     args = parser.parse_args()
+    args.sets = TestSets.read(args)
     if args.save:
         args.save.mkdir(parents=True, exist_ok=True)
     peak = measure_peak()

@@ -11,6 +11,7 @@ import argparse
 import itertools
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,37 @@ def read_questions(path: Path, keep_case: bool) -> Iterator[Question]:
             yield section, a, b, c, d
 
 
+@dataclass(frozen=True)
+class TestSets:
+    """What vectors are scored on: pairs by the name of their set, and analogies."""
+
+    pairs: dict[str, list[Pair]]
+    questions: list[Question]
+
+    @classmethod
+    def read(cls, args: argparse.Namespace) -> "TestSets":
+        """The sets that `add_test_sets` was given."""
+        given = {name: path for name in ("wordsim", "simlex") if (path := getattr(args, name))}
+        questions = list(read_questions(args.analogies, args.keep_case)) if args.analogies else []
+        return cls({name: list(read_pairs(path, args.keep_case)) for name, path in given.items()}, questions)
+
+    def scores(self, words: list[str], vectors: NDArray[np.float32], restrict: int = 30_000) -> dict[str, float]:
+        """Spearman x 100 of each set of pairs, and the analogies solved in per cent."""
+        space = Space.of(words, vectors)
+        scores = {name: 100 * word_similarity(space, pairs).rho for name, pairs in self.pairs.items()}
+        if self.questions:
+            found = solve_analogies(Space.of(words, vectors, restrict), self.questions).values()
+            scores["analogy"] = 100 * sum(each.right for each in found) / max(1, sum(each.asked for each in found))
+        return scores
+
+
+def add_test_sets(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name the published test sets."""
+    for name in ("wordsim", "simlex", "analogies"):
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE")
+    parser.add_argument("--keep-case", action="store_true", help="do not lower-case the test sets")
+
+
 def evaluate(args: argparse.Namespace) -> None:
     """Print what was asked for: similarity over all words, analogies over the most frequent."""
     words, vectors = read_vectors(args.vectors)
@@ -110,11 +142,8 @@ def main() -> int:
     """Exit code 2 with one line on standard error for what cannot be read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("vectors", type=Path, nargs="?")
-    parser.add_argument("--wordsim", type=Path, metavar="FILE")
-    parser.add_argument("--simlex", type=Path, metavar="FILE")
-    parser.add_argument("--analogies", type=Path, metavar="FILE")
+    add_test_sets(parser)
     parser.add_argument("--restrict", type=int, default=30_000, metavar="N", help="words that analogies are asked of")
-    parser.add_argument("--keep-case", action="store_true", help="do not lower-case the test sets")
     parser.add_argument("--compare", type=Path, nargs="+", metavar="FILE")
     args = parser.parse_args()
     if (args.vectors is None) == (args.compare is None):

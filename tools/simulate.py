@@ -25,14 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from evaluate import read_pairs, read_questions
+from evaluate import TestSets, add_test_sets
 from numpy.typing import NDArray
 from scenarios import RULES, Scenario, Texts, make_swarm, read_texts
 
 from gossipw2v import kernels
 from gossipw2v.delta import DeltaError
 from gossipw2v.model import Model, Pairs
-from gossipw2v.similarity import Space, solve_analogies, word_similarity
 from gossipw2v.swarm import Node, Swarm
 from gossipw2v.trainer import Recipe, Trainer
 
@@ -125,26 +124,18 @@ def chains(swarm: Swarm) -> Iterator[list[bytes]]:
 # --- quality -------------------------------------------------------------------------------------------------------
 
 
-def make_judge(texts: Texts, args: argparse.Namespace) -> Callable[[Model], dict[str, float]]:
+def make_judge(texts: Texts, sets: TestSets) -> Callable[[Model], dict[str, float]]:
     """What scores a model on the test sets that were given, and its loss."""
     words = [word.decode("utf-8", "replace") for word in texts.vocab.words]
-    given = (("wordsim", args.wordsim), ("simlex", args.simlex))
-    sets = {name: list(read_pairs(path, False)) for name, path in given if path}
-    questions = list(read_questions(args.analogies, False)) if args.analogies else []
-    index = {word: row for row, word in enumerate(words)}
     counts = texts.vocab.counts
-
-    def rare(one: str, other: str, _score: float) -> bool:
-        return one in index and other in index and min(counts[index[one]], counts[index[other]]) < RARE
+    frequent = {word for word, count in zip(words, counts.tolist(), strict=True) if count >= RARE}
+    rare = {
+        f"{name}_rare": [pair for pair in pairs if not {*pair[:2]} <= frequent] for name, pairs in sets.pairs.items()
+    }
+    every = TestSets({**sets.pairs, **rare}, sets.questions)
 
     def judge(model: Model) -> dict[str, float]:
-        space, scores = Space.of(words, model.syn0), {}
-        for name, pairs in sets.items():
-            scores[name] = 100 * word_similarity(space, pairs).rho
-            scores[f"{name}_rare"] = 100 * word_similarity(space, [pair for pair in pairs if rare(*pair)]).rho
-        if questions:
-            found = solve_analogies(Space.of(words, model.syn0, 30_000), questions).values()
-            scores["analogy"] = 100 * sum(each.right for each in found) / max(1, sum(each.asked for each in found))
+        scores = every.scores(words, model.syn0)
         for name, text in (("loss", texts.tokens[0]), ("held_out_loss", texts.held_out)):
             scores[name] = loss(model, sample(model, text, counts))
         return scores
@@ -232,8 +223,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--vector-size", type=int, default=128)
     parser.add_argument("--min-count", type=int, default=5)
-    for name in ("wordsim", "simlex", "analogies"):
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE")
+    add_test_sets(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="results, a line of JSON each")
     parser.add_argument("--folder", type=Path, help="where encoded texts are kept for the next time")
     return parser.parse_args()
@@ -245,7 +235,7 @@ def main() -> int:
     there = known(args.out)
     with tempfile.TemporaryDirectory() as temporary:
         texts = read_texts(args.texts, args.min_count, args.folder or Path(temporary))
-        judge = make_judge(texts, args)
+        judge = make_judge(texts, TestSets.read(args))
         kernels.warm_up(args.vector_size)
         for scenario in asked_for(args):
             key = json.dumps(asdict(scenario))
