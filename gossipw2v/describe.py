@@ -48,6 +48,7 @@ def describe_progress(config: Config, core: Gossip, learner: Learner | None, now
         "eta_seconds": (total - trained) / swarm_rate if swarm_rate else None,
         "alpha": trainer.alpha if trainer else config.job.alpha,
         "loss": trainer.loss if trainer else None,
+        "epoch_losses": trainer.epoch_losses if trainer else [],
         "epoch": min(epochs, mine // words + 1) if words else 0,
         "epochs": epochs,
     }

@@ -64,6 +64,7 @@ class Trainer:
     loss: float | None = None
     _trained: list[int] = field(init=False)
     _cpu: list[float] = field(init=False)
+    _sums: NDArray[np.float64] = field(init=False)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
     _clock: list[float] = field(default_factory=list)
@@ -74,6 +75,7 @@ class Trainer:
         self.words = self._count()
         self._trained = [0] * self.recipe.threads
         self._cpu = [0.0] * self.recipe.threads
+        self._sums = np.zeros((self.recipe.threads, self.recipe.epochs, 2))
 
     @property
     def trained(self) -> int:
@@ -110,6 +112,12 @@ class Trainer:
         """What the threads have used of the cores so far."""
         return sum(self._cpu)
 
+    @property
+    def epoch_losses(self) -> list[float]:
+        """The mean loss of a pair in each epoch that has begun."""
+        pairs, losses = self._sums.sum(axis=0).T
+        return [float(loss / n) for n, loss in zip(pairs, losses, strict=True) if n]
+
     def start(self) -> None:
         """Start the threads."""
         self._clock.append(time.monotonic())
@@ -143,7 +151,7 @@ class Trainer:
         scratch = kernels.make_scratch(self.model.vector_size, recipe.window, recipe.negative)
         syn0, syn1neg, updates = self.model.syn0, self.model.syn1neg, self.model.updates
         train = kernels.sgns_train if recipe.sg else kernels.cbow_train
-        for _ in range(recipe.epochs):
+        for epoch in range(recipe.epochs):
             for start in range(0, len(part), size):
                 if self._stop.is_set():
                     return
@@ -151,7 +159,9 @@ class Trainer:
                 params = kernels.Params(recipe.window, recipe.negative, self.alpha)
                 pairs, loss = train(tokens, syn0, syn1neg, updates, self.keep, self.noise, params, state, scratch)
                 self._trained[n] += int(np.count_nonzero(tokens >= 0))
-                self._note_loss(pairs, loss)
+                if loss:  # a slice too short to be measured says nothing
+                    self._sums[n, epoch] += pairs, loss
+                    self._note_loss(loss / pairs)
                 if self.forget is not None and start % FORGET == 0:
                     self.forget()
                 yield
@@ -169,10 +179,8 @@ class Trainer:
         size, threads = len(self.tokens), self.recipe.threads
         return self.tokens[size * n // threads : size * (n + 1) // threads]
 
-    def _note_loss(self, pairs: int, loss: float) -> None:
-        if pairs and loss:
-            mean = loss / pairs
-            self.loss = mean if self.loss is None else RECENT * self.loss + (1 - RECENT) * mean
+    def _note_loss(self, mean: float) -> None:
+        self.loss = mean if self.loss is None else RECENT * self.loss + (1 - RECENT) * mean
 
     def sample_pairs(self, n: int, rng: np.random.Generator) -> Pairs:
         """About `n` training pairs, drawn as training draws them; none where there is no text."""

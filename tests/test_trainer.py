@@ -188,6 +188,16 @@ def test_sampled_pairs_stand_within_a_window() -> None:
     assert pairs.noise.max() < 200
 
 
+def test_each_epoch_has_its_mean_loss() -> None:
+    trainer = make(a_text(), epochs=4, threads=2)
+    assert trainer.epoch_losses == []
+    train(trainer)
+    losses = trainer.epoch_losses
+    assert len(losses) == 4
+    assert losses[0] > losses[1] > losses[3] > 0
+    assert min(losses) * 0.5 < trainer.loss < losses[0]
+
+
 def test_sampled_windows_of_cbow_surround_their_word() -> None:
     trainer = make(np.arange(200, dtype=np.int32), window=3, negative=4, sg=0)
     pairs = trainer.sample_pairs(50, np.random.default_rng(1))
