@@ -56,6 +56,7 @@ class MemberTable:
     me: Member
     entries: dict[NodeId, _Entry] = field(default_factory=dict)
     newest_at: float = 0.0
+    full_until: float = float("-inf")
 
     def update_self(self, **changes: object) -> None:
         """Replace fields of the own record."""
@@ -76,23 +77,32 @@ class MemberTable:
                 self.newest_at = now
         elif member.beat > entry.member.beat and entry.member.state != State.LEFT:
             entry.member, entry.rose_at = member, now
+            if member.state == State.LEFT:
+                self.full_until = float("-inf")
 
     def _has_room(self, now: float) -> bool:
-        """Whether a newcomer fits; in a full table the dead make room, those who never trained first."""
+        """Whether a newcomer fits; in a full table the dead make room, those who never trained first.
+
+        Looking through the table for each of a flood of newcomers would hold the event loop up for seconds: when nobody
+        was dead, nobody is before the longest silent has had its time, and who is found dead goes with others.
+        """
         if len(self.entries) + 1 < MAX_MEMBERS:  # the own record travels with them
             return True
-        dead = [entry for entry in self.entries.values() if not _fresh(entry, now)]
-        if not dead:
+        if now < self.full_until:
             return False
-        first = min(dead, key=lambda entry: (entry.member.trained > 0, entry.rose_at))
-        del self.entries[first.member.node]
-        return True
+        dead = [entry for entry in self.entries.values() if not _fresh(entry, now)]
+        for entry in sorted(dead, key=lambda entry: (entry.member.trained > 0, entry.rose_at))[: 1 + len(dead) // 8]:
+            del self.entries[entry.member.node]
+        if not dead:
+            self.full_until = DEAD_AFTER + min(entry.rose_at for entry in self.entries.values())
+        return bool(dead)
 
     def left(self, node: NodeId) -> None:
         """Note that `node` said goodbye: it never comes back under this id."""
         entry = self.entries.get(node)
         if entry is not None:
             entry.member = replace(entry.member, state=State.LEFT, beat=entry.member.beat + 1)
+            self.full_until = float("-inf")
 
     def get(self, node: NodeId) -> Member | None:
         """The record of `node`, or None."""

@@ -128,6 +128,23 @@ def test_invented_members_cannot_fill_the_memory_nor_keep_others_out(table, monk
     assert alive(table, late) == {100, 60, 61, 62, 63}
 
 
+def test_a_flood_into_a_full_table_is_looked_through_once_until_somebody_can_be_dead(table, monkeypatch):
+    monkeypatch.setattr(members_module, "MAX_MEMBERS", 8)
+    looks = []
+    fresh = members_module._fresh
+    monkeypatch.setattr(members_module, "_fresh", lambda entry, now: looks.append(now) or fresh(entry, now))
+    for n in range(1, 500):
+        table.witness(member(n), 1)
+    assert len(looks) == 7
+    table.left(node(3))  # makes room at once
+    table.witness(member(600), 2)
+    assert table.get(node(600)) is not None
+    assert table.get(node(3)) is None
+    for n in range(601, 700):
+        table.witness(member(n), 2)
+    assert len(looks) == 3 * 7
+
+
 def test_the_dead_who_trained_are_the_last_to_be_forgotten(table, monkeypatch):
     monkeypatch.setattr(members_module, "MAX_MEMBERS", 3)
     table.witness(member(1, trained=5), 0)
