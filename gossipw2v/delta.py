@@ -16,8 +16,7 @@ Rows = NDArray[np.int32]
 Counts = NDArray[np.uint32]
 Floats = NDArray[np.float32]
 
-LEVELS = 127  # of 8 bits, without -128, so that the code is symmetric
-LARGEST_LEVEL = {8: LEVELS, 4: 7}
+LARGEST_LEVEL = {8: 127, 4: 7}  # by bits; without the least one, so that the code is symmetric
 
 
 class DeltaError(ValueError):

@@ -98,11 +98,9 @@ class Edges:
         out = self._forget_lost(now, reachable)
         if self.parent is None and self.vocabulary is not None:  # until then members still come, and make it balanced
             self._choose(now)
-        if self.parent is None:
+        if self.parent is None or self.parent.node in reachable:
             return out, None
-        if self.parent.node not in reachable:
-            return out, self.parent.node
-        return out, None
+        return out, self.parent.node
 
     def request(self, conn: int, now: float) -> list[Instruction]:
         """The parent is connected, but there is no link yet: ask to be adopted, then for a link; repeated in time."""

@@ -132,10 +132,10 @@ class MemberTable:
     def progress(self, now: float) -> tuple[int, int]:
         """(trained, to train) of the swarm: what the dead did counts, what they left undone does not."""
         trained, total = self.me.trained, max(self.me.total, self.me.trained)
-        for node, entry in self.entries.items():
+        for entry in self.entries.values():
             member = entry.member
             trained += member.trained
-            total += max(member.total, member.trained) if self.is_alive(node, now) else member.trained
+            total += max(member.total, member.trained) if _fresh(entry, now) else member.trained
         return trained, total
 
 

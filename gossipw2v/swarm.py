@@ -14,8 +14,7 @@ from functools import partial
 from random import Random
 from typing import Protocol
 
-import numpy as np
-
+from gossipw2v.census import COUNTS
 from gossipw2v.gossip import Gossip, Rules
 from gossipw2v.instructions import (
     Close,
@@ -38,8 +37,6 @@ from gossipw2v.similarity import largest_difference
 from gossipw2v.virtual import Clock, Line, Wires
 from gossipw2v.wire import HEADER, decode, encode
 
-COUNTS = "counts/"
-
 
 class Worker(Protocol):
     """What a node trains: `trained` of `total` tokens so far, into `model`."""
@@ -60,7 +57,7 @@ class Worker(Protocol):
 
 @dataclass(slots=True)
 class Node:
-    """A core, and what it trains. `refused`: why things were turned away; `seen`: messages handled, by kind."""
+    """A core, and what it trains. `refused`: why things were turned away."""
 
     name: str
     core: Gossip
@@ -69,7 +66,6 @@ class Node:
     alive: bool = True
     began: bool = False
     refused: list[str] = field(default_factory=list)
-    seen: Counter[str] = field(default_factory=Counter)
     dials: int = 0
 
     @property
@@ -270,9 +266,7 @@ class Swarm:
         if not node.alive:
             return
         node.core.flow(conn, received=len(frame))
-        message = decode(frame[HEADER.size :])
-        node.seen[type(message).__name__] += 1
-        self.perform(node, node.core.received(conn, message, self.now))
+        self.perform(node, node.core.received(conn, decode(frame[HEADER.size :]), self.now))
 
     # -- looking --------------------------------------------------------------------------------------------
 
@@ -288,8 +282,3 @@ class Swarm:
         """Largest difference of any value between two living nodes, relative to its row's norm."""
         first, *others = (node.model.weights for node in self.living())
         return max((largest_difference(first, other) for other in others), default=0.0)
-
-    def disagreement(self) -> float:
-        """Largest difference of any value between two living nodes."""
-        stack = np.stack([node.model.weights for node in self.living()])
-        return float((stack.max(axis=0) - stack.min(axis=0)).max())

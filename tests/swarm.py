@@ -64,3 +64,8 @@ class Swarm(swarm.Swarm):
         if self.lose and conns and self.rng.random() < self.lose:
             self.cut(self.rng.choice(conns))
         super()._tick(node)
+
+    def disagreement(self) -> float:
+        """Largest difference of any value between two living nodes."""
+        stack = np.stack([node.model.weights for node in self.living()])
+        return float((stack.max(axis=0) - stack.min(axis=0)).max())
