@@ -4,16 +4,15 @@ Flags, TOML keys, environment variables and `configs/lan.toml` are all derived f
 `Config`; `settings` reads them. Nothing here imports a heavy library: `--help` and a mistake answer at once.
 """
 
-import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-PORT = 7411
+from gossipw2v.address import PORT, Address
+
 HTTP_PORT = 7412
-HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
 JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # also a folder, and in discovery records
 
 
@@ -24,42 +23,6 @@ class ConfigError(ValueError):
         self.problems = tuple(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__("\n  - ".join([f"{count} in the configuration:", *problems]))
-
-
-class Address(NamedTuple):
-    """Where a socket listens or connects: a name, an IPv4 or an IPv6 address without brackets, and a port."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Address":
-        """Read `HOST:PORT` or `[IPV6]:PORT`; port 0 stands for a free one. ValueError says what is wrong."""
-        host, _, port = text.rpartition(":")
-        if not host:
-            raise ValueError(f"{text[:80]!r} is not HOST:PORT, as in 10.0.0.7:{PORT} or [::1]:{PORT}")
-        if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
-            raise ValueError(f"{text[:80]!r} does not end in a port, 0 to 65535")
-        return cls(_host(host), int(port))
-
-    def format(self) -> str:
-        """`HOST:PORT`, with brackets around an IPv6 address; `parse` reads it back."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    def __str__(self) -> str:
-        return self.format()
-
-
-def _host(text: str) -> str:
-    if text.startswith("[") and text.endswith("]"):
-        return str(ipaddress.IPv6Address(text[1:-1]))
-    if ":" in text:
-        raise ValueError(f"{text[:80]!r}: an IPv6 address needs brackets, as in [::1]:{PORT}")
-    if re.fullmatch(r"[0-9.]+", text):
-        return str(ipaddress.IPv4Address(text))
-    if not HOST_NAME.fullmatch(text):
-        raise ValueError(f"{text[:80]!r} is not a host name or an address")
-    return text
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gossipw2v import kernels, rows, scanner
-from gossipw2v.config import Address, Config
+from gossipw2v.address import Address
+from gossipw2v.config import Config
 from gossipw2v.corpus import CorpusError
 from gossipw2v.discovery import Discovery, local_addresses
 from gossipw2v.durable import replace_file

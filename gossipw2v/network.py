@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from gossipw2v.config import Address
+from gossipw2v.address import Address
 from gossipw2v.gossip import Gossip
 from gossipw2v.instructions import Close, Dial, Instruction, Refused, Send
 from gossipw2v.logs import get_logger

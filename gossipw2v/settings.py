@@ -16,7 +16,8 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gossipw2v.config import Address, Between, Config, ConfigError, Job, OneOf
+from gossipw2v.address import Address
+from gossipw2v.config import Between, Config, ConfigError, Job, OneOf
 
 MAX_TOML_BYTES = 1 << 20  # a thousand times what can be set; stops at a device or a corpus given by mistake
 PREFIX = "GOSSIPW2V_"

@@ -18,7 +18,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from gossipw2v import page
-from gossipw2v.config import Address
+from gossipw2v.address import Address
 from gossipw2v.metrics import Metrics
 
 CLOSE_SECONDS = 2.0

@@ -1,0 +1,46 @@
+"""Where a socket listens or connects, as people write it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import NamedTuple
+
+PORT = 7411
+HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
+
+
+class Address(NamedTuple):
+    """Where a socket listens or connects: a name, an IPv4 or an IPv6 address without brackets, and a port."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read `HOST:PORT` or `[IPV6]:PORT`; port 0 stands for a free one. ValueError says what is wrong."""
+        host, _, port = text.rpartition(":")
+        if not host:
+            raise ValueError(f"{text[:80]!r} is not HOST:PORT, as in 10.0.0.7:{PORT} or [::1]:{PORT}")
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+            raise ValueError(f"{text[:80]!r} does not end in a port, 0 to 65535")
+        return cls(_host(host), int(port))
+
+    def format(self) -> str:
+        """`HOST:PORT`, with brackets around an IPv6 address; `parse` reads it back."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def __str__(self) -> str:
+        return self.format()
+
+
+def _host(text: str) -> str:
+    if text.startswith("[") and text.endswith("]"):
+        return str(ipaddress.IPv6Address(text[1:-1]))
+    if ":" in text:
+        raise ValueError(f"{text[:80]!r}: an IPv6 address needs brackets, as in [::1]:{PORT}")
+    if re.fullmatch(r"[0-9.]+", text):
+        return str(ipaddress.IPv4Address(text))
+    if not HOST_NAME.fullmatch(text):
+        raise ValueError(f"{text[:80]!r} is not a host name or an address")
+    return text
