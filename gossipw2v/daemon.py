@@ -14,7 +14,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from gossipw2v import kernels, rows, scanner
+from gossipw2v import kernels, model, scanner
 from gossipw2v.address import Address
 from gossipw2v.config import Config
 from gossipw2v.corpus import CorpusError
@@ -83,7 +83,7 @@ class Daemon:
             log.info("compiling the kernels, once for this machine; some seconds")
             notify("STATUS=compiling", "EXTEND_TIMEOUT_USEC=120000000")
         await asyncio.to_thread(kernels.warm_up, job.vector_size, job.sg)
-        await asyncio.to_thread(rows.warm_up, job.vector_size)
+        await asyncio.to_thread(model.warm_up, job.vector_size)
         await asyncio.to_thread(scanner.warm_up)
 
     # -- start ----------------------------------------------------------------------------------------------

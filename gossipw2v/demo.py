@@ -36,7 +36,7 @@ MEETING_SECONDS = 60.0  # for all nodes to find each other once they have counte
 LOG_LINES = 15
 BLOCK_BYTES = 1 << 20
 PATIENCE = 0.05  # of a part, to wait for a line end to cut at
-COMPILE = "from gossipw2v import kernels, rows, scanner; kernels.warm_up(8); rows.warm_up(8); scanner.warm_up()"
+COMPILE = "from gossipw2v import kernels, model, scanner; kernels.warm_up(8); model.warm_up(8); scanner.warm_up()"
 
 
 class DemoError(Exception):

@@ -19,9 +19,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from gossipw2v import pending
 from gossipw2v import rows as rowwise
 from gossipw2v.delta import Batch, RowDelta, check
 from gossipw2v.merge import COLLECTIVE, KINSHIP, Spectrum, flat, hessian, loosen, spectrum
+from gossipw2v.pending import Ledger, Waiting, both, picked, waiting
 
 TOLERANCE = 1e-4  # of a row's norm: residuals below it are not worth a frame when all training is over
 LARGEST = 64.0  # no honest value moves by more: rows have norms of 1 to 10
@@ -120,11 +122,11 @@ class Model:
     def collect(self, link: bytes, flush: bool) -> Batch:
         """The child's half of a push: the most pending rows, quantised. KeyError if the link is gone."""
         state = self.links[link]
-        rows, pending, unsent = self._pending(state, flush)
-        counts = self._unseen(state, rows)
-        coded = self._room(rows, flush)
-        self.broken += rowwise.collect_rows(self.weights, state.reference, rows, coded)
-        return self._batch(state, RowDelta(rows, counts, *coded), rows, pending, unsent)
+        own = self._waiting(state, flush)
+        counts = self._unseen(state, own.rows)
+        coded = self._room(own.rows, flush)
+        self.broken += rowwise.collect_rows(self.weights, state.reference, own.rows, coded)
+        return self._batch(state, RowDelta(own.rows, counts, *coded), own)
 
     def merge(self, link: bytes, delta: RowDelta, flush: bool, overlap: bool) -> Batch:
         """The parent's half: merge a child's rows with the pending ones here, and answer with the result.
@@ -133,9 +135,8 @@ class Model:
         """
         check(delta, len(self.weights), self.vector_size, LARGEST)
         state = self.links[link]
-        own, pending, unsent = self._pending(state, flush)
-        rows = self._either(delta.rows, own)
-        at, theirs = _spread(delta, rows)
+        own = self._waiting(state, flush)
+        rows, at, theirs = _spread(delta, own.rows)
         ours = self._unseen(state, rows)
         apart = state.settled[rows] & (not overlap)
         coded = self._room(rows, flush)
@@ -143,7 +144,7 @@ class Model:
         arguments = (at, np.stack((theirs, ours)), apart, self._curves(), coded)
         self.broken += rowwise.merge_rows(self.weights, state.reference, rows, pushed, *arguments)
         self._credit(state, rows, theirs, ours)
-        return self._batch(state, RowDelta(rows, ours, *coded), own, pending, unsent)
+        return self._batch(state, RowDelta(rows, ours, *coded), own)
 
     def settle(self, link: bytes, sent: RowDelta, answer: RowDelta) -> None:
         """The child's end of an exchange: take the parent's merged rows for what was sent.
@@ -154,8 +155,7 @@ class Model:
         """
         check(answer, len(self.weights), self.vector_size, 2 * LARGEST)
         state = self.links[link]
-        rows = answer.rows.copy()  # from the wire it is read-only, for which the loops would be compiled once more
-        at, ours = _spread(sent, rows)
+        rows, at, ours = _spread(sent, answer.rows)
         unseen = self._unseen(state, rows)
         since = unseen - np.minimum(unseen, ours)
         apart = state.settled[rows]
@@ -177,16 +177,10 @@ class Model:
         state.settled[rows] = True
         self.merges += len(rows) > 0
 
-    def _batch(self, state: _Link, delta: RowDelta, chosen: Ids, pending: int, unsent: int) -> Batch:
+    def _batch(self, state: _Link, delta: RowDelta, own: Waiting) -> Batch:
         state.exchange += 1
         state.sent_at[delta.rows] = state.exchange
-        return Batch(delta, pending - len(chosen), max(0, unsent - len(chosen)))
-
-    def _either(self, one: Ids, other: Ids) -> Ids:
-        """The rows in either, ascending."""
-        marked = np.zeros(len(self.weights), np.bool_)
-        marked[one] = marked[other] = True
-        return np.flatnonzero(marked).astype(np.int32)
+        return Batch(delta, own.pending - len(own.rows), max(0, own.unsent - len(own.rows)))
 
     def _room(self, rows: Ids, flush: bool) -> rowwise.Coded:
         """While training goes on, what rounding drops goes with a later exchange; at the end the last bits count."""
@@ -194,33 +188,19 @@ class Model:
 
     def _curves(self) -> tuple[rowwise.Curve, rowwise.Curve]:
         one, other = (
-            rowwise.Curve(curve.directions, (np.append(curve.curvatures, curve.rest) * self.alpha).astype(np.float32))
+            rowwise.curve(curve.directions, curve.curvatures * self.alpha, curve.rest * self.alpha)
             for curve in self.spectra
         )
         return one, other
 
-    def _pending(self, state: _Link, flush: bool) -> tuple[Ids, int, int]:
-        """At most a budget of pending rows, ascending; how many are pending, and how many were never exchanged."""
-        behind = self.updates - state.seen
-        rows = np.flatnonzero((behind > 0) | self._residuals(state) if flush else behind > 0)
-        never = state.sent_at[rows] == 0
+    def _waiting(self, state: _Link, flush: bool) -> Waiting:
+        """At most a budget of pending rows; `unsent` counts only while the link catches up."""
         budget = max(self.budget, self.last_budget) if flush else self.budget
-        chosen = rows
-        if (surplus := len(rows) - budget) > 0:
-            urgency = self._urgency(state, behind[rows], rows, never)
-            chosen = rows[np.argpartition(urgency, surplus)[surplus:]]
-        unsent = int(never.sum()) if state.catch_up else 0
-        state.catch_up = unsent > 0
-        return np.sort(chosen).astype(np.int32), len(rows), unsent
-
-    def _urgency(
-        self, state: _Link, behind: NDArray[np.int64], rows: NDArray[np.int64], never: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
-        """The more updates and the longer ago, the sooner: a rare row's turn comes, however busy the others are."""
-        urgency: NDArray[np.float64] = np.maximum(behind, 1) * (state.exchange - state.sent_at[rows]).astype(np.float64)
-        if state.catch_up:
-            urgency[never] += float(np.iinfo(np.int64).max)
-        return urgency
+        unequal = self._residuals(state) if flush else np.zeros(len(self.weights), np.bool_)
+        ledger = Ledger(self.updates, state.seen, state.sent_at)
+        found = waiting(ledger, unequal, state.exchange, budget, state.catch_up)
+        state.catch_up = state.catch_up and found.unsent > 0
+        return found if state.catch_up else found._replace(unsent=0)
 
     def _residuals(self, state: _Link) -> NDArray[np.bool_]:
         """The rows that differ from the reference by more than is worth a frame; looked for after changes."""
@@ -263,10 +243,16 @@ class Model:
         return means.astype(np.float32)
 
 
-def _spread(delta: RowDelta, rows: Ids) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
-    """Where each of the wider set of `rows` stands in `delta` (-1: nowhere), and its count there."""
-    places = np.searchsorted(rows, delta.rows)
-    at = np.full(len(rows), -1, np.int32)
-    counts = np.zeros(len(rows), np.uint32)
-    at[places], counts[places] = np.arange(len(delta), dtype=np.int32), delta.counts
-    return at, counts
+def _spread(delta: RowDelta, others: Ids) -> tuple[Ids, Ids, NDArray[np.uint32]]:
+    """The rows of `delta` and `others`, ascending; where each stands in `delta` (-1: nowhere), and its count there.
+
+    What comes from the wire is read-only, for which the loops would be compiled once more: hence the copies.
+    """
+    rows, at = both(delta.rows.copy(), others.copy())
+    return rows, at, picked(delta.counts.copy(), at)
+
+
+def warm_up(vector_size: int) -> None:
+    """Compile, or load from the cache, all that merging needs."""
+    rowwise.warm_up(vector_size)
+    pending.warm_up()

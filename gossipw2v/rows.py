@@ -1,4 +1,4 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, call-arg, unreachable"
 """Compiled loops over scattered rows: the path of a delta, a row at a time and without the GIL.
 
 A row is read, merged, rounded and written back while it is in the cache, so the moment in which a trainer thread can
@@ -16,6 +16,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gossipw2v.tiles import add_four, add_row, fetch_row, four_dots
+
 _exact = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False)
 # sums may be reordered and contracted, but a NaN is still a NaN
 _fast = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"reassoc", "contract"})
@@ -23,13 +25,15 @@ _finite = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, f
 
 LEVELS = np.float32(127)  # of 8 bits a value, without -128, so that the code is symmetric
 FEW_LEVELS = np.float32(7)  # of 4 bits
-_FOUR = np.int8(4)
-_NIBBLE = np.int8(15)
+_FOUR, _EIGHT, _NIBBLE = np.int32(4), np.int32(8), np.int32(15)
+_ZERO, _SIXTEEN = np.float32(0.0), np.float32(16.0)
+_ABSOLUTE = np.int32(0x7FFFFFFF)  # all bits of a float but its sign
 TINY = np.float32(np.finfo(np.float32).tiny)
+AHEAD = 3  # rows between asking for one and working on it
 
 
 class Curve(NamedTuple):
-    """Curvature times step size: `steps` float32[k + 1] along `directions` float32[k, D], and beside."""
+    """Curvature times step size: `steps` float32[k + 1] along `directions` float32[k, D], and beside; 4 divides k."""
 
     directions: NDArray[np.float32]
     steps: NDArray[np.float32]
@@ -78,22 +82,25 @@ def _dot(a, b):
 
 
 @_fast
-def sequential_row(a, b, count_a, count_b, curve, out):
-    """The sequential merge of changes `a` and `b` float32[D] with their update counts, into `out`."""
+def sequential_row(a, b, count_a, count_b, curve, room, out):
+    """The sequential merge of changes `a` and `b` float32[D] with their update counts, into `out`.
+
+    `room`: float32[2, k + 1] to work in, for the k directions of `curve`.
+    """
     for d in range(len(out)):
         out[d] = a[d] + b[d]
     if count_a == 0 or count_b == 0:
         return
-    kept = np.empty(len(curve.steps), np.float32)
+    kept, along, k = room[0], room[1], len(curve.directions)
     shares(curve.steps, count_a, count_b, kept)
-    rest = kept[-1]
-    for k in range(len(curve.directions)):
-        kept[k] = (kept[k] - rest) * _dot(out, curve.directions[k])
+    for j in range(0, k, 4):
+        four_dots(out, curve.directions, j, along, j)
+    for j in range(k):
+        along[j] *= kept[j] - kept[k]
     for d in range(len(out)):
-        out[d] *= rest
-    for k in range(len(curve.directions)):
-        for d in range(len(out)):
-            out[d] += kept[k] * curve.directions[k, d]
+        out[d] *= kept[k]
+    for j in range(0, k, 4):
+        add_four(along, j, curve.directions, j, out)
 
 
 @_fast
@@ -107,9 +114,9 @@ def adasum_row(a, b, out):
 
 
 @_exact
-def _merge_row(a, b, count_a, count_b, apart, curve, out):
+def _merge_row(a, b, count_a, count_b, apart, curve, room, out):
     if apart:
-        sequential_row(a, b, count_a, count_b, curve, out)
+        sequential_row(a, b, count_a, count_b, curve, room, out)
     else:
         adasum_row(a, b, out)
 
@@ -148,18 +155,26 @@ def _unpack(coded, i, out):
         for d in range(size):
             out[d] = np.float32(values[d]) * scale
         return
-    for d in range(width):
-        out[d] = np.float32(np.int8(values[d] << _FOUR) >> _FOUR) * scale
-    for d in range(size - width):
-        out[width + d] = np.float32(values[d] >> _FOUR) * scale
+    low, high = out[:width], out[width:]
+    for d in range(len(low)):
+        low[d] = np.float32(((np.int32(values[d]) + _EIGHT) & _NIBBLE) - _EIGHT) * scale
+    for d in range(len(high)):
+        high[d] = np.float32(np.int32(values[d]) >> _FOUR) * scale
 
 
-@_finite
+@_exact
+def _largest(row):
+    """The largest absolute value of a float32 row without NaN: as integers, floats without a sign are in order too."""
+    bits, largest = row.view(np.int32), np.int32(0)
+    for d in range(len(bits)):
+        largest = max(largest, bits[d] & _ABSOLUTE)
+    return np.int32(largest).view(np.float32)
+
+
+@_exact
 def _pack(row, coded, i):
     """Round a float32 row to row `i` of `coded`, half to even."""
-    largest = np.float32(0.0)
-    for d in range(len(row)):
-        largest = max(largest, abs(row[d]))
+    largest = _largest(row)
     values, size, width = coded.values[i], len(row), coded.values.shape[1]
     scale = largest / (LEVELS if width == size else FEW_LEVELS)
     coded.scales[i] = scale
@@ -168,18 +183,12 @@ def _pack(row, coded, i):
         for d in range(size):
             values[d] = np.int8(np.rint(row[d] * steps))
         return
-    for d in range(width):
-        values[d] = np.int8(np.rint(row[d] * steps)) & _NIBBLE
-    for d in range(size - width):
-        values[d] |= np.int8(np.rint(row[width + d] * steps)) << _FOUR
-
-
-@_exact
-def _advance(reference, coded, i, step):
-    """Add row `i` of `coded` to a reference row: the same bits at both ends of a link. `step`: room for a row."""
-    _unpack(coded, i, step)
-    for d in range(len(reference)):
-        reference[d] = reference[d] + step[d]
+    low, high = row[:width], row[width:]
+    for d in range(len(high)):
+        one, other = np.rint(low[d] * steps), np.rint(high[d] * steps)
+        values[d] = np.int8(other * _SIXTEEN + (one if one >= _ZERO else one + _SIXTEEN))
+    for d in range(len(high), width):
+        values[d] = np.int8(np.int32(np.rint(low[d] * steps)) & _NIBBLE)
 
 
 @_fast
@@ -187,6 +196,20 @@ def _move(weight, target, held):
     """`weight += target - held`, leaving what a trainer thread adds meanwhile in place."""
     for d in range(len(weight)):
         weight[d] += target[d] - held[d]
+
+
+@_exact
+def _fetch(weights, reference, rows, i):
+    """Rows lie anywhere in memory: ask for those that come after the next one."""
+    if i + AHEAD < len(rows):
+        r = np.int64(rows[i + AHEAD])
+        fetch_row(weights, r)
+        fetch_row(reference, r)
+
+
+@_exact
+def _room(curves):
+    return np.empty((2, max(len(curves[0].steps), len(curves[1].steps))), np.float32)
 
 
 # --- batches -------------------------------------------------------------------------------------------------------
@@ -198,6 +221,7 @@ def collect_rows(weights, reference, rows, out):
     broken = 0
     change = np.empty(weights.shape[1], np.float32)
     for i in range(len(rows)):
+        _fetch(weights, reference, rows, i)
         broken += not _change(weights[rows[i]], reference[rows[i]], change)
         _pack(change, out, i)
     return broken
@@ -214,7 +238,9 @@ def merge_rows(weights, reference, rows, pushed, at, counts, apart, curves, out)
     broken = 0
     size = weights.shape[1]
     theirs, ours, merged = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
+    room = _room(curves)
     for i in range(len(rows)):
+        _fetch(weights, reference, rows, i)
         r = rows[i]
         curve = curves[0] if r < len(weights) // 2 else curves[1]
         _unpack(pushed, at[i], theirs)
@@ -222,10 +248,11 @@ def merge_rows(weights, reference, rows, pushed, at, counts, apart, curves, out)
         if not apart[i] and at[i] >= 0 and _alike(theirs, ours, pushed.scales[at[i]]):
             merged[:] = ours
         else:
-            _merge_row(theirs, ours, counts[0, i], counts[1, i], apart[i], curve, merged)
+            _merge_row(theirs, ours, counts[0, i], counts[1, i], apart[i], curve, room, merged)
         _move(weights[r], merged, ours)
         _pack(merged, out, i)
-        _advance(reference[r], out, i, theirs)
+        _unpack(out, i, theirs)
+        add_row(theirs, 0, reference[r], 0)
     return broken
 
 
@@ -241,21 +268,23 @@ def settle_rows(weights, reference, rows, sent, at, answer, counts, apart, curve
     size = weights.shape[1]
     ours, since = np.empty(size, np.float32), np.empty(size, np.float32)
     theirs, merged = np.empty(size, np.float32), np.empty(size, np.float32)
+    room = _room(curves)
     for i in range(len(rows)):
+        _fetch(weights, reference, rows, i)
         r = rows[i]
         curve = curves[0] if r < len(weights) // 2 else curves[1]
         _unpack(sent, at[i], ours)
         broken += not _change(weights[r], reference[r], since)
         _unpack(answer, i, theirs)
+        add_row(theirs, 0, reference[r], 0)
         for d in range(size):
             since[d] -= ours[d]
             theirs[d] -= ours[d]
         if not apart[i] and counts[0, i] == 0:
             merged[:] = theirs  # all that was left here is what rounding dropped of a history the other end has too
         else:
-            _merge_row(since, theirs, counts[0, i], counts[1, i], apart[i] or counts[0, i] == 0, curve, merged)
+            _merge_row(since, theirs, counts[0, i], counts[1, i], apart[i] or counts[0, i] == 0, curve, room, merged)
         _move(weights[r], merged, since)
-        _advance(reference[r], answer, i, ours)
     return broken
 
 
@@ -284,13 +313,20 @@ def warm_up(vector_size: int) -> None:
     rows, at = np.array([1], np.int32), np.zeros(1, np.int32)
     coded = room(1, vector_size, bits=8)
     received = frozen(coded)
-    curves = (Curve(np.zeros((1, vector_size), np.float32), np.zeros(2, np.float32)),) * 2
+    curves = (curve(np.zeros((1, vector_size), np.float32), np.zeros(1), 0.0),) * 2
     counts, apart = np.ones((2, 1), np.uint32), np.ones(1, np.bool_)
     collect_rows(weights, reference, rows, coded)
     merge_rows(weights, reference, rows, received, at, counts, apart, curves, coded)
     settle_rows(weights, reference, rows, received, at, received, counts, apart, curves)
     add_counts(np.zeros(2, np.int64), rows, counts[0])
     unequal_rows(weights, reference, np.float32(0.0), np.zeros(2, np.bool_))
+
+
+def curve(directions: NDArray[np.float32], steps: NDArray[np.float64], rest: float) -> Curve:
+    """The curve of `steps` float64[k] along `directions` float32[k, D] and `rest` beside, for any k."""
+    missing = -len(directions) % 4
+    filled = np.concatenate([directions, np.zeros((missing, directions.shape[1]), np.float32)])
+    return Curve(filled.astype(np.float32), np.concatenate([steps, np.zeros(missing), [rest]]).astype(np.float32))
 
 
 def width_of(vector_size: int, bits: int) -> int:

@@ -35,14 +35,17 @@ def aligned(rows: int, width: int) -> NDArray[np.float32]:
     return memory[start : start + rows * stride].reshape(rows, stride)[:, :width]
 
 
-def _dots(builder, xs, ys, width, *, whole: bool):
-    """Dot products of every row of `xs` with every row of `ys`, as vectors still to be summed; x-major."""
+def _dots(builder, xs, ys, width, *, whole: bool, align: int = 64):
+    """Dot products of every row of `xs` with every row of `ys`, as vectors still to be summed; x-major.
+
+    `align`: what the addresses of `xs` are multiples of.
+    """
     totals = [cgutils.alloca_once_value(builder, same(0.0)) for _ in range(len(xs) * len(ys))]
     for total in totals:
         builder.store(same(0.0), total)
 
     def body(span):
-        vectors = [span.load(x, 64) for x in xs]
+        vectors = [span.load(x, align) for x in xs]
         for j, y in enumerate(ys):
             other = span.load(y, 64 if whole else 4)
             for i, vector in enumerate(vectors):
@@ -144,6 +147,36 @@ def one_move(_context, x, step, i, y, j, gains, at):
         _move(b, [x.row(i)], [step.row(i)], [y.row(j)], _gains(b, gains, at, 1), y.width, whole=False)
 
     return types.void(x, step, i, y, j, gains, at), lower(emit)
+
+
+@intrinsic
+def four_dots(_context, x, y, j, out, at):
+    """out[at + q] = x . y[j + q] for q < 4 and one row x."""
+
+    def emit(b, x, y, j, out, at):
+        totals = sums(b, _dots(b, [x.row(integer(0))], [y.row(j, q) for q in range(4)], y.width, whole=False, align=4))
+        for q in range(4):
+            b.store(b.extract_element(totals, ir.Constant(I32, q * LANES // 4)), out.row(at, q))
+
+    return types.void(x, y, j, out, at), lower(emit)
+
+
+@intrinsic
+def add_four(_context, gains, at, y, j, x):
+    """x += gains[at + q] * y[j + q] for q < 4 and one row x."""
+
+    def emit(b, gains, at, y, j, x):
+        row, rows, factors = x.row(integer(0)), [y.row(j, q) for q in range(4)], _gains(b, gains, at, 4)
+
+        def body(span):
+            total = span.load(row)
+            for factor, other in zip(factors, rows, strict=True):
+                total = fma(b, factor, span.load(other), total)
+            span.store(total, row)
+
+        each_span(b, y.width, body, whole=False)
+
+    return types.void(gains, at, y, j, x), lower(emit)
 
 
 @intrinsic

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v import client, kernels, rows, scanner
+from gossipw2v import client, kernels, model, scanner
 from gossipw2v.export import load_snapshot
 from gossipw2v.settings import PREFIX
 from gossipw2v.similarity import largest_difference
@@ -192,7 +192,7 @@ def _environ() -> dict[str, str]:
 def compile_once() -> None:
     """Fill the cache of compiled kernels, lest each of three daemons does so at once."""
     kernels.warm_up(8)
-    rows.warm_up(8)
+    model.warm_up(8)
     scanner.warm_up()
 
 

@@ -11,7 +11,7 @@ from naive_merge import slow_adasum, slow_sequential
 from numpy.testing import assert_allclose
 
 from gossipw2v.merge import COLLECTIVE, flat, hessian, loosen, spectrum
-from gossipw2v.rows import Curve, adasum_row, sequential_row
+from gossipw2v.rows import adasum_row, curve, sequential_row
 
 D = 6
 rngs = st.integers(0, 2**32 - 1).map(np.random.default_rng)
@@ -27,10 +27,10 @@ class Side(NamedTuple):
 
 def sequential(a: Side, b: Side, curvature, alpha: float) -> np.ndarray:
     out = np.empty_like(a.change)
-    steps = np.append(curvature.curvatures, curvature.rest) * alpha
-    curve = Curve(curvature.directions, steps.astype(np.float32))
+    bent = curve(curvature.directions, curvature.curvatures * alpha, curvature.rest * alpha)
+    room = np.empty((2, len(bent.steps)), np.float32)
     for i in range(len(out)):
-        sequential_row(a.change[i], b.change[i], a.counts[i], b.counts[i], curve, out[i])
+        sequential_row(a.change[i], b.change[i], a.counts[i], b.counts[i], bent, room, out[i])
     return out
 
 

@@ -13,6 +13,7 @@ import pytest
 from messages import LINK
 from numba import njit
 
+from gossipw2v import model
 from gossipw2v import rows as rowwise
 from gossipw2v.model import Model
 
@@ -64,7 +65,7 @@ def race(threads: int) -> tuple[float, float]:
     child, parent = pair()
     picks = [picked(PICKS, seed) for seed in range(threads + 1)]
     tread(child.weights, child.updates, picks[0][:0], 1, STEP)
-    rowwise.warm_up(SIZE)
+    model.warm_up(SIZE)
     trainers = [Thread(target=tread, args=(child.weights, child.updates, each, TIMES, STEP)) for each in picks[1:]]
     for trainer in trainers:
         trainer.start()
@@ -111,12 +112,12 @@ def test_training_between_the_steps_of_exchanges_loses_nothing_at_all():
     rng = np.random.default_rng(1)
     made, counts = np.zeros((ROWS, SIZE)), np.zeros(ROWS, np.int64)
 
-    def train(model: Model, rows: np.ndarray) -> None:
+    def train(replica: Model, rows: np.ndarray) -> None:
         """Up to 127 steps for each value, and always 127 for the first, which makes a step the scale."""
         steps = rng.integers(-127, 128, (len(rows), SIZE))
         steps[:, 0] = 127
-        model.weights[rows] += steps.astype(np.float32) * STEP
-        model.updates[rows] += 1
+        replica.weights[rows] += steps.astype(np.float32) * STEP
+        replica.updates[rows] += 1
         made[rows] += steps
         counts[rows] += 1
 

@@ -33,8 +33,7 @@ def curvature(rng) -> Spectrum:
 
 
 def curve(of: Spectrum) -> rowwise.Curve:
-    steps = np.append(of.curvatures, of.rest) * ALPHA
-    return rowwise.Curve(of.directions, steps.astype(np.float32))
+    return rowwise.curve(of.directions, of.curvatures * ALPHA, of.rest * ALPHA)
 
 
 def coded(rng, n) -> rowwise.Coded:
@@ -75,7 +74,7 @@ def test_the_row_merges_are_their_slow_twins(rng, n, m, straight):
     a, b = matrix(rng, 2)
     of = flat(D) if straight else curvature(rng)
     out = np.empty(D, np.float32)
-    rowwise.sequential_row(a, b, np.uint32(n), np.uint32(m), curve(of), out)
+    rowwise.sequential_row(a, b, np.uint32(n), np.uint32(m), curve(of), np.empty((2, 9), np.float32), out)
     assert_allclose(out, slow_sequential(a, n, b, m, of, ALPHA), rtol=2e-3, atol=1e-3)
     rowwise.adasum_row(a, b, out)
     assert_allclose(out, slow_adasum(a, b), rtol=1e-4, atol=1e-4)
@@ -225,15 +224,16 @@ def test_frozen_arrays_cannot_be_written_and_share_memory():
 
 EXCHANGE = """
 import numpy as np
-from gossipw2v import rows
+from gossipw2v import model, pending, rows
 from gossipw2v.cli import prepare_machine
 from gossipw2v.model import Model
 from gossipw2v.messages import Answer, Push
 from gossipw2v.wire import HEADER, decode, encode
 
 prepare_machine()
-rows.warm_up(5)
-forms = [rows.collect_rows, rows.merge_rows, rows.settle_rows, rows.add_counts, rows.unequal_rows]
+model.warm_up(5)
+modules = [vars(pending), vars(rows)]
+forms = [each for module in modules for each in module.values() if hasattr(each, "signatures")]
 before = [len(form.signatures) for form in forms]
 child, parent = (Model(lambda: np.ones((12, 5), np.float32), budget=5) for _ in range(2))
 for each in (child, parent):
