@@ -21,7 +21,7 @@ from gossipw2v.instructions import (
 )
 from gossipw2v.link import Downlink, Origins, Phase, Provenance, Uplink
 from gossipw2v.members import DEAD_AFTER, MemberTable, NodeId, parents
-from gossipw2v.messages import Adopt, Adopted, Leave, LinkOpen, LinkOpened, ProtocolError
+from gossipw2v.messages import MAX_ROWS, Adopt, Adopted, Leave, LinkOpen, LinkOpened, ProtocolError
 
 GRACE = 5.0  # s that a link outlives its connection
 ASK_AGAIN = 3.0  # s until an unanswered Adopt or LinkOpen is repeated
@@ -47,6 +47,7 @@ class Edges:
     """This node's edges: up to one parent, down to its children. `seats`: children it takes without insistence.
 
     `full`: who has refused a seat since this node looks for one. `max_bandwidth`: of the link to the parent.
+    `rows`: that this node has time for in an exchange.
     """
 
     members: MemberTable
@@ -54,6 +55,7 @@ class Edges:
     seats: int
     interval: float
     max_bandwidth: float = 0.0
+    rows: int = MAX_ROWS
     provenance: Provenance = field(default_factory=Provenance)
     parent: Parent | None = None
     uplink: Uplink | None = None

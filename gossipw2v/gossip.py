@@ -38,7 +38,7 @@ from gossipw2v.tree import Tree
 BEAT = 1.0  # s between two frames of State on every connection
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What the core is told about its node and its job."""
 
@@ -170,9 +170,9 @@ class Gossip:
         self.members.update_self(trained=tokens)
         self.tree.provenance.learn({self.node: tokens})
 
-    def pace(self, interval: float) -> None:
-        """Pause `interval` seconds between two exchanges on the link to the parent."""
-        self.tree.interval = interval
+    def pace(self, interval: float, rows: int) -> None:
+        """Pause `interval` seconds between exchanges with the parent; this node has time for so many rows in each."""
+        self.tree.interval, self.tree.rows = interval, rows
 
     def done(self, done: bool) -> None:
         """The own shard has had its epochs (or has not, after all)."""

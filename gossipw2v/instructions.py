@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gossipw2v.delta import RowDelta
-from gossipw2v.messages import Message
+from gossipw2v.messages import MAX_ROWS, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +55,28 @@ class DropLink:
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """Take pending rows of `link`; report `collected`. `flush`: residuals of the quantiser count as pending."""
+    """Take pending rows of `link`; report `collected`. `flush`: residuals of the quantiser count as pending.
+
+    `room`: rows at most, unless this is a flush.
+    """
 
     link: bytes
     flush: bool
+    room: int = MAX_ROWS
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
     """Merge a child's `delta` with what is pending here; report `merged`.
 
-    `overlap`: both ends bring training of the same origin.
+    `overlap`: both ends bring training of the same origin; `room`: own rows at most, unless this is a flush.
     """
 
     link: bytes
     delta: RowDelta
     flush: bool
     overlap: bool
+    room: int = MAX_ROWS
 
 
 @dataclass(frozen=True, slots=True)

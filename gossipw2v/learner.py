@@ -16,6 +16,7 @@ from gossipw2v.machine import return_memory, usable_cores
 from gossipw2v.merger import Merger, Work
 from gossipw2v.messages import MAX_FRAME, MAX_PART, MAX_ROWS
 from gossipw2v.model import Model
+from gossipw2v.pace import Brake
 from gossipw2v.shards import Shard
 from gossipw2v.trainer import Recipe, Trainer
 from gossipw2v.vocab import Vocab, check_memory, explain_memory, memory_needed, word_hashes
@@ -31,6 +32,7 @@ class Learner:
     model: Model
     trainer: Trainer
     merger: Merger
+    brake: Brake
 
     def close(self) -> None:
         """Stop all threads; some milliseconds. The model stays readable."""
@@ -66,7 +68,7 @@ def make_learner(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
     trainer = Trainer(model, shard.tokens, vocab.counts, recipe, forget=shard.forget)
     shard.forget()
     return_memory()  # what making all this took; training touches the rest of the matrices
-    return Learner(vocab, model, trainer, Merger(model, trainer, report))
+    return Learner(vocab, model, trainer, Merger(model, trainer, report), Brake(model.budget))
 
 
 def most_rows(vector_size: int) -> int:

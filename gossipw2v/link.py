@@ -16,7 +16,8 @@ import numpy as np
 
 from gossipw2v.delta import Batch, RowDelta
 from gossipw2v.instructions import Collect, Merge, Settle
-from gossipw2v.messages import MAX_ORIGINS, Answer, ProtocolError, Push
+from gossipw2v.messages import MAX_ORIGINS, MAX_ROWS, Answer, ProtocolError, Push
+from gossipw2v.pace import Pace
 
 Origins = dict[bytes, int]
 
@@ -70,7 +71,10 @@ class Phase(Enum):
 
 @dataclass(slots=True)
 class Uplink:
-    """The child's end of a link to its parent. `max_bandwidth`: Mbit/s of its rows, each way; 0 is no limit."""
+    """The child's end of a link to its parent. `max_bandwidth`: Mbit/s of its rows, each way; 0 is no limit.
+
+    `room`: rows that the link has time for; `room_there`: that the parent does; `most`: in the exchange under way.
+    """
 
     peer: bytes
     link: bytes
@@ -87,13 +91,17 @@ class Uplink:
     flow: Flow = field(default_factory=Flow)
     pending: int = 0
     unsent_there: int | None = None
+    pace: Pace = field(default_factory=Pace)
+    room: int = MAX_ROWS
+    room_there: int = MAX_ROWS
+    most: int = MAX_ROWS
 
-    def begin(self, now: float, flush: bool) -> list[Collect]:
-        """Start an exchange if none is under way and it is time."""
+    def begin(self, now: float, flush: bool, most: int = MAX_ROWS) -> list[Collect]:
+        """Start an exchange of at most so many rows, if none is under way and it is time."""
         if self.phase is not Phase.IDLE or now < self.next_at:
             return []
-        self.phase, self.began_at, self.flush = Phase.COLLECTING, now, flush
-        return [Collect(self.link, flush)]
+        self.phase, self.began_at, self.flush, self.most = Phase.COLLECTING, now, flush, min(most, self.room)
+        return [Collect(self.link, flush, min(self.most, self.room_there))]
 
     def collected(self, got: Batch, provenance: Provenance, clean: bool) -> Push:
         """The push for what the model gave; `clean` holds only if residuals were looked for and nothing was found."""
@@ -101,7 +109,7 @@ class Uplink:
         self.pending = got.pending
         clean = clean and self.flush and not len(got.delta)
         news = provenance.news(self.known)
-        self.outbox = Push(self.link, self.batch + 1, clean, got.pending, got.unsent, news, got.delta)
+        self.outbox = Push(self.link, self.batch + 1, clean, got.pending, got.unsent, news, got.delta, self.most)
         return self.outbox
 
     def answered(self, answer: Answer) -> list[Settle]:
@@ -125,9 +133,11 @@ class Uplink:
         self.batch, self.final, self.unsent_there = answer.batch, answer.final, answer.unsent
         self.outbox = self.answer = None
         self.phase = Phase.IDLE
-        busy = now - self.began_at
+        busy, least = now - self.began_at, self._least(sent, answer)
         pause = self._pause(sent, answer, max(interval, busy))
-        self.next_at = max(now + pause, self.began_at + self._least(sent, answer))
+        self.next_at = max(now + pause, self.began_at + least)
+        self.pace.saw(len(sent.delta) + len(answer.delta), max(busy, least))
+        self.room, self.room_there = self.pace.room(interval), max(1, answer.room)
         self.flow.exchanges += 1
         self.flow.sent_rows += len(sent.delta)
         self.flow.received_rows += len(answer.delta)
@@ -147,7 +157,10 @@ class Uplink:
 
 @dataclass(slots=True)
 class Downlink:
-    """The parent's end of a link to one child. `lost_at`: when its connection went away, if it did."""
+    """The parent's end of a link to one child. `lost_at`: when its connection went away, if it did.
+
+    `most`: rows that this node has time for.
+    """
 
     peer: bytes
     link: bytes
@@ -159,6 +172,7 @@ class Downlink:
     clean: bool = False
     unsent_there: int | None = None
     lost_at: float | None = None
+    most: int = MAX_ROWS
     flow: Flow = field(default_factory=Flow)
     pending: int = 0
 
@@ -167,18 +181,18 @@ class Downlink:
         """Whether the child has been told that no row will change any more."""
         return self.kept is not None and self.kept.final
 
-    def pushed(self, push: Push, provenance: Provenance, flush: bool) -> list[Merge] | Answer:
-        """What to do with a push: merge it, or answer it again if it is a repeat."""
+    def pushed(self, push: Push, provenance: Provenance, flush: bool, most: int = MAX_ROWS) -> list[Merge] | Answer:
+        """What to do with a push: merge it with at most so many rows, or answer it again if it is a repeat."""
         if self.kept is not None and push.batch == self.batch:
             return self.kept
         if self.merging is not None and push.batch == self.merging.batch:
             return []
         if self.merging is not None or push.batch != self.batch + 1:
             raise ProtocolError("sequence", f"batch {push.batch} after {self.batch}")
-        self.merging, self.flush = push, flush
+        self.merging, self.flush, self.most = push, flush, most
         mine = provenance.news(self.known)
         overlap = any(n > self.known.get(o, 0) and o in mine for o, n in push.origins.items())
-        return [Merge(self.link, push.delta, flush, overlap)]
+        return [Merge(self.link, push.delta, flush, overlap, min(push.room, most))]
 
     def merged(self, got: Batch, provenance: Provenance, final: bool) -> Answer:
         """The answer to the push under way. `final` holds only if both ends had looked for residuals and found none."""
@@ -186,7 +200,7 @@ class Downlink:
         push = self.merging
         news = {o: n for o, n in provenance.news(self.known).items() if n > push.origins.get(o, 0)}
         quiet = push.clean and self.flush and not len(got.delta)
-        answer = Answer(self.link, push.batch, final and quiet, got.pending, got.unsent, news, got.delta)
+        answer = Answer(self.link, push.batch, final and quiet, got.pending, got.unsent, news, got.delta, self.most)
         raise_to(self.known, push.origins)
         raise_to(self.known, news)
         provenance.learn(push.origins)

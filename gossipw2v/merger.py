@@ -87,10 +87,10 @@ class Merger:
             case DropLink():
                 self.model.drop_link(work.link)
             case Collect():
-                return self.model.collect(work.link, work.flush)
+                return self.model.collect(work.link, work.flush, work.room)
             case Merge():
                 self._estimates.refresh(time.monotonic())
-                return self.model.merge(work.link, work.delta, work.flush, work.overlap)
+                return self.model.merge(work.link, work.delta, work.flush, work.overlap, work.room)
             case Settle():
                 self._estimates.refresh(time.monotonic())
                 self.model.settle(work.link, work.sent, work.answer)

@@ -135,7 +135,8 @@ class LinkOpened:
 class Push:
     """Pending rows of the child. `clean`: its whole subtree has trained, pushed and has nothing left.
 
-    `unsent`: rows that never went over this link; `origins`: tokens of each origin new in its model.
+    `unsent`: rows that never went over this link; `origins`: tokens of each origin new in its model; `room`: rows of
+    its own that the parent may add.
     """
 
     link: bytes
@@ -145,11 +146,12 @@ class Push:
     unsent: int
     origins: dict[bytes, int]
     delta: RowDelta
+    room: int = MAX_ROWS
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The merged rows of batch `batch`. `final`: these are the swarm's last words."""
+    """The merged rows of batch `batch`. `final`: these are the swarm's last words; `room`: for the next push."""
 
     link: bytes
     batch: int
@@ -158,6 +160,7 @@ class Answer:
     unsent: int
     origins: dict[bytes, int]
     delta: RowDelta
+    room: int = MAX_ROWS
 
 
 @dataclass(frozen=True, slots=True)

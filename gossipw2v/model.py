@@ -27,7 +27,7 @@ from gossipw2v.pending import Ledger, Waiting, both, picked, waiting
 
 TOLERANCE = 1e-4  # of a row's norm: residuals below it are not worth a frame when all training is over
 LARGEST = 64.0  # no honest value moves by more: rows have norms of 1 to 10
-MOST_COUNT = np.iinfo(np.uint32).max
+MOST_COUNT = 2**32 - 1  # uint32
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int32]
@@ -119,23 +119,26 @@ class Model:
         """Forget a link."""
         self.links.pop(link, None)
 
-    def collect(self, link: bytes, flush: bool) -> Batch:
-        """The child's half of a push: the most pending rows, quantised. KeyError if the link is gone."""
+    def collect(self, link: bytes, flush: bool, room: int = MOST_COUNT) -> Batch:
+        """The child's half of a push: the most pending rows, quantised. KeyError if the link is gone.
+
+        At most `room` of them, unless this is a `flush`.
+        """
         state = self.links[link]
-        own = self._waiting(state, flush)
+        own = self._waiting(state, flush, room)
         counts = self._unseen(state, own.rows)
         coded = self._room(own.rows, flush)
         self.broken += rowwise.collect_rows(self.weights, state.reference, own.rows, coded)
         return self._batch(state, RowDelta(own.rows, counts, *coded), own)
 
-    def merge(self, link: bytes, delta: RowDelta, flush: bool, overlap: bool) -> Batch:
+    def merge(self, link: bytes, delta: RowDelta, flush: bool, overlap: bool, room: int = MOST_COUNT) -> Batch:
         """The parent's half: merge a child's rows with the pending ones here, and answer with the result.
 
         DeltaError if `delta` does not fit the model; nothing has changed then.
         """
         check(delta, len(self.weights), self.vector_size, LARGEST)
         state = self.links[link]
-        own = self._waiting(state, flush)
+        own = self._waiting(state, flush, room)
         rows, at, theirs = _spread(delta, own.rows)
         ours = self._unseen(state, rows)
         apart = state.settled[rows] & (not overlap)
@@ -193,9 +196,9 @@ class Model:
         )
         return one, other
 
-    def _waiting(self, state: _Link, flush: bool) -> Waiting:
+    def _waiting(self, state: _Link, flush: bool, room: int) -> Waiting:
         """At most a budget of pending rows; `unsent` counts only while the link catches up."""
-        budget = max(self.budget, self.last_budget) if flush else self.budget
+        budget = max(self.budget, self.last_budget) if flush else min(self.budget, room)
         unequal = self._residuals(state) if flush else np.zeros(len(self.weights), np.bool_)
         ledger = Ledger(self.updates, state.seen, state.sent_at)
         found = waiting(ledger, unequal, state.exchange, budget, state.catch_up)

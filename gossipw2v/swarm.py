@@ -227,11 +227,11 @@ class Swarm:
             case DropLink():
                 model.drop_link(work.link)
             case Collect() if work.link in model.links:
-                got = model.collect(work.link, work.flush)
+                got = model.collect(work.link, work.flush, work.room)
                 self._later(node, len(got.delta), lambda: core.collected(work.link, got))
             case Merge() if work.link in model.links:
                 node.worker.before_merge(self.now)
-                merged = model.merge(work.link, work.delta, work.flush, work.overlap)
+                merged = model.merge(work.link, work.delta, work.flush, work.overlap, work.room)
                 self.moved[work.link] += len(merged.delta) > 0
                 self._later(node, len(merged.delta), lambda: core.merged(work.link, merged, self.now))
             case Settle() if work.link in model.links:

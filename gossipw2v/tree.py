@@ -63,7 +63,7 @@ class Tree(Edges):
         """The parent is connected: get a link, or begin an exchange over it."""
         if self.uplink is None or self.parent is None or not self.parent.adopted:
             return self.request(conn, now)
-        return [*self.uplink.begin(now, self.subtree_clean())]
+        return [*self.uplink.begin(now, self.subtree_clean(), self.rows)]
 
     def collected(self, link: bytes, got: Batch, conns: dict[NodeId, int]) -> list[Instruction]:
         """The model has gathered the rows of a push."""
@@ -78,7 +78,7 @@ class Tree(Edges):
         link = self.downlinks.get(node)
         if link is None or link.link != push.link:
             raise ProtocolError("tree", "a push on a link that is not open")
-        merge = link.pushed(push, self.provenance, self.final(now))
+        merge = link.pushed(push, self.provenance, self.final(now), self.rows)
         return [Send(conn, merge)] if isinstance(merge, Answer) else [*merge]
 
     def merged(self, link: bytes, got: Batch, conns: dict[NodeId, int], now: float) -> list[Instruction]:

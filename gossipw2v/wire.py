@@ -210,7 +210,7 @@ _member = _record(
     *(_node, _number, _integer(0, max(State)), _addresses, _number, _number, _integer(0, MAX_MEMBERS)),
 )
 _offer = _record(Offer, _name, _digest, _integer(1, MAX_BLOB), _number)
-_exchange = (_link, _number, _flag, _number, _number, _origins, _delta)
+_exchange = (_link, _number, _flag, _number, _number, _origins, _delta, _integer(0, MAX_ROWS))
 
 # tag -> (message, a check for each field). ONLY APPEND.
 KINDS: dict[int, tuple[Any, tuple[Check, ...]]] = {

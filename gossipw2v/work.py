@@ -149,7 +149,9 @@ def tell(node: Node) -> None:
     trained, total = node.core.members.progress(node.network.now())
     trainer.others = (trained - trainer.trained, total - trainer.total)
     if trainer.words_per_second:
-        node.core.pace(pause(trainer.total / trainer.words_per_second, node.config.exchange_interval))
+        merging = node.learner.merger.cpu_seconds + node.pulse.cpu_seconds
+        rows = node.learner.brake.look(merging, trainer.cpu_seconds)
+        node.core.pace(pause(trainer.total / trainer.words_per_second, node.config.exchange_interval), rows)
     notify(f"STATUS={node.state.name.lower()}, {trained / max(1, total):.0%} of the swarm's text trained")
 
 

@@ -303,3 +303,25 @@ def test_invented_origins_cannot_fill_the_memory(pair, monkeypatch):
     provenance.learn({NODE: 2})
     assert len(provenance.tokens) == 8
     assert provenance.tokens[NODE] == 2
+
+
+def test_each_end_says_for_how_many_rows_it_has_time(pair):
+    (collect,) = pair.up.begin(0, False, most=5000)
+    assert collect.room == 5000
+    push = pair.up.collected(Batch(rows(1), 0, 0), pair.child, False)
+    (merge,) = pair.down.pushed(push, pair.parent, False, most=3000)
+    assert (push.room, merge.room) == (5000, 3000)
+    pair.settle(pair.down.merged(Batch(rows(1), 0, 0), pair.parent, False))
+    (collect,) = pair.up.begin(pair.now, False, most=5000)
+    assert collect.room <= 3000  # what the parent has time for
+    assert pair.up.collected(Batch(rows(1), 0, 0), pair.child, False).room <= 5000
+
+
+def test_a_slow_link_carries_fewer_rows_at_a_time(pair):
+    many = tuple(range(4000))
+    for _ in range(8):
+        push = pair.push(*many, flush=False)
+        pair.now += 1e-4 * len(push.delta)
+        pair.settle(pair.answer(push, *many, flush=False))
+    (collect,) = pair.up.begin(pair.now, False)
+    assert collect.room < 2000
