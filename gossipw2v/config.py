@@ -259,6 +259,13 @@ class Config:
         "most that exchanges take of the link to this node's parent, each way, on average; 0 is no limit",
         "a local network is there to be used; a low limit makes exchanges rarer, and the nodes' models differ more",
     )
+    merge_share: float = _set(
+        0.3,
+        Between(0.01, 1),
+        "share of CPU time",
+        "most that merging may take of what this node's training and merging use together",
+        "only runs of seconds come near it, and need their exchanges; in runs of minutes 0.1 costs nothing",
+    )
     children: int = _set(
         4,
         Between(1, 64),

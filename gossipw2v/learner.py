@@ -68,7 +68,7 @@ def make_learner(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
     trainer = Trainer(model, shard.tokens, vocab.counts, recipe, forget=shard.forget)
     shard.forget()
     return_memory()  # what making all this took; training touches the rest of the matrices
-    return Learner(vocab, model, trainer, Merger(model, trainer, report), Brake(model.budget))
+    return Learner(vocab, model, trainer, Merger(model, trainer, report), Brake(model.budget, config.merge_share))
 
 
 def most_rows(vector_size: int) -> int:

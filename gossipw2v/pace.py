@@ -18,7 +18,6 @@ THRIFT = 3  # rows that an exchange moves in all, for each that one end may put 
 PROBE = 4  # of so many exchanges one holds half as many rows: else nothing tells a row's cost from a round trip's
 SPREAD = 0.15  # of the mean; exchanges that differ less in their rows tell neither
 
-SHARE = 0.1  # of all CPU time that merging may take
 LOOK = 0.25  # s of CPU time between two looks at it
 
 
@@ -67,9 +66,10 @@ class Pace:
 
 @dataclass(slots=True)
 class Brake:
-    """Rows that an exchange of this node may hold while merging stays within SHARE of its CPU time; at most `most`."""
+    """Rows that an exchange of this node may hold while merging takes `share` of its CPU time; at most `most`."""
 
     most: int
+    share: float
     rows: int = 0
     merging: float = 0.0
     training: float = 0.0
@@ -82,6 +82,6 @@ class Brake:
         spent, trained = merging - self.merging, training - self.training
         if spent + trained >= LOOK:
             self.merging, self.training = merging, training
-            wanted = self.rows * SHARE * (spent + trained) / max(spent, 1e-9)
+            wanted = self.rows * self.share * (spent + trained) / max(spent, 1e-9)
             self.rows = int(min(self.most, max(FEWEST, self.rows // 2, min(wanted, self.rows * 1.5))))
         return self.rows

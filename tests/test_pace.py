@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from messages import repeatable
 
-from gossipw2v.pace import FEWEST, PROBE, SHARE, THRIFT, Brake, Pace
+from gossipw2v.pace import FEWEST, PROBE, THRIFT, Brake, Pace
 
 TRIP, ROW = 0.02, 20e-6
 
@@ -76,17 +76,17 @@ def spend(brake: Brake, a_row: float, looks: int) -> int:
 
 
 def test_merging_keeps_to_its_share_of_the_cores():
-    brake = Brake(16_384)
+    brake = Brake(16_384, 0.1)
     rows = spend(brake, 0.4 / 16_384, looks=30)
     spent = 0.4 * rows / 16_384
-    assert spent / (1 + spent) == pytest.approx(SHARE, rel=0.05)
+    assert spent / (1 + spent) == pytest.approx(0.1, rel=0.05)
 
 
 def test_rows_come_back_when_merging_is_cheap():
-    brake = Brake(16_384)
+    brake = Brake(16_384, 0.1)
     assert spend(brake, 1.0, looks=30) == FEWEST
     assert spend(brake, 1e-9, looks=30) == 16_384
 
 
 def test_a_moment_tells_nothing():
-    assert Brake(16_384).look(0.01, 0.01) == 16_384
+    assert Brake(16_384, 0.1).look(0.01, 0.01) == 16_384
