@@ -242,7 +242,7 @@ class Config:
         0.03,
         Between(0.001, 3600),
         "seconds",
-        "shortest pause between two exchanges on a link",
+        "shortest time from one exchange on a link to the next",
         "a run of seconds needs some 100 exchanges; long runs, slow links and busy machines stretch it by themselves",
     )
     exchange_rows: int = _set(

@@ -43,7 +43,7 @@ class Rules:
     """What the core is told about its node and its job."""
 
     job: dict[str, str]
-    interval: float = 0.2  # s between exchanges on a link
+    interval: float = 0.2  # s from the beginning of an exchange with the parent to that of the next
     max_bandwidth: float = 0.0  # Mbit/s of the link to the parent, each way; 0 is no limit
     seats: int = 4  # children taken
     quiet: float = 3.0  # s without a new member before the vocabulary is frozen
@@ -171,7 +171,7 @@ class Gossip:
         self.tree.provenance.learn({self.node: tokens})
 
     def pace(self, interval: float, rows: int) -> None:
-        """Pause `interval` seconds between exchanges with the parent; this node has time for so many rows in each."""
+        """Begin an exchange with the parent every `interval` seconds; this node has time for so many rows in each."""
         self.tree.interval, self.tree.rows = interval, rows
 
     def done(self, done: bool) -> None:

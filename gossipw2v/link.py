@@ -134,20 +134,19 @@ class Uplink:
         self.outbox = self.answer = None
         self.phase = Phase.IDLE
         busy, least = now - self.began_at, self._least(sent, answer)
-        pause = self._pause(sent, answer, max(interval, busy))
-        self.next_at = max(now + pause, self.began_at + least)
+        self.next_at = max(now + self._pause(sent, answer, max(0.0, interval - busy)), self.began_at + least)
         self.pace.saw(len(sent.delta) + len(answer.delta), max(busy, least))
         self.room, self.room_there = self.pace.room(interval), max(1, answer.room)
         self.flow.exchanges += 1
         self.flow.sent_rows += len(sent.delta)
         self.flow.received_rows += len(answer.delta)
 
-    def _pause(self, sent: Push, answer: Answer, interval: float) -> float:
+    def _pause(self, sent: Push, answer: Answer, rest: float) -> float:
         if answer.unsent or sent.unsent:
             return 0.0  # somebody is catching up
         if not len(answer.delta):
-            return END_PAUSE if sent.clean and not answer.final else max(interval, IDLE_PAUSE)
-        return FLUSH_PAUSE if self.flush and sent.pending else interval
+            return END_PAUSE if sent.clean and not answer.final else max(rest, IDLE_PAUSE)
+        return FLUSH_PAUSE if self.flush and sent.pending else rest
 
     def _least(self, sent: Push, answer: Answer) -> float:
         """Seconds that the larger of both deltas takes of what the link may carry, however much there is to say."""

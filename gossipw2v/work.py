@@ -156,7 +156,7 @@ def tell(node: Node) -> None:
 
 
 def pause(run_seconds: float, shortest: float) -> float:
-    """Seconds between two exchanges on a link in a run of that length."""
+    """Seconds from one exchange on a link to the next in a run of that length."""
     return max(shortest, min(SLOWEST, run_seconds / EXCHANGES))
 
 

@@ -199,9 +199,9 @@ def make_swarm(texts: Texts, scenario: Scenario) -> tuple[Swarm, dict[str, Calla
     """All nodes but those that join later, and what happens later, by event."""
     initial = initial_weights(texts.vocab, scenario.seed, scenario.vector_size)
     line = scenario.line()
-    pause = scenario.period * (1 - 0.5 / TICKS) - 2 * line.delay
-    interval = max(pause, scenario.period / TICKS)
-    rules = Rules(job={"job": "simulation"}, interval=interval, seats=scenario.children, quiet=0.0)
+    rules = Rules(
+        job={"job": "simulation"}, interval=scenario.period * (1 - 0.5 / TICKS), seats=scenario.children, quiet=0.0
+    )
     swarm = Swarm(
         scenario.seed, rules, lambda _one, _other: line, scenario.period / TICKS, ROW_SECONDS, piece_seconds=0.0
     )
