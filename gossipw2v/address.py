@@ -34,6 +34,14 @@ class Address(NamedTuple):
         return self.format()
 
 
+def is_local(host: str) -> bool:
+    """Whether a host, a name or an IP address, can only be this machine."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _host(text: str) -> str:
     if text.startswith("[") and text.endswith("]"):
         return str(ipaddress.IPv6Address(text[1:-1]))

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from gossipw2v import __version__, client, report, settings
 from gossipw2v.config import HTTP_PORT, Between, ConfigError, OneOf
+from gossipw2v.secret import SecretError, read_secret
 
 FAILURE, USAGE, UNREACHABLE, IO_ERROR, INTERRUPTED = 1, 2, 69, 74, 130
 DEFAULT_URL = f"http://127.0.0.1:{HTTP_PORT}"
@@ -25,7 +26,14 @@ WATCH_SECONDS = 1.0
 SNAPSHOT = "model.gw2v"  # as in `export`, which is too heavy to ask
 MAX_DEMO_NODES = 16
 METAVARS = {int: "N", float: "X", Path: "DIR"}
-METAVARS_BY_NAME = {"corpus": "PATH", "job": "NAME", "peers": "auto|HOST:PORT[,HOST:PORT...]"}
+METAVARS_BY_NAME = {
+    "corpus": "PATH",
+    "job": "NAME",
+    "peers": "auto|HOST:PORT[,HOST:PORT...]",
+    "secret_file": "FILE",
+    "http_token_file": "FILE",
+    "http_names": "NAME[,NAME...]",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -41,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         code = INTERRUPTED
     except ConfigError as error:
         code = _fail(USAGE, f"{error}\n`gossipw2v start --help` lists every setting")
+    except SecretError as error:
+        code = _fail(USAGE, str(error))
     except client.UnreachableError as error:
         code = _fail(UNREACHABLE, f"no node answers at {error}\nis it running? --url says where its http port is")
     except client.AnswerError as error:
@@ -60,13 +70,17 @@ def _fail(code: int, message: str) -> int:
 
 def _start(args: argparse.Namespace) -> int:
     flags = {name: getattr(args, name) for name in settings.OPTIONS}
-    path = args.config or os.environ.get(f"{settings.PREFIX}CONFIG")
-    config = settings.load(flags, Path(path) if path else None, os.environ)
+    config = settings.load(flags, _config_file(args), os.environ)
     prepare_machine()
     from gossipw2v import daemon, logs  # noqa: PLC0415
 
     logs.configure(config.log_level, config.log_format)
     return _run(daemon.serve(config))
+
+
+def _config_file(args: argparse.Namespace) -> Path | None:
+    path = args.config or os.environ.get(f"{settings.PREFIX}CONFIG")
+    return Path(path) if path else None
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -115,9 +129,10 @@ def _cache_dir(environ: Mapping[str, str]) -> Path:
 
 
 def _status(args: argparse.Namespace) -> int:
+    token = _token(args)
     try:
         while True:
-            status = client.status(args.url)
+            status = client.status(args.url, token)
             done = not args.watch or status["state"] == "complete"
             print(_shown(status, args), flush=True)
             if done:
@@ -125,6 +140,12 @@ def _status(args: argparse.Namespace) -> int:
             time.sleep(WATCH_SECONDS)
     except KeyboardInterrupt:
         return 0  # the way to end a watch
+
+
+def _token(args: argparse.Namespace) -> bytes | None:
+    """What to show a node, from the file that it has it from."""
+    path = settings.find("http_token_file", args.http_token_file, _config_file(args), os.environ)
+    return None if path is None else read_secret(path)
 
 
 def _shown(status: dict[str, Any], args: argparse.Namespace) -> str:
@@ -144,7 +165,7 @@ def _export(args: argparse.Namespace) -> int:
         words, dimensions = _export_folder(folder, args.path)
     else:
         draw = _draw if sys.stderr.isatty() else _draw_nothing
-        words, dimensions = client.export(args.url or DEFAULT_URL, args.path, draw)
+        words, dimensions = client.export(args.url or DEFAULT_URL, args.path, draw, _token(args))
     source = folder or args.url or DEFAULT_URL
     print(f"{args.path}: {words:,} words of {dimensions} dimensions, from {source}", file=sys.stderr)
     return 0
@@ -225,7 +246,7 @@ def _help(option: settings.Option) -> str:
     limits = str(option.check) if isinstance(option.check, (Between, OneOf)) else ""
     unit = option.unit if option.kind in (int, float) else ""
     default = ",".join(option.default) if isinstance(option.default, tuple) else option.default
-    known = "" if default is None or option.kind is bool else f"default {default}"
+    known = "" if default in (None, "") or option.kind is bool else f"default {default}"
     notes = "; ".join(filter(None, (unit, limits, known)))
     return f"{option.does} ({notes})" if notes else option.does
 
@@ -239,6 +260,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--data-dir", metavar="DIR", type=Path, help="what a stopped node left in its folder")
     source.add_argument("--url", type=_url, help="a running node")
+    _add_token(parser)
     parser.set_defaults(run=_export)
 
 
@@ -247,7 +269,13 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", type=_url, default=DEFAULT_URL, help="the node to ask (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="all there is, for programs")
     parser.add_argument("--watch", action="store_true", help="again every second, until the swarm is done")
+    _add_token(parser)
     parser.set_defaults(run=_status)
+
+
+def _add_token(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--http-token-file", metavar="FILE", help="the token that the node asks for")
+    parser.add_argument("--config", metavar="FILE.toml", help="read http_token_file from here, as the node does")
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

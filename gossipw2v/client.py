@@ -30,9 +30,9 @@ class AnswerError(Exception):
     """Something answered, but not what was asked for; the text says what and, if the node said so, why."""
 
 
-def status(url: str) -> dict[str, Any]:
+def status(url: str, token: bytes | None = None) -> dict[str, Any]:
     """The node's GET /status as it sent it. UnreachableError, or AnswerError if it is no status."""
-    with _get(url, "/status") as response:
+    with _get(url, "/status", token) as response:
         try:
             answer = json.loads(response.read(MAX_STATUS_BYTES))
         except (OSError, HTTPException, ValueError, RecursionError) as error:
@@ -42,12 +42,14 @@ def status(url: str) -> dict[str, Any]:
     return answer
 
 
-def export(url: str, path: Path, progress: Progress = lambda _rows, _words: None) -> tuple[int, int]:
+def export(
+    url: str, path: Path, progress: Progress = lambda _rows, _words: None, token: bytes | None = None
+) -> tuple[int, int]:
     """Write the node's vectors to `path` in word2vec's text format; the number of words and dimensions.
 
     `path` appears whole or not at all. AnswerError if the rows are not those the first line promised.
     """
-    with _get(url, "/export") as response, replacing(path) as file:
+    with _get(url, "/export", token) as response, replacing(path) as file:
         return _copy(response, file, progress)
 
 
@@ -75,10 +77,13 @@ def _shape(header: bytes) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _get(url: str, path: str) -> HTTPResponse:
+def _get(url: str, path: str, token: bytes | None) -> HTTPResponse:
+    request = urllib.request.Request(base_url(url) + path)
+    if token is not None:  # for this node alone: no other that it might point to
+        request.add_unredirected_header("Authorization", f"Bearer {token.decode()}")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        response: HTTPResponse = opener.open(base_url(url) + path, timeout=TIMEOUT_SECONDS)
+        response: HTTPResponse = opener.open(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         raise AnswerError(f"{url}{path}: {_refusal(error)}") from error
     except (OSError, HTTPException) as error:

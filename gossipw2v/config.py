@@ -10,7 +10,8 @@ from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gossipw2v.address import PORT, Address
+from gossipw2v.address import HOST_NAME, PORT, Address
+from gossipw2v.secret import read_secret
 
 HTTP_PORT = 7412
 JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # also a folder, and in discovery records
@@ -67,6 +68,16 @@ def _peer(value: str) -> None:
 def _path(value: str | Path) -> None:
     if not str(value).strip() or "\0" in str(value):
         raise ValueError(f"{str(value)[:80]!r} is not a path")
+
+
+def _secret_file(value: str | Path) -> None:
+    _path(value)
+    read_secret(Path(value))
+
+
+def _host_name(value: str) -> None:
+    if not HOST_NAME.fullmatch(value):
+        raise ValueError(f"{value[:80]!r} is not a host name")
 
 
 def _set(default: Any, check: Callable[[Any], object], unit: str, does: str, reason: str) -> Any:
@@ -201,14 +212,35 @@ class Config:
         Address.parse,
         "HOST:PORT",
         "where other nodes connect; port 0 takes a free one",
-        "other machines must reach it; nothing is encrypted, so the network must be trusted",
+        "other machines must reach it; without secret_file nothing is encrypted and the network must be trusted",
+    )
+    secret_file: Path | None = _set(
+        None,
+        _secret_file,
+        "path",
+        "file with the swarm's secret, the same on all its nodes; only who holds it can connect, by TLS 1.3",
+        "there is none to begin with; 32 characters or more, open to its owner alone (mode 0600)",
     )
     http: str = _set(
         f"127.0.0.1:{HTTP_PORT}",
         Address.parse,
         "HOST:PORT",
         "where status, metrics and export answer; port 0 takes a free one",
-        "whoever reads it sees the model, so only this machine may",
+        "whoever reads it sees the model, so only this machine may; any other address needs http_token_file",
+    )
+    http_token_file: Path | None = _set(
+        None,
+        _secret_file,
+        "path",
+        "file with the token that every HTTP request has to carry, as bearer or as a browser's password",
+        "this machine's users are trusted; 32 characters or more, open to its owner alone (mode 0600)",
+    )
+    http_names: tuple[str, ...] = _set(
+        (),
+        _host_name,
+        "names",
+        "host names by which browsers may call the HTTP side, besides localhost and IP addresses",
+        "a name that anybody may choose lets a foreign page read this node (DNS rebinding)",
     )
     min_peers: int = _set(
         0,

@@ -116,6 +116,12 @@ class Connections:
         if key in self.targets:
             self.targets[key].dialling = False
 
+    def dial_refused(self, key: str, now: float) -> None:
+        """A stranger answered at a target's addresses: leave them alone for a while."""
+        if key in self.targets:
+            self.targets[key].dialling = False
+            self.targets[key].next_at = now + QUARREL_PAUSE
+
     def quarrelled(self, conn: int, now: float) -> None:
         """The other end refused us: leave its addresses alone for a while."""
         here = self.by_conn.get(conn)

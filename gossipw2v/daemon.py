@@ -12,12 +12,15 @@ import os
 import signal
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gossipw2v import kernels, model, scanner
-from gossipw2v.address import Address
+from gossipw2v.access import Access
+from gossipw2v.address import Address, is_local
 from gossipw2v.config import Config
 from gossipw2v.corpus import CorpusError
+from gossipw2v.credentials import Credentials
 from gossipw2v.discovery import Discovery, local_addresses
 from gossipw2v.durable import replace_file
 from gossipw2v.logs import get_logger
@@ -25,6 +28,7 @@ from gossipw2v.machine import share_heap
 from gossipw2v.members import State
 from gossipw2v.node import Node
 from gossipw2v.notify import notify
+from gossipw2v.secret import SecretError, read_secret
 from gossipw2v.shards import ShardError
 from gossipw2v.status import Server, StatusSources
 from gossipw2v.status import serve as serve_http
@@ -33,8 +37,7 @@ from gossipw2v.work import last_exchanges, work
 
 NODE_FILE = "node.json"
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-EXPECTED = (CorpusError, VocabError, ShardError)  # a person can mend these: a message, no traceback
+EXPECTED = (CorpusError, VocabError, ShardError, SecretError)  # a person can mend these: a message, no traceback
 
 log = get_logger("daemon")
 
@@ -92,12 +95,15 @@ class Daemon:
         """Listen, then say where: to the log, to `node.json`, to the local network."""
         node, config = self.node, self.node.config
         config.data_dir.mkdir(parents=True, exist_ok=True)
+        node.network.credentials = await asyncio.to_thread(_credentials, config.secret_file, node.core.node)
         listen = Address.parse(config.listen)
         listening = Address(listen.host, await node.network.listen(listen))
         reachable = (str(Address(host, listening.port)) for host in local_addresses(listening.host))
         node.core.announce(tuple(reachable), node.network.now())
         sources = StatusSources(node.snapshot, node.export)
-        self.http = await serve_http(Address.parse(config.http), sources, node.metrics)
+        token = None if config.http_token_file is None else read_secret(config.http_token_file)
+        access = Access(token, config.http_names)
+        self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access)
         node.where = {"listen": str(listening), "http": str(self.http.address)}
         self._say_where()
         self._start(node.network.tick(), "tick")
@@ -106,8 +112,9 @@ class Daemon:
 
     def _say_where(self) -> None:
         node = self.node
-        log.info("listening", node=node.core.node.hex(), **node.where)
-        if Address.parse(node.where["listen"]).host not in LOOPBACK:
+        tls = node.network.credentials is not None
+        log.info("listening", node=node.core.node.hex(), **node.where, tls=tls)
+        if not tls and not is_local(Address.parse(node.where["listen"]).host):
             log.warning("anyone who can reach this address can join the swarm", address=node.where["listen"])
         data = {"pid": os.getpid(), "node": node.core.node.hex(), **node.where}
         replace_file(node.config.data_dir / NODE_FILE, [json.dumps(data).encode()])
@@ -166,3 +173,12 @@ class Daemon:
     def _start(self, part: Coroutine[Any, Any, Any], name: str) -> None:
         """Run a part for as long as the node lives; its end ends the node."""
         self.tasks.append(asyncio.create_task(part, name=name))
+
+
+def _credentials(secret_file: Path | None, node: bytes) -> Credentials | None:
+    """What the node shows at its connections; None in a swarm without a secret."""
+    if secret_file is None:
+        return None
+    from gossipw2v.authority import issue  # noqa: PLC0415 (cryptography is heavy, and few need it)
+
+    return issue(read_secret(secret_file), node)

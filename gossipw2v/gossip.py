@@ -90,6 +90,10 @@ class Gossip:
         """Nobody answered."""
         self.connections.dial_failed(target)
 
+    def dial_refused(self, target: str, now: float) -> None:
+        """Whoever answered has not proved to be of this swarm."""
+        self.connections.dial_refused(target, now)
+
     def closed(self, conn: int) -> None:
         """Connection `conn` is gone, whoever closed it."""
         self.census.lost(conn)

@@ -30,6 +30,8 @@ REFUSALS = (
     "malformed",  # bytes that are no message
     "handshake",  # a message before Hello
     "protocol",  # a message out of place, or another generation of the protocol
+    "secret",  # no proof of the swarm's secret, or plain text and TLS have met
+    "identity",  # a Hello that names another node than the certificate
     "self",  # our own address, found by discovery
     "job",  # another job's name or hyper-parameters
     "vocabulary",  # another frozen vocabulary

@@ -5,42 +5,54 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import itertools
+import socket
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from gossipw2v.address import Address
+from gossipw2v.credentials import Credentials, holder
 from gossipw2v.gossip import Gossip
 from gossipw2v.instructions import Close, Dial, Instruction, Refused, Send
 from gossipw2v.logs import get_logger
 from gossipw2v.messages import Answer, Message, ProtocolError, Push
 from gossipw2v.metrics import Metrics
-from gossipw2v.peer import READ_BUFFER, Peer, dial, tune
+from gossipw2v.peer import Peer, tune
+from gossipw2v.streams import StrangerError, Streams, accept, dial, listening, welcome
 from gossipw2v.wire import encode
 
 TICK = 0.02  # s; an exchange begins at a tick, so this is part of its pace
 MOST_CONNECTIONS = 256
 MOST_PER_HOST = 32  # a laboratory behind one address still fits; a flood does not
+MOST_HANDSHAKES = 64  # of TLS under way: each takes a third of a megabyte before anybody has proved anything
 
 log = get_logger("network")
 
 
 @dataclass(slots=True)
 class Network:
-    """Connects `core` to the world. `on_rows` takes the instructions that concern the model or the vocabulary."""
+    """Connects `core` to the world. `on_rows` takes the instructions that concern the model or the vocabulary.
+
+    With `credentials` every connection is TLS, and only those whose other end has proved itself reach the core.
+    """
 
     core: Gossip
     metrics: Metrics
     on_rows: Callable[[Instruction], None]
+    credentials: Credentials | None = None
     peers: dict[int, Peer] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
-    _server: asyncio.Server | None = None
+    _welcoming: Counter[str] = field(default_factory=Counter)
+    _accepting: asyncio.Task[None] | None = None
 
     async def listen(self, address: Address) -> int:
         """Accept connections at `address`; returns the port that was taken. OSError if that cannot be."""
-        self._server = await asyncio.start_server(self._accept, address.host, address.port, limit=READ_BUFFER)
-        port: int = self._server.sockets[0].getsockname()[1]
+        listener = listening(address)
+        self._accepting = asyncio.create_task(self._accept(listener), name="accept")
+        self._accepting.add_done_callback(self._ended)
+        port: int = listener.getsockname()[1]
         return port
 
     async def tick(self) -> None:
@@ -71,8 +83,9 @@ class Network:
 
     async def close(self) -> None:
         """Stop accepting, let what is queued leave, close; bounded by some 2 s."""
-        if self._server is not None:
-            self._server.close()
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.wait([self._accepting])
         for peer in self.peers.values():
             peer.finish()
         if self.tasks:
@@ -83,27 +96,54 @@ class Network:
 
     # -- connections ----------------------------------------------------------------------------------------
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host = (writer.get_extra_info("peername") or ("?",))[0]
-        same = sum(peer.address.rpartition(":")[0] == host for peer in self.peers.values())
-        if len(self.peers) >= MOST_CONNECTIONS or same >= MOST_PER_HOST:
-            self.metrics.refused("busy")
-            writer.close()
-            return
-        self._run(reader, writer, None)
+    async def _accept(self, listener: socket.socket) -> None:
+        with listener:
+            while True:
+                sock, host = await accept(listener)
+                if self._crowded(host):
+                    self.metrics.refused("busy")
+                    sock.close()
+                else:
+                    self._welcoming[host] += 1
+                    self._spawn(self._welcome(sock, host), f"welcome-{host}")
+
+    def _crowded(self, host: str) -> bool:
+        same = sum(peer.address.rpartition(":")[0] == host for peer in self.peers.values()) + self._welcoming[host]
+        under_way = self._welcoming.total()
+        full = len(self.peers) + under_way >= MOST_CONNECTIONS
+        return full or same >= MOST_PER_HOST or under_way >= MOST_HANDSHAKES
+
+    async def _welcome(self, sock: socket.socket, host: str) -> None:
+        try:
+            streams = await welcome(sock, self.credentials)
+        except StrangerError as error:
+            self.perform([Refused(error.reason, f"{host}: {error}")])
+        except OSError as error:
+            log.debug("gone before it was let in", host=host, error=str(error))
+        else:
+            self._run(streams, None)
+        finally:
+            self._welcoming -= Counter([host])  # a Counter drops what has come to nothing
 
     async def _dial(self, order: Dial) -> None:
         addresses = [address for text in order.addresses if (address := _parse(text)) is not None]
-        streams = await dial(addresses)
+        try:
+            streams = await dial(addresses, self.credentials)
+        except StrangerError as error:
+            self.core.dial_refused(order.key, self.now())
+            self.perform([Refused(error.reason, str(error))])
+            return
         if streams is None:
             log.debug("nobody answers", addresses=order.addresses)
             self.core.dial_failed(order.key)
         else:
-            self._run(*streams, order.key)
+            self._run(streams, order.key)
 
-    def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str | None) -> None:
+    def _run(self, streams: Streams, target: str | None) -> None:
+        reader, writer = streams
         tune(writer)
-        peer = Peer(next(self._numbers), reader, writer)
+        certified = holder(writer.get_extra_info("peercert") or {}) if self.credentials else None
+        peer = Peer(next(self._numbers), reader, writer, certified)
         self.peers[peer.conn] = peer
         self.perform(self.core.opened(peer.conn, target, self.now()))
         self._spawn(self._serve(peer), f"peer-{peer.conn}")

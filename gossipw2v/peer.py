@@ -7,23 +7,25 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from gossipw2v.messages import MAX_FRAME, MAX_HELLO, Message, ProtocolError
+from gossipw2v.messages import MAX_FRAME, MAX_HELLO, Hello, Message, ProtocolError
 from gossipw2v.wire import HEADER, decode, frame_length
 
-DIAL_TIMEOUT = 3.0  # s for one address
 BODY_TIMEOUT = 30.0  # s for a frame's body once its header has come: 8 MiB at 2.2 Mbit/s
 WRITE_TIMEOUT = 15.0  # s until a peer that does not read is given up
 MAX_QUEUED = 16 << 20  # bytes waiting for a slow peer; an exchange has one frame under way
-READ_BUFFER = 1 << 18
 
 
 @dataclass(slots=True, eq=False)
 class Peer:
-    """A connection, number `conn`, from either side. `close()` may be called any number of times."""
+    """A connection, number `conn`, from either side. `close()` may be called any number of times.
+
+    `certified`: the node that the certificate of the other end names; None where there is no TLS.
+    """
 
     conn: int
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    certified: bytes | None = None
     queued: int = 0
     greeted: bool = False
     _out: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
@@ -60,6 +62,8 @@ class Peer:
             except (asyncio.IncompleteReadError, OSError):
                 return
             message = decode(body)
+            if isinstance(message, Hello) and self.certified not in (None, message.node):
+                raise ProtocolError("identity", "its Hello names another node than its certificate")
             self.greeted = True
             yield message, HEADER.size + length
 
@@ -92,14 +96,3 @@ def tune(writer: asyncio.StreamWriter) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000)
-
-
-async def dial(addresses: list[tuple[str, int]]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-    """Connect to the first of `addresses` that answers, or None."""
-    for host, port in addresses:
-        try:
-            async with asyncio.timeout(DIAL_TIMEOUT):
-                return await asyncio.open_connection(host, port, limit=READ_BUFFER)
-        except (OSError, TimeoutError, ValueError):
-            continue
-    return None

@@ -12,12 +12,15 @@ import re
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import UnionType
+from typing import Any, NamedTuple, get_args
 
-from gossipw2v.address import Address
+from gossipw2v.address import Address, is_local
 from gossipw2v.config import Between, Config, ConfigError, Job, OneOf
+from gossipw2v.secret import ADVICE, SecretError, read_secret
 
 MAX_TOML_BYTES = 1 << 20  # a thousand times what can be set; stops at a device or a corpus given by mistake
 PREFIX = "GOSSIPW2V_"
@@ -34,7 +37,12 @@ TRUTH = {
     "off": False,
 }
 
-EXAMPLES = {"corpus": ("/srv/gossipw2v",), "data_dir": "/var/lib/gossipw2v"}  # of what has no default
+EXAMPLES = {  # of what has no default
+    "corpus": ("/srv/gossipw2v",),
+    "data_dir": "/var/lib/gossipw2v",
+    "secret_file": "/etc/gossipw2v/secret",
+    "http_token_file": "/etc/gossipw2v/http-token",
+}
 
 Value = str | int | float | bool | tuple[str, ...] | Path
 Source = Iterator[tuple[str, str, object]]  # origin for the reader of a message, field name, raw value
@@ -64,7 +72,12 @@ class Option(NamedTuple):
 
 def _options(owner: type) -> tuple[Option, ...]:
     own = [f for f in fields(owner) if f.metadata]
-    return tuple(Option(f.name, f.type, None if f.default is MISSING else f.default, **f.metadata) for f in own)
+    return tuple(Option(f.name, _kind(f.type), None if f.default is MISSING else f.default, **f.metadata) for f in own)
+
+
+def _kind(declared: Any) -> Any:
+    """What a value is when it is given: `Path` of `Path | None`."""
+    return get_args(declared)[0] if isinstance(declared, UnionType) else declared
 
 
 NODE_OPTIONS = _options(Config)
@@ -94,6 +107,25 @@ def load(flags: Mapping[str, object], path: Path | None, environ: Mapping[str, s
     if problems:
         raise ConfigError(problems)
     return _build(values, environ)
+
+
+def find(name: str, flag: object, path: Path | None, environ: Mapping[str, str] = os.environ) -> Any:
+    """The value of one field by the same precedence, or its default; other fields are not looked at.
+
+    Raises ConfigError if it is wrong anywhere.
+    """
+    problems: list[str] = []
+    value: Value | None = OPTIONS[name].default
+    for source in (_from_environment(environ), _from_toml(path, problems), _from_flags({name: flag})):
+        for origin, field, raw in source:
+            if field == name:
+                try:
+                    value = _convert(OPTIONS[name], raw)
+                except ValueError as error:
+                    problems.append(f"{origin}: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return value
 
 
 def _build(values: dict[str, Any], environ: Mapping[str, str]) -> Config:
@@ -199,18 +231,21 @@ def _read_float(raw: object, _: Option) -> float:
 
 
 def _read_list(raw: object, option: Option) -> tuple[str, ...]:
-    """A list, or one text that is split at commas (peers) or as $PATH is (corpus)."""
+    """A list, or one text that is split as $PATH is (corpus) or at commas (others)."""
+    paths = option.name == "corpus"
     if isinstance(raw, str):
-        raw = raw.split("," if option.name == "peers" else os.pathsep)
-    if not isinstance(raw, (list, tuple)) or not raw or not all(isinstance(item, str) for item in raw):
+        raw = raw.split(os.pathsep if paths else ",")
+    if not isinstance(raw, (list, tuple)) or not all(isinstance(item, str) for item in raw):
         raise _is_not(raw, "a list of texts")
-    items = dict.fromkeys(item.strip() if option.name == "peers" else _home(item) for item in raw)
+    if not raw and option.default != ():
+        raise _is_not(raw, "a list of one text or more")
+    items = dict.fromkeys(_home(item) if paths else item.strip() for item in raw)
     return tuple(items)
 
 
 def _read_path(raw: object, option: Option) -> Path:
     text = _read_text(raw, option)
-    option.check(text)  # Path("") would be the working folder
+    option.check(_home(text))  # Path("") would be the working folder
     return Path(_home(text))
 
 
@@ -265,6 +300,20 @@ def _contradictions(given: _Given) -> Iterator[tuple[set[str], str]]:
         yield {"max_vocab"}, f"{given.named('max_vocab')}: one word has no context to learn from"
     if _same_socket(Address.parse(given.value("listen")), Address.parse(given.value("http"))):
         yield {"listen", "http"}, f"{given.named('listen')} and {given.named('http')} take the same port"
+    yield from _open_http(given)
+
+
+def _open_http(given: _Given) -> Iterator[tuple[set[str], str]]:
+    """What must not be while HTTP answers to others than this machine, or by one secret for everything."""
+    token = given.value("http_token_file")
+    if token is None and not is_local(Address.parse(given.value("http")).host):
+        text = f"{given.named('http')} is open to other machines and needs http_token_file; {ADVICE}"
+        yield {"http", "http_token_file"}, text
+    if token is not None and given.value("secret_file") is not None:
+        with suppress(SecretError):  # gone since it was checked: the node says so when it starts
+            if read_secret(token) == read_secret(given.value("secret_file")):
+                text = "secret_file, http_token_file: the token travels in clear, so it must not be the secret"
+                yield {"secret_file", "http_token_file"}, text
 
 
 def _same_socket(one: Address, other: Address) -> bool:

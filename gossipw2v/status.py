@@ -2,11 +2,11 @@
 
 Read-only and small on purpose: GET and HEAD, no request body is ever read, a bound on connections, on exports
 and on how long an answer may wait to be accepted. aiohttp's low-level server is enough for five fixed paths.
+Whether a request is answered at all is `access`' business.
 """
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import logging
 import math
@@ -18,7 +18,8 @@ from typing import Any, cast
 from aiohttp import web
 
 from gossipw2v import page
-from gossipw2v.address import Address
+from gossipw2v.access import Access
+from gossipw2v.address import Address, is_local
 from gossipw2v.metrics import Metrics
 
 CLOSE_SECONDS = 2.0
@@ -30,6 +31,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="gossipw2v", charset="UTF-8"'}  # what makes a browser ask
 
 log = logging.getLogger(__name__)
 # aiohttp logs a traceback for each malformed request: strangers must not fill the log. Our errors go to `log`.
@@ -61,10 +63,14 @@ class Limits:
 
 
 async def serve(
-    address: tuple[str, int], sources: StatusSources, metrics: Metrics, limits: Limits | None = None
+    address: tuple[str, int],
+    sources: StatusSources,
+    metrics: Metrics,
+    access: Access | None = None,
+    limits: Limits | None = None,
 ) -> "Server":
-    """Listen on (host, port), port 0 for a free one; OSError where that cannot be."""
-    server = Server(sources, metrics, limits or Limits())
+    """Listen on (host, port), port 0 for a free one; OSError where that cannot be, or needs a token and has none."""
+    server = Server(sources, metrics, access or Access(), limits or Limits())
     await server.start(address)
     return server
 
@@ -74,12 +80,12 @@ class Server:
 
     address: Address
 
-    def __init__(self, sources: StatusSources, metrics: Metrics, limits: Limits) -> None:
+    def __init__(self, sources: StatusSources, metrics: Metrics, access: Access, limits: Limits) -> None:
         self._sources = sources
         self._metrics = metrics
+        self._access = access
         self._limits = limits
         self._exports = 0
-        self._local = True
         self._routes: dict[str, Handler] = {
             "/": self._page,
             "/healthz": self._healthz,
@@ -103,7 +109,9 @@ class Server:
         self._listener = await loop.create_server(self._protocol, *address, backlog=backlog)
         host, port = self._listener.sockets[0].getsockname()[:2]
         self.address = Address(host, port)
-        self._local = ipaddress.ip_address(host).is_loopback
+        if self._access.token is None and not is_local(host):  # whatever the name was that led here
+            self._listener.close()
+            raise PermissionError(f"{self.address} is open to other machines and needs a token")
 
     async def close(self) -> None:
         """Stop listening and end all connections, within 2 s; running exports are cut."""
@@ -136,8 +144,10 @@ class Server:
         if request.method not in ("GET", "HEAD"):
             headers = {"Allow": "GET, HEAD", "Connection": "close"}
             return _refusal(405, "only GET and HEAD are answered here", headers)
-        if self._local and not _names_loopback(request.headers.getall("Host", [])):
-            return _refusal(403, "the Host header has to name localhost or a loopback address")  # DNS rebinding
+        if not self._access.names_us(request.headers.getall("Host", []), self.address.host):
+            return _refusal(403, "the Host header has to name this machine; see --http-names")
+        if not self._access.admits(request.headers.getall("Authorization", [])):
+            return _refusal(401, "a token is needed; see --http-token-file", CHALLENGE)
         handler = self._routes.get(request.path)
         return await handler(request) if handler else _refusal(404, f"there is only {' '.join(self._routes)}")
 
@@ -232,17 +242,6 @@ def _cut(request: web.BaseRequest) -> ConnectionError:
     if request.transport is not None:
         request.transport.abort()
     return ConnectionAbortedError("the connection was cut")
-
-
-def _names_loopback(hosts: list[str]) -> bool:
-    """Whether the Host headers are one, and it names this machine for itself, with any port."""
-    if len(hosts) != 1:
-        return False
-    name = hosts[0].rpartition("]")[0].lstrip("[") or hosts[0].partition(":")[0]
-    try:
-        return name.lower() == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _refusal(code: int, reason: str, headers: Mapping[str, str] | None = None) -> web.StreamResponse:

@@ -45,6 +45,7 @@ from gossipw2v.messages import (
 )
 
 MAGIC = b"GW2V"
+TLS = b"\x16\x03"  # how a TLS connection begins
 HEADER = struct.Struct(">4sI")
 MAX_NODES = 1 << 15  # lists and maps in a frame: a full State has some 20,000; 8 MiB of empty maps would be 570 MiB
 
@@ -61,6 +62,8 @@ def encode(message: Message) -> bytes:
 def frame_length(header: bytes, cap: int = MAX_FRAME) -> int:
     """The length that a frame header declares; ProtocolError for a wrong magic or more than `cap` bytes."""
     magic, length = HEADER.unpack(header)
+    if magic.startswith(TLS):
+        raise ProtocolError("secret", "it speaks TLS: it was given a secret, and this node none; see --secret-file")
     if magic != MAGIC:
         raise ProtocolError("magic", "not a gossipw2v frame")
     if not 0 < length <= cap:
