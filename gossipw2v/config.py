@@ -214,7 +214,7 @@ class Config:
         "where other nodes connect; port 0 takes a free one",
         "other machines must reach it; without secret_file nothing is encrypted and the network must be trusted",
     )
-    secret_file: Path | None = _set(
+    secret_file: Path | None = _set(  # noqa: RUF009 (the call makes a field)
         None,
         _secret_file,
         "path",
@@ -228,7 +228,7 @@ class Config:
         "where status, metrics and export answer; port 0 takes a free one",
         "whoever reads it sees the model, so only this machine may; any other address needs http_token_file",
     )
-    http_token_file: Path | None = _set(
+    http_token_file: Path | None = _set(  # noqa: RUF009 (the call makes a field)
         None,
         _secret_file,
         "path",

@@ -103,7 +103,7 @@ class Daemon:
         sources = StatusSources(node.snapshot, node.export)
         token = None if config.http_token_file is None else read_secret(config.http_token_file)
         access = Access(token, config.http_names)
-        self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access)
+        self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access=access)
         node.where = {"listen": str(listening), "http": str(self.http.address)}
         self._say_where()
         self._start(node.network.tick(), "tick")

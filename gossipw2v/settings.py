@@ -235,10 +235,9 @@ def _read_list(raw: object, option: Option) -> tuple[str, ...]:
     paths = option.name == "corpus"
     if isinstance(raw, str):
         raw = raw.split(os.pathsep if paths else ",")
-    if not isinstance(raw, (list, tuple)) or not all(isinstance(item, str) for item in raw):
+    empty = not raw and option.default != ()  # where none is the default, none may be said
+    if not isinstance(raw, (list, tuple)) or empty or not all(isinstance(item, str) for item in raw):
         raise _is_not(raw, "a list of texts")
-    if not raw and option.default != ():
-        raise _is_not(raw, "a list of one text or more")
     items = dict.fromkeys(_home(item) if paths else item.strip() for item in raw)
     return tuple(items)
 

@@ -66,11 +66,11 @@ async def serve(
     address: tuple[str, int],
     sources: StatusSources,
     metrics: Metrics,
-    access: Access | None = None,
     limits: Limits | None = None,
+    access: Access | None = None,
 ) -> "Server":
     """Listen on (host, port), port 0 for a free one; OSError where that cannot be, or needs a token and has none."""
-    server = Server(sources, metrics, access or Access(), limits or Limits())
+    server = Server(sources, metrics, limits or Limits(), access or Access())
     await server.start(address)
     return server
 
@@ -80,7 +80,7 @@ class Server:
 
     address: Address
 
-    def __init__(self, sources: StatusSources, metrics: Metrics, access: Access, limits: Limits) -> None:
+    def __init__(self, sources: StatusSources, metrics: Metrics, limits: Limits, access: Access) -> None:
         self._sources = sources
         self._metrics = metrics
         self._access = access

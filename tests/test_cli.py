@@ -16,7 +16,9 @@ from gossipw2v import __version__
 from gossipw2v.export import save_snapshot
 from gossipw2v.settings import OPTIONS
 
-HEAVY = {"numpy", "numba", "aiohttp", "zeroconf", "uvloop", "msgpack", "structlog", "prometheus_client"}
+HEAVY = {
+    "numpy", "numba", "aiohttp", "zeroconf", "uvloop", "msgpack", "structlog", "prometheus_client", "cryptography",
+}  # fmt: skip
 VECTORS = b"2 2\nthe 0.5 -1\nof 2 3\n"
 
 

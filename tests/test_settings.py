@@ -220,7 +220,7 @@ def test_values_that_contradict_each_other_are_refused(flags, told):
 
 @pytest.mark.parametrize(
     "flags",
-    [{"listen": "h:0", "http": "h:0"}, {"listen": "10.0.0.1:5", "http": "127.0.0.1:5"}, {"peers": "none"}],
+    [{"listen": "127.0.0.1:0", "http": "127.0.0.1:0"}, {"listen": "10.0.0.1:5", "http": "127.0.0.1:5"}, {"peers": "none"}],
 )
 def test_values_that_only_look_contradictory_are_accepted(flags):
     assert load({**CORPUS, **flags}, None, {})

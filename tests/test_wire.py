@@ -331,11 +331,17 @@ def test_a_stranger_may_send_less_than_a_member():
         frame_length(HEADER.pack(MAGIC, MAX_HELLO + 1), MAX_HELLO)
 
 
-@pytest.mark.parametrize("stranger", [b"GET / HT", b"\x16\x03\x01\x02\x00\x01\x00\x01", b"SSH-2.0-", bytes(8)])
+@pytest.mark.parametrize("stranger", [b"GET / HT", b"SSH-2.0-", bytes(8)])
 def test_another_protocol_is_told_by_its_magic(stranger):
     with pytest.raises(ProtocolError) as caught:
         frame_length(stranger)
     assert caught.value.reason == "magic"
+
+
+def test_one_who_speaks_tls_is_told_what_is_missing():
+    with pytest.raises(ProtocolError, match="--secret-file") as caught:
+        frame_length(b"\x16\x03\x01\x02\x00\x01\x00\x01")
+    assert caught.value.reason == "secret"
 
 
 def test_a_part_of_the_largest_size_fits():
