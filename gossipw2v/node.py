@@ -167,6 +167,7 @@ class Node:
             **describe_job(self.config, self.core, state),
             "uptime_seconds": now - self.now,
             "addresses": self.where,
+            "tls": self.network.credentials is not None,
             "vocabulary": describe_vocabulary(self.learner),
             "progress": describe_progress(self.config, self.core, self.learner, now),
             "members": describe_members(self.core, now),

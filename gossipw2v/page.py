@@ -126,7 +126,7 @@ def _details(status: Row) -> str:
         "digest": f"<code>{short(vocabulary.get('digest'))}</code>",
         "corpus": size(corpus.get("bytes")),
         "tokens": count(corpus.get("tokens")),
-        "gossip": f"<code>{text(addresses.get('listen'))}</code>",
+        "gossip": f"<code>{text(addresses.get('listen'))}</code>{' (TLS)' if status.get('tls') else ''}",
         "refused": ", ".join(f"{text(reason)} {count(n)}" for reason, n in refused.items()) or "nothing",
     }, "card small")  # fmt: skip
 

@@ -45,7 +45,8 @@ def bar(ratio: object, width: int = BAR) -> str:
 
 def _addresses(status: Row) -> str:
     addresses = _of(status, "addresses")
-    return f"gossip on {_text(addresses.get('listen'))}, http on {_text(addresses.get('http'))}"
+    tls = " (TLS)" if status.get("tls") else ""
+    return f"gossip on {_text(addresses.get('listen'))}{tls}, http on {_text(addresses.get('http'))}"
 
 
 def _corpus(status: Row) -> str:

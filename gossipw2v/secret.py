@@ -20,9 +20,11 @@ def read_secret(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # nobody may ever write into a pipe
     except OSError as error:  # without the name: some write the secret where its file should stand
         raise SecretError(f"{error.strerror}; {ADVICE}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check_keeping(os.fstat(descriptor), path)
-        content = file.read(MOST_BYTES + 3)
+        content = os.read(descriptor, MOST_BYTES + 3)
+    finally:
+        os.close(descriptor)
     secret = re.sub(rb"\r?\n\Z", b"", content)
     if not re.fullmatch(rb"[!-~]*", secret):
         raise SecretError(f"{path} has to hold one line of printable ASCII without blanks; {ADVICE}")

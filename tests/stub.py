@@ -34,11 +34,17 @@ STATUS = {
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers every GET with the server's `code` and `body`; a `length` above the body's cuts the answer short."""
+    """Answers every GET with the server's `code` and `body`; a `length` above the body's cuts the answer short.
+
+    `moved` is where it sends everybody instead, if anywhere.
+    """
 
     def do_GET(self):
         self.server.asked.append(self.path)
-        self.send_response(self.server.code)
+        self.server.tokens.append(self.headers["Authorization"])
+        self.send_response(302 if self.server.moved else self.server.code)
+        if self.server.moved:
+            self.send_header("Location", self.server.moved)
         self.send_header("Content-Length", str(self.server.length or len(self.server.body)))
         self.end_headers()
         self.wfile.write(self.server.body)
@@ -49,9 +55,10 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def stub_node(body: bytes = b"", code: int = 200) -> Iterator[ThreadingHTTPServer]:
-    """Serve on loopback; `url` is the address, `asked` the paths that were asked for."""
+    """Serve on loopback; `url` is the address, `asked` the paths that were asked for, `tokens` how."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.code, server.body, server.length, server.asked = code, body, 0, []
+    server.tokens, server.moved = [], None
     server.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

@@ -228,6 +228,45 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     assert done.stderr == ""
 
 
+TOKEN = "dG9rZW4tb2YtdGhpcy10ZXN0LW9ubHktMTIz"
+
+
+def keep_token(run, mode=0o600):
+    path = run.place / "token"
+    path.write_text(TOKEN + "\n")
+    path.chmod(mode)
+    (run.place / "node.toml").write_text('http_token_file = "token"\nwindow = "not for us to judge"\n')
+
+
+@pytest.mark.parametrize(
+    ("args", "environ"),
+    [
+        (["--http-token-file", "token"], {}),
+        (["--config", "node.toml"], {}),
+        ([], {"GOSSIPW2V_HTTP_TOKEN_FILE": "token"}),
+        ([], {"GOSSIPW2V_CONFIG": "node.toml"}),
+    ],
+)
+def test_a_token_comes_from_wherever_the_node_has_it(run, args, environ):
+    keep_token(run)
+    with stub_node(json.dumps(STATUS).encode()) as node:
+        assert run("status", "--url", node.url, *args, **environ).returncode == 0
+        node.body = VECTORS
+        assert run("export", "v.txt", "--url", node.url, *args, **environ).returncode == 0
+        assert node.tokens == [f"Bearer {TOKEN}"] * 2
+        assert run("status", "--url", node.url).returncode == 1  # no status, and no token for it
+        assert node.tokens[2:] == [None]
+
+
+def test_a_token_that_others_can_read_is_not_used(run):
+    keep_token(run, 0o644)
+    with stub_node(json.dumps(STATUS).encode()) as node:
+        result = run("status", "--url", node.url, "--http-token-file", "token")
+        assert (result.returncode, node.asked) == (2, [])
+    assert "chmod 600" in result.stderr
+    assert TOKEN not in result.stderr
+
+
 # --- export ----------------------------------------------------------------------------------------------
 
 

@@ -115,3 +115,14 @@ def test_an_address_becomes_a_url(typed, url):
 def test_what_is_no_address_of_a_node_is_refused(typed):
     with pytest.raises(ValueError, match=r"\S"):
         client.base_url(typed)
+
+
+def test_a_token_is_shown_to_the_node_and_to_nobody_it_points_to(node, tmp_path):
+    node.body = b'{"state": "training"}'
+    client.status(node.url, b"token")
+    client.status(node.url)
+    assert node.tokens == ["Bearer token", None]
+    with stub_node(VECTORS) as other:
+        node.moved = f"{other.url}/export"
+        client.export(node.url, tmp_path / "vectors.txt", token=b"token")
+        assert (node.tokens[-1], other.tokens) == ("Bearer token", [None])

@@ -239,9 +239,18 @@ def test_an_address_that_refused_us_is_left_alone_for_a_while(here):
     assert dials(here, "them", 5 + QUARREL_PAUSE)
 
 
+def test_addresses_at_which_a_stranger_answers_are_left_alone_for_long(here):
+    here.learn("them", HERE, 0)
+    assert dials(here, "them", 1)
+    here.dial_refused("them", 2)
+    assert not dials(here, "them", 2 + QUARREL_PAUSE - 0.1)
+    assert dials(here, "them", 2 + QUARREL_PAUSE)
+
+
 def test_an_unknown_key_or_connection_is_no_harm(here):
     assert here.dial("nobody", 0) == []
     here.dial_failed("nobody")
+    here.dial_refused("nobody", 0)
     here.quarrelled(7, 0)
     assert here.closed(7) is None
 

@@ -3,6 +3,7 @@
 import random
 import secrets
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -51,11 +52,16 @@ M = TypeVar("M")
 class Stranger:
     """A connection to a node's port that can say anything. `hello` is the node's own first message."""
 
-    def __init__(self, address: str, source: str = "127.0.0.1") -> None:
+    def __init__(self, address: str, source: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         host, _, port = address.rpartition(":")
-        self.socket = socket.create_connection((host, int(port)), 10, (source, 0))
-        self.socket.settimeout(20)
-        self.hello = self.expect(Hello)
+        plain = socket.create_connection((host, int(port)), 10, (source, 0))
+        plain.settimeout(20)
+        self.socket = plain if tls is None else tls.wrap_socket(plain)
+        try:
+            self.hello = self.expect(Hello)
+        except BaseException:
+            self.socket.close()
+            raise
 
     def raw(self, data: bytes) -> None:
         with suppress(ConnectionError):  # the node may have hung up in the middle, as it should
@@ -164,6 +170,7 @@ REFUSED: dict[str, tuple[str, Attack]] = {
     "random bytes": ("magic", lambda s: s.raw(NOISE.randbytes(5000))),
     "a browser": ("magic", lambda s: s.raw(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")),
     "zeros": ("magic", lambda s: s.raw(bytes(64))),
+    "TLS": ("secret", lambda s: s.raw(b"\x16\x03\x01\x00\xdc\x01\x00\x00\xd8\x03\x03" + NOISE.randbytes(214))),
     "another magic": ("magic", lambda s: s.raw(b"GW3V" + encode(s.hello)[4:])),
     "random bytes after Hello": ("magic", lambda s: (s.introduce(), s.raw(NOISE.randbytes(5000)))),
     "the largest length": ("size", lambda s: s.raw(struct.pack(">4sI", MAGIC, 0xFFFFFFFF))),

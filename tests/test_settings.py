@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipw2v.config import Between, Config, ConfigError, Job, OneOf, job_fields
-from gossipw2v.settings import JOB_OPTIONS, NODE_OPTIONS, OPTIONS, default_data_dir, load, reference_toml
+from gossipw2v.settings import JOB_OPTIONS, NODE_OPTIONS, OPTIONS, default_data_dir, find, load, reference_toml
 
 REPOSITORY = Path(__file__).parent.parent
 CORPUS = {"corpus": ["text.txt"]}
@@ -220,7 +220,11 @@ def test_values_that_contradict_each_other_are_refused(flags, told):
 
 @pytest.mark.parametrize(
     "flags",
-    [{"listen": "127.0.0.1:0", "http": "127.0.0.1:0"}, {"listen": "10.0.0.1:5", "http": "127.0.0.1:5"}, {"peers": "none"}],
+    [
+        {"listen": "127.0.0.1:0", "http": "127.0.0.1:0"},
+        {"listen": "10.0.0.1:5", "http": "127.0.0.1:5"},
+        {"peers": "none"},
+    ],
 )
 def test_values_that_only_look_contradictory_are_accepted(flags):
     assert load({**CORPUS, **flags}, None, {})
@@ -267,3 +271,74 @@ def test_configuration_imports_nothing_heavy():
     code = "import sys, gossipw2v.settings; print({'numpy', 'numba', 'aiohttp', 'asyncio'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+# --- secrets ---------------------------------------------------------------------------------------------
+
+LINES = {"secret": "c2VjcmV0LW9mLXRoaXMtdGVzdC1vbmx5", "token": "dG9rZW4tb2YtdGhpcy10ZXN0LW9ubHkx"}
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A secret and a token, each in a file of its own."""
+    for name, line in LINES.items():
+        (tmp_path / name).write_text(line)
+        (tmp_path / name).chmod(0o600)
+    return tmp_path
+
+
+def test_files_with_secrets_are_checked_in_every_source(files):
+    (files / "secret").chmod(0o644)
+    text = str(files / "secret")
+    for source in ({"flags": {**CORPUS, "secret_file": text}}, {"environ": {"GOSSIPW2V_SECRET_FILE": text}}):
+        (told,) = problems(**source)
+        assert "chmod 600" in told
+        assert LINES["secret"] not in told
+    (told,) = problems(toml=f'http_token_file = "{text}"', folder=files)
+    assert re.search(r"x?lan.toml, line 1, http_token_file: .*chmod 600", told)
+
+
+def test_the_paths_are_kept_and_not_what_they_hold(files):
+    config = load({**CORPUS, "secret_file": str(files / "secret"), "http_token_file": str(files / "token")}, None, {})
+    assert (config.secret_file, config.http_token_file) == (files / "secret", files / "token")
+    assert not [line for line in LINES.values() if line in repr(config)]
+
+
+@pytest.mark.parametrize("http", ["0.0.0.0:7412", "10.0.0.1:0", "[::]:7412", "a-name:7412", "[::ffff:7f00:1]:1"])
+def test_http_for_other_machines_needs_a_token(http, files):
+    (told,) = problems({**CORPUS, "http": http})
+    assert "http_token_file" in told
+    assert load({**CORPUS, "http": http, "http_token_file": str(files / "token")}, None, {}).http == http
+
+
+@pytest.mark.parametrize("http", ["127.0.0.1:7412", "127.1.2.3:0", "[::1]:7412", "localhost:7412"])
+def test_http_for_this_machine_needs_none(http):
+    assert load({**CORPUS, "http": http}, None, {}).http_token_file is None
+
+
+def test_the_token_is_not_the_secret(files):
+    (files / "token").write_text(LINES["secret"] + "\n")
+    (told,) = problems(
+        {**CORPUS, "secret_file": str(files / "secret"), "http_token_file": str(files / "token")},
+    )
+    assert "must not be the secret" in told
+
+
+def test_one_field_is_found_whatever_is_wrong_with_others(files):
+    path = files / "lan.toml"
+    path.write_text(f'http_token_file = "{files / "token"}"\nwindw = 3\nwindow = "five"')
+    assert find("http_token_file", None, path, {}) == files / "token"
+    assert find("http_token_file", str(files / "secret"), path, {"GOSSIPW2V_WINDOW": "x"}) == files / "secret"
+    assert find("http_token_file", None, None, {}) is None
+    with pytest.raises(ConfigError, match="No such file"):
+        find("http_token_file", None, None, {"GOSSIPW2V_HTTP_TOKEN_FILE": "none"})
+    with pytest.raises(ConfigError, match=r"none\.toml"):
+        find("http_token_file", None, files / "none.toml", {})
+
+
+def test_names_are_given_as_a_list_or_with_commas(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_text("http_names = []")
+    assert load(CORPUS, path, {}).http_names == ()
+    assert load({**CORPUS, "http_names": "a.example, b"}, path, {}).http_names == ("a.example", "b")
+    assert "not a host name" in problems({**CORPUS, "http_names": "a b"})[0]

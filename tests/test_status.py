@@ -5,7 +5,10 @@ import contextlib
 import json
 import math
 import re
+import resource
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
@@ -17,6 +20,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from gossipw2v import page
+from gossipw2v.access import Access
 from gossipw2v.metrics import Metrics
 from gossipw2v.status import BLOCK_BYTES, Limits, Server, StatusSources, serve
 
@@ -43,11 +47,15 @@ def nothing_to_export() -> tuple[int, Iterator[bytes]]:
 
 @contextlib.asynccontextmanager
 async def running(
-    status: dict[str, Any] | None = None, export: Any = nothing_to_export, **limits: Any
+    status: dict[str, Any] | None = None,
+    export: Any = nothing_to_export,
+    access: Access | None = None,
+    host: str = "127.0.0.1",
+    **limits: Any,
 ) -> AsyncIterator[Server]:
-    """A server on a free loopback port that serves the dict `status`, read anew for every request."""
+    """A server on a free port of `host` that serves the dict `status`, read anew for every request."""
     sources = StatusSources(lambda: STATUS if status is None else status, export)
-    server = await serve(("127.0.0.1", 0), sources, Metrics(), Limits(**limits))
+    server = await serve((host, 0), sources, Metrics(), Limits(**limits), access)
     try:
         yield server
     finally:
@@ -349,6 +357,88 @@ async def test_every_name_of_loopback_is_served(host: str) -> None:
     async with running() as server:
         request = f"GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
         assert (await exchange(server, request)).startswith(b"HTTP/1.1 200 ")
+
+
+TOKEN = b"dG9rZW4tb2YtdGhpcy10ZXN0LW9ubHktMTIz"
+GUARDED = Access(TOKEN, ("models.example",))
+
+
+@on_each_loop
+async def test_with_a_token_every_path_asks_for_it() -> None:
+    async with running(access=GUARDED) as server:
+        for path in ("/", "/status", "/metrics", "/healthz", "/export", "/nothing"):
+            code, headers, body = await fetch(server, path)
+            assert (code, headers["WWW-Authenticate"]) == (401, 'Basic realm="gossipw2v", charset="UTF-8"')
+            assert TOKEN not in body
+        bearer = {"Authorization": f"Bearer {TOKEN.decode()}"}
+        assert (await fetch(server, "/status", headers=bearer))[0] == 200
+        assert (await fetch(server, "/nothing", headers=bearer))[0] == 404
+
+
+async def test_the_page_can_be_used_by_what_a_browser_asks_its_reader_for() -> None:
+    def browse(url: str, password: str) -> int:
+        """What a browser does: ask, be challenged, ask its reader, ask again."""
+        known = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        known.add_password("gossipw2v", url, "anyone", password)
+        handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPBasicAuthHandler(known)
+        try:
+            with urllib.request.build_opener(*handlers).open(url, timeout=20) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    async with running(access=GUARDED) as server:
+        url = f"http://{server.address}/"
+        assert await asyncio.to_thread(browse, url, TOKEN.decode()) == 200
+        assert await asyncio.to_thread(browse, url, "guess") == 401
+
+
+async def test_an_address_of_other_machines_is_not_served_without_a_token() -> None:
+    for host in ("0.0.0.0", "::"):
+        with pytest.raises(PermissionError, match="token"):
+            async with running(host=host):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("localhost", 200), ("127.0.0.1:7412", 200), ("10.0.0.7:80", 200), ("[fe80::1]:9", 200),
+        ("models.example", 200), ("MODELS.example:443", 200), ("evil.example", 403), ("a.models.example", 403),
+        ("10.0.0.7.evil.example", 403), ("", 403),
+    ],
+)  # fmt: skip
+async def test_on_all_addresses_any_address_and_the_given_names_are_ours(host: str, code: int) -> None:
+    async with running(access=GUARDED, host="0.0.0.0") as server:
+        request = f"GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAuthorization: Bearer ".encode()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
+        writer.write(request + TOKEN + b"\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 %d " % code)
+        writer.close()
+
+
+async def test_no_other_site_is_ever_allowed_to_read() -> None:
+    async with running() as server:
+        _, headers, _ = await fetch(server, "/status", headers={"Origin": "http://evil.example"})
+    assert not [name for name in headers if name.lower().startswith("access-control-")]
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+async def test_a_client_that_asks_on_and_on_and_reads_nothing_fills_no_memory() -> None:
+    async with running(stall_seconds=30) as server:
+        _, writer = await asyncio.open_connection(*server.address, limit=1024)
+        requests = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with contextlib.suppress(TimeoutError):
+            for _ in range(1000):  # 50 MB
+                writer.write(requests)
+                async with asyncio.timeout(1):
+                    await writer.drain()
+        assert writer.transport.get_write_buffer_size()  # type: ignore[attr-defined]  # it was the server that stopped
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10
+        assert (await fetch(server, "/healthz"))[0] == 200
+        writer.transport.abort()
 
 
 @pytest.mark.parametrize("hosts", [b"", b"Host: localhost\r\nHost: evil.example\r\n"])
