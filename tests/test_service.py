@@ -58,6 +58,22 @@ def test_systemd_would_say_what_is_wrong(copy):
     assert "ProtectHouse" in analyze("verify", copy).stderr
 
 
+def test_systemd_accepts_the_unit_with_its_secrets(copy):
+    text, lines = re.subn(r"^#(LoadCredential=|Environment=GOSSIPW2V_)", r"\1", copy.read_text(), flags=re.MULTILINE)
+    assert lines == 4
+    copy.write_text(text)
+    result = analyze("verify", copy)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_lines_for_secrets_name_settings_that_exist():
+    pairs = re.findall(r"^#LoadCredential=([\w-]+):(\S+)\n#Environment=(\w+)=%d/(\S+)$", UNIT.read_text(), re.MULTILINE)
+    known = {option.variable: settings.EXAMPLES.get(option.name) for option in settings.OPTIONS.values()}
+    assert len(pairs) == 2
+    for name, path, variable, file in pairs:
+        assert (name, path) == (file, known[variable])
+
+
 def test_the_unit_is_hardened(copy):
     result = analyze("security", "--offline=yes", copy)
     if result.returncode and "offline" in result.stderr:

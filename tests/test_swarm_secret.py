@@ -315,7 +315,7 @@ def test_handshakes_that_never_end_are_bounded_and_end(victim: Daemon) -> None:
     with ExitStack() as stack:
         for number in range(200):
             idle = stack.enter_context(
-                socket.create_connection((host, int(port)), 20, (f"127.0.0.{1 + number % 4}", 0))
+                socket.create_connection((host, int(port)), 20, (f"127.0.0.{1 + number % 8}", 0))
             )
             with suppress(ConnectionError):
                 idle.sendall(b"\x16\x03\x01\x02\x00\x01\x00" if number % 2 else b"")
