@@ -25,7 +25,7 @@ from gossipw2v.wire import encode
 TICK = 0.02  # s; an exchange begins at a tick, so this is part of its pace
 MOST_CONNECTIONS = 256
 MOST_PER_HOST = 32  # a laboratory behind one address still fits; a flood does not
-MOST_HANDSHAKES = 64  # of TLS under way: each takes a third of a megabyte before anybody has proved anything
+MOST_HANDSHAKES = 64  # of TLS under way: each takes some 60 kB before anybody has proved anything
 
 log = get_logger("network")
 

@@ -23,7 +23,7 @@ LINGER = 0.5  # s for whoever speaks plain text to read why it is turned away
 ACCEPT_PAUSE = 0.1  # s to the next attempt when no file descriptor is left
 BACKLOG = 128
 READ_BUFFER = 1 << 18
-TOLD_PLAIN = encode(Refuse("secret", "this swarm has a secret, and the other end was given none; see --secret-file"))
+TOLD_PLAIN = encode(Refuse("secret", "this swarm has a secret, and you were given none; see --secret-file"))
 
 WHY = {
     "WRONG_VERSION_NUMBER": "it speaks plain text: it was given no secret",
