@@ -37,7 +37,7 @@ def on_each_loop(scenario: Callable[[], Coroutine[Any, Any, None]]) -> Callable[
 async def node(name: bytes, credentials: Credentials | None, *peers: str) -> AsyncIterator[tuple[Network, str]]:
     """A node that counts for ever, and where it listens; it dials `peers`."""
     now = asyncio.get_running_loop().time()
-    core = Gossip(Member(name, 0, State.COUNTING), Rules({"job": "test"}), random.Random(1), now)
+    core = Gossip(Member(name, 0, State.COUNTING), Rules(job={"job": "test"}), random.Random(1), now)
     network = Network(core, Metrics(), lambda _: None, credentials)
     address = f"127.0.0.1:{await network.listen(Address('127.0.0.1', 0))}"
     for peer in peers:
