@@ -12,6 +12,7 @@ from typing import Any
 
 from gossipw2v.address import HOST_NAME, PORT, Address
 from gossipw2v.secret import read_secret
+from gossipw2v.standing import parse_ban
 
 HTTP_PORT = 7412
 JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # also a folder, and in discovery records
@@ -304,6 +305,27 @@ class Config:
         "links",
         "nodes that may link below this one",
         "each costs a copy of the model; 4 keep 300 nodes within five steps of the root",
+    )
+    max_row_move: float = _set(
+        100.0,
+        Between(0, 1e9),
+        "lengths",
+        "furthest that another node may move a row in one exchange; 0 is no limit",
+        "TO BE MEASURED",
+    )
+    row_budget: float = _set(
+        100_000.0,
+        Between(0, 1e9),
+        "lengths an hour",
+        "most that another machine may move a row in any hour, all exchanges together; 0 is no limit",
+        "TO BE MEASURED",
+    )
+    ban: tuple[str, ...] = _set(
+        (),
+        parse_ban,
+        "addresses",
+        "IP addresses, networks (10.0.0.0/24) and node ids with which this node has nothing to do",
+        "nobody is banned; who breaks the protocol is cut off for growing times without it",
     )
     log_level: str = _set(
         "info",

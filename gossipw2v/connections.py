@@ -23,7 +23,7 @@ MAX_TARGETS = 512  # addresses kept; discovery may be fed by strangers
 
 @dataclass(slots=True)
 class Connection:
-    """One TCP connection; `node` is None until its Hello has come."""
+    """One TCP connection; `node` is None until its Hello has come. `host`: its other end's address."""
 
     conn: int
     outbound: bool
@@ -31,6 +31,7 @@ class Connection:
     heard_at: float
     target: str | None = None
     node: NodeId | None = None
+    host: str = ""
 
 
 @dataclass(slots=True)
@@ -54,9 +55,9 @@ class Connections:
     by_node: dict[NodeId, Connection] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
 
-    def opened(self, conn: int, target: str | None, now: float) -> list[Instruction]:
+    def opened(self, conn: int, target: str | None, now: float, host: str = "") -> list[Instruction]:
         """A connection is up; `target` is the key that was dialled, None for an incoming one."""
-        self.by_conn[conn] = Connection(conn, target is not None, now, now, target)
+        self.by_conn[conn] = Connection(conn, target is not None, now, now, target, host=host)
         if target in self.targets:
             self.targets[target].dialling = False
         return [Send(conn, self.hello)]

@@ -20,7 +20,7 @@ LARGEST_LEVEL = {8: 127, 4: 7}  # by bits; without the least one, so that the co
 
 
 class DeltaError(ValueError):
-    """A delta that must not be merged; the text says why, `reason` in a fixed word: "rows" or "values"."""
+    """A delta that must not be merged; the text says why, `reason` in a fixed word: "rows", "values" or "influence"."""
 
     def __init__(self, text: str, reason: str = "values") -> None:
         super().__init__(text)
@@ -53,11 +53,15 @@ class RowDelta:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the model gives for an exchange: rows, and how many more are pending or never went over the link."""
+    """What the model gives for an exchange: rows, and how many more are pending or never went over the link.
+
+    `clipped`: rows of the other end that asked to be moved further than is allowed.
+    """
 
     delta: RowDelta
     pending: int
     unsent: int
+    clipped: int = 0
 
 
 def empty(vector_size: int) -> RowDelta:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from gossipw2v import __version__
 from gossipw2v.config import Config
 from gossipw2v.gossip import Gossip
+from gossipw2v.influence import Bucket
 from gossipw2v.learner import Learner
 from gossipw2v.link import Downlink, Phase, Uplink
 from gossipw2v.load import Pulse
@@ -72,9 +75,10 @@ def describe_members(core: Gossip, now: float) -> list[dict[str, Any]]:
     return [_member(core, member, now) for member in core.members.everyone()]
 
 
-def describe_links(core: Gossip) -> list[dict[str, Any]]:
-    """The node's edges of the tree; `role` is the other end's."""
-    return [_link(edge) for edge in core.edges()]
+def describe_links(core: Gossip, learner: Learner | None) -> list[dict[str, Any]]:
+    """The node's edges of the tree, with what each other end has moved; `role` is the other end's."""
+    held = learner.model.influence.buckets if learner else {}
+    return [{**_link(edge), "host": core.origin_of(edge.link), **_moved(held.get(edge.link))} for edge in core.edges()]
 
 
 def describe_corpus(text: Text) -> dict[str, Any]:
@@ -101,6 +105,15 @@ def _member(core: Gossip, member: Member, now: float) -> dict[str, Any]:
         "trained_tokens": member.trained,
         "total_tokens": member.total,
         "self": me,
+    }
+
+
+def _moved(bucket: Bucket | None) -> dict[str, Any]:
+    bucket = bucket or Bucket(np.empty(0))
+    return {
+        "clipped_rows": bucket.clipped,
+        "largest_row_move": bucket.largest,
+        "row_budget_used": bucket.used,
     }
 
 

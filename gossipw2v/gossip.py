@@ -33,6 +33,7 @@ from gossipw2v.messages import (
     StateNews,
 )
 from gossipw2v.seeker import Seeker
+from gossipw2v.standing import BREACHES, Standing
 from gossipw2v.tree import Tree
 
 BEAT = 1.0  # s between two frames of State on every connection
@@ -47,6 +48,7 @@ class Rules:
     max_bandwidth: float = 0.0  # Mbit/s of the link to the parent, each way; 0 is no limit
     seats: int = 4  # children taken
     quiet: float = 3.0  # s without a new member before the vocabulary is frozen
+    banned: tuple[str, ...] = ()  # node ids, addresses and networks nobody talks to
 
 
 class Gossip:
@@ -60,6 +62,8 @@ class Gossip:
         self.census = Census(me.node)
         self.tree = Tree(self.members, rng, rules.seats, rules.interval, rules.max_bandwidth)
         self.seeker = Seeker(self.connections, self.members, self.tree)
+        self.standing = Standing(rules.banned)
+        self.tree.barred = dict.fromkeys(self.standing.banned_nodes, float("inf"))
         self.leaving = False
         self._beat_at = now
 
@@ -80,11 +84,14 @@ class Gossip:
         """Somebody may be at `addresses`; `key` names the source, so that it is known again."""
         self.connections.learn(key, addresses, now)
 
-    def opened(self, conn: int, target: str | None, now: float) -> list[Instruction]:
-        """Connection `conn` is up; `target` is the key of the Dial that made it, None if it came in."""
+    def opened(self, conn: int, target: str | None, now: float, host: str = "") -> list[Instruction]:
+        """Connection `conn` to `host` is up; `target` is the key of the Dial that made it, None if it came in.
+
+        Whether anybody at `host` is welcome, `standing` has been asked before.
+        """
         if self.leaving:  # others dial again at once whom they no longer reach
             return [Close(conn, "leaving")]
-        return self.connections.opened(conn, target, now)
+        return self.connections.opened(conn, target, now, host)
 
     def dial_failed(self, target: str) -> None:
         """Nobody answered."""
@@ -129,14 +136,13 @@ class Gossip:
         here = self.connections.by_conn.get(conn)
         out: list[Instruction] = [Refused(error.reason, str(error))]
         if here is not None and here.node is not None:
-            if self.tree.parent is not None and self.tree.parent.node == here.node:
-                out += self.tree.drop_parent(now)
-            out += self.tree.drop_child(here.node)
+            out += self._unlinked(here.node, now)
         text = str(error)[:400]
         return [
             *out,
             Send(conn, Refuse(error.reason, text if text.isprintable() else error.reason)),
             Close(conn, text),
+            *(self._blamed(here, now) if here is not None and error.reason in BREACHES else ()),
         ]
 
     def broken(self, link: bytes, error: ProtocolError, now: float) -> list[Instruction]:
@@ -144,6 +150,47 @@ class Gossip:
         edge = self.tree.link_of(link)
         conn = self.connections.to(edge.peer) if edge else None
         return self.violated(conn, error, now) if conn is not None else []
+
+    def clipped(self, link: bytes, now: float) -> list[Instruction]:
+        """The other end of `link` asked for rows to be moved further than is allowed."""
+        edge = self.tree.link_of(link)
+        here = self.connections.by_node.get(edge.peer) if edge else None
+        return self._blamed(here, now) if here is not None else []
+
+    def origin_of(self, link: bytes) -> str:
+        """The host at the other end of `link`, "" if it is not connected."""
+        edge = self.tree.link_of(link)
+        here = self.connections.by_node.get(edge.peer) if edge else None
+        return here.host if here is not None else ""
+
+    def _blamed(self, here: Connection, now: float) -> list[Instruction]:
+        """Hold it against the other end; who has too much against them is cut off, with all its connections."""
+        out: list[Instruction] = []
+        if here.host and self.standing.blame_host(here.host, now) > now:
+            out += self._cut_off([each for each in self.connections.by_conn.values() if each.host == here.host], now)
+        elif here.node is not None and self.standing.blame_node(here.node, now) > now:
+            out += self._cut_off([here], now)
+        return out
+
+    def _cut_off(self, whom: list[Connection], now: float) -> list[Instruction]:
+        out: list[Instruction] = []
+        for here in whom:
+            why = f"{here.host or 'a node'} has broken the rules too often: {self._against(here, now)}"
+            out += [Refused("barred", why), Send(here.conn, Refuse("barred", why)), Close(here.conn, why)]
+            if here.node is not None:
+                self.connections.quarrelled(here.conn, now)
+                out += self._unlinked(here.node, now)
+        return out
+
+    def _against(self, here: Connection, now: float) -> str | None:
+        host = self.standing.against_host(here.host, now)
+        return host or (self.standing.against_node(here.node, now) if here.node is not None else None)
+
+    def _unlinked(self, node: NodeId, now: float) -> list[Instruction]:
+        out: list[Instruction] = []
+        if self.tree.parent is not None and self.tree.parent.node == node:
+            out += self.tree.drop_parent(now)
+        return [*out, *self.tree.drop_child(node)]
 
     # -- the own node ---------------------------------------------------------------------------------------
 
@@ -267,6 +314,10 @@ class Gossip:
     # -- messages -------------------------------------------------------------------------------------------
 
     def _greeted(self, conn: int, hello: Hello, now: float) -> list[Instruction]:
+        if (why := self.standing.against_node(hello.node, now)) is not None:
+            self.connections.quarrelled(conn, now)
+            text = f"{hello.node.hex()}: {why}"
+            return [Refused("barred", text), Send(conn, Refuse("barred", text)), Close(conn, text)]
         out = self.connections.greeted(conn, hello, now)
         if self.connections.to(hello.node) != conn:
             return out

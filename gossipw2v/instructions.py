@@ -38,12 +38,13 @@ class OpenLink:
     """Make a reference, equal to the initial vectors, for `link`.
 
     `overlap`: both ends' models hold training of the same origin. `catch_up`: the other end has never trained
-    and this one much, so rows that it has not seen go first.
+    and this one much, so rows that it has not seen go first. `origin`: the machine there, "" if it is not known.
     """
 
     link: bytes
     overlap: bool
     catch_up: bool
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

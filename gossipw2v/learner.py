@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gossipw2v import kernels
 from gossipw2v.config import Config
 from gossipw2v.delta import Batch
+from gossipw2v.influence import Limits
 from gossipw2v.machine import return_memory, usable_cores
 from gossipw2v.merger import Merger, Work
 from gossipw2v.messages import MAX_FRAME, MAX_PART, MAX_ROWS
@@ -52,7 +53,8 @@ def make_learner(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
     job = config.job
     most = most_rows(job.vector_size)
     initial = partial(initial_weights, vocab, job.seed, job.vector_size)
-    model = Model(initial, min(config.exchange_rows, most), most, job.alpha)
+    limits = Limits(config.max_row_move, config.row_budget)
+    model = Model(initial, min(config.exchange_rows, most), most, job.alpha, limits=limits)
     recipe = Recipe(
         window=job.window,
         negative=job.negative,

@@ -83,15 +83,19 @@ class Merger:
     def _do(self, work: Work) -> Batch | None:
         match work:
             case OpenLink():
-                self.model.open_link(work.link, work.overlap, work.catch_up)
+                self.model.open_link(work.link, work.overlap, work.catch_up, work.origin)
             case DropLink():
                 self.model.drop_link(work.link)
             case Collect():
                 return self.model.collect(work.link, work.flush, work.room)
             case Merge():
-                self._estimates.refresh(time.monotonic())
+                self._look_at_the_clock()
                 return self.model.merge(work.link, work.delta, work.flush, work.overlap, work.room)
             case Settle():
-                self._estimates.refresh(time.monotonic())
+                self._look_at_the_clock()
                 self.model.settle(work.link, work.sent, work.answer)
         return None
+
+    def _look_at_the_clock(self) -> None:
+        self.model.now = time.monotonic()
+        self._estimates.refresh(self.model.now)

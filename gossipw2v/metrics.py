@@ -41,6 +41,8 @@ REFUSALS = (
     "sequence",  # a batch number that does not follow
     "rows",  # row ids out of range, unsorted, twice or missing
     "values",  # not finite, or longer than any row can be
+    "influence",  # an answer that moves rows further than is allowed
+    "barred",  # banned by configuration, or cut off for what it did before
     "blob",  # a part of a vocabulary that was not asked for, or is not what was offered
     "peer",  # we were refused
     "internal",  # our own failure to use what was sent
@@ -116,6 +118,7 @@ class Metrics:
         self._received_bytes = self._counter("gossip_received_bytes", "Bytes of exchanges received.")
         self._sent_rows = self._counter("delta_rows_sent", "Row deltas sent.")
         self._received_rows = self._counter("delta_rows_received", "Row deltas received.")
+        self._clipped = self._counter("clipped_rows", "Rows that other nodes wanted to move too far, cut back.")
         self._seconds = Histogram(
             "gossipw2v_gossip_exchange_duration_seconds", "From gathering a push to its answer merged.",
             buckets=EXCHANGE_SECONDS, registry=self._registry,
@@ -149,6 +152,10 @@ class Metrics:
         """Count a push or an answer of `size` bytes that came in."""
         self._received_bytes.inc(size)
         self._received_rows.inc(rows)
+
+    def clipped(self, rows: int) -> None:
+        """Count rows of a push that were cut back to what a row may move."""
+        self._clipped.inc(rows)
 
     def exchanged(self, seconds: float | None = None) -> None:
         """Count a completed exchange, whichever end began it; the end that began knows how long it took."""

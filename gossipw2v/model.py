@@ -14,14 +14,15 @@ one thread, the merger's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v import pending
+from gossipw2v import influence, pending
 from gossipw2v import rows as rowwise
 from gossipw2v.delta import Batch, RowDelta, check
+from gossipw2v.influence import Influence, Limits
 from gossipw2v.merge import COLLECTIVE, KINSHIP, Spectrum, flat, hessian, loosen, spectrum
 from gossipw2v.pending import Ledger, Waiting, both, picked, waiting
 
@@ -67,7 +68,8 @@ class Model:
     """`initial()` makes the vectors that every node of the job starts from, float32[2V, D].
 
     `budget`: pending rows that one end puts into one exchange, `last_budget` when its training is over and there is
-    nothing to wait for; `bits` of a value in it, 4 or 8.
+    nothing to wait for; `bits` of a value in it, 4 or 8. `limits` of what others may do; `now`: seconds of a monotonic
+    clock, which the owner sets.
     """
 
     initial: Callable[[], Floats]
@@ -75,9 +77,12 @@ class Model:
     last_budget: int = 0
     alpha: float = 0.025
     bits: int = 4
+    limits: Limits = field(default_factory=Limits)
+    now: float = 0.0
     weights: Floats = field(init=False)
     updates: NDArray[np.int64] = field(init=False)
     spectra: tuple[Spectrum, Spectrum] = field(init=False)
+    influence: Influence = field(init=False)
     broken: int = 0
     merges: int = 0
     links: dict[bytes, _Link] = field(default_factory=dict)
@@ -86,6 +91,7 @@ class Model:
         self.weights = self.initial()
         self.updates = np.zeros(len(self.weights), np.int64)
         self.spectra = (flat(self.vector_size), flat(self.vector_size))
+        self.influence = Influence(self.limits, len(self.weights), self.vector_size)
 
     @property
     def vector_size(self) -> int:
@@ -104,9 +110,13 @@ class Model:
 
     # -- links ----------------------------------------------------------------------------------------------
 
-    def open_link(self, link: bytes, overlap: bool, catch_up: bool) -> None:
-        """Start a link from the initial vectors. With `overlap` a row's first exchange is an AdaSum."""
+    def open_link(self, link: bytes, overlap: bool, catch_up: bool, origin: str = "") -> None:
+        """Start a link from the initial vectors. With `overlap` a row's first exchange is an AdaSum.
+
+        `origin` names the machine at the other end, whose influence is limited whatever links it opens.
+        """
         n = len(self.weights)
+        self.influence.open(link, origin)
         self.links[link] = _Link(
             reference=self.initial(),
             seen=np.zeros(n, np.int64),
@@ -118,6 +128,7 @@ class Model:
     def drop_link(self, link: bytes) -> None:
         """Forget a link."""
         self.links.pop(link, None)
+        self.influence.close(link)
 
     def collect(self, link: bytes, flush: bool, room: int = MOST_COUNT) -> Batch:
         """The child's half of a push: the most pending rows, quantised. KeyError if the link is gone.
@@ -134,10 +145,12 @@ class Model:
     def merge(self, link: bytes, delta: RowDelta, flush: bool, overlap: bool, room: int = MOST_COUNT) -> Batch:
         """The parent's half: merge a child's rows with the pending ones here, and answer with the result.
 
-        DeltaError if `delta` does not fit the model; nothing has changed then.
+        A row that asks for more than the limits allow is cut back to them before it is merged. DeltaError if `delta`
+        does not fit the model; nothing has changed then.
         """
         check(delta, len(self.weights), self.vector_size, LARGEST)
         state = self.links[link]
+        delta, clipped = self.influence.clip(link, delta, self.now)
         own = self._waiting(state, flush, room)
         rows, at, theirs = _spread(delta, own.rows)
         ours = self._unseen(state, rows)
@@ -147,18 +160,19 @@ class Model:
         arguments = (at, np.stack((theirs, ours)), apart, self._curves(), coded)
         self.broken += rowwise.merge_rows(self.weights, state.reference, rows, pushed, *arguments)
         self._credit(state, rows, theirs, ours)
-        return self._batch(state, RowDelta(rows, ours, *coded), own)
+        return replace(self._batch(state, RowDelta(rows, ours, *coded), own), clipped=clipped)
 
     def settle(self, link: bytes, sent: RowDelta, answer: RowDelta) -> None:
         """The child's end of an exchange: take the parent's merged rows for what was sent.
 
         What was trained here since the rows were collected (all that was trained, for rows that were not sent) went
         on beside what the answer brings, so the two are merged by the same rule; the difference stays pending.
-        DeltaError if `answer` does not fit the model; nothing has changed then.
+        DeltaError if `answer` does not fit the model, or moves a row beyond the limits; nothing has changed then.
         """
         check(answer, len(self.weights), self.vector_size, 2 * LARGEST)
         state = self.links[link]
         rows, at, ours = _spread(sent, answer.rows)
+        self.influence.admit(link, answer, sent, at, self.now)
         unseen = self._unseen(state, rows)
         since = unseen - np.minimum(unseen, ours)
         apart = state.settled[rows]
@@ -259,3 +273,4 @@ def warm_up(vector_size: int) -> None:
     """Compile, or load from the cache, all that merging needs."""
     rowwise.warm_up(vector_size)
     pending.warm_up()
+    influence.warm_up(vector_size)

@@ -100,15 +100,20 @@ class Network:
         with listener:
             while True:
                 sock, host = await accept(listener)
-                if self._crowded(host):
-                    self.metrics.refused("busy")
+                if (reason := self._unwelcome(host)) is not None:
+                    self.metrics.refused(reason)  # not logged: it may come again as often as it likes
                     sock.close()
                 else:
                     self._welcoming[host] += 1
                     self._spawn(self._welcome(sock, host), f"welcome-{host}")
 
+    def _unwelcome(self, host: str) -> str | None:
+        if self._barred(host):
+            return "barred"
+        return "busy" if self._crowded(host) else None
+
     def _crowded(self, host: str) -> bool:
-        same = sum(peer.address.rpartition(":")[0] == host for peer in self.peers.values()) + self._welcoming[host]
+        same = sum(peer.host == host for peer in self.peers.values()) + self._welcoming[host]
         under_way = self._welcoming.total()
         full = len(self.peers) + under_way >= MOST_CONNECTIONS
         return full or same >= MOST_PER_HOST or under_way >= MOST_HANDSHAKES
@@ -126,7 +131,8 @@ class Network:
             self._welcoming -= Counter([host])  # a Counter drops what has come to nothing
 
     async def _dial(self, order: Dial) -> None:
-        addresses = [address for text in order.addresses if (address := _parse(text)) is not None]
+        parsed = (_parse(text) for text in order.addresses)
+        addresses = [address for address in parsed if address is not None and not self._barred(address[0])]
         try:
             streams = await dial(addresses, self.credentials)
         except StrangerError as error:
@@ -145,8 +151,11 @@ class Network:
         certified = holder(writer.get_extra_info("peercert") or {}) if self.credentials else None
         peer = Peer(next(self._numbers), reader, writer, certified)
         self.peers[peer.conn] = peer
-        self.perform(self.core.opened(peer.conn, target, self.now()))
+        self.perform(self.core.opened(peer.conn, target, self.now(), peer.host))
         self._spawn(self._serve(peer), f"peer-{peer.conn}")
+
+    def _barred(self, host: str) -> bool:
+        return self.core.standing.against_host(host, self.now()) is not None
 
     async def _serve(self, peer: Peer) -> None:
         """Read and write until either ends, then tell the core."""

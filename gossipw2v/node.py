@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -76,6 +76,7 @@ class Node:
             max_bandwidth=config.max_bandwidth,
             seats=config.children,
             quiet=config.settle_seconds if config.peers != ("none",) else 0.0,
+            banned=config.ban,
         )
         me = Member(self.random[:16], 0, State.COUNTING, min_peers=config.min_peers)
         self.core = Gossip(me, rules, Random(self.random), self.now)
@@ -91,6 +92,8 @@ class Node:
                 self._received(instruction)
             case _ if self.learner is not None:
                 self._count_event(instruction)
+                if isinstance(instruction, OpenLink):
+                    instruction = replace(instruction, origin=self.core.origin_of(instruction.link))
                 self.learner.merger.submit(instruction)  # type: ignore[arg-type]
             case _:
                 log.debug("no model yet", instruction=type(instruction).__name__)
@@ -119,8 +122,16 @@ class Node:
         elif isinstance(work, Merge) and result is not None:
             self.metrics.exchanged()
             self.network.perform(self.core.merged(work.link, result, now))
+            if result.clipped:
+                self._clipped(work.link, result.clipped, now)
         elif isinstance(work, Settle) and (seconds := self.core.settled(work.link, now)) is not None:
             self.metrics.exchanged(seconds)
+
+    def _clipped(self, link: bytes, rows: int, now: float) -> None:
+        edge, host = self.core.tree.link_of(link), self.core.origin_of(link)
+        log.warning("rows were to move too far", rows=rows, peer=edge.peer.hex() if edge else None, host=host)
+        self.metrics.clipped(rows)
+        self.network.perform(self.core.clipped(link, now))
 
     async def _freeze(self, origins: tuple[str, ...]) -> None:
         try:
@@ -171,7 +182,8 @@ class Node:
             "vocabulary": describe_vocabulary(self.learner),
             "progress": describe_progress(self.config, self.core, self.learner, now),
             "members": describe_members(self.core, now),
-            "links": describe_links(self.core),
+            "links": describe_links(self.core, self.learner),
+            "standing": self.core.standing.describe(now),
             "load": describe_load(self.learner, self.pulse),
             "refusals": self.metrics.refusals(),
             "events": self.metrics.events(),

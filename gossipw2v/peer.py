@@ -36,6 +36,11 @@ class Peer:
         peername = self.writer.get_extra_info("peername") or ("?", 0)
         return f"{peername[0]}:{peername[1]}"
 
+    @property
+    def host(self) -> str:
+        """The other end's address without the port."""
+        return str((self.writer.get_extra_info("peername") or ("?",))[0])
+
     def send(self, frame: bytes) -> bool:
         """Queue a frame; False if the peer reads too slowly to take it."""
         if self.queued + len(frame) > MAX_QUEUED:

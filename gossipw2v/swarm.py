@@ -221,9 +221,10 @@ class Swarm:
 
     def _rows(self, node: Node, work: Instruction) -> None:
         model, core = node.model, node.core
+        model.now = self.now
         match work:
             case OpenLink():
-                model.open_link(work.link, work.overlap, work.catch_up)
+                model.open_link(work.link, work.overlap, work.catch_up, work.origin)
             case DropLink():
                 model.drop_link(work.link)
             case Collect() if work.link in model.links:

@@ -1,0 +1,227 @@
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator"
+"""How far other nodes may move a row: a length in one exchange, and a budget of lengths in any hour.
+
+What the other end of a link brings is its push for a parent, and for a child the answer less what the child itself had
+pushed. Both are known before anything changes, from the coded rows alone. A parent scales a row that asks for more down
+to what is allowed and answers with the result, which both ends add to the reference; a child cannot answer, so that it
+takes an answer whole or refuses it and gives the link up. Either way the references stay equal.
+
+Besides, a lying count can make the merge rule take back at most half of what this end itself has changed in a row since
+the exchange before: it pulls towards the reference, never beyond, and not at all once the row's budget is used up.
+
+The budget is a bucket of half its size that drains half of it in an hour (as in GCRA): whatever the timing, no more
+than the budget passes in any hour. It belongs to the machine at the other end: who leaves and comes back, under
+whatever name, finds what is left of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from gossipw2v.delta import DeltaError, RowDelta
+
+HOUR = 3600.0
+KEPT = 64  # buckets kept of machines that are gone
+LEAST = 0.01  # of a row that is allowed less than this share of its move, nothing is taken: not even its count
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Ids = NDArray[np.int32]
+
+_fast = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"reassoc", "contract"})
+_FOUR = np.int8(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`move`: length that a row may move in an exchange; `budget`: in any hour. 0 is no limit."""
+
+    move: float = 0.0
+    budget: float = 0.0
+
+
+@dataclass(slots=True)
+class Bucket:
+    """What one other end has moved so far. `largest`: the longest move it asked for; `used`: the largest share of
+    the budget that a row's moves had taken; `clipped`: rows that were cut back or refused.
+
+    `due` float64[rows]: where the drain, in lengths since the clock's beginning, has emptied the row's bucket.
+    """
+
+    due: NDArray[np.float64]
+    clipped: int = 0
+    largest: float = 0.0
+    used: float = 0.0
+
+
+@dataclass(slots=True)
+class Influence:
+    """The buckets of the other ends, by link, for a model of `rows` rows of `size` dimensions.
+
+    Times are seconds of one monotonic clock.
+    """
+
+    limits: Limits
+    rows: int
+    size: int
+    buckets: dict[bytes, Bucket] = field(default_factory=dict)
+    _origins: dict[bytes, str] = field(default_factory=dict)
+    _gone: list[tuple[str, Bucket]] = field(default_factory=list)
+
+    def open(self, link: bytes, origin: str) -> None:
+        """A link begins. `origin` names the machine at its other end; "" is not known, and shares with nobody."""
+        known = next((i for i in reversed(range(len(self._gone))) if self._gone[i][0] == origin != ""), None)
+        held = self._gone.pop(known)[1].due if known is not None else np.full(self.rows, -np.inf)
+        self.buckets[link], self._origins[link] = Bucket(held), origin
+
+    def close(self, link: bytes) -> None:
+        """A link has ended; what its other end has used of the budget is remembered."""
+        bucket = self.buckets.pop(link, None)
+        origin = self._origins.pop(link, "")
+        if bucket is not None and origin:
+            self._gone = [*self._gone, (origin, bucket)][-KEPT:]
+
+    def clip(self, link: bytes, push: RowDelta, now: float) -> tuple[RowDelta, int]:
+        """What may be merged of a child's push, and how many of its rows ask for more than that."""
+        bucket, nothing = self.buckets[link], np.full(len(push), -1, np.int32)
+        lengths = self._lengths(push, push, nothing)
+        allowed = self._allowed(bucket, push.rows, now)
+        short = lengths > allowed
+        self._spend(bucket, push.rows, lengths, np.minimum(lengths, allowed), now)
+        if not short.any():
+            return push, 0
+        share = np.divide(allowed, lengths, out=np.ones_like(lengths), where=short)
+        share[share < LEAST] = 0
+        clipped = int(short.sum())
+        bucket.clipped += clipped
+        counts = np.where(share > 0, push.counts, 0).astype(np.uint32)
+        return replace(push, scales=push.scales * share.astype(np.float32), counts=counts), clipped
+
+    def admit(self, link: bytes, answer: RowDelta, sent: RowDelta, at: Ids, now: float) -> None:
+        """Charge a parent's answer, whose row i stands at `at[i]` of what was `sent` (-1: nowhere).
+
+        DeltaError if a row would move by more than is allowed; nothing is charged then.
+        """
+        bucket = self.buckets[link]
+        lengths = self._lengths(answer, sent, at)
+        allowed = self._allowed(bucket, answer.rows, now)
+        short = lengths > allowed
+        if not short.any():
+            self._spend(bucket, answer.rows, lengths, lengths, now)
+            return
+        bucket.clipped += int(short.sum())
+        bucket.largest = max(bucket.largest, float(lengths.max()))
+        worst = int(np.argmax(lengths - allowed))
+        text = f"{short.sum()} rows would move too far, one by {lengths[worst]:.3g} where {allowed[worst]:.3g} is left"
+        raise DeltaError(text, "influence")
+
+    def _lengths(self, brought: RowDelta, kept: RowDelta, at: Ids) -> Doubles:
+        """float64[n]: how far each row of `brought` is from row `at[i]` of `kept`."""
+        lengths = np.empty(len(brought))
+        _distances(_bare(brought), _bare(kept), at, self.size, lengths)
+        return lengths
+
+    def _allowed(self, bucket: Bucket, rows: Ids, now: float) -> Doubles:
+        most = self.limits.move or np.inf
+        if not self.limits.budget:
+            return np.full(len(rows), most)
+        level = np.maximum(bucket.due[rows] - self._drained(now), 0)
+        return np.minimum(most, np.maximum(self.limits.budget / 2 - level, 0))
+
+    def _spend(self, bucket: Bucket, rows: Ids, asked: Doubles, granted: Doubles, now: float) -> None:
+        bucket.largest = max(bucket.largest, float(asked.max(initial=0)))
+        if self.limits.budget:
+            drained = self._drained(now)
+            due = np.maximum(bucket.due[rows], drained) + granted
+            bucket.due[rows] = due
+            bucket.used = max(bucket.used, float(due.max(initial=drained) - drained) / (self.limits.budget / 2))
+
+    def _drained(self, now: float) -> float:
+        return self.limits.budget / 2 / HOUR * now
+
+
+def _bare(delta: RowDelta) -> tuple[Floats, NDArray[np.int8]]:
+    """Read-only views: arrays from the wire are, and one compiled form serves all."""
+    views = np.ascontiguousarray(delta.scales).view(), np.ascontiguousarray(delta.values).view()
+    for each in views:
+        each.flags.writeable = False
+    return views
+
+
+@_fast
+def _square(row, size):
+    """Sum of the squared levels of a coded row; of 4 bits a value where it is less wide than `size`."""
+    total = np.float32(0.0)
+    if len(row) == size:
+        for d in range(size):
+            level = np.float32(row[d])
+            total += level * level
+        return total
+    for d in range(size - len(row)):
+        low, high = np.float32(np.int8(row[d] << _FOUR) >> _FOUR), np.float32(row[d] >> _FOUR)
+        total += low * low + high * high
+    if size % 2:
+        low = np.float32(np.int8(row[-1] << _FOUR) >> _FOUR)
+        total += low * low
+    return total
+
+
+@_fast
+def _apart(one, scale, other, other_scale, size):
+    """Squared distance of two coded rows of the same width."""
+    total = np.float32(0.0)
+    if len(one) == size:
+        for d in range(size):
+            step = scale * np.float32(one[d]) - other_scale * np.float32(other[d])
+            total += step * step
+        return total
+    for d in range(size - len(one)):
+        low = np.float32(np.int8(one[d] << _FOUR) >> _FOUR), np.float32(np.int8(other[d] << _FOUR) >> _FOUR)
+        high = np.float32(one[d] >> _FOUR), np.float32(other[d] >> _FOUR)
+        step, next_step = scale * low[0] - other_scale * low[1], scale * high[0] - other_scale * high[1]
+        total += step * step + next_step * next_step
+    if size % 2:
+        low = np.float32(np.int8(one[-1] << _FOUR) >> _FOUR), np.float32(np.int8(other[-1] << _FOUR) >> _FOUR)
+        step = scale * low[0] - other_scale * low[1]
+        total += step * step
+    return total
+
+
+@_fast
+def _widen(row, size, out):
+    """A coded row as 8 bits a value."""
+    for d in range(size):
+        if len(row) == size:
+            out[d] = row[d]
+        else:
+            out[d] = np.int8(row[d] << _FOUR) >> _FOUR if d < len(row) else row[d - len(row)] >> _FOUR
+
+
+@_fast
+def _distances(brought, kept, at, size, out):
+    """`out[i] = |row i of brought - row at[i] of kept|`, which is zero where `at[i]` is -1. Both: scales and values."""
+    (scales, values), (kept_scales, kept_values) = brought, kept
+    same = values.shape[1] == kept_values.shape[1]
+    one, other = np.empty(size, np.int8), np.empty(size, np.int8)
+    for i in range(len(out)):
+        if at[i] < 0:
+            out[i] = scales[i] * np.sqrt(_square(values[i], size))
+        elif same:
+            out[i] = np.sqrt(_apart(values[i], scales[i], kept_values[at[i]], kept_scales[at[i]], size))
+        else:
+            _widen(values[i], size, one)
+            _widen(kept_values[at[i]], size, other)
+            out[i] = np.sqrt(_apart(one, scales[i], other, kept_scales[at[i]], size))
+
+
+def warm_up(vector_size: int) -> None:
+    """Compile, or load from the cache, what reads rows."""
+    influence = Influence(Limits(1.0, 1.0), 1, vector_size)
+    empty_values = np.zeros((1, vector_size), np.int8)
+    row = RowDelta(np.zeros(1, np.int32), np.zeros(1, np.uint32), np.zeros(1, np.float32), empty_values)
+    influence.open(b"", "")
+    influence.admit(b"", row, row, np.zeros(1, np.int32), 0.0)

@@ -1,0 +1,142 @@
+"""What this node holds against others: bans by configuration, and scores that cut off who misbehaves.
+
+Every breach of the protocol counts a point against the node id and against the host it came from, and so does every
+exchange that asked for more than a row may move. Points halve every ten minutes. Who has too many is cut off, longer
+each time. A host is forgiven more than a node: several nodes may share it, and a liar may choose a new id at any time.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+HALF_LIFE = 600.0  # s
+TOLERATED_OF_NODE, TOLERATED_OF_HOST = 3.0, 12.0  # points before one is cut off
+FIRST_CUT, LONGEST_CUT = 10.0, 3600.0  # s, doubling
+FORGOTTEN = 0.1  # points
+MAX_MARKS = 1024  # a stranger cannot fill the memory with names; those with least against them go first
+
+# Refusals that no honest node of any version or job earns but by accident.
+BREACHES = frozenset(
+    {"malformed", "size", "handshake", "protocol", "tree", "sequence", "rows", "values", "influence", "blob"}
+)
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def parse_ban(text: str) -> bytes | Network:
+    """A node id of 32 hex digits, an IP address or a network such as 10.0.0.0/24. ValueError for anything else."""
+    if len(text) == 32:
+        try:
+            return bytes.fromhex(text)
+        except ValueError:
+            pass
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text[:80]!r} is neither an IP address, a network nor a node id of 32 hex digits") from None
+
+
+@dataclass(slots=True)
+class Mark:
+    """What one origin has earned: `score` points at `at`; cut off `times` times, now `until`."""
+
+    score: float = 0.0
+    at: float = 0.0
+    times: int = 0
+    until: float = float("-inf")
+
+
+@dataclass(slots=True)
+class Standing:
+    """Bans as configured, and marks by origin, a host or a node id in hex. Times are seconds of a monotonic clock."""
+
+    banned: tuple[str, ...] = ()
+    marks: dict[str, Mark] = field(default_factory=dict)
+    _nodes: frozenset[bytes] = field(init=False)
+    _networks: tuple[Network, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        parsed = [parse_ban(text) for text in self.banned]
+        self._nodes = frozenset(ban for ban in parsed if isinstance(ban, bytes))
+        self._networks = tuple(ban for ban in parsed if not isinstance(ban, bytes))
+
+    @property
+    def banned_nodes(self) -> frozenset[bytes]:
+        """The node ids among the bans."""
+        return self._nodes
+
+    def against_host(self, host: str, now: float) -> str | None:
+        """Why nobody at `host` is to be talked to, or None. A name that is no address is never banned."""
+        if self._networks and self._in_networks(host):
+            return "banned by configuration"
+        return self._cut_off(host, now)
+
+    def against_node(self, node: bytes, now: float) -> str | None:
+        """Why `node` is not to be talked to, or None."""
+        return "banned by configuration" if node in self._nodes else self._cut_off(node.hex(), now)
+
+    def blame_host(self, host: str, now: float) -> float:
+        """A point against `host`; until when that cuts it off, if it does so now, else -inf."""
+        return self._blame(host, TOLERATED_OF_HOST, now)
+
+    def blame_node(self, node: bytes, now: float) -> float:
+        """The same for a node."""
+        return self._blame(node.hex(), TOLERATED_OF_NODE, now)
+
+    def describe(self, now: float) -> dict[str, Any]:
+        """For people: the bans, and who has points, the worst first."""
+        marks = sorted(self.marks.items(), key=lambda item: -_score(item[1], now))
+        shown = [
+            {
+                "origin": origin,
+                "score": round(_score(mark, now), 2),
+                "times_cut_off": mark.times,
+                "cut_off_seconds": max(0.0, mark.until - now),
+            }
+            for origin, mark in marks
+            if not _is_over(mark, now)
+        ]
+        return {"banned": list(self.banned), "origins": shown}
+
+    def _cut_off(self, origin: str, now: float) -> str | None:
+        mark = self.marks.get(origin)
+        return f"cut off for {mark.until - now:.0f} s more" if mark is not None and now < mark.until else None
+
+    def _blame(self, origin: str, tolerated: float, now: float) -> float:
+        mark = self.marks.get(origin)
+        if mark is None:
+            self._make_room(now)
+            mark = self.marks[origin] = Mark()
+        mark.score, mark.at = _score(mark, now) + 1, now
+        if mark.score < tolerated or now < mark.until:
+            return float("-inf")
+        mark.until = now + min(LONGEST_CUT, FIRST_CUT * 2.0 ** min(mark.times, 16))
+        mark.times += 1
+        return mark.until
+
+    def _make_room(self, now: float) -> None:
+        if len(self.marks) < MAX_MARKS:
+            return
+        self.marks = {origin: mark for origin, mark in self.marks.items() if not _is_over(mark, now)}
+        if len(self.marks) >= MAX_MARKS:
+            least = sorted(self.marks, key=lambda origin: (self.marks[origin].until, _score(self.marks[origin], now)))
+            for origin in least[: MAX_MARKS // 8]:
+                del self.marks[origin]
+
+    def _in_networks(self, host: str) -> bool:
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        inner = getattr(address, "ipv4_mapped", None) or address
+        return any(inner in network for network in self._networks)
+
+
+def _score(mark: Mark, now: float) -> float:
+    return float(mark.score * 0.5 ** ((now - mark.at) / HALF_LIFE))
+
+
+def _is_over(mark: Mark, now: float) -> bool:
+    return now >= mark.until and _score(mark, now) < FORGOTTEN
