@@ -33,6 +33,7 @@ METAVARS_BY_NAME = {
     "secret_file": "FILE",
     "http_token_file": "FILE",
     "http_names": "NAME[,NAME...]",
+    "ban": "ADDRESS[,ADDRESS...]",
 }
 
 

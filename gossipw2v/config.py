@@ -311,14 +311,14 @@ class Config:
         Between(0, 1e9),
         "lengths",
         "furthest that another node may move a row in one exchange; 0 is no limit",
-        "TO BE MEASURED",
+        "skip-gram moves none by more than 6, CBOW by 20, also when a node joins; raise it with alpha",
     )
     row_budget: float = _set(
-        100_000.0,
+        200_000.0,
         Between(0, 1e9),
         "lengths an hour",
         "most that another machine may move a row in any hour, all exchanges together; 0 is no limit",
-        "TO BE MEASURED",
+        "five times what the busiest row of a long run takes; status shows how much of it links use, so lower it",
     )
     ban: tuple[str, ...] = _set(
         (),

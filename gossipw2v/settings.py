@@ -22,7 +22,9 @@ from gossipw2v.address import Address, is_local
 from gossipw2v.config import Between, Config, ConfigError, Job, OneOf
 from gossipw2v.secret import ADVICE, SecretError, read_secret
 
-MAX_TOML_BYTES = 1 << 20  # a thousand times what can be set; stops at a device or a corpus given by mistake
+MAX_TOML_BYTES = 1 << 16  # ten times what can be set; stops at a device or a corpus given by mistake
+MAX_DOTS = 8  # of bare keys and numbers in a line: tomllib takes memory and time with the square of a key's depth
+BARE = re.compile(r"""#[^\n]*|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?""")  # what is not: comments and texts, also broken off
 PREFIX = "GOSSIPW2V_"
 # Kubernetes puts these into every container beside a service called gossipw2v
 FOREIGN_VARIABLE = re.compile(PREFIX + r"(SERVICE_|PORT$|PORT_\d)")
@@ -156,8 +158,8 @@ def _from_toml(path: Path | None, problems: list[str]) -> Source:
         return
     try:
         text = _text_of(path)
-        table = tomllib.loads(text)
-    except (OSError, ValueError) as error:
+        table = _table_of(text)
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         problems.append(f"{path}: {reason}")
         return
@@ -171,6 +173,17 @@ def _text_of(path: Path) -> str:
     if len(content) > MAX_TOML_BYTES:
         raise ValueError(f"more than {MAX_TOML_BYTES} bytes; is it a configuration file?")
     return content.decode("utf-8-sig")  # editors of other systems begin a file with a byte order mark
+
+
+def _table_of(text: str) -> dict[str, object]:
+    """Names and values; ValueError where they cannot be settings, before they cost more than a moment."""
+    for number, line in enumerate(BARE.sub("", text).splitlines(), 1):
+        if line.count(".") > MAX_DOTS:
+            raise ValueError(f"line {number} is nested deeper than any setting")
+    table = tomllib.loads(text)
+    if len(table) > 2 * len(OPTIONS):
+        raise ValueError(f"{len(table)} settings, but there are only {len(OPTIONS)}; is it a configuration file?")
+    return table
 
 
 def _line_of(key: str, text: str) -> str:
