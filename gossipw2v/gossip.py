@@ -186,6 +186,12 @@ class Gossip:
         host = self.standing.against_host(here.host, now)
         return host or (self.standing.against_node(here.node, now) if here.node is not None else None)
 
+    def _banned(self, node: NodeId) -> bool:
+        """Whether a member can only be reached where nobody is to be talked to."""
+        member = self.members.get(node)
+        hosts = [address.rpartition(":")[0].strip("[]") for address in member.addresses] if member else []
+        return bool(hosts) and all(self.standing.is_banned(host) for host in hosts)
+
     def _unlinked(self, node: NodeId, now: float) -> list[Instruction]:
         out: list[Instruction] = []
         if self.tree.parent is not None and self.tree.parent.node == node:
@@ -290,7 +296,10 @@ class Gossip:
         reachable = set(self.connections.by_node)
         moves, wanted = self.tree.tick(now, reachable)
         out += moves
-        if wanted is not None:
+        if wanted is not None and self._banned(wanted):
+            out += self.tree.drop_parent(now)
+            self.tree.barred[wanted] = float("inf")
+        elif wanted is not None:
             out += self.seeker.parent(wanted, now)
         elif self.tree.parent is not None:
             out += self.tree.ask(self.connections.by_node[self.tree.parent.node].conn, now)

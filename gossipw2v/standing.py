@@ -68,10 +68,8 @@ class Standing:
         return self._nodes
 
     def against_host(self, host: str, now: float) -> str | None:
-        """Why nobody at `host` is to be talked to, or None. A name that is no address is never banned."""
-        if self._networks and self._in_networks(host):
-            return "banned by configuration"
-        return self._cut_off(host, now)
+        """Why nobody at `host` is to be talked to, or None."""
+        return "banned by configuration" if self.is_banned(host) else self._cut_off(host, now)
 
     def against_node(self, node: bytes, now: float) -> str | None:
         """Why `node` is not to be talked to, or None."""
@@ -125,7 +123,10 @@ class Standing:
             for origin in least[: MAX_MARKS // 8]:
                 del self.marks[origin]
 
-    def _in_networks(self, host: str) -> bool:
+    def is_banned(self, host: str) -> bool:
+        """Whether the configuration bans `host`; a name that is no address is never banned."""
+        if not self._networks:
+            return False
         try:
             address = ipaddress.ip_address(host.partition("%")[0])
         except ValueError:

@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pytest
 from daemons import PATIENCE, Daemon, Daemons, read_vectors, write_texts
+from stranger import SIZE, Stranger, delta, low_id
 
 from gossipw2v import client
 from gossipw2v.census import VOCABULARY, digest_of
-from gossipw2v.delta import RowDelta
 from gossipw2v.export import load_snapshot
 from gossipw2v.members import Member, State
 from gossipw2v.messages import (
@@ -33,111 +32,15 @@ from gossipw2v.messages import (
     Hello,
     Leave,
     LinkOpen,
-    LinkOpened,
-    Message,
     Offer,
     ProtocolError,
     Push,
-    Refuse,
     StateNews,
 )
-from gossipw2v.wire import HEADER, MAGIC, decode, encode, frame_length
+from gossipw2v.wire import HEADER, MAGIC, encode
 
 ENDLESS = 10_000  # epochs
-SIZE = 32  # the victim's vector size
 MEMORY = 64 << 20  # bytes that a barrage may cost, once the first links have been made
-M = TypeVar("M")
-
-
-class Stranger:
-    """A connection to a node's port that can say anything. `hello` is the node's own first message."""
-
-    def __init__(self, address: str, source: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
-        host, _, port = address.rpartition(":")
-        plain = socket.create_connection((host, int(port)), 10, (source, 0))
-        plain.settimeout(20)
-        self.socket = plain if tls is None else tls.wrap_socket(plain)
-        try:
-            self.hello = self.expect(Hello)
-        except BaseException:
-            self.socket.close()
-            raise
-
-    def raw(self, data: bytes) -> None:
-        with suppress(ConnectionError):  # the node may have hung up in the middle, as it should
-            self.socket.sendall(data)
-
-    def send(self, *messages: Message) -> None:
-        self.raw(b"".join(map(encode, messages)))
-
-    def read(self) -> Message | None:
-        """The next message, None when the node has closed the connection."""
-        try:
-            header = self._exactly(HEADER.size)
-            return decode(self._exactly(frame_length(header))) if header else None
-        except ConnectionError:
-            return None
-
-    def expect(self, kind: type[M]) -> M:
-        """The next message of a kind; what comes before it is passed over."""
-        while (message := self.read()) is not None:
-            if isinstance(message, kind):
-                return message
-            assert not isinstance(message, Refuse), message
-        raise AssertionError(f"the node closed the connection before a {kind.__name__}")
-
-    def told(self) -> str | None:
-        """Read to the end; the reason that the node gave for it."""
-        reason = None
-        while (message := self.read()) is not None:
-            if isinstance(message, Refuse):
-                reason = message.reason
-        return reason
-
-    def introduce(self, node: bytes | None = None) -> StateNews:
-        """Say Hello as a node of the same job, below the victim in the tree; what the victim knows."""
-        self.send(replace(self.hello, node=node or low_id(), addresses=[]))
-        return self.expect(StateNews)
-
-    def become_child(self) -> bytes:
-        """Go all the way to an open link; its name."""
-        news = self.introduce()
-        self.send(Adopt(True))
-        assert self.expect(Adopted).accepted
-        link = secrets.token_bytes(8)
-        vocabulary = next(offer.digest for offer in news.offers if offer.name == VOCABULARY)
-        self.send(LinkOpen(link, True, 0, vocabulary, {}))
-        assert not self.expect(LinkOpened).resumed
-        return link
-
-    def push(self, delta: RowDelta, batch: int = 1) -> None:
-        self.send(Push(self.become_child(), batch, False, 0, 0, {}, delta))
-
-    def _exactly(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            more = self.socket.recv(size - len(data))
-            if not more:
-                return b""
-            data += more
-        return data
-
-    def __enter__(self) -> "Stranger":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
-
-
-def low_id() -> bytes:
-    """A node id that has the lowest priority."""
-    return bytes(4) + secrets.token_bytes(12)
-
-
-def delta(rows: list[int], scale: float = 1e-3, size: int = SIZE, count: int = 1) -> RowDelta:
-    n = len(rows)
-    values = np.ones((n, size), np.int8)
-    return RowDelta(np.array(rows, np.int32), np.full(n, count, np.uint32), np.full(n, scale, np.float32), values)
 
 
 def frame(body: bytes) -> bytes:

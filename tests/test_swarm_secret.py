@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from daemons import Daemon, Daemons, difference, write_texts
-from test_hostile import Stranger, low_id, resident
+from stranger import Stranger, low_id
+from test_hostile import resident
 
 from gossipw2v import client
 from gossipw2v.authority import issue
