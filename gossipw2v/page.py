@@ -115,6 +115,7 @@ def _links(status: Row) -> str:
         Column("rows sent", lambda row: count(row.get("sent_rows")), number=True),
         Column("rows received", lambda row: count(row.get("received_rows")), number=True),
         Column("pending", lambda row: count(row.get("pending_rows")), number=True),
+        Column("clipped", lambda row: count(row.get("clipped_rows")), number=True),
     ))  # fmt: skip
 
 
@@ -128,7 +129,13 @@ def _details(status: Row) -> str:
         "tokens": count(corpus.get("tokens")),
         "gossip": f"<code>{text(addresses.get('listen'))}</code>{' (TLS)' if status.get('tls') else ''}",
         "refused": ", ".join(f"{text(reason)} {count(n)}" for reason, n in refused.items()) or "nothing",
+        "cut off": ", ".join(text(each.get("origin")) for each in _cut_off(status)[:LISTED]) or "nobody",
     }, "card small")  # fmt: skip
+
+
+def _cut_off(status: Row) -> list[Row]:
+    origins = _rows(_of(status, "standing"), "origins")
+    return [each for each in origins if finite(each.get("cut_off_seconds"))]
 
 
 def _node(member: Row) -> str:
