@@ -139,6 +139,9 @@ class Network:
             self.core.dial_refused(order.key, self.now())
             self.perform([Refused(error.reason, str(error))])
             return
+        if streams is not None and self._barred(host_of(streams[1])):  # a name of one that no address told
+            streams[1].close()
+            streams = None
         if streams is None:
             log.debug("nobody answers", addresses=order.addresses)
             self.core.dial_failed(order.key)

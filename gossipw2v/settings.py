@@ -263,7 +263,10 @@ def _read_path(raw: object, option: Option) -> Path:
 
 def _home(text: str) -> str:
     """`~` as a shell reads it: neither TOML nor the environment went through one."""
-    return str(Path(text).expanduser()) if text.startswith("~") else text
+    try:
+        return str(Path(text).expanduser()) if text.startswith("~") else text
+    except RuntimeError:
+        raise ValueError(f"{text[:80]!r}: there is no such home folder") from None
 
 
 def _is_not(raw: object, wanted: str) -> ValueError:

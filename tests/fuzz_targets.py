@@ -85,7 +85,7 @@ def handshake(data: bytes) -> None:
 
 def _core() -> Gossip:
     me = Member(ME, 0, State.COUNTING, ("10.0.0.9:7411",))
-    core = Gossip(me, Rules(JOB), random.Random(1), 0.0)
+    core = Gossip(me, Rules(job=JOB), random.Random(1), 0.0)
     core.frozen(VOCABULARY, 5)
     core.ready()
     core.trained(10)

@@ -3,7 +3,6 @@
 import random
 import secrets
 import socket
-import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator

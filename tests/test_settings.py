@@ -342,3 +342,38 @@ def test_names_are_given_as_a_list_or_with_commas(tmp_path):
     assert load(CORPUS, path, {}).http_names == ()
     assert load({**CORPUS, "http_names": "a.example, b"}, path, {}).http_names == ("a.example", "b")
     assert "not a host name" in problems({**CORPUS, "http_names": "a b"})[0]
+
+
+# --- files that are no configuration ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("a = " + "[" * 3000, "recursion"),
+        ("a" + ".a" * 3000 + " = 1", "line 1 is nested deeper than any setting"),
+        ("\n" * 3 + "a" + " . a" * 3000 + " = 1", "line 4 is nested deeper than any setting"),
+        ("\n".join(f"k{n} = 1" for n in range(500)), "500 settings, but there are only"),
+        ('corpus = "~nobody.at-all/text"', "there is no such home folder"),
+    ],
+)
+def test_a_file_that_would_cost_much_or_has_no_meaning_is_refused(toml, said, tmp_path):
+    (problem,) = problems(toml=toml, folder=tmp_path)
+    assert said in problem
+
+
+def test_dots_in_texts_and_comments_are_no_nesting(tmp_path):
+    path = tmp_path / "lan.toml"
+    bans = '["10.0.0.1", "10.0.0.2", \'10.0.0.3\', "10.0.0.4"]  # a.b.c.d.e.f.g.h.i.j.k'
+    path.write_text(f"# a.b.c.d.e.f.g.h.i.j.k don't \"\nban = {bans}\n")
+    assert load(CORPUS, path, {}).ban == ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
+
+
+@pytest.mark.parametrize("raw", [["10.0.0.1:7411"], ["somebody"], "10.0.0.0/40", [""]])
+def test_a_ban_of_nobody_is_refused(raw):
+    assert "neither an IP address" in problems(CORPUS | {"ban": raw})[0]
+
+
+def test_nobody_is_banned_unless_somebody_is():
+    assert load(CORPUS, None, {}).ban == ()
+    assert load(CORPUS | {"ban": "10.0.0.1,10.0.0.0/8"}, None, {}).ban == ("10.0.0.1", "10.0.0.0/8")
