@@ -139,9 +139,6 @@ class Network:
             self.core.dial_refused(order.key, self.now())
             self.perform([Refused(error.reason, str(error))])
             return
-        if streams is not None and self._barred(host_of(streams[1])):  # a name of one that no address told
-            streams[1].close()
-            streams = None
         if streams is None:
             log.debug("nobody answers", addresses=order.addresses)
             self.core.dial_failed(order.key)
@@ -153,6 +150,10 @@ class Network:
         tune(writer)
         certified = holder(writer.get_extra_info("peercert") or {}) if self.credentials else None
         peer = Peer(next(self._numbers), reader, writer, certified)
+        if target is not None and self._barred(peer.host):  # a name may stand for an address that is not welcome
+            writer.close()
+            self.core.dial_failed(target)
+            return
         self.peers[peer.conn] = peer
         self.perform(self.core.opened(peer.conn, target, self.now(), peer.host))
         self._spawn(self._serve(peer), f"peer-{peer.conn}")
