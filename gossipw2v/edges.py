@@ -158,20 +158,39 @@ class Edges:
         if self.uplink is None:
             self.parent.adopted = False  # it may have forgotten who never got a link
             return []
+        self.uplink.resuming = True
+        return self._ask_again(self.uplink, conn)
+
+    def _ask_again(self, uplink: Uplink, conn: int) -> list[Instruction]:
         assert self.vocabulary is not None
-        mine = dict(self.provenance.tokens)
-        return [Send(conn, LinkOpen(self.uplink.link, False, self.uplink.batch, self.vocabulary, mine))]
+        return [Send(conn, LinkOpen(uplink.link, False, uplink.batch, self.vocabulary, dict(self.provenance.tokens)))]
+
+    def resume(self, uplink: Uplink, conn: int, now: float) -> list[Instruction]:
+        """The parent has not said whether it still holds the reference: ask again in time."""
+        parent = self.parent
+        assert parent is not None
+        if parent.asked_at == float("-inf"):
+            parent.asked_at = now  # asked when the connection came
+        if now - parent.asked_at < ASK_AGAIN:
+            return []
+        parent.asked_at = now
+        return self._ask_again(uplink, conn)
 
     def on_adopt(self, node: NodeId, ask: Adopt, conn: int) -> list[Instruction]:
         """A node of lower priority asks for a seat."""
         if node > self.me:
             raise ProtocolError("tree", "a node of higher priority asks to be a child")
-        room = MOST_CHILDREN if ask.insist else self.seats
-        lost = {link.peer for link in self.downlinks.values() if link.lost_at is not None}  # most will not come back
-        accepted = node in self.children or len(self.children - lost) < room
+        accepted = node in self.children or self._has_room(ask.insist)
+        held = self.downlinks.get(node)
+        lost = held is not None and held.lost_at is not None  # who asks for a seat holds no link any more
+        out = self.drop_child(node) if lost else []
         if accepted:
             self.children.add(node)
-        return [Send(conn, Adopted(accepted))]
+        return [*out, Send(conn, Adopted(accepted))]
+
+    def _has_room(self, insist: bool) -> bool:
+        lost = {link.peer for link in self.downlinks.values() if link.lost_at is not None}  # most will not come back
+        return len(self.children - lost) < (MOST_CHILDREN if insist else self.seats)
 
     def on_adopted(self, node: NodeId, answer: Adopted, conn: int, now: float) -> list[Instruction]:
         """The chosen parent has answered."""
@@ -179,7 +198,7 @@ class Edges:
             return []
         if not answer.accepted:
             self._refused(self.parent, now)
-            return []
+            return self._drop_uplink()
         self.full.clear()
         self.parent.adopted = True
         self.parent.asked_at = now
@@ -195,9 +214,14 @@ class Edges:
             self.full.add(parent.node)
 
     def on_link_open(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
-        """A child asks for a link: resume it, make it, or keep the question until the model is there."""
-        if node not in self.children and node not in self.downlinks:
-            raise ProtocolError("tree", "a link was asked for by a node that is not a child")
+        """A child asks for a link: resume it, make it, or keep the question until the model is there.
+
+        One that was forgotten while it thought itself connected needs a seat again.
+        """
+        if node > self.me:
+            raise ProtocolError("tree", "a node of higher priority asks for a link")
+        if node not in self.children and node not in self.downlinks and not self._has_room(insist=not ask.fresh):
+            return [Send(conn, Adopted(False))]
         self.children.add(node)
         held = self.downlinks.get(node)
         if held is not None and held.link == ask.link and held.batch in (ask.batch, ask.batch + 1):
@@ -209,7 +233,11 @@ class Edges:
                 return [Refused("vocabulary", "a link for another vocabulary")]
             self.opening[node] = ask
             return []
-        return self._open_downlink(node, ask, conn)
+        if ask.fresh:
+            return self._open_downlink(node, ask, conn)
+        out = self.drop_child(node)
+        self.children.add(node)
+        return [*out, Send(conn, LinkOpened(ask.link, False, {}))]
 
     def _open_downlink(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
         out = self.drop_child(node)
@@ -220,22 +248,27 @@ class Edges:
         return [*out, Send(conn, LinkOpened(ask.link, False, mine))]
 
     def on_link_opened(self, node: NodeId, answer: LinkOpened, conn: int, now: float) -> list[Instruction]:
-        """The parent has a reference: start from it, or repeat what was outstanding."""
-        if self.parent is None or self.parent.node != node:
+        """The parent has a reference: start from it, or repeat what was outstanding. Or it has none any more."""
+        parent, held = self.parent, self.uplink
+        if parent is None or parent.node != node:
             return []
         if answer.resumed:
-            if self.uplink is None or self.uplink.link != answer.link:
+            if held is None or held.link != answer.link:
                 raise ProtocolError("tree", "a link was resumed that is not held")
-            waiting = self.uplink.phase is Phase.AWAITING and self.uplink.outbox
-            return [Send(conn, self.uplink.outbox)] if waiting and self.uplink.outbox else []
-        if self.uplink is not None and self.uplink.link == answer.link and self.uplink.batch == 0:
-            return []  # the answer to a repeated question
-        if answer.link != (self.uplink.link if self.uplink else self.parent.link):
+            held.resuming = False
+            return [Send(conn, held.outbox)] if held.phase is Phase.AWAITING and held.outbox else []
+        if answer.link != (held.link if held else parent.link):
             raise ProtocolError("tree", "a link was opened that was not asked for")
+        if held is None:
+            self.uplink = Uplink(node, answer.link, now, self.max_bandwidth)
+            return [self._reference(node, answer.link, answer.origins)]
+        return self._begin_anew(parent, conn, now) if held.resuming else []  # or the answer to a repeated question
+
+    def _begin_anew(self, parent: Parent, conn: int, now: float) -> list[Instruction]:
+        """Under a new name: row work for the old link may still be under way, and would be taken for the new one's."""
         out = self._drop_uplink()
-        self.uplink = Uplink(node, answer.link, now, self.max_bandwidth)
-        out.append(self._reference(node, answer.link, answer.origins))
-        return out
+        parent.link, parent.asked_at, parent.adopted = self.rng.randbytes(8), now, True
+        return [*out, *self._ask_link(conn)]
 
     def _reference(self, node: NodeId, link: bytes, theirs: Origins) -> OpenLink:
         """The link's beginning: what the two models have in common decides how they are merged."""
@@ -273,6 +306,7 @@ class Edges:
         link, self.uplink = self.uplink, None
         if link is None:
             return []
+        self.provenance.forget(link.link)
         self.catching_up.discard(link.peer)
         return [DropLink(link.link)]
 
@@ -283,6 +317,7 @@ class Edges:
         link = self.downlinks.pop(node, None)
         if link is None:
             return []
+        self.provenance.forget(link.link)
         self.catching_up.discard(node)
         return [DropLink(link.link)]
 
@@ -294,8 +329,10 @@ class Edges:
             out.append(DropLink(link.link))
         self.opening.clear()
         self.catching_up.clear()
-        self.provenance.tokens.clear()
+        self.provenance.clear()
         self.vocabulary = None
+        if self.parent is not None:
+            self.parent.link = self.rng.randbytes(8)
         return out
 
     def on_leave(self, node: NodeId, conn: int, now: float) -> list[Instruction]:

@@ -257,11 +257,11 @@ class Gossip:
 
     def collected(self, link: bytes, got: Batch) -> list[Instruction]:
         """Collect is done."""
-        return self.tree.collected(link, got, self._conns())
+        return [] if self.leaving else self.tree.collected(link, got, self._conns())
 
     def merged(self, link: bytes, got: Batch, now: float) -> list[Instruction]:
         """Merge is done."""
-        return self.tree.merged(link, got, self._conns(), now)
+        return [] if self.leaving else self.tree.merged(link, got, self._conns(), now)
 
     def settled(self, link: bytes, now: float) -> float | None:
         """Settle is done; returns how many seconds the exchange took, None if it was given up."""

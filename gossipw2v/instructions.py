@@ -82,11 +82,15 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Apply a parent's `answer` to what was `sent`; report `settled`."""
+    """Apply a parent's `answer` to what was `sent`; report `settled`.
+
+    `overlap`: the answer brings training of an origin that has come here by another way.
+    """
 
     link: bytes
     sent: RowDelta
     answer: RowDelta
+    overlap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

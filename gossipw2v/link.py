@@ -4,6 +4,11 @@ The child begins every exchange and the parent answers; since an answer carries 
 one initiator is enough and two pushes can never cross. After a reconnect the child repeats its batch, and the
 parent, which keeps its last answer, repeats that: nothing is applied twice.
 
+What came by two ways would count twice, so each exchange says which origins are new. An answer that names one which its
+push named says that both ends have it, and a push that names one anew that it has come by another way too. The model
+works off what it is asked in order: an origin counts as there from the moment its rows are ordered, and is named as of
+the moment in which the rows that go out are. Else what is under way when a link drops would be there without a name.
+
 Both classes are pure state: events in, instructions out.
 """
 
@@ -40,17 +45,46 @@ class Flow:
 
 @dataclass(slots=True)
 class Provenance:
-    """Tokens of every origin in this node's model, and what each link's other end knows of it."""
+    """Tokens of every origin in this node's model, and by which link the last of them came.
+
+    An origin whose tokens come by another link than before has come by two ways, or moved: rows of it may still wait at
+    either end of both links. `doubts`: such origins by the former link.
+    """
 
     tokens: Origins = field(default_factory=dict)
+    via: dict[bytes, bytes] = field(default_factory=dict)
+    doubts: dict[bytes, list[bytes]] = field(default_factory=dict)
 
     def news(self, known: Origins) -> Origins:
         """The entries that go beyond `known`."""
         return {origin: n for origin, n in self.tokens.items() if n > known.get(origin, 0)}
 
-    def learn(self, news: Origins) -> None:
-        """Take the larger of both for each origin."""
+    def learn(self, news: Origins, link: bytes = b"") -> list[bytes]:
+        """Take the larger of both for each origin; they came by `link`, or are the own ones.
+
+        Returns those that came by another link before.
+        """
+        more = [origin for origin, n in news.items() if n > self.tokens.get(origin, 0)]
+        moved = [origin for origin in more if self.via.get(origin, link) != link]
+        for origin in moved:
+            self.doubts.setdefault(self.via[origin], []).append(origin)
         raise_to(self.tokens, news)
+        self.via.update((origin, link) for origin in more if origin in self.tokens)
+        return moved
+
+    def doubted(self, link: bytes) -> Origins:
+        """The origins that have come by `link` and another way, as far as not asked before."""
+        return {origin: self.tokens.get(origin, 0) for origin in self.doubts.pop(link, ())}
+
+    def forget(self, link: bytes) -> None:
+        """A link is gone."""
+        self.via = {origin: via for origin, via in self.via.items() if via != link}
+        self.doubts.pop(link, None)
+
+    def clear(self) -> None:
+        """Nothing is left of what was trained."""
+        for table in (self.tokens, self.via, self.doubts):
+            table.clear()
 
 
 def raise_to(tokens: Origins, news: Origins) -> None:
@@ -74,6 +108,7 @@ class Uplink:
     """The child's end of a link to its parent. `max_bandwidth`: Mbit/s of its rows, each way; 0 is no limit.
 
     `room`: rows that the link has time for; `room_there`: that the parent does; `most`: in the exchange under way.
+    `resuming`: after a reconnect, until the parent says that it still holds the reference; nothing is pushed before.
     """
 
     peer: bytes
@@ -84,10 +119,13 @@ class Uplink:
     batch: int = 0
     phase: Phase = Phase.IDLE
     flush: bool = False
+    news: Origins = field(default_factory=dict)
+    again: list[bytes] = field(default_factory=list)
     outbox: Push | None = None
     answer: Answer | None = None
     known: Origins = field(default_factory=dict)
     final: bool = False
+    resuming: bool = False
     flow: Flow = field(default_factory=Flow)
     pending: int = 0
     unsent_there: int | None = None
@@ -96,40 +134,48 @@ class Uplink:
     room_there: int = MAX_ROWS
     most: int = MAX_ROWS
 
-    def begin(self, now: float, flush: bool, most: int = MAX_ROWS) -> list[Collect]:
+    def begin(self, now: float, flush: bool, provenance: Provenance, most: int = MAX_ROWS) -> list[Collect]:
         """Start an exchange of at most so many rows, if none is under way and it is time."""
         if self.phase is not Phase.IDLE or now < self.next_at:
             return []
         self.phase, self.began_at, self.flush, self.most = Phase.COLLECTING, now, flush, min(most, self.room)
+        again = {origin: provenance.tokens[origin] for origin in self.again}
+        self.news = provenance.news(self.known) | again | provenance.doubted(self.link)
         return [Collect(self.link, flush, min(self.most, self.room_there))]
 
-    def collected(self, got: Batch, provenance: Provenance, clean: bool) -> Push:
+    def collected(self, got: Batch, clean: bool) -> Push:
         """The push for what the model gave; `clean` holds only if residuals were looked for and nothing was found."""
         self.phase = Phase.AWAITING
         self.pending = got.pending
         clean = clean and self.flush and not len(got.delta)
-        news = provenance.news(self.known)
-        self.outbox = Push(self.link, self.batch + 1, clean, got.pending, got.unsent, news, got.delta, self.most)
+        pending, unsent = got.pending, got.unsent
+        self.outbox = Push(self.link, self.batch + 1, clean, pending, unsent, self.news, got.delta, self.most)
         return self.outbox
 
-    def answered(self, answer: Answer) -> list[Settle]:
-        """Check the answer against the outstanding batch and have it applied; repeats are ignored."""
+    def answered(self, answer: Answer, provenance: Provenance) -> list[Settle]:
+        """Check the answer against the outstanding batch and have it applied; repeats are ignored.
+
+        What it brings may have come by another way since the push was gathered; the next push names that `again`.
+        """
         if answer.batch <= self.batch or self.phase is Phase.SETTLING:
             return []
         if self.outbox is None or answer.batch != self.outbox.batch:
             raise ProtocolError("sequence", f"answer {answer.batch} to no outstanding batch")
         check_covers(answer.delta, self.outbox.delta)
         self.phase, self.answer = Phase.SETTLING, answer
-        return [Settle(self.link, self.outbox.delta, answer.delta)]
+        since = provenance.news(self.known | self.outbox.origins)
+        self.again = [o for o, n in answer.origins.items() if o in since and n > self.known.get(o, 0)]
+        self.again += provenance.learn(answer.origins, self.link)
+        overlap = bool(self.again or answer.origins.keys() & self.outbox.origins.keys())
+        return [Settle(self.link, self.outbox.delta, answer.delta, overlap)]
 
-    def settled(self, now: float, interval: float, provenance: Provenance) -> None:
+    def settled(self, now: float, interval: float) -> None:
         """Both ends now hold the same reference; the next batch may follow."""
         assert self.outbox is not None
         assert self.answer is not None
         sent, answer = self.outbox, self.answer
         raise_to(self.known, sent.origins)
         raise_to(self.known, answer.origins)
-        provenance.learn(answer.origins)
         self.batch, self.final, self.unsent_there = answer.batch, answer.final, answer.unsent
         self.outbox = self.answer = None
         self.phase = Phase.IDLE
@@ -165,6 +211,7 @@ class Downlink:
     link: bytes
     batch: int = 0
     merging: Push | None = None
+    news: Origins = field(default_factory=dict)
     flush: bool = False
     kept: Answer | None = None
     known: Origins = field(default_factory=dict)
@@ -190,19 +237,21 @@ class Downlink:
             raise ProtocolError("sequence", f"batch {push.batch} after {self.batch}")
         self.merging, self.flush, self.most = push, flush, most
         mine = provenance.news(self.known)
-        overlap = any(n > self.known.get(o, 0) and o in mine for o, n in push.origins.items())
-        return [Merge(self.link, push.delta, flush, overlap, min(push.room, most))]
+        both = {origin: n for origin, n in push.origins.items() if origin in mine or n <= self.known.get(origin, 0)}
+        both |= {origin: push.origins[origin] for origin in provenance.learn(push.origins, self.link)}
+        both |= provenance.doubted(self.link)
+        self.news = both | mine
+        return [Merge(self.link, push.delta, flush, bool(both), min(push.room, most))]
 
-    def merged(self, got: Batch, provenance: Provenance, final: bool) -> Answer:
+    def merged(self, got: Batch, final: bool) -> Answer:
         """The answer to the push under way. `final` holds only if both ends had looked for residuals and found none."""
         assert self.merging is not None
         push = self.merging
-        news = {o: n for o, n in provenance.news(self.known).items() if n > push.origins.get(o, 0)}
         quiet = push.clean and self.flush and not len(got.delta)
-        answer = Answer(self.link, push.batch, final and quiet, got.pending, got.unsent, news, got.delta, self.most)
+        last, pending, unsent = final and quiet, got.pending, got.unsent
+        answer = Answer(self.link, push.batch, last, pending, unsent, self.news, got.delta, self.most)
         raise_to(self.known, push.origins)
-        raise_to(self.known, news)
-        provenance.learn(push.origins)
+        raise_to(self.known, self.news)
         self.merging, self.kept, self.batch = None, answer, push.batch
         self.clean, self.unsent_there, self.pending = push.clean, push.unsent, got.pending
         self.flow.exchanges += 1

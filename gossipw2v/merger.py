@@ -93,7 +93,7 @@ class Merger:
                 return self.model.merge(work.link, work.delta, work.flush, work.overlap, work.room)
             case Settle():
                 self._look_at_the_clock()
-                self.model.settle(work.link, work.sent, work.answer)
+                self.model.settle(work.link, work.sent, work.answer, work.overlap)
         return None
 
     def _look_at_the_clock(self) -> None:

@@ -124,7 +124,10 @@ class LinkOpen:
 
 @dataclass(frozen=True, slots=True)
 class LinkOpened:
-    """`resumed`: both ends still hold the reference; otherwise both start from the initial vectors."""
+    """`resumed`: both ends still hold the reference; otherwise both start from the initial vectors.
+
+    To a child that wanted to go on, `resumed` false says that the reference is gone: it asks for a fresh link.
+    """
 
     link: bytes
     resumed: bool

@@ -145,16 +145,19 @@ class Model:
     def merge(self, link: bytes, delta: RowDelta, flush: bool, overlap: bool, room: int = MOST_COUNT) -> Batch:
         """The parent's half: merge a child's rows with the pending ones here, and answer with the result.
 
+        With `overlap` both may hold the same training in any row: each row's next exchange is an AdaSum.
         A row that asks for more than the limits allow is cut back to them before it is merged. DeltaError if `delta`
         does not fit the model; nothing has changed then.
         """
         check(delta, len(self.weights), self.vector_size, LARGEST)
         state = self.links[link]
         delta, clipped = self.influence.clip(link, delta, self.now)
+        if overlap:
+            state.settled[:] = False
         own = self._waiting(state, flush, room)
         rows, at, theirs = _spread(delta, own.rows)
         ours = self._unseen(state, rows)
-        apart = state.settled[rows] & (not overlap)
+        apart = state.settled[rows]
         coded = self._room(rows, flush)
         pushed = rowwise.frozen(rowwise.Coded(delta.scales, delta.values))
         arguments = (at, np.stack((theirs, ours)), apart, self._curves(), coded)
@@ -162,11 +165,12 @@ class Model:
         self._credit(state, rows, theirs, ours)
         return replace(self._batch(state, RowDelta(rows, ours, *coded), own), clipped=clipped)
 
-    def settle(self, link: bytes, sent: RowDelta, answer: RowDelta) -> None:
+    def settle(self, link: bytes, sent: RowDelta, answer: RowDelta, overlap: bool = False) -> None:
         """The child's end of an exchange: take the parent's merged rows for what was sent.
 
         What was trained here since the rows were collected (all that was trained, for rows that were not sent) went
-        on beside what the answer brings, so the two are merged by the same rule; the difference stays pending.
+        on beside what the answer brings, so the two are merged by the same rule; the difference stays pending. With
+        `overlap` as in `merge`.
         DeltaError if `answer` does not fit the model, or moves a row beyond the limits; nothing has changed then.
         """
         check(answer, len(self.weights), self.vector_size, 2 * LARGEST)
@@ -175,6 +179,8 @@ class Model:
         self.influence.admit(link, answer, sent, at, self.now)
         unseen = self._unseen(state, rows)
         since = unseen - np.minimum(unseen, ours)
+        if overlap:
+            state.settled[:] = False
         apart = state.settled[rows]
         coded = rowwise.frozen(rowwise.Coded(answer.scales, answer.values))
         gone = rowwise.frozen(rowwise.Coded(sent.scales, sent.values))

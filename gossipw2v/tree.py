@@ -63,15 +63,17 @@ class Tree(Edges):
         """The parent is connected: get a link, or begin an exchange over it."""
         if self.uplink is None or self.parent is None or not self.parent.adopted:
             return self.request(conn, now)
-        return [*self.uplink.begin(now, self.subtree_clean(), self.rows)]
+        if self.uplink.resuming:
+            return self.resume(self.uplink, conn, now)
+        return [*self.uplink.begin(now, self.subtree_clean(), self.provenance, self.rows)]
 
     def collected(self, link: bytes, got: Batch, conns: dict[NodeId, int]) -> list[Instruction]:
         """The model has gathered the rows of a push."""
         up = self.uplink
         if up is None or up.link != link:
             return []
-        push = up.collected(got, self.provenance, self.subtree_clean())
-        return [Send(conns[up.peer], push)] if up.peer in conns else []
+        push = up.collected(got, self.subtree_clean())
+        return [Send(conns[up.peer], push)] if up.peer in conns and not up.resuming else []
 
     def on_push(self, node: NodeId, push: Push, conn: int, now: float) -> list[Instruction]:
         """A child pushes."""
@@ -86,7 +88,7 @@ class Tree(Edges):
         down = self.link_of(link)
         if not isinstance(down, Downlink) or down.merging is None:
             return []
-        answer = down.merged(got, self.provenance, self.final(now))
+        answer = down.merged(got, self.final(now))
         if down.unsent_there == 0:
             self.catching_up.discard(down.peer)
         return [Send(conns[down.peer], answer)] if down.peer in conns else []
@@ -95,14 +97,14 @@ class Tree(Edges):
         """The parent answers a push."""
         if self.uplink is None or self.uplink.peer != node or self.uplink.link != answer.link:
             return []
-        return [*self.uplink.answered(answer)]
+        return [*self.uplink.answered(answer, self.provenance)]
 
     def settled(self, link: bytes, now: float) -> float | None:
         """The model has applied an answer; returns how many seconds the exchange took, None if it was given up."""
         if self.uplink is None or self.uplink.link != link or self.uplink.phase is not Phase.SETTLING:
             return None
         began_at = self.uplink.began_at
-        self.uplink.settled(now, self.interval, self.provenance)
+        self.uplink.settled(now, self.interval)
         if self.uplink.unsent_there == 0:
             self.catching_up.discard(self.uplink.peer)
         return now - began_at

@@ -94,7 +94,10 @@ REFUSED: dict[str, tuple[str, Attack]] = {
     "two Hellos": ("protocol", lambda s: (s.introduce(), s.send(replace(s.hello, node=low_id())))),
     "its own id": ("self", lambda s: s.send(s.hello)),
     "a higher child": ("tree", lambda s: (s.introduce(b"\xff" * 16), s.send(Adopt(True)))),
-    "a link without a seat": ("tree", lambda s: (s.introduce(), s.send(LinkOpen(bytes(8), True, 0, bytes(16), {})))),
+    "a higher child's link": (
+        "tree",
+        lambda s: (s.introduce(b"\xff" * 16), s.send(LinkOpen(bytes(8), True, 0, bytes(16), {}))),
+    ),
     "a push without a link": ("tree", lambda s: (s.introduce(), s.send(Push(bytes(8), 1, True, 0, 0, {}, delta([]))))),
     "a batch out of turn": ("sequence", lambda s: s.push(delta([1]), batch=5)),
     "batch 0": ("sequence", lambda s: s.push(delta([1]), batch=0)),

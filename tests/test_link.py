@@ -24,18 +24,18 @@ class Pair:
         self.now = 0.0
 
     def push(self, *ids, pending=0, unsent=0, clean=False, flush=True):
-        assert self.up.begin(self.now, flush)
-        return self.up.collected(Batch(rows(*ids), pending, unsent), self.child, clean)
+        assert self.up.begin(self.now, flush, self.child)
+        return self.up.collected(Batch(rows(*ids), pending, unsent), clean)
 
     def answer(self, push, *ids, pending=0, unsent=0, final=False, flush=True):
         work = self.down.pushed(push, self.parent, flush)
         assert isinstance(work, list)
         assert work
-        return self.down.merged(Batch(rows(*ids), pending, unsent), self.parent, final)
+        return self.down.merged(Batch(rows(*ids), pending, unsent), final)
 
     def settle(self, answer, interval=0.2):
-        assert self.up.answered(answer)
-        self.up.settled(self.now, interval, self.child)
+        assert self.up.answered(answer, self.child)
+        self.up.settled(self.now, interval)
         pause, self.now = self.up.next_at - self.now, self.up.next_at
         return pause
 
@@ -49,34 +49,34 @@ def pair() -> Pair:
 
 
 def test_one_exchange_goes_all_the_way_round(pair):
-    assert pair.up.begin(0, True) == [Collect(LINK, True)]
-    push = pair.up.collected(Batch(rows(1), 3, 2), pair.child, False)
+    assert pair.up.begin(0, True, pair.child) == [Collect(LINK, True)]
+    push = pair.up.collected(Batch(rows(1), 3, 2), False)
     assert (push.batch, push.pending, push.unsent, push.delta.rows.tolist()) == (1, 3, 2, [1])
     (merge,) = pair.down.pushed(push, pair.parent, True)
     assert merge == Merge(LINK, push.delta, True, False)
-    answer = pair.down.merged(Batch(rows(1, 2), 7, 0), pair.parent, False)
+    answer = pair.down.merged(Batch(rows(1, 2), 7, 0), False)
     assert (answer.batch, answer.pending, answer.delta.rows.tolist()) == (1, 7, [1, 2])
-    assert pair.up.answered(answer) == [Settle(LINK, push.delta, answer.delta)]
-    pair.up.settled(5.0, 0.2, pair.child)
+    assert pair.up.answered(answer, pair.child) == [Settle(LINK, push.delta, answer.delta)]
+    pair.up.settled(5.0, 0.2)
     assert (pair.up.batch, pair.down.batch, pair.up.phase) == (1, 1, Phase.IDLE)
     assert (pair.up.flow.sent_rows, pair.up.flow.received_rows) == (1, 2)
     assert (pair.down.flow.sent_rows, pair.down.flow.received_rows) == (2, 1)
 
 
 def test_only_one_batch_is_under_way(pair):
-    assert pair.up.begin(0, False)
-    assert not pair.up.begin(9, False)
-    push = pair.up.collected(Batch(rows(1), 0, 0), pair.child, False)
-    assert not pair.up.begin(9, False)
-    assert pair.up.answered(pair.answer(push, 1))
-    assert not pair.up.begin(9, False)
+    assert pair.up.begin(0, False, pair.child)
+    assert not pair.up.begin(9, False, pair.child)
+    push = pair.up.collected(Batch(rows(1), 0, 0), False)
+    assert not pair.up.begin(9, False, pair.child)
+    assert pair.up.answered(pair.answer(push, 1), pair.child)
+    assert not pair.up.begin(9, False, pair.child)
 
 
 def test_the_next_batch_waits_for_its_time(pair):
     pause = pair.exchange([1], [1], pending=5)
     assert pause == 0.2
-    assert not pair.up.begin(pair.now - 0.01, False)
-    assert pair.up.begin(pair.now, False)
+    assert not pair.up.begin(pair.now - 0.01, False, pair.child)
+    assert pair.up.begin(pair.now, False, pair.child)
 
 
 def test_a_repeated_push_gets_the_same_answer_and_no_second_merge(pair):
@@ -120,26 +120,26 @@ def test_a_push_while_another_is_merged_is_a_breach(pair):
 
 def test_a_repeated_answer_is_ignored(pair):
     answer = pair.answer(pair.push(1), 1)
-    assert pair.up.answered(answer)
-    assert pair.up.answered(answer) == []
-    pair.up.settled(0, 0.2, pair.child)
-    assert pair.up.answered(answer) == []
+    assert pair.up.answered(answer, pair.child)
+    assert pair.up.answered(answer, pair.child) == []
+    pair.up.settled(0, 0.2)
+    assert pair.up.answered(answer, pair.child) == []
     assert pair.up.batch == 1
 
 
 def test_an_answer_to_nothing_is_a_breach(pair):
     with pytest.raises(ProtocolError) as caught:
-        pair.up.answered(Answer(LINK, 1, False, 0, 0, {}, rows(1)))
+        pair.up.answered(Answer(LINK, 1, False, 0, 0, {}, rows(1)), pair.child)
     assert caught.value.reason == "sequence"
     pair.push(1)
     with pytest.raises(ProtocolError):
-        pair.up.answered(Answer(LINK, 2, False, 0, 0, {}, rows(1)))
+        pair.up.answered(Answer(LINK, 2, False, 0, 0, {}, rows(1)), pair.child)
 
 
 def test_an_answer_that_lacks_a_row_is_a_breach(pair):
     push = pair.push(1, 3)
     with pytest.raises(ProtocolError, match="lacks 1") as caught:
-        pair.up.answered(Answer(LINK, push.batch, False, 0, 0, {}, rows(1, 2)))
+        pair.up.answered(Answer(LINK, push.batch, False, 0, 0, {}, rows(1, 2)), pair.child)
     assert caught.value.reason == "rows"
     assert pair.up.phase is Phase.AWAITING
 
@@ -177,6 +177,101 @@ def test_training_of_one_origin_from_both_ends_is_an_overlap(pair, theirs, mine,
     assert merge.overlap is overlap
 
 
+# -- what comes by two ways ---------------------------------------------------------------------------------
+
+THIRD, ELSEWHERE = b"3" * 16, b"elsewher"
+
+
+def test_an_origin_is_known_once_its_rows_are_ordered_not_when_they_have_changed_hands(pair):
+    """The link may be dropped in between, with the rows in the model."""
+    pair.child.learn({NODE: 10})
+    pair.parent.learn({OTHER: 5})
+    pair.down.pushed(pair.push(1), pair.parent, False)
+    assert pair.parent.tokens == {OTHER: 5, NODE: 10}
+    pair.up.answered(pair.down.merged(Batch(rows(1), 0, 0), False), pair.child)
+    assert pair.child.tokens == {NODE: 10, OTHER: 5}
+
+
+def test_an_origin_is_named_only_when_its_rows_were_there_to_be_gathered(pair):
+    pair.child.learn({NODE: 10})
+    pair.up.begin(0, False, pair.child)
+    pair.child.learn({NODE: 12, THIRD: 3}, ELSEWHERE)
+    push = pair.up.collected(Batch(rows(1), 0, 0), False)
+    assert push.origins == {NODE: 10}
+    pair.down.pushed(push, pair.parent, False)
+    pair.parent.learn({OTHER: 5}, ELSEWHERE)
+    assert pair.down.merged(Batch(rows(1), 0, 0), False).origins == {}
+
+
+def test_what_came_by_another_way_while_an_answer_was_awaited_is_an_overlap_and_named_again(pair):
+    pair.parent.learn({THIRD: 7})
+    push = pair.push(1)
+    pair.child.learn({THIRD: 7}, ELSEWHERE)
+    answer = pair.answer(push, 1)
+    (settle,) = pair.up.answered(answer, pair.child)
+    assert settle.overlap
+    pair.up.settled(1.0, 0.2)
+    pair.now = 9.0
+    push = pair.push(1)
+    assert push.origins == {THIRD: 7}
+    (merge,) = pair.down.pushed(push, pair.parent, False)
+    assert merge.overlap
+    answer = pair.down.merged(Batch(rows(1), 0, 0), False)
+    assert answer.origins == {THIRD: 7}  # so that the child's rows wait for their next exchange too
+    (settle,) = pair.up.answered(answer, pair.child)
+    assert settle.overlap
+    pair.up.settled(10.0, 0.2)
+    pair.now = 99.0
+    push = pair.push(1)
+    assert push.origins == {}
+    assert not pair.down.pushed(push, pair.parent, False)[0].overlap
+
+
+def test_an_origin_that_comes_by_another_link_than_before_puts_both_in_doubt(pair):
+    pair.child.learn({THIRD: 7})
+    pair.exchange([1], [1])
+    assert pair.parent.learn({THIRD: 9}, ELSEWHERE) == [THIRD]
+    (merge,) = pair.down.pushed(pair.push(1), pair.parent, False)
+    assert merge.overlap
+    answer = pair.down.merged(Batch(rows(1), 0, 0), False)
+    assert answer.origins == {THIRD: 9}
+    pair.child.via[THIRD] = ELSEWHERE
+    (settle,) = pair.up.answered(answer, pair.child)
+    assert settle.overlap
+    assert pair.child.doubts == {ELSEWHERE: [THIRD]}
+    pair.up.settled(10.0, 0.2)
+    pair.now = 99.0
+    push = pair.push(1)
+    assert push.origins == {THIRD: 9}
+    assert not pair.parent.doubts
+
+
+def test_training_that_goes_on_where_it_was_is_no_overlap(pair):
+    for n in range(1, 5):
+        pair.child.learn({NODE: 10 * n})
+        pair.parent.learn({OTHER: 5 * n})
+        push = pair.push(1)
+        (merge,) = pair.down.pushed(push, pair.parent, False)
+        assert not merge.overlap
+        (settle,) = pair.up.answered(pair.down.merged(Batch(rows(1), 0, 0), False), pair.child)
+        assert not settle.overlap
+        pair.up.settled(pair.now, 0.0)
+        pair.now = pair.up.next_at
+
+
+def test_a_link_that_is_gone_is_in_no_doubt():
+    provenance = Provenance()
+    provenance.learn({NODE: 1}, LINK)
+    assert provenance.learn({NODE: 2}, ELSEWHERE) == [NODE]
+    assert provenance.learn({NODE: 3}, LINK) == [NODE]
+    for link in (LINK, ELSEWHERE):
+        provenance.forget(link)
+    assert provenance.learn({NODE: 4}, ELSEWHERE) == []
+    assert provenance.doubts == {}
+    provenance.clear()
+    assert (provenance.tokens, provenance.via, provenance.doubts) == ({}, {}, {})
+
+
 def test_a_push_with_rows_is_not_clean_whatever_is_promised(pair):
     assert not pair.push(1, clean=True).clean
 
@@ -206,8 +301,8 @@ def test_a_push_for_which_no_residuals_were_looked_for_is_not_clean(pair):
 
 def test_an_answer_for_which_no_residuals_were_looked_for_is_not_the_end(pair):
     assert not pair.answer(pair.push(clean=True), final=True, flush=False).final
-    pair.up.answered(pair.down.kept)
-    pair.up.settled(pair.now, 0.2, pair.child)
+    pair.up.answered(pair.down.kept, pair.child)
+    pair.up.settled(pair.now, 0.2)
     pair.now = pair.up.next_at
     assert pair.answer(pair.push(clean=True), final=True).final
 
@@ -271,10 +366,10 @@ def test_the_values_of_a_row_count_as_they_are_sent(pair, bits):
     width = {4: 64, 8: 128}[bits]
     wide = delta([1], [1], [0.5], [[1] * width])
     pair.up.max_bandwidth = (12 + width) * 8e-6
-    assert pair.up.begin(0.0, False)
-    push = pair.up.collected(Batch(wide, 5, 0), pair.child, False)
+    assert pair.up.begin(0.0, False, pair.child)
+    push = pair.up.collected(Batch(wide, 5, 0), False)
     pair.down.pushed(push, pair.parent, False)
-    assert pair.settle(pair.down.merged(Batch(wide, 0, 0), pair.parent, False)) == pytest.approx(1.0)
+    assert pair.settle(pair.down.merged(Batch(wide, 0, 0), False)) == pytest.approx(1.0)
 
 
 def test_who_catches_up_waits_no_longer_once_an_exchange_has_taken_its_time(pair):
@@ -306,15 +401,15 @@ def test_invented_origins_cannot_fill_the_memory(pair, monkeypatch):
 
 
 def test_each_end_says_for_how_many_rows_it_has_time(pair):
-    (collect,) = pair.up.begin(0, False, most=5000)
+    (collect,) = pair.up.begin(0, False, pair.child, most=5000)
     assert collect.room == 5000
-    push = pair.up.collected(Batch(rows(1), 0, 0), pair.child, False)
+    push = pair.up.collected(Batch(rows(1), 0, 0), False)
     (merge,) = pair.down.pushed(push, pair.parent, False, most=3000)
     assert (push.room, merge.room) == (5000, 3000)
-    pair.settle(pair.down.merged(Batch(rows(1), 0, 0), pair.parent, False))
-    (collect,) = pair.up.begin(pair.now, False, most=5000)
+    pair.settle(pair.down.merged(Batch(rows(1), 0, 0), False))
+    (collect,) = pair.up.begin(pair.now, False, pair.child, most=5000)
     assert collect.room <= 3000  # what the parent has time for
-    assert pair.up.collected(Batch(rows(1), 0, 0), pair.child, False).room <= 5000
+    assert pair.up.collected(Batch(rows(1), 0, 0), False).room <= 5000
 
 
 def test_a_slow_link_carries_fewer_rows_at_a_time(pair):

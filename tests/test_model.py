@@ -249,6 +249,24 @@ def test_without_catching_up_nothing_counts_as_unsent():
 # -- overlapping histories ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("found_by", ["parent", "child"])
+def test_an_overlap_that_is_found_later_holds_for_each_rows_next_exchange(found_by):
+    """The rows that are in doubt may be others than those under way."""
+    child, parent = pair()
+    exchange(child, parent)
+    train(child, [1], 1.0)
+    sent = child.collect(LINK, False)
+    answer = parent.merge(LINK, sent.delta, False, overlap=found_by == "parent")
+    child.settle(LINK, sent.delta, answer.delta, overlap=found_by == "child")
+    unsettled = child if found_by == "child" else parent
+    assert np.flatnonzero(unsettled.links[LINK].settled).tolist() == [1]
+    if found_by == "parent":
+        for each in (child, parent):
+            train(each, [2], 1.0, updates=10)
+        exchange(child, parent)
+        assert_allclose(parent.weights[2] - start()[2], np.ones(D), rtol=0.02)
+
+
 def test_equal_progress_on_a_new_link_is_taken_once():
     child, parent = pair(overlap=True)
     for each in (child, parent):
@@ -368,3 +386,14 @@ def test_two_that_hold_the_same_model_link_without_moving_it():
         one.settle(b"link", push.delta, answer.delta)
     assert (other.weights == held).all()
     assert np.abs(one.weights - held).max() < 1e-4 * np.linalg.norm(held, axis=1).min()
+
+
+def test_a_link_that_begins_anew_under_its_old_name_begins_at_the_initial_vectors():
+    child, parent = pair()
+    train(child, [1, 2])
+    exchange(child, parent)
+    child.drop_link(LINK)
+    child.open_link(LINK, overlap=True, catch_up=False)
+    assert (reference(child) == start()).all()
+    assert not child.links[LINK].settled.any()
+    assert child.links[LINK].exchange == 1

@@ -241,9 +241,41 @@ def test_nobody_above_can_become_a_child(higher):
         tree().on_adopt(higher, Adopt(True), 1)
 
 
-def test_a_link_is_for_children_only():
-    with pytest.raises(ProtocolError, match="not a child"):
-        tree().on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), DOWN)
+@pytest.mark.parametrize("fresh", [False, True])
+def test_nobody_above_gets_a_link_as_a_child(fresh):
+    with pytest.raises(ProtocolError, match="higher priority"):
+        tree().on_link_open(ROOT, LinkOpen(b"l" * 8, fresh, 0, VOCABULARY, {}), DOWN)
+
+
+def test_a_child_that_was_forgotten_gets_a_seat_again_if_there_is_one():
+    made = tree()
+    (opened, answer) = made.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), DOWN)
+    assert isinstance(opened, OpenLink)
+    assert answer.message == LinkOpened(b"l" * 8, False, {})
+    for n in range(made.seats):
+        made.on_adopt(node(n), Adopt(False), n)
+    late = LinkOpen(b"k" * 8, True, 0, VOCABULARY, {})
+    assert said(made.on_link_open(node(90), late, 9)) == [Adopted(False)]
+
+
+def test_who_asks_for_a_seat_anew_holds_no_link_any_more():
+    """Otherwise the old link's end, seconds later, would take the seat with it."""
+    made = tree()
+    link = seat(made)
+    made.tick(1, set())
+    dropped, answer = made.on_adopt(CHILD, Adopt(False), DOWN)
+    assert dropped == DropLink(link)
+    assert answer.message == Adopted(True)
+    made.tick(1 + GRACE + DEAD_AFTER, {CHILD})
+    assert CHILD in made.children
+
+
+def test_who_is_refused_gives_up_the_link_that_it_held():
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.connected(ROOT, 11)
+    assert made.on_adopted(ROOT, Adopted(False), 11, 1) == [DropLink(link)]
+    assert (made.parent, made.uplink) == (None, None)
 
 
 # -- opening links ------------------------------------------------------------------------------------------
@@ -377,17 +409,40 @@ def test_a_resumed_link_with_nothing_outstanding_repeats_nothing():
     assert made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 1) == []
 
 
-def test_a_parent_that_has_forgotten_the_link_starts_it_anew():
+def test_a_parent_that_has_forgotten_the_link_starts_it_anew_under_another_name():
+    """The rows that are being collected for the old one must not go over the new one."""
     made = tree(ME, ROOT)
     link = linked(made)
     made.ask(UP, 0)
-    made.collected(link, Batch(rows(1), 0, 0), {ROOT: UP})
     made.provenance.learn({ME: 5})
-    made.uplink.batch = 3
-    dropped, opened = made.on_link_opened(ROOT, LinkOpened(link, False, {ME: 5}), 11, 1)
+    made.connected(ROOT, 11)
+    dropped, ask = made.on_link_opened(ROOT, LinkOpened(link, False, {}), 11, 1)
     assert dropped == DropLink(link)
-    assert opened == OpenLink(link, overlap=True, catch_up=False)
+    assert ask.message == LinkOpen(made.parent.link, True, 0, VOCABULARY, {ME: 5})
+    assert ask.message.link != link
+    (opened,) = made.on_link_opened(ROOT, LinkOpened(ask.message.link, False, {ME: 5}), 11, 1)
+    assert opened == OpenLink(ask.message.link, overlap=True, catch_up=False)
+    assert made.collected(link, Batch(rows(1), 0, 0), {ROOT: 11}) == []
     assert (made.uplink.batch, made.uplink.outbox) == (0, None)
+
+
+def test_nothing_is_pushed_before_the_parent_has_said_that_it_still_holds_the_reference():
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.connected(ROOT, 11)
+    assert made.ask(11, 10) == []
+    (again,) = said(made.ask(11, 10 + ASK_AGAIN))
+    assert again == LinkOpen(link, False, 0, VOCABULARY, {})
+    assert made.ask(11, 11 + ASK_AGAIN) == []
+    made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 15)
+    assert made.ask(11, 20) == [Collect(link, False)]
+
+
+def test_another_vocabulary_gives_the_link_another_name():
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.reset()
+    assert made.parent.link != link
 
 
 def test_a_parent_is_given_up_after_its_grace_or_at_once_when_it_is_dead():
@@ -420,13 +475,13 @@ def test_a_parent_resumes_a_child_whose_answer_was_lost(answered):
 
 
 @pytest.mark.parametrize("batch", [2, 7])
-def test_a_parent_that_cannot_know_the_childs_batch_starts_anew(batch):
+def test_a_parent_that_cannot_know_the_childs_batch_has_the_child_start_anew(batch):
     made = tree()
     link = seat(made)
-    dropped, opened, send = made.on_link_open(CHILD, LinkOpen(link, False, batch, VOCABULARY, {}), DOWN)
-    assert isinstance(dropped, DropLink)
-    assert isinstance(opened, OpenLink)
-    assert not send.message.resumed
+    dropped, send = made.on_link_open(CHILD, LinkOpen(link, False, batch, VOCABULARY, {}), DOWN)
+    assert dropped == DropLink(link)
+    assert send.message == LinkOpened(link, False, {})
+    assert CHILD in made.children
 
 
 def test_a_lost_child_is_waited_for_and_then_forgotten():
