@@ -1,8 +1,8 @@
 """A swarm in one process: real protocol cores and real models on a virtual network, the same for the same seed.
 
 Messages are encoded and decoded as on the wire. What a node trains, and how fast, is its worker's business. Faults are
-those of machines and networks: a connection is cut (both ends notice), a node is killed (its connections are cut and it
-never answers again) or leaves, the swarm is partitioned.
+those of machines and networks: a connection is cut (both ends notice), a node is killed (its connections are cut, or
+silent from then on, and it never answers again) or leaves, the swarm is partitioned; `host` and `virtual` have more.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Protocol
 
 from gossipw2v.census import COUNTS
 from gossipw2v.gossip import Gossip, Rules
+from gossipw2v.host import Host
 from gossipw2v.instructions import (
     Close,
     Collect,
@@ -34,7 +35,7 @@ from gossipw2v.members import Member, State
 from gossipw2v.messages import Message
 from gossipw2v.model import Model
 from gossipw2v.similarity import largest_difference
-from gossipw2v.virtual import Clock, Line, Wires
+from gossipw2v.virtual import Clock, Event, Line, Wires
 from gossipw2v.wire import HEADER, decode, encode
 
 
@@ -57,16 +58,21 @@ class Worker(Protocol):
 
 @dataclass(slots=True)
 class Node:
-    """A core, and what it trains. `refused`: why things were turned away."""
+    """A core, what it trains and where. `refused`: why things were turned away."""
 
     name: str
     core: Gossip
     worker: Worker
+    host: Host
     worked_at: float
-    alive: bool = True
     began: bool = False
     refused: list[str] = field(default_factory=list)
     dials: int = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not been killed."""
+        return self.host.on
 
     @property
     def model(self) -> Model:
@@ -77,6 +83,22 @@ class Node:
     def trained(self) -> int:
         """Tokens of its own text that it has trained."""
         return self.worker.trained
+
+
+class Watch:
+    """Who looks on; this one does nothing."""
+
+    def ordered(self, node: Node, order: Instruction) -> None:
+        """A core asks for something, which is about to be done."""
+
+    def delivered(self, node: Node, frame: bytes) -> None:
+        """A frame has come, and the core has dealt with it."""
+
+    def worked(self, node: Node, link: bytes) -> None:
+        """Rows of a link have changed hands, and the core has been told."""
+
+    def ticked(self, node: Node) -> None:
+        """The core has looked at the clock."""
 
 
 @dataclass(slots=True)
@@ -91,6 +113,7 @@ class Swarm:
     tick: float = 0.1
     row_seconds: float = 0.0
     piece_seconds: float = 0.005
+    watch: Watch = field(default_factory=Watch)
     nodes: dict[str, Node] = field(default_factory=dict)
     moved: Counter[bytes] = field(default_factory=Counter)
     clock: Clock = field(default_factory=Clock)
@@ -108,18 +131,22 @@ class Swarm:
 
     # -- building -------------------------------------------------------------------------------------------
 
-    def add(self, name: str, worker: Worker, min_peers: int = 0, rules: Rules | None = None) -> Node:
-        """A new node that knows nobody."""
+    def add(
+        self, name: str, worker: Worker, min_peers: int = 0, rules: Rules | None = None, host: Host | None = None
+    ) -> Node:
+        """A new node that knows nobody; it takes the place of a dead one of the same name."""
+        host = host or Host(self.clock)
         me = Member(self.rng.randbytes(16), 0, State.COUNTING, (f"{name}:1",), min_peers=min_peers)
-        core = Gossip(me, rules or self.rules, Random(self.rng.random()), self.now)
-        node = self.nodes[name] = Node(name, core, worker, self.now)
-        self.clock.at(self.rng.random() * self.tick, lambda: self._tick(node))
+        core = Gossip(me, rules or self.rules, Random(self.rng.random()), host.now)
+        node = self.nodes[name] = Node(name, core, worker, host, host.now)
+        host.at(self.rng.random() * self.tick, lambda: self._tick(node))
         return node
 
     def introduce(self, one: str, *others: str) -> None:
         """Give `one` the addresses of `others`."""
+        node = self.nodes[one]
         for other in others:
-            self.nodes[one].core.discovered(f"{other}:1", (f"{other}:1",), self.now)
+            node.core.discovered(f"{other}:1", (f"{other}:1",), node.host.now)
 
     def count(self, name: str, blob: bytes = b"counts") -> None:
         """The node's text is counted."""
@@ -129,17 +156,26 @@ class Swarm:
 
     # -- faults ---------------------------------------------------------------------------------------------
 
-    def kill(self, name: str) -> None:
-        """As with SIGKILL: connections are reset, nothing is said."""
-        self.nodes[name].alive = False
+    def kill(self, name: str, silent: bool = False) -> None:
+        """As with SIGKILL: connections are reset, nothing is said. `silent`: as without power, not even that."""
+        self.nodes[name].host.on = False
         for conn in self.wires.conns(name):
-            self.cut(conn)
+            if silent:
+                self.wires.drop(conn)
+            else:
+                self.cut(conn)
 
     def leave(self, name: str) -> None:
         """The node says goodbye, and is gone a moment later."""
         node = self.nodes[name]
         self.perform(node, node.core.leave())
-        self.clock.at(1.0, lambda: self.kill(name))
+        node.host.at(1.0, lambda: self.kill(name))
+
+    def pause(self, name: str, seconds: float) -> None:
+        """Nothing of the node runs for so long; then its core looks at the clock and finds all that came meanwhile."""
+        node = self.nodes[name]
+        node.host.stand_still()
+        self.clock.at(seconds, lambda: node.host.go_on(lambda: self._look(node)))
 
     def partition(self, *parts: set[str]) -> None:
         """Only nodes of one part reach each other; no argument heals."""
@@ -149,8 +185,18 @@ class Swarm:
     def cut(self, conn: int) -> None:
         """Reset a connection; what is under way on it is lost."""
         for name, number in self.wires.cut(conn):
-            if self.nodes[name].alive:
-                self.nodes[name].core.closed(number)
+            self._closed(name, number)
+
+    def close(self, conn: int) -> None:
+        """Close a connection from one end: the other learns of it after all that was sent."""
+        if conn in self.wires:
+            owner, _ = self.wires.ends(conn)
+            self.wires.close(conn, self._closed)
+            self._closed(owner, conn)
+
+    def _closed(self, name: str, conn: int) -> None:
+        node = self.nodes[name]
+        node.host.do(lambda: node.core.closed(conn))
 
     # -- running --------------------------------------------------------------------------------------------
 
@@ -159,24 +205,29 @@ class Swarm:
         return self.clock.run(seconds, until)
 
     def _tick(self, node: Node) -> None:
-        if not node.alive:
-            return
+        self._look(node)
+        node.host.at(self.tick * self.rng.uniform(0.9, 1.1), lambda: self._tick(node))
+
+    def _look(self, node: Node) -> None:
         self._work(node)
-        self.perform(node, node.core.tick(self.now))
-        self.clock.at(self.tick * self.rng.uniform(0.9, 1.1), lambda: self._tick(node))
+        self.perform(node, node.core.tick(node.host.now))
+        self.watch.ticked(node)
 
     def _work(self, node: Node) -> None:
-        core, worker = node.core, node.worker
-        seconds, node.worked_at = self.now - node.worked_at, self.now
+        core, worker, now = node.core, node.worker, node.host.now
+        seconds, node.worked_at = now - node.worked_at, now
         if core.census.vocabulary is None or not (node.began or self._begun(node)):
             return
         if worker.trained < worker.total:
-            trained, total = core.members.progress(self.now)
+            trained, total = core.members.progress(now)
             worker.train(seconds, (trained - worker.trained, total - worker.total))
-        core.trained(worker.trained)
+        if worker.trained != core.members.me.trained:
+            core.trained(worker.trained)
         if worker.trained >= worker.total:
-            final = core.final(self.now)
-            core.members.update_self(state=State.COMPLETE if final else State.DRAINING)
+            final = core.final(now)
+            state = State.COMPLETE if final else State.DRAINING
+            if state is not core.members.me.state:
+                core.members.update_self(state=state)
             core.done(True)
 
     def _begun(self, node: Node) -> bool:
@@ -184,7 +235,7 @@ class Swarm:
         if core.tree.vocabulary is None:
             core.members.update_self(state=State.JOINING, total=node.worker.total)
             self.perform(node, core.ready())
-        if core.settled_in(self.now):
+        if core.settled_in(node.host.now):
             node.began = True
             core.members.update_self(state=State.TRAINING)
         return node.began
@@ -194,14 +245,15 @@ class Swarm:
     def perform(self, node: Node, instructions: list[Instruction]) -> None:
         """Do what a core asks."""
         for instruction in instructions:
+            self.watch.ordered(node, instruction)
             match instruction:
                 case Send():
                     self._send(node, instruction.conn, instruction.message)
                 case Close():
-                    self.clock.at(0.02, partial(self.cut, instruction.conn))
+                    node.host.at(0.01, partial(self.close, instruction.conn))
                 case Dial():
                     node.dials += 1
-                    self.clock.at(0.01, partial(self._dial, node, instruction))
+                    node.host.at(0.01, partial(self._dial, node, instruction))
                 case Refused():
                     node.refused.append(f"{instruction.reason}: {instruction.text}")
                 case Freeze():
@@ -209,17 +261,19 @@ class Swarm:
                 case Received():
                     self._received(node, instruction)
                 case _:
-                    self._rows(node, instruction)
+                    node.host.submit(partial(self._rows, node, instruction))
 
     def _received(self, node: Node, blob: Received) -> None:
         if blob.name.startswith(COUNTS):
             node.core.hold_counts(blob.name, blob.data)
         else:
             node.began = False
+            node.host.queue.clear()
             node.worker.restart()
             self.perform(node, node.core.frozen(blob.data, blob.data.count(COUNTS.encode())))
 
-    def _rows(self, node: Node, work: Instruction) -> None:
+    def _rows(self, node: Node, work: Instruction) -> tuple[float, Event] | None:
+        """A piece of row work as the merging thread does it: nothing comes of it if the link is gone by then."""
         model, core = node.model, node.core
         model.now = self.now
         match work:
@@ -229,45 +283,55 @@ class Swarm:
                 model.drop_link(work.link)
             case Collect() if work.link in model.links:
                 got = model.collect(work.link, work.flush, work.room)
-                self._later(node, len(got.delta), lambda: core.collected(work.link, got))
+                return self._took(node, work.link, len(got.delta), lambda: core.collected(work.link, got))
             case Merge() if work.link in model.links:
-                node.worker.before_merge(self.now)
+                node.worker.before_merge(node.host.now)
                 merged = model.merge(work.link, work.delta, work.flush, work.overlap, work.room)
                 self.moved[work.link] += len(merged.delta) > 0
-                self._later(node, len(merged.delta), lambda: core.merged(work.link, merged, self.now))
+                rows = len(merged.delta)
+                return self._took(node, work.link, rows, lambda: core.merged(work.link, merged, node.host.now))
             case Settle() if work.link in model.links:
-                node.worker.before_merge(self.now)
-                model.settle(work.link, work.sent, work.answer)
-                core.settled(work.link, self.now)
+                node.worker.before_merge(node.host.now)
+                model.settle(work.link, work.sent, work.answer, work.overlap)
+                return self._took(node, work.link, 0, lambda: self._settled(node, work.link))
+        return None
 
-    def _later(self, node: Node, rows: int, step: Callable[[], list[Instruction]]) -> None:
-        """Row work takes a moment; by then the link may be gone."""
-        seconds = self.piece_seconds + rows * self.row_seconds
-        self.clock.at(seconds, lambda: self.perform(node, step()) if node.alive else None)
+    def _settled(self, node: Node, link: bytes) -> list[Instruction]:
+        node.core.settled(link, node.host.now)
+        return []
+
+    def _took(self, node: Node, link: bytes, rows: int, step: Callable[[], list[Instruction]]) -> tuple[float, Event]:
+        """Row work takes a moment, after which the core goes on."""
+
+        def told() -> None:
+            self.perform(node, step())
+            self.watch.worked(node, link)
+
+        return self.piece_seconds + rows * self.row_seconds, told
 
     def _dial(self, node: Node, dial: Dial) -> None:
         name = dial.addresses[0].partition(":")[0]
         other = self.nodes.get(name)
-        if not node.alive:
-            return
         if other is None or not other.alive or not self.wires.reach(node.name, name):
             node.core.dial_failed(dial.key)
             return
         mine, theirs = self.wires.connect(node.name, name)
-        self.perform(node, node.core.opened(mine, dial.key, self.now))
-        self.perform(other, other.core.opened(theirs, None, self.now))
+        self.perform(node, node.core.opened(mine, dial.key, node.host.now))
+        other.host.do(lambda: self.perform(other, other.core.opened(theirs, None, other.host.now)))
 
     def _send(self, node: Node, conn: int, message: Message) -> None:
         frame = encode(message)
         node.core.flow(conn, sent=len(frame))
-        self.wires.send(conn, len(frame), lambda name, end: self._deliver(name, end, frame))
+        self.wires.send(conn, len(frame), lambda name, end: self._arrived(name, end, frame))
 
-    def _deliver(self, name: str, conn: int, frame: bytes) -> None:
+    def _arrived(self, name: str, conn: int, frame: bytes) -> None:
         node = self.nodes[name]
-        if not node.alive:
-            return
+        node.host.do(lambda: self._deliver(node, conn, frame))
+
+    def _deliver(self, node: Node, conn: int, frame: bytes) -> None:
         node.core.flow(conn, received=len(frame))
-        self.perform(node, node.core.received(conn, decode(frame[HEADER.size :]), self.now))
+        self.perform(node, node.core.received(conn, decode(frame[HEADER.size :]), node.host.now))
+        self.watch.delivered(node, frame)
 
     # -- looking --------------------------------------------------------------------------------------------
 
@@ -277,7 +341,7 @@ class Swarm:
 
     def complete(self) -> bool:
         """Whether every living node holds the final model."""
-        return all(node.core.final(self.now) for node in self.living())
+        return all(node.core.final(node.host.now) for node in self.living())
 
     def apart(self) -> float:
         """Largest difference of any value between two living nodes, relative to its row's norm."""

@@ -1,7 +1,9 @@
 """A network that is not there: a clock that jumps from event to event, and connections that take their time.
 
-Each direction of a connection keeps its order, as TCP does; a lost packet makes what follows late, and nothing vanishes
-unless the connection is cut, which both ends notice. All chance comes from the generator that is passed in.
+Each direction of a connection keeps its order, as TCP does; a lost packet makes what follows late, and what cannot pass
+waits until the way is free again. Nothing vanishes unless the connection ends: it is cut, which both ends notice;
+closed, which the other end learns after all that was sent; or one end is gone without a word, and the other half open.
+All chance comes from the generator that is passed in.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 RESEND = 0.2  # s by which a lost packet delays its message: TCP's shortest timeout on Linux
 
 Event = Callable[[], None]
+Arrival = Callable[[str, int], None]  # the node that something has reached, and its end of the connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,14 @@ class Clock:
 
     def at(self, delay: float, event: Event) -> None:
         """Do something `delay` seconds from now."""
-        heapq.heappush(self._queue, (self.now + delay, next(self._numbers), event))
+        self.when(self.now + delay, event)
+
+    def when(self, moment: float, event: Event) -> None:
+        """Do something at a moment; what was set for the same one before comes before."""
+        heapq.heappush(self._queue, (moment, next(self._numbers), event))
+
+    def __len__(self) -> int:
+        return len(self._queue)
 
     def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
         """Go on for so long; returns whether `until`, checked after each event, came true and ended it."""
@@ -53,25 +64,34 @@ class Clock:
         return False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _End:
-    """One end of a connection: whose it is, the number of the other, when the way there is free and last used."""
+    """One end of a connection: whose it is, whose and which number the other is, when the way there is free and last
+    used, and what waits on the way since it is blocked.
+    """
 
     owner: str
+    other: str
     twin: int
     free_at: float = 0.0
     arrived_at: float = 0.0
+    stuck: list[Event] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Wires:
-    """Connections between nodes known by name, as numbers: one for each end. `line` tells the way between two."""
+    """Connections between nodes known by name, as numbers: one for each end. `line` tells the way between two.
+
+    `blocked`: (from, to) of the ways on which nothing passes.
+    """
 
     clock: Clock
     rng: Random
     line: Callable[[str, str], Line]
     parts: list[set[str]] = field(default_factory=list)
+    blocked: set[tuple[str, str]] = field(default_factory=set)
     _ends: dict[int, _End] = field(default_factory=dict)
+    _waiting: list[_End] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def __len__(self) -> int:
@@ -87,40 +107,96 @@ class Wires:
     def ends(self, conn: int) -> tuple[str, str]:
         """The owner of this end, and of the other."""
         end = self._ends[conn]
-        return end.owner, self._ends[end.twin].owner
+        return end.owner, end.other
+
+    def halves(self) -> list[int]:
+        """The ends that have no other any more."""
+        return [conn for conn, end in self._ends.items() if end.twin not in self._ends]
 
     def reach(self, one: str, other: str) -> bool:
-        """Whether no partition keeps the two apart."""
-        return not self.parts or any(one in part and other in part for part in self.parts)
+        """Whether a connection can be made: no partition keeps the two apart, and both ways are free."""
+        together = not self.parts or any(one in part and other in part for part in self.parts)
+        return together and not {(one, other), (other, one)} & self.blocked
 
     def connect(self, one: str, other: str) -> tuple[int, int]:
         """A new connection; the numbers of its two ends."""
         mine, theirs = next(self._numbers), next(self._numbers)
-        self._ends[mine], self._ends[theirs] = _End(one, theirs), _End(other, mine)
+        self._ends[mine], self._ends[theirs] = _End(one, other, theirs), _End(other, one, mine)
         return mine, theirs
 
+    # -- the end of a connection ----------------------------------------------------------------------------
+
     def cut(self, conn: int) -> list[tuple[str, int]]:
-        """End a connection, with what is under way on it; its ends, none if there was no such connection."""
+        """End a connection, with what is under way on it; the ends there were, none if there was no such connection."""
         end = self._ends.pop(conn, None)
         if end is None:
             return []
-        other = self._ends.pop(end.twin)
-        return [(end.owner, conn), (other.owner, end.twin)]
+        other = self._ends.pop(end.twin, None)
+        return [(end.owner, conn)] + [(end.other, end.twin)] * (other is not None)
 
-    def send(self, conn: int, size: int, arrive: Callable[[str, int], None]) -> None:
+    def close(self, conn: int, notice: Arrival) -> None:
+        """End this side of a connection; `notice(node, its end)` runs at the other once all that was sent is there."""
+
+        def arrive(node: str, twin: int) -> None:
+            del self._ends[twin]
+            notice(node, twin)
+
+        self.send(conn, 0, arrive)
+        self.drop(conn)
+
+    def drop(self, conn: int) -> None:
+        """This end is gone without a word: what the other sends from now on goes nowhere."""
+        self._ends.pop(conn, None)
+
+    # -- what goes over it ----------------------------------------------------------------------------------
+
+    def send(self, conn: int, size: int, arrive: Arrival) -> None:
         """Carry `size` bytes; `arrive(node, its end)` runs when the last of them is there, unless a cut comes first."""
         end = self._ends.get(conn)
         if end is None:
             return
-        other = self._ends[end.twin].owner
-        line, now = self.line(end.owner, other), self.clock.now
+        line, now = self.line(end.owner, end.other), self.clock.now
         end.free_at = max(now, end.free_at) + size / line.bandwidth
         arrival = end.free_at + line.delay + self.rng.uniform(0, line.jitter)
         if line.loss and self.rng.random() < line.loss:
             arrival += RESEND
         end.arrived_at = arrival = max(arrival, end.arrived_at)
-        twin = end.twin
-        self.clock.at(arrival - now, lambda: arrive(other, twin) if twin in self._ends else None)
+        self.clock.when(arrival, lambda: self._pass(end, lambda: self._arrive(end, arrive)))
+
+    def _pass(self, end: _End, event: Event) -> None:
+        if end.stuck:
+            end.stuck.append(event)
+        elif (end.owner, end.other) in self.blocked:
+            end.stuck.append(event)
+            self._waiting.append(end)
+        else:
+            event()
+
+    def _arrive(self, end: _End, arrive: Arrival) -> None:
+        if end.twin in self._ends:
+            arrive(end.other, end.twin)
+
+    # -- ways -----------------------------------------------------------------------------------------------
+
+    def block(self, *ways: tuple[str, str]) -> None:
+        """Let nothing pass from the first to the second of each pair; nobody is told."""
+        self.blocked.update(ways)
+
+    def free(self, *ways: tuple[str, str]) -> None:
+        """Open ways again: what waited arrives when it is sent once more, in order."""
+        self.blocked.difference_update(ways)
+        for end in [end for end in self._waiting if (end.owner, end.other) not in self.blocked]:
+            self._waiting.remove(end)
+            self.clock.at(self.rng.uniform(0, RESEND), partial(self._flush, end))
+
+    def _flush(self, end: _End) -> None:
+        events, end.stuck = end.stuck, []
+        for event in events:
+            self._pass(end, event)
+
+    def stuck(self) -> int:
+        """The most that waits in one direction of a connection that has not ended."""
+        return max((len(end.stuck) for end in self._ends.values()), default=0)
 
     def severed(self, *parts: Iterable[str]) -> list[int]:
         """Keep the nodes of different parts from each other (no part: heal); connections that must be cut now."""

@@ -12,6 +12,7 @@ import pytest
 from messages import DIGEST, LINK, NODE, OTHER, SAMPLES
 from swarm import Swarm
 
+from gossipw2v.delta import Batch, empty
 from gossipw2v.gossip import Rules
 from gossipw2v.members import Member, State
 from gossipw2v.messages import Adopt, Adopted, Answer, Hello, LinkOpen, ProtocolError, Push, Refuse
@@ -231,7 +232,7 @@ def test_leaving_in_order_loses_nothing():
     kept_all(swarm, "swarm_of(4, seed=7)")
     goer = swarm.nodes["n2"]
     swarm.perform(goer, goer.core.leave())
-    goer.alive = False
+    goer.host.on = False
     swarm.run(4)
     assert all(not n.core.members.is_alive(goer.core.node, swarm.now) for n in swarm.living())
     kept_all(swarm, "swarm_of(4, seed=7), n2 leaves")
@@ -247,7 +248,7 @@ def test_a_tree_that_loses_a_node_in_between_and_its_root_while_it_trains_ends_a
     swarm.run(2)
     swarm.kill(root.name)
     call = f"swarm_of(20, {seed}, work=400), one between leaves, the root is killed"
-    ends_equal(swarm, call)
+    ends_equal(swarm, call, tolerance=0.02)
     roots = [node for node in swarm.living() if node.core.tree.uplink is None]
     assert len(roots) == 1, story(swarm, call)
     alive = sum(node.trained for node in swarm.living())
@@ -344,8 +345,8 @@ def test_anything_before_hello_is_a_breach(core, message):
 
 
 @of_kind(*(m for m in SAMPLES if isinstance(m, (LinkOpen, Push))))
-def test_a_link_without_a_seat_is_a_breach(core, message):
-    refused, *_, close = greeted(core).received(1, message, 0.0)
+def test_a_link_that_cannot_be_is_a_breach(core, message):
+    refused, *_, close = greeted(core, b"\xff" * 16).received(1, message, 0.0)
     assert refused.reason == "tree"
     assert close.conn == 1
 
@@ -387,8 +388,13 @@ def test_a_delta_that_could_not_be_merged_ends_the_connection_and_the_link(core)
 
 
 def test_who_leaves_says_so_and_does_no_more(core):
-    greeted(core)
+    greeted(core, b"\x00" * 16)
+    core.frozen(b"words", 1)
+    core.ready()
+    core.received(1, LinkOpen(LINK, True, 0, core.census.vocabulary.digest, {}), 0.0)
+    (merge,) = core.received(1, Push(LINK, 1, False, 0, 0, {}, empty(2)), 0.0)
     assert kinds(core.leave()) == ["Send", "Send"]
+    assert core.merged(merge.link, Batch(empty(2), 0, 0), 0.0) == []  # the other end has dropped the link by then
     assert core.members.me.state == State.LEFT
     assert core.tick(5.0) == []
 

@@ -76,3 +76,68 @@ def test_a_partition_severs_what_crosses_it_until_it_heals():
     assert not post.wires.reach("a", "stranger")
     assert post.wires.severed() == []
     assert post.wires.reach("a", "b")
+
+
+def test_a_late_message_and_its_follower_arrive_in_order_at_the_same_moment():
+    for seed in range(300):
+        post = Post(Line(delay=0.1, jitter=0.3, loss=0.5), seed)
+        for n in range(8):
+            post.clock.at(0.013 * n, lambda n=n, post=post: post.send(1, n))
+        names = [name for _, _, name in post.run()]
+        assert names == sorted(names)
+
+
+# -- what cannot pass, and ends that are alone --------------------------------------------------------------
+
+
+def test_a_blocked_way_holds_what_is_sent_and_the_other_way_is_free():
+    post = Post(Line(delay=0.1))
+    post.wires.block(("a", "b"))
+    assert not post.wires.reach("a", "b")
+    assert not post.wires.reach("b", "a")
+    for n in range(3):
+        post.clock.at(n, lambda n=n: post.send(1, f"held {n}"))
+    post.send(1, "back", post.there)
+    post.clock.run(5)
+    assert post.got == [(0.1, post.here, "back")]
+    assert post.wires.stuck() == 3
+    post.wires.free(("a", "b"))
+    post.send(1, "later")
+    names = [name for _, _, name in post.run()]
+    assert names == ["back", "held 0", "held 1", "held 2", "later"]
+    assert 5 < post.got[1][0] <= 5 + RESEND
+    assert post.wires.stuck() == 0
+
+
+def test_a_way_that_is_blocked_again_before_all_was_resent_holds_it_again():
+    post = Post(Line())
+    post.wires.block(("a", "b"))
+    post.send(1, "held")
+    post.clock.run(1)
+    post.wires.free(("a", "b"))
+    post.wires.block(("a", "b"))
+    post.clock.run(5)
+    assert post.got == []
+    post.wires.free(("a", "b"))
+    assert [name for _, _, name in post.run()] == ["held"]
+
+
+def test_a_closed_connection_delivers_what_was_sent_and_then_says_so():
+    post = Post(Line(delay=1.0))
+    post.send(1, "before")
+    post.wires.close(post.here, lambda node, end: post.got.append((post.clock.now, end, f"{node} knows")))
+    assert post.here not in post.wires
+    assert post.wires.halves() == [post.there]
+    post.send(1, "into nothing", post.there)
+    assert [name for _, _, name in post.run()] == ["before", "b knows"]
+    assert len(post.wires) == 0
+
+
+def test_an_end_that_is_dropped_leaves_the_other_half_open():
+    post = Post(Line(delay=1.0))
+    post.send(1, "before")
+    post.wires.drop(post.here)
+    post.send(1, "into nothing", post.there)
+    assert [name for _, _, name in post.run()] == ["before"]
+    assert post.wires.halves() == [post.there]
+    assert post.wires.cut(post.there) == [("b", post.there)]

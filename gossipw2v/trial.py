@@ -1,0 +1,275 @@
+"""One swarm under the nemesis, from a seed: what must hold at every step, and what must come true once all is healed.
+
+*Safety*: no row holds more than was trained (once histories have overlapped, which AdaSum settles row by row and not
+exactly: no model does); both ends of a link that are done with the same batch hold the same
+reference, bit for bit; no honest node takes another for a breaker of the protocol; no work is asked for on a link that
+is not open; every table and queue stays within what its swarm needs. *Liveness*: one view of the members, one tree,
+nothing pending, all final, all replicas equal, no connection that has only one end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from dataclasses import dataclass, field
+from random import Random
+
+import numpy as np
+
+from gossipw2v.books import ROUNDING, Books, Counter
+from gossipw2v.gossip import Rules
+from gossipw2v.host import Host
+from gossipw2v.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Refused, Settle
+from gossipw2v.link import Downlink, Phase, Uplink
+from gossipw2v.members import NodeId
+from gossipw2v.nemesis import Nemesis
+from gossipw2v.swarm import Node, Swarm, Watch
+from gossipw2v.virtual import Line
+
+ORIGINS, EACH, BUDGET = 20, 4, 12  # nodes that may ever train, rows of each, rows in an exchange
+PATIENCE = 120.0  # virtual s from the end of all trouble until everything is well
+SAVING = 4.0  # s between two states that a node finds when it comes back
+VOCABULARY = b"the vocabulary of the trial"
+TOLD = ("timeout", "vocabulary", "peer", "self")  # what honest nodes may refuse each other for
+NETWORK = ("reset", "reset", "hang up", "clog", "one way", "partition", "swizzle", "pause")
+
+
+class BrokenError(AssertionError):
+    """A promise is broken; the text says which and how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a node finds on its disk when it comes back."""
+
+    weights: np.ndarray
+    updates: np.ndarray
+    origins: dict[NodeId, int]
+    left: int
+
+
+@dataclass(slots=True)
+class Auditor(Watch):
+    """Looks at everything that happens; `trace` is a digest of it. `overlapped`: whether histories ever met twice."""
+
+    books: Books
+    trace: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
+    nodes: dict[NodeId, Node] = field(default_factory=dict)
+    open: set[tuple[NodeId, bytes]] = field(default_factory=set)
+    overlapped: bool = False
+    ticks: int = 0
+
+    def ordered(self, node: Node, order: Instruction) -> None:
+        """Row work only on links that are open; no honest node breaks the protocol."""
+        self._note(node, type(order).__name__.encode())
+        match order:
+            case OpenLink():
+                self._demand((node.core.node, order.link) not in self.open, node, "a link is opened twice")
+                self.open.add((node.core.node, order.link))
+                self.overlapped |= order.overlap
+            case DropLink():
+                self._demand((node.core.node, order.link) in self.open, node, "a link is dropped that is not open")
+                self.open.discard((node.core.node, order.link))
+            case Collect() | Merge() | Settle():
+                self._demand((node.core.node, order.link) in self.open, node, "row work on a link that is not open")
+                self.overlapped |= isinstance(order, Merge) and order.overlap
+            case Refused():
+                self._demand(order.reason in TOLD, node, "refused: " + order.reason + ", " + order.text)
+
+    def delivered(self, node: Node, frame: bytes) -> None:
+        """Every bit counts for the trace."""
+        self._note(node, frame)
+
+    def worked(self, node: Node, link: bytes) -> None:
+        """Nothing has been taken twice, and the two references are one."""
+        excess = self.books.surplus(node.model) if self.overlapped else self.books.excess(node.model)
+        if excess > ROUNDING:
+            raise BrokenError(f"{node.name} at {node.host.clock.now:.3f} s: {excess:.3f} more than was trained")
+        self._compared(node, link)
+
+    def _compared(self, node: Node, link: bytes) -> None:
+        """Both ends of a link that are between the same two batches hold the same reference."""
+        edge = node.core.tree.link_of(link)
+        other = self.nodes.get(edge.peer) if edge is not None else None
+        twin = other.core.tree.link_of(link) if other is not None and other.alive else None
+        if edge is None or other is None or twin is None or edge.batch != twin.batch:
+            return
+        held = [each.model.links[link].reference for each in (node, other) if link in each.model.links]
+        if len(held) == 2 and not _applying(edge) and not _applying(twin):
+            self._demand(np.array_equal(held[0], held[1]), node, "two references of one batch with " + other.name)
+
+    def ticked(self, node: Node) -> None:
+        """What a core and its host hold is bounded by who has ever been there; a look in ten will find it."""
+        self.ticks += 1
+        if self.ticks % 11:  # so that every one of fewer has its turn
+            return
+        core, most = node.core, len(self.nodes)
+        held = {
+            "connections": (len(core.connections.by_conn), 6 * most + 6),
+            "targets": (len(core.connections.targets), 3 * most),
+            "members": (len(core.members.entries), most),
+            "transfers": (len(core.census.transfers), len(core.connections.by_conn)),
+            "children": (len(core.tree.children), most),
+            "links": (len(core.edges()), most),
+            "barred": (len(core.tree.barred) + len(core.tree.full), 2 * most),
+            "opening": (len(core.tree.opening), most),
+            "references": (len(node.model.links), len(core.edges()) + len(node.host.queue)),
+            "row work": (len(node.host.queue), 3 * len(core.edges()) + 6),
+        }
+        for name, (size, bound) in held.items():
+            if size > bound:
+                self._demand(False, node, f"{size} {name}, at most {bound} are needed")
+
+    def _note(self, node: Node, what: bytes) -> None:
+        self.trace.update(b"%a %a " % (node.host.clock.now, node.name))
+        self.trace.update(what)
+
+    def _demand(self, holds: bool, node: Node, text: str) -> None:
+        if not holds:
+            raise BrokenError(f"{node.name} at {node.host.clock.now:.3f} s: {text}")
+
+
+def _applying(edge: Uplink | Downlink) -> bool:
+    """Whether this end may hold the next batch's reference already."""
+    return edge.merging is not None if isinstance(edge, Downlink) else edge.phase is Phase.SETTLING
+
+
+@dataclass(slots=True)
+class Trial:
+    """The swarm of a seed. `run()` returns the digest of all that happened, or raises BrokenError."""
+
+    seed: int
+    rng: Random = field(init=False)
+    books: Books = field(init=False)
+    auditor: Auditor = field(init=False)
+    swarm: Swarm = field(init=False)
+    nemesis: Nemesis = field(init=False)
+    kept: dict[str, Kept] = field(default_factory=dict)
+    counted: bool = False
+
+    def __post_init__(self) -> None:
+        self.rng = rng = Random(self.seed)
+        self.books = Books(ORIGINS, EACH)
+        self.auditor = Auditor(self.books)
+        line = Line(rng.choice((0.001, 0.02, 0.2)), rng.choice((0.0, 0.02, 0.3)), loss=rng.choice((0.0, 0.02, 0.1)))
+        rules = Rules({"job": "trial"}, interval=rng.choice((0.1, 0.3, 1.0)), seats=rng.choice((1, 2, 4)), quiet=1.0)
+        self.swarm = Swarm(self.seed, rules, lambda _one, _other: line, watch=self.auditor)
+        self.swarm.tick, self.swarm.piece_seconds = rng.choice((0.1, 0.3)), rng.choice((0.001, 0.05, 0.5))
+        self.counted = rng.random() < 0.25
+        pause, seconds = rng.choice((0.5, 2.0, 6.0)), rng.uniform(10, 30)
+        self.nemesis = Nemesis(self.swarm, rng, seconds, pause, self.enter)
+        if self.counted or rng.random() < 0.3:
+            self.nemesis.kinds = NETWORK
+        count = rng.randrange(2, 9)
+        for n in range(count):
+            self._begin(f"n{n}", count)
+
+    # -- nodes ----------------------------------------------------------------------------------------------
+
+    def _begin(self, name: str, count: int) -> None:
+        node = self._add(name, self.rng.randrange(0, 120), min_peers=count - 1)
+        others = [f"n{n}" for n in range(count) if f"n{n}" < name] or [f"n{count - 1}"]
+        self.swarm.introduce(name, *self.rng.sample(others, min(len(others), self.rng.randrange(1, 3))))
+        if self.counted:
+            node.host.at(self.rng.uniform(0, 2), lambda: self.swarm.count(name))
+        else:
+            self.swarm.perform(node, node.core.frozen(VOCABULARY, 1))
+
+    def _add(self, name: str, work: int, min_peers: int = 0) -> Node:
+        worker = Counter(self.books, self.rng, work, self.rng.uniform(2, 8), self.books.model(BUDGET))
+        host = Host(self.swarm.clock, self.rng.uniform(0, 1e6), self.rng.uniform(0.98, 1.02))
+        node = self.swarm.add(name, worker, min_peers, host=host)
+        self.auditor.nodes[node.core.node] = node
+        node.host.at(SAVING * self.rng.random(), lambda: self._save(node))
+        return node
+
+    def enter(self, name: str, kept: bool) -> bool:
+        """Start a node that knows two others, with what it had saved or without; whether there was room for it."""
+        if self.books.given == self.books.origins or (name in self.swarm.nodes and self.swarm.nodes[name].alive):
+            return False
+        state = self.kept.get(name) if kept else None
+        node = self._add(name, state.left if state else self.rng.randrange(0, 60))
+        self.swarm.perform(node, node.core.frozen(VOCABULARY, 1))
+        if state is not None:
+            node.model.weights[:], node.model.updates[:] = state.weights, state.updates
+            node.core.tree.provenance.learn(state.origins)
+        others = [other.name for other in self.swarm.living() if other is not node]
+        self.swarm.introduce(name, *self.rng.sample(others, min(len(others), 2)))
+        return True
+
+    def _save(self, node: Node) -> None:
+        """What a restart finds: a moment at which no row work was under way."""
+        tokens = dict(node.core.tree.provenance.tokens)
+        left = node.worker.total - node.trained
+        if not node.host.queue:
+            self.kept[node.name] = Kept(node.model.weights.copy(), node.model.updates.copy(), tokens, left)
+        node.host.at(SAVING, lambda: self._save(node))
+
+    # -- the run --------------------------------------------------------------------------------------------
+
+    def run(self) -> str:
+        """Trouble, healing, and the end that must come."""
+        self.nemesis.unleash()
+        self.swarm.run(self.nemesis.seconds)
+        for node in self.swarm.living():
+            self._remind(node)
+        end = self.swarm.now + PATIENCE
+        while missing := self.missing():
+            if self.swarm.now > end:
+                raise BrokenError(f"{PATIENCE:g} s after all was healed: {'; '.join(missing)}")
+            self.swarm.run(1.0)
+        self._conserved()
+        return self.auditor.trace.hexdigest()
+
+    def _remind(self, node: Node) -> None:
+        """Who has never met anybody is told again where somebody is: his only address may be dead for good."""
+        others = [other.name for other in self.swarm.living() if other is not node]
+        if not node.core.members.entries and others:
+            self.swarm.introduce(node.name, self.rng.choice(others))
+
+    def missing(self) -> list[str]:
+        """What is not yet as it must be in the end."""
+        nodes = [node for node in self.swarm.living() if not node.core.leaving]
+        if len(nodes) < len(self.swarm.living()) or any(node.host.still for node in nodes):
+            return ["somebody is about to leave, or stands still"]
+        ids = {node.core.node for node in nodes}
+        out = [f"{n.name} is not final" for n in nodes if not n.core.final(n.host.now)]
+        for node in nodes:
+            seen = {member.node for member in node.core.members.alive(node.host.now)} | {node.core.node}
+            if seen != ids:
+                out.append(f"{node.name} sees {len(seen)} of {len(ids)}")
+            if any(edge.pending for edge in node.core.edges()):
+                out.append(f"{node.name} has rows pending")
+            if set(node.core.connections.by_conn) != set(self.swarm.wires.conns(node.name)):
+                out.append(f"{node.name} has lost count of its connections")
+        up = {n.core.node: (n.core.tree.uplink.peer, n.core.tree.uplink.link) for n in nodes if n.core.tree.uplink}
+        down = {child: (n.core.node, e.link) for n in nodes for child, e in n.core.tree.downlinks.items()}
+        if up != down or len(up) != len(nodes) - 1:
+            out.append(f"no tree: {len(up)} uplinks, {len(down)} downlinks")
+        if self.swarm.wires.halves():
+            out.append("a connection is half open")
+        if not out and self.swarm.apart() > 1e-3:
+            out.append(f"replicas are {self.swarm.apart():.1e} apart")
+        return out
+
+    def _conserved(self) -> None:
+        """Unless histories have overlapped, all that the living have trained is in every replica."""
+        if self.auditor.overlapped:
+            return
+        for origin in self.swarm.living():
+            for node in self.swarm.living():
+                deficit = self.books.deficit(node.model, origin.worker.rows)  # type: ignore[attr-defined]
+                if deficit > ROUNDING:
+                    raise BrokenError(f"{node.name} lacks {deficit:.3f} of what {origin.name} trained in a row")
+
+
+def failure(seed: int) -> str | None:
+    """What went wrong with a seed, how to replay it and what had happened by then; None if all is well."""
+    trial = Trial(seed)
+    try:
+        trial.run()
+    except Exception as error:
+        where = [] if isinstance(error, BrokenError) else traceback.format_exception(error)[-4:]
+        lines = [f"seed {seed}: {error or type(error).__name__}", f"replay: tools/nemesis.py --seed {seed}"]
+        return "\n".join([*lines, *trial.nemesis.story, *where])
+    return None

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Try swarms under seeded faults: real cores, real models, a virtual network and clock.
+
+    tools/nemesis.py --seeds 10000 [--first 0] [--processes 2]
+    tools/nemesis.py --seed 4711    # one, with the story of what befell it
+
+Each seed is a swarm of two to eight nodes (see `gossipw2v/trial.py` for what must hold, `gossipw2v/nemesis.py` for what
+happens to it). One that fails is printed with the line that replays it; exits with 1 if any did.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import time
+
+from gossipw2v.cli import prepare_machine
+from gossipw2v.trial import Trial, failure
+
+
+def attempt(seed: int) -> tuple[int, str | None]:
+    """The seed, and what went wrong."""
+    return seed, failure(seed)
+
+
+def replay(seed: int) -> int:
+    """One seed, told at length."""
+    wrong = failure(seed)
+    if wrong is None:
+        trial = Trial(seed)
+        trace = trial.run()
+        print("\n".join(trial.nemesis.story))
+        print(f"all is well after {trial.swarm.now:.0f} virtual s, {len(trial.swarm.living())} nodes, trace {trace}")
+        return 0
+    print(wrong)
+    return 1
+
+
+def many(seeds: range, processes: int) -> int:
+    """All of `seeds`; progress goes where somebody looks."""
+    began, failed = time.monotonic(), 0
+    with multiprocessing.get_context("spawn").Pool(processes, prepare_machine) as pool:
+        for done, (_seed, wrong) in enumerate(pool.imap_unordered(attempt, seeds, chunksize=4), 1):
+            if wrong is not None:
+                failed += 1
+                print(f"\r{wrong}\n", flush=True)
+            if sys.stderr.isatty():
+                rate = done / (time.monotonic() - began)
+                print(f"\r\033[K{done} of {len(seeds)}, {failed} failed, {rate:.1f}/s", end="", file=sys.stderr)
+    seconds = time.monotonic() - began
+    print(f"{len(seeds)} seeds from {seeds.start}, {failed} failed, {seconds:.0f} s")
+    return 1 if failed else 0
+
+
+def main() -> int:
+    """Try what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=300, metavar="N", help="how many")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="where to begin")
+    parser.add_argument("--seed", type=int, help="only this one")
+    parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
+    args = parser.parse_args()
+    prepare_machine()
+    if args.seed is not None:
+        return replay(args.seed)
+    return many(range(args.first, args.first + args.seeds), args.processes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
