@@ -152,7 +152,8 @@ class Trial:
         self.books = Books(ORIGINS, EACH)
         self.auditor = Auditor(self.books)
         line = Line(rng.choice((0.001, 0.02, 0.2)), rng.choice((0.0, 0.02, 0.3)), loss=rng.choice((0.0, 0.02, 0.1)))
-        rules = Rules({"job": "trial"}, interval=rng.choice((0.1, 0.3, 1.0)), seats=rng.choice((1, 2, 4)), quiet=1.0)
+        interval, seats = rng.choice((0.1, 0.3, 1.0)), rng.choice((1, 2, 4))
+        rules = Rules(job={"job": "trial"}, interval=interval, seats=seats, quiet=1.0)
         self.swarm = Swarm(self.seed, rules, lambda _one, _other: line, watch=self.auditor)
         self.swarm.tick, self.swarm.piece_seconds = rng.choice((0.1, 0.3)), rng.choice((0.001, 0.05, 0.5))
         self.counted = rng.random() < 0.25
