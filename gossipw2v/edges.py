@@ -67,6 +67,9 @@ class Edges:
     catching_up: set[NodeId] = field(default_factory=set)
     vocabulary: bytes | None = None
 
+    def __post_init__(self) -> None:
+        self.provenance.own = self.me
+
     # -- looking --------------------------------------------------------------------------------------------
 
     @property

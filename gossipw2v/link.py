@@ -48,16 +48,22 @@ class Provenance:
     """Tokens of every origin in this node's model, and by which link the last of them came.
 
     An origin whose tokens come by another link than before has come by two ways, or moved: rows of it may still wait at
-    either end of both links. `doubts`: such origins by the former link.
+    either end of both links. `doubts`: such origins by the former link. `own`: this node, which trains meanwhile.
     """
 
     tokens: Origins = field(default_factory=dict)
     via: dict[bytes, bytes] = field(default_factory=dict)
     doubts: dict[bytes, list[bytes]] = field(default_factory=dict)
+    own: bytes = b""
 
     def news(self, known: Origins) -> Origins:
         """The entries that go beyond `known`."""
         return {origin: n for origin, n in self.tokens.items() if n > known.get(origin, 0)}
+
+    def newest(self, news: Origins, known: Origins) -> Origins:
+        """`news`, with what this node has trained since they were gathered: it may be in the rows already."""
+        n = self.tokens.get(self.own, 0)
+        return news | {self.own: n} if n > known.get(self.own, 0) else news
 
     def learn(self, news: Origins, link: bytes = b"") -> list[bytes]:
         """Take the larger of both for each origin; they came by `link`, or are the own ones.
@@ -143,13 +149,13 @@ class Uplink:
         self.news = provenance.news(self.known) | again | provenance.doubted(self.link)
         return [Collect(self.link, flush, min(self.most, self.room_there))]
 
-    def collected(self, got: Batch, clean: bool) -> Push:
+    def collected(self, got: Batch, provenance: Provenance, clean: bool) -> Push:
         """The push for what the model gave; `clean` holds only if residuals were looked for and nothing was found."""
         self.phase = Phase.AWAITING
         self.pending = got.pending
         clean = clean and self.flush and not len(got.delta)
-        pending, unsent = got.pending, got.unsent
-        self.outbox = Push(self.link, self.batch + 1, clean, pending, unsent, self.news, got.delta, self.most)
+        news = provenance.newest(self.news, self.known)
+        self.outbox = Push(self.link, self.batch + 1, clean, got.pending, got.unsent, news, got.delta, self.most)
         return self.outbox
 
     def answered(self, answer: Answer, provenance: Provenance) -> list[Settle]:
@@ -243,15 +249,15 @@ class Downlink:
         self.news = both | mine
         return [Merge(self.link, push.delta, flush, bool(both), min(push.room, most))]
 
-    def merged(self, got: Batch, final: bool) -> Answer:
+    def merged(self, got: Batch, provenance: Provenance, final: bool) -> Answer:
         """The answer to the push under way. `final` holds only if both ends had looked for residuals and found none."""
         assert self.merging is not None
         push = self.merging
         quiet = push.clean and self.flush and not len(got.delta)
-        last, pending, unsent = final and quiet, got.pending, got.unsent
-        answer = Answer(self.link, push.batch, last, pending, unsent, self.news, got.delta, self.most)
+        news = provenance.newest(self.news, self.known)
+        answer = Answer(self.link, push.batch, final and quiet, got.pending, got.unsent, news, got.delta, self.most)
         raise_to(self.known, push.origins)
-        raise_to(self.known, self.news)
+        raise_to(self.known, news)
         self.merging, self.kept, self.batch = None, answer, push.batch
         self.clean, self.unsent_there, self.pending = push.clean, push.unsent, got.pending
         self.flow.exchanges += 1

@@ -72,7 +72,7 @@ class Tree(Edges):
         up = self.uplink
         if up is None or up.link != link:
             return []
-        push = up.collected(got, self.subtree_clean())
+        push = up.collected(got, self.provenance, self.subtree_clean())
         return [Send(conns[up.peer], push)] if up.peer in conns and not up.resuming else []
 
     def on_push(self, node: NodeId, push: Push, conn: int, now: float) -> list[Instruction]:
@@ -88,7 +88,7 @@ class Tree(Edges):
         down = self.link_of(link)
         if not isinstance(down, Downlink) or down.merging is None:
             return []
-        answer = down.merged(got, self.final(now))
+        answer = down.merged(got, self.provenance, self.final(now))
         if down.unsent_there == 0:
             self.catching_up.discard(down.peer)
         return [Send(conns[down.peer], answer)] if down.peer in conns else []

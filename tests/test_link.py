@@ -25,13 +25,13 @@ class Pair:
 
     def push(self, *ids, pending=0, unsent=0, clean=False, flush=True):
         assert self.up.begin(self.now, flush, self.child)
-        return self.up.collected(Batch(rows(*ids), pending, unsent), clean)
+        return self.up.collected(Batch(rows(*ids), pending, unsent), self.child, clean)
 
     def answer(self, push, *ids, pending=0, unsent=0, final=False, flush=True):
         work = self.down.pushed(push, self.parent, flush)
         assert isinstance(work, list)
         assert work
-        return self.down.merged(Batch(rows(*ids), pending, unsent), final)
+        return self.down.merged(Batch(rows(*ids), pending, unsent), self.parent, final)
 
     def settle(self, answer, interval=0.2):
         assert self.up.answered(answer, self.child)
@@ -50,11 +50,11 @@ def pair() -> Pair:
 
 def test_one_exchange_goes_all_the_way_round(pair):
     assert pair.up.begin(0, True, pair.child) == [Collect(LINK, True)]
-    push = pair.up.collected(Batch(rows(1), 3, 2), False)
+    push = pair.up.collected(Batch(rows(1), 3, 2), pair.child, False)
     assert (push.batch, push.pending, push.unsent, push.delta.rows.tolist()) == (1, 3, 2, [1])
     (merge,) = pair.down.pushed(push, pair.parent, True)
     assert merge == Merge(LINK, push.delta, True, False)
-    answer = pair.down.merged(Batch(rows(1, 2), 7, 0), False)
+    answer = pair.down.merged(Batch(rows(1, 2), 7, 0), pair.parent, False)
     assert (answer.batch, answer.pending, answer.delta.rows.tolist()) == (1, 7, [1, 2])
     assert pair.up.answered(answer, pair.child) == [Settle(LINK, push.delta, answer.delta)]
     pair.up.settled(5.0, 0.2)
@@ -66,7 +66,7 @@ def test_one_exchange_goes_all_the_way_round(pair):
 def test_only_one_batch_is_under_way(pair):
     assert pair.up.begin(0, False, pair.child)
     assert not pair.up.begin(9, False, pair.child)
-    push = pair.up.collected(Batch(rows(1), 0, 0), False)
+    push = pair.up.collected(Batch(rows(1), 0, 0), pair.child, False)
     assert not pair.up.begin(9, False, pair.child)
     assert pair.up.answered(pair.answer(push, 1), pair.child)
     assert not pair.up.begin(9, False, pair.child)
@@ -188,7 +188,7 @@ def test_an_origin_is_known_once_its_rows_are_ordered_not_when_they_have_changed
     pair.parent.learn({OTHER: 5})
     pair.down.pushed(pair.push(1), pair.parent, False)
     assert pair.parent.tokens == {OTHER: 5, NODE: 10}
-    pair.up.answered(pair.down.merged(Batch(rows(1), 0, 0), False), pair.child)
+    pair.up.answered(pair.down.merged(Batch(rows(1), 0, 0), pair.parent, False), pair.child)
     assert pair.child.tokens == {NODE: 10, OTHER: 5}
 
 
@@ -196,11 +196,25 @@ def test_an_origin_is_named_only_when_its_rows_were_there_to_be_gathered(pair):
     pair.child.learn({NODE: 10})
     pair.up.begin(0, False, pair.child)
     pair.child.learn({NODE: 12, THIRD: 3}, ELSEWHERE)
-    push = pair.up.collected(Batch(rows(1), 0, 0), False)
+    push = pair.up.collected(Batch(rows(1), 0, 0), pair.child, False)
     assert push.origins == {NODE: 10}
     pair.down.pushed(push, pair.parent, False)
     pair.parent.learn({OTHER: 5}, ELSEWHERE)
-    assert pair.down.merged(Batch(rows(1), 0, 0), False).origins == {}
+    assert pair.down.merged(Batch(rows(1), 0, 0), pair.parent, False).origins == {}
+
+
+def test_what_a_node_trains_while_its_rows_are_gathered_is_named_with_them(pair):
+    """The trainer does not wait: the rows may hold it, and it may be the first of its origin."""
+    pair.child.own, pair.parent.own = NODE, OTHER
+    pair.up.begin(0, False, pair.child)
+    pair.child.learn({NODE: 2})
+    push = pair.up.collected(Batch(rows(1), 0, 0), pair.child, False)
+    assert push.origins == {NODE: 2}
+    pair.down.pushed(push, pair.parent, False)
+    pair.parent.learn({OTHER: 5})
+    answer = pair.down.merged(Batch(rows(1), 0, 0), pair.parent, False)
+    assert answer.origins == {OTHER: 5}
+    assert pair.down.known == {NODE: 2, OTHER: 5}
 
 
 def test_what_came_by_another_way_while_an_answer_was_awaited_is_an_overlap_and_named_again(pair):
@@ -216,7 +230,7 @@ def test_what_came_by_another_way_while_an_answer_was_awaited_is_an_overlap_and_
     assert push.origins == {THIRD: 7}
     (merge,) = pair.down.pushed(push, pair.parent, False)
     assert merge.overlap
-    answer = pair.down.merged(Batch(rows(1), 0, 0), False)
+    answer = pair.down.merged(Batch(rows(1), 0, 0), pair.parent, False)
     assert answer.origins == {THIRD: 7}  # so that the child's rows wait for their next exchange too
     (settle,) = pair.up.answered(answer, pair.child)
     assert settle.overlap
@@ -233,7 +247,7 @@ def test_an_origin_that_comes_by_another_link_than_before_puts_both_in_doubt(pai
     assert pair.parent.learn({THIRD: 9}, ELSEWHERE) == [THIRD]
     (merge,) = pair.down.pushed(pair.push(1), pair.parent, False)
     assert merge.overlap
-    answer = pair.down.merged(Batch(rows(1), 0, 0), False)
+    answer = pair.down.merged(Batch(rows(1), 0, 0), pair.parent, False)
     assert answer.origins == {THIRD: 9}
     pair.child.via[THIRD] = ELSEWHERE
     (settle,) = pair.up.answered(answer, pair.child)
@@ -253,7 +267,7 @@ def test_training_that_goes_on_where_it_was_is_no_overlap(pair):
         push = pair.push(1)
         (merge,) = pair.down.pushed(push, pair.parent, False)
         assert not merge.overlap
-        (settle,) = pair.up.answered(pair.down.merged(Batch(rows(1), 0, 0), False), pair.child)
+        (settle,) = pair.up.answered(pair.down.merged(Batch(rows(1), 0, 0), pair.parent, False), pair.child)
         assert not settle.overlap
         pair.up.settled(pair.now, 0.0)
         pair.now = pair.up.next_at
@@ -367,9 +381,9 @@ def test_the_values_of_a_row_count_as_they_are_sent(pair, bits):
     wide = delta([1], [1], [0.5], [[1] * width])
     pair.up.max_bandwidth = (12 + width) * 8e-6
     assert pair.up.begin(0.0, False, pair.child)
-    push = pair.up.collected(Batch(wide, 5, 0), False)
+    push = pair.up.collected(Batch(wide, 5, 0), pair.child, False)
     pair.down.pushed(push, pair.parent, False)
-    assert pair.settle(pair.down.merged(Batch(wide, 0, 0), False)) == pytest.approx(1.0)
+    assert pair.settle(pair.down.merged(Batch(wide, 0, 0), pair.parent, False)) == pytest.approx(1.0)
 
 
 def test_who_catches_up_waits_no_longer_once_an_exchange_has_taken_its_time(pair):
@@ -403,13 +417,13 @@ def test_invented_origins_cannot_fill_the_memory(pair, monkeypatch):
 def test_each_end_says_for_how_many_rows_it_has_time(pair):
     (collect,) = pair.up.begin(0, False, pair.child, most=5000)
     assert collect.room == 5000
-    push = pair.up.collected(Batch(rows(1), 0, 0), False)
+    push = pair.up.collected(Batch(rows(1), 0, 0), pair.child, False)
     (merge,) = pair.down.pushed(push, pair.parent, False, most=3000)
     assert (push.room, merge.room) == (5000, 3000)
-    pair.settle(pair.down.merged(Batch(rows(1), 0, 0), False))
+    pair.settle(pair.down.merged(Batch(rows(1), 0, 0), pair.parent, False))
     (collect,) = pair.up.begin(pair.now, False, pair.child, most=5000)
     assert collect.room <= 3000  # what the parent has time for
-    assert pair.up.collected(Batch(rows(1), 0, 0), False).room <= 5000
+    assert pair.up.collected(Batch(rows(1), 0, 0), pair.child, False).room <= 5000
 
 
 def test_a_slow_link_carries_fewer_rows_at_a_time(pair):
