@@ -14,7 +14,6 @@ from gossipw2v.model import Model
 from gossipw2v.trial import BrokenError, Trial, failure
 
 SEEDS, PART = 300, 20
-ONCE_BROKEN = [22, 33, 88, 97, 139, 142, 153, 168, 184, 190, 196, 200, 225, 246]
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, PART))
