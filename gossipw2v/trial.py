@@ -1,7 +1,7 @@
 """One swarm under the nemesis, from a seed: what must hold at every step, and what must come true once all is healed.
 
 *Safety*: no row holds more than was trained (once histories have overlapped, which AdaSum settles row by row and not
-exactly: no model does); both ends of a link that are done with the same batch hold the same
+exactly: no model holds a tenth more); both ends of a link that are done with the same batch hold the same
 reference, bit for bit; no honest node takes another for a breaker of the protocol; no work is asked for on a link that
 is not open; every table and queue stays within what its swarm needs. *Liveness*: one view of the members, one tree,
 nothing pending, all final, all replicas equal, no connection that has only one end.

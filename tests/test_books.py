@@ -44,10 +44,11 @@ def test_what_is_there_twice_or_not_at_all_is_found(books):
     worker.train(5, (0, 0))
     row = worker.rows[0]
     worker.model.weights[row, 0] += 2
-    assert books.excess(worker.model) == books.surplus(worker.model) == 2
+    assert books.excess(worker.model) == 2
+    assert books.surplus(worker.model) == pytest.approx(1)
     worker.model.weights[row, 0] -= 3
     assert books.deficit(worker.model, worker.rows) == 1
-    assert books.surplus(worker.model) == -1
+    assert books.surplus(worker.model) == pytest.approx(-2)
 
 
 def test_a_restart_leaves_nothing_in_model_or_books(books):
