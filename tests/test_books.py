@@ -32,11 +32,8 @@ def test_training_goes_by_its_speed_to_its_end_and_is_in_the_books(books):
     assert worker.trained == 4
     worker.train(100, (0, 0))
     assert worker.trained == 10 == books.truth.sum() == worker.model.updates.sum()
-    assert (books.excess(worker.model), books.surplus(worker.model), books.deficit(worker.model, worker.rows)) == (
-        0,
-        0,
-        0,
-    )
+    assert books.excess(worker.model) == books.deficit(worker.model, worker.rows) == 0
+    assert books.surplus(worker.model) == pytest.approx(-1)
 
 
 def test_what_is_there_twice_or_not_at_all_is_found(books):
