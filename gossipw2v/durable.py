@@ -5,27 +5,59 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 TEMPORARY = ".tmp"
 
 
+class Disk:
+    """All that is done to files that matter, one operation a method: where a test puts a disk that fails."""
+
+    def create(self, path: Path) -> BinaryIO:
+        """A new file, open for writing."""
+        return path.open("xb")
+
+    def sync(self, file: BinaryIO) -> None:
+        """Return when what was written to `file` is on disk."""
+        file.flush()
+        os.fsync(file.fileno())
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Give a file another name, which replaces whatever had it."""
+        old.replace(new)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, if it is there."""
+        path.unlink(missing_ok=True)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Return when the names in `folder` are on disk: a rename is only then."""
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+DISK = Disk()
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, disk: Disk = DISK) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` when the block ends well, and vanishes when it does not."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
     try:
-        with temporary.open("xb") as file:
+        with disk.create(temporary) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+            disk.sync(file)
+        disk.rename(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong first is what must be told
+            disk.remove(temporary)
         raise
-    _sync_folder(path.parent)
+    disk.sync_folder(path.parent)
 
 
 def replace_file(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
@@ -38,12 +70,3 @@ def sweep(folder: Path, name: str) -> None:
     """Remove what killed processes left half written of files that match the pattern `name`."""
     for path in folder.glob(f".{name}.*{TEMPORARY}"):
         path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A rename is only on disk once its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -45,12 +45,14 @@ class ShardError(ValueError):
 class Shard:
     """`tokens`: read-only int32[n], word ids, and END after each sentence, never twice in a row.
 
-    `words`: how many of them are word ids; `reused`: nothing was encoded; `broken`: damaged files replaced.
+    `words`: how many of them are word ids; `checksum` of all ids: texts that share it are trained alike;
+    `reused`: nothing was encoded; `broken`: damaged files replaced.
     """
 
     tokens: NDArray[np.int32]
     words: int
     path: Path
+    checksum: bytes = b""
     reused: bool = False
     broken: int = 0
     mapping: mmap.mmap | None = None
@@ -87,30 +89,30 @@ def encode(
         _write(path, blocks, corpus_digest + vocab.digest)
         _drop_old(folder, path)
     with _naming(path), path.open("rb") as file:  # what was just written need not be checked
-        shard, _ = _map(path, file, corpus_digest + vocab.digest)
+        shard = _map(path, file, corpus_digest + vocab.digest)
     return replace(shard, reused=False, broken=int(found))
 
 
 def open_shard(path: Path, corpus_digest: bytes, vocab_digest: bytes) -> Shard:
     """Map a shard file after checking all of it (about 1 GB/s). Raises ShardError if it is not what was asked for."""
     with _naming(path), path.open("rb") as file:
-        shard, checksum = _map(path, file, corpus_digest + vocab_digest)
-        if _checksum(file) != checksum:
+        shard = _map(path, file, corpus_digest + vocab_digest)
+        if _checksum(file) != shard.checksum:
             raise ShardError(f"{path}: the ids do not match their checksum")
         os.utime(path)  # the last one used is the last one dropped
         return shard
 
 
-def _map(path: Path, file: IO[bytes], identity: bytes) -> tuple[Shard, bytes]:
-    """The shard in `file` and the checksum that its ids, which follow, should have."""
+def _map(path: Path, file: IO[bytes], identity: bytes) -> Shard:
+    """The shard in `file`, with the checksum that its ids, which follow, should have."""
     number, words, checksum = _read_header(path, file.read(HEADER_BYTES), identity)
     if os.fstat(file.fileno()).st_size != HEADER_BYTES + 4 * number:
         raise ShardError(f"{path}: is cut short or too long for {number:,} ids")
     if not number:  # an empty mapping is an error
-        return Shard(np.empty(0, np.int32), 0, path, reused=True), checksum
+        return Shard(np.empty(0, np.int32), 0, path, checksum, reused=True)
     mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     tokens = np.frombuffer(mapping, "<i4", number, HEADER_BYTES)
-    return Shard(tokens, words, path, reused=True, mapping=mapping), checksum
+    return Shard(tokens, words, path, checksum, reused=True, mapping=mapping)
 
 
 def _write(path: Path, blocks: Iterator[NDArray[np.int32]], identity: bytes) -> None:

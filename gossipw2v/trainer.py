@@ -1,7 +1,8 @@
 """Training: one thread a core, each over its own part of the shard, calling compiled kernels that release the GIL.
 
 Threads share the matrices without locks (Hogwild, Niu et al. 2011). `alpha` falls with the progress of the whole
-swarm, so that N nodes decay like one machine; alone, and with one thread, it depends on nothing but the seed.
+swarm, so that N nodes decay like one machine; alone, and with one thread, it depends on nothing but the seed, whether
+training went through or was interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v import kernels
+from gossipw2v.cursor import Course, Place, courses, deal
 from gossipw2v.model import Model, Pairs
 
 SLICE = 20_000  # tokens a kernel call: some 10 ms, so that a stop or a new alpha is not kept waiting
@@ -48,7 +50,8 @@ class Trainer:
     """Trains `model` on `tokens` (int32 word ids, -1 between sentences); `counts` int64[V] of the vocabulary.
 
     `others` is (trained, total) tokens of the rest of the swarm; the owner keeps it up to date. `forget` is called now
-    and then, to hand back what a mapped text takes of memory.
+    and then, to hand back what a mapped text takes of memory. `words`: in-vocabulary tokens of the text; `total`: those
+    left to train when this trainer began, every epoch's; `places`: where its threads are.
     """
 
     model: Model
@@ -61,7 +64,10 @@ class Trainer:
     keep: NDArray[np.uint32] = field(init=False)
     noise: NDArray[np.uint64] = field(init=False)
     words: int = field(init=False)
+    total: int = field(init=False)
+    places: list[Place] = field(init=False)
     loss: float | None = None
+    _courses: list[Course] = field(init=False)
     _trained: list[int] = field(init=False)
     _cpu: list[float] = field(init=False)
     _sums: NDArray[np.float64] = field(init=False)
@@ -72,24 +78,27 @@ class Trainer:
     def __post_init__(self) -> None:
         self.keep = kernels.keep_table(self.counts, self.recipe.sample)
         self.noise = kernels.noise_table(self.counts, self.recipe.ns_exponent)
-        self.words = self._count()
+        self._courses = courses(self.recipe.threads, len(self.tokens), self.recipe.epochs)
+        self.places = [self._begin(n) for n in range(self.recipe.threads)]
+        self.words = self._count(0, len(self.tokens))
+        self.total = self.words * self.recipe.epochs
         self._trained = [0] * self.recipe.threads
         self._cpu = [0.0] * self.recipe.threads
         self._sums = np.zeros((self.recipe.threads, self.recipe.epochs, 2))
 
     @property
     def trained(self) -> int:
-        """In-vocabulary tokens trained so far, every epoch's."""
+        """In-vocabulary tokens that this trainer has trained so far, every epoch's."""
         return sum(self._trained)
 
     @property
-    def total(self) -> int:
-        """In-vocabulary tokens to train: the shard times the epochs."""
-        return self.words * self.recipe.epochs
+    def before(self) -> int:
+        """In-vocabulary tokens that had been trained when this trainer began."""
+        return self.words * self.recipe.epochs - self.total
 
     @property
     def done(self) -> bool:
-        """Whether the shard has had its epochs."""
+        """Whether the text has had its epochs."""
         return self.trained >= self.total
 
     @property
@@ -113,10 +122,73 @@ class Trainer:
         return sum(self._cpu)
 
     @property
+    def losses(self) -> list[tuple[float, float]]:
+        """For each epoch the training pairs measured and the sum of their losses."""
+        return [(float(pairs), float(loss)) for pairs, loss in self._sums.sum(axis=0)]
+
+    @property
     def epoch_losses(self) -> list[float]:
         """The mean loss of a pair in each epoch that has begun."""
-        pairs, losses = self._sums.sum(axis=0).T
-        return [float(loss / n) for n, loss in zip(pairs, losses, strict=True) if n]
+        return [loss / pairs for pairs, loss in self.losses if pairs]
+
+    # -- going on from where another trainer was ------------------------------------------------------------
+
+    def resume(self, places: Sequence[Place], losses: Sequence[tuple[float, float]]) -> None:
+        """Take over what another trainer of the same text had reached, whatever its threads; before the start.
+
+        ValueError if its places cannot be in this text.
+        """
+        size, epochs = len(self.tokens), self.recipe.epochs
+        ways = courses(len(places), size, epochs)
+        if not places or len(losses) > epochs or not all(w.holds(p) for w, p in zip(ways, places, strict=True)):
+            raise ValueError(f"places outside {epochs} epochs of {size:,} ids")
+        same = len(places) == self.recipe.threads
+        self.places = list(places) if same else deal(places, self.places, size, epochs)
+        self._sums[0, : len(losses)] = losses if len(losses) else 0
+        self.total = self._left()
+
+    def shift(self, words: int) -> None:
+        """Leave out `words` of what comes next, or with a negative number train as many again; before the start."""
+        threads = self.recipe.threads
+        for n, (way, place) in enumerate(zip(self._courses, self.places, strict=True)):
+            share = abs(words) * (n + 1) // threads - abs(words) * n // threads
+            self.places[n] = self._ahead(way, place, share) if words > 0 else self._back(way, place, share)
+        self.total = self._left()
+
+    def _left(self) -> int:
+        """Words to train from the places on; a whole part is counted once for all epochs."""
+        counted: dict[tuple[int, int], int] = {}
+        left = 0
+        for way, place in zip(self._courses, self.places, strict=True):
+            for _, *bounds in way.all_left(place):
+                start, stop = bounds
+                if (start, stop) not in counted:
+                    counted[start, stop] = self._count(start, stop)
+                left += counted[start, stop]
+        return left
+
+    def _ahead(self, way: Course, place: Place, words: int) -> Place:
+        while words and (stretch := way.next(place)) is not None:
+            found = np.flatnonzero(self.tokens[stretch.start : min(stretch.start + SLICE, stretch.stop)] >= 0)[:words]
+            enough = len(found) == words
+            end = stretch.start + int(found[-1]) + 1 if enough else min(stretch.start + SLICE, stretch.stop)
+            place, words = way.after(place, end, place.bits), words - len(found)
+        return place
+
+    def _back(self, way: Course, place: Place, words: int) -> Place:
+        while words:
+            earlier = way.back(place, words)
+            if earlier == place:
+                return place
+            end = place.left[0].start if place.left else way.part[1]
+            words -= self._count(earlier.left[0].start, end)
+            place = earlier
+        return place
+
+    def _begin(self, n: int) -> Place:
+        return Place((), 0, int(kernels.rng_state(self.recipe.seed, n)[0]))
+
+    # -- the threads ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start the threads."""
@@ -145,39 +217,33 @@ class Trainer:
 
     def steps(self, n: int, size: int) -> Iterator[None]:
         """Train thread `n`'s share of the text, `size` tokens at each step; for one thread at a time."""
-        part = self._part(n)
-        recipe = self.recipe
-        state = kernels.rng_state(recipe.seed, n)
+        way, recipe = self._courses[n], self.recipe
+        state = np.array([self.places[n].bits], np.uint64)
         scratch = kernels.make_scratch(self.model.vector_size, recipe.window, recipe.negative)
         syn0, syn1neg, updates = self.model.syn0, self.model.syn1neg, self.model.updates
         train = kernels.sgns_train if recipe.sg else kernels.cbow_train
-        for epoch in range(recipe.epochs):
-            for start in range(0, len(part), size):
-                if self._stop.is_set():
-                    return
-                tokens = part[start : start + size]
-                params = kernels.Params(recipe.window, recipe.negative, self.alpha)
-                pairs, loss = train(tokens, syn0, syn1neg, updates, self.keep, self.noise, params, state, scratch)
-                self._trained[n] += int(np.count_nonzero(tokens >= 0))
-                if loss:  # a slice too short to be measured says nothing
-                    self._sums[n, epoch] += pairs, loss
-                    self._note_loss(loss / pairs)
-                if self.forget is not None and start % FORGET == 0:
-                    self.forget()
-                yield
+        while (stretch := way.next(self.places[n])) is not None and not self._stop.is_set():
+            end = min(stretch.start + size, stretch.stop)
+            tokens = self.tokens[stretch.start : end]
+            params = kernels.Params(recipe.window, recipe.negative, self.alpha)
+            pairs, loss = train(tokens, syn0, syn1neg, updates, self.keep, self.noise, params, state, scratch)
+            self._trained[n] += int(np.count_nonzero(tokens >= 0))
+            if loss:  # a slice too short to be measured says nothing
+                self._sums[n, stretch.epoch] += pairs, loss
+                self._note_loss(loss / pairs)
+            if self.forget is not None and (stretch.start - way.part[0]) % FORGET == 0:
+                self.forget()
+            self.places[n] = way.after(self.places[n], end, int(state[0]))  # at once: a checkpoint may look now
+            yield
 
-    def _count(self) -> int:
+    def _count(self, start: int, stop: int) -> int:
+        """Words among the ids `start` to `stop`."""
         words = 0
-        for at in range(0, len(self.tokens), FORGET):
-            words += int(np.count_nonzero(self.tokens[at : at + FORGET] >= 0))
+        for at in range(start, stop, FORGET):
+            words += int(np.count_nonzero(self.tokens[at : min(at + FORGET, stop)] >= 0))
             if self.forget is not None:
                 self.forget()
         return words
-
-    def _part(self, n: int) -> Tokens:
-        """Thread `n`'s share of the shard."""
-        size, threads = len(self.tokens), self.recipe.threads
-        return self.tokens[size * n // threads : size * (n + 1) // threads]
 
     def _note_loss(self, mean: float) -> None:
         self.loss = mean if self.loss is None else RECENT * self.loss + (1 - RECENT) * mean

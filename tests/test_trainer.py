@@ -86,7 +86,7 @@ def test_the_loss_falls() -> None:
 def test_a_mapped_text_is_forgotten_while_it_is_counted_and_in_every_epoch() -> None:
     trainer, calls = make(a_text()), []
     trainer.forget = lambda: calls.append(trainer.trained)
-    assert trainer._count() == 30_000
+    assert trainer._count(0, len(trainer.tokens)) == 30_000
     assert calls == [0]
     train(trainer)
     assert [at // 30_000 for at in calls[1:]] == [0, 1, 2]

@@ -1,0 +1,55 @@
+"""One daemon for each data directory: a lock that the kernel takes back when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LOCK_FILE = "lock"
+_MOST_DIGITS = 20
+
+
+class LockedError(ValueError):
+    """The folder is in use; the message names it, the process that uses it, and what to do."""
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Have `folder`, made if need be, to oneself for the block. LockedError at once if another process has it; OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(
+                f"{folder}: in use by the node with pid {_pid(handle)}; end that one, or give --data-dir another folder"
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, b"%d\n" % os.getpid(), 0)
+        yield
+    finally:
+        os.close(handle)  # the file stays: were it removed, two could each hold the lock of a file of that name
+
+
+def in_use(folder: Path) -> bool:
+    """Whether a daemon has the folder now."""
+    try:
+        handle = os.open(folder / LOCK_FILE, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _pid(handle: int) -> str:
+    text = os.pread(handle, _MOST_DIGITS, 0).strip()
+    return text.decode() if text.isdigit() else "unknown"
