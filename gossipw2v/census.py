@@ -58,6 +58,10 @@ class Census:
         entry = self.held.get(VOCABULARY)
         return entry[0] if entry else None
 
+    def held_vocabulary(self) -> bytes:
+        """The frozen vocabulary as it travels; KeyError if there is none."""
+        return self.held[VOCABULARY][1]
+
     def offers(self) -> list[Offer]:
         """What this node can serve."""
         return [offer for offer, _ in self.held.values()]

@@ -10,8 +10,8 @@
 All numbers are little-endian; all but the prefix are sealed sections (`sections`), and nothing follows the last.
 
 Rows go first and the state last, while training and gossip go on. Rows of different moments do no harm: training is
-never sure of a row's moment (Hogwild); all that is asked of them is that they are finite, which `write` sees to. But the
-state must not be the older of the two, for what it does not own up to would be merged a second time. It may be the
+never sure of a row's moment (Hogwild); all that is asked of them is that they are finite, which `write` sees to. But
+the state must not be the older of the two, for what it does not own up to would be merged a second time. It may be the
 younger: then what was learned during the write is lost to this node.
 """
 
@@ -196,7 +196,7 @@ def read(path: Path) -> Checkpoint:
         generation, about_bytes, sealed = _read_prefix(path, file)
         sections = Reader(file, sealed)
         about = _about(sections.json(min(about_bytes, _MOST_ABOUT)))
-        vocabulary = sections.bytes(size)
+        vocabulary = sections.data(size)
         rows_at, rows_sealed = file.tell(), sections.sealed
         sections.skip(4 * 2 * about.words * about.vector_size)
         sections.skip(8 * 2 * about.words)

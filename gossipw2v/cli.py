@@ -16,14 +16,14 @@ from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gossipw2v import __version__, client, report, settings
+from gossipw2v import __version__, client, lock, report, settings
 from gossipw2v.config import HTTP_PORT, Between, ConfigError, OneOf
 from gossipw2v.secret import SecretError, read_secret
 
 FAILURE, USAGE, UNREACHABLE, IO_ERROR, INTERRUPTED = 1, 2, 69, 74, 130
 DEFAULT_URL = f"http://127.0.0.1:{HTTP_PORT}"
 WATCH_SECONDS = 1.0
-SNAPSHOT = "model.gw2v"  # as in `export`, which is too heavy to ask
+CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`, which is too heavy to ask
 MAX_DEMO_NODES = 16
 METAVARS = {int: "N", float: "X", Path: "DIR"}
 METAVARS_BY_NAME = {
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         code = INTERRUPTED
     except ConfigError as error:
         code = _fail(USAGE, f"{error}\n`gossipw2v start --help` lists every setting")
-    except SecretError as error:
+    except (SecretError, lock.LockedError) as error:
         code = _fail(USAGE, str(error))
     except client.UnreachableError as error:
         code = _fail(UNREACHABLE, f"no node answers at {error}\nis it running? --url says where its http port is")
@@ -72,11 +72,12 @@ def _fail(code: int, message: str) -> int:
 def _start(args: argparse.Namespace) -> int:
     flags = {name: getattr(args, name) for name in settings.OPTIONS}
     config = settings.load(flags, _config_file(args), os.environ)
-    prepare_machine()
-    from gossipw2v import daemon, logs  # noqa: PLC0415
+    with lock.holding(config.data_dir):
+        prepare_machine()
+        from gossipw2v import daemon, logs  # noqa: PLC0415
 
-    logs.configure(config.log_level, config.log_format)
-    return _run(daemon.serve(config))
+        logs.configure(config.log_level, config.log_format)
+        return _run(daemon.serve(config))
 
 
 def _config_file(args: argparse.Namespace) -> Path | None:
@@ -161,7 +162,7 @@ def _shown(status: dict[str, Any], args: argparse.Namespace) -> str:
 def _export(args: argparse.Namespace) -> int:
     if args.path.is_dir():
         return _fail(USAGE, f"{args.path} is a folder; name a file in it")
-    folder = args.data_dir if args.data_dir or args.url else _default_snapshot()
+    folder = args.data_dir if args.data_dir or args.url else _default_folder()
     if folder:
         words, dimensions = _export_folder(folder, args.path)
     else:
@@ -172,19 +173,20 @@ def _export(args: argparse.Namespace) -> int:
     return 0
 
 
-def _default_snapshot() -> Path | None:
-    """The folder of the default job, if a node has left its model there."""
+def _default_folder() -> Path | None:
+    """The folder of the default job, if a node that no longer runs has left its model there."""
     folder = settings.default_data_dir("default")
-    return folder if (folder / SNAPSHOT).is_file() else None
+    return folder if any(folder.glob(CHECKPOINTS)) and not lock.in_use(folder) else None
 
 
 def _export_folder(folder: Path, path: Path) -> tuple[int, int]:
     prepare_machine()
-    from gossipw2v.export import ExportError, SnapshotError, export_snapshot  # noqa: PLC0415
+    from gossipw2v.checkpoint import CheckpointError  # noqa: PLC0415
+    from gossipw2v.export import ExportError, export_model  # noqa: PLC0415
 
     try:
-        return export_snapshot(folder, path)
-    except (ExportError, SnapshotError) as error:
+        return export_model(folder, path)
+    except (ExportError, CheckpointError) as error:
         raise client.AnswerError(str(error)) from error
 
 
@@ -259,7 +261,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("path", metavar="PATH", type=Path, help="the file to write, such as vectors.txt")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--data-dir", metavar="DIR", type=Path, help="what a stopped node left in its folder")
+    source.add_argument("--data-dir", metavar="DIR", type=Path, help="what a node left in its folder")
     source.add_argument("--url", type=_url, help="a running node")
     _add_token(parser)
     parser.set_defaults(run=_export)

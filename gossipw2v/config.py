@@ -327,6 +327,20 @@ class Config:
         "IP addresses, networks (10.0.0.0/24) and node ids with which this node has nothing to do",
         "nobody is banned; who breaks the protocol is cut off for growing times without it",
     )
+    checkpoint_interval: float = _set(
+        60.0,
+        Between(0.1, 86_400),
+        "seconds",
+        "pause between two checkpoints in the data directory",
+        "a killed node loses at most what it trained in one, and of that nothing that others have merged",
+    )
+    fresh: bool = _set(
+        False,
+        bool,
+        "true or false",
+        "start over, and keep the checkpoints of the data directory under other names",
+        "for one start on the command line: in a service's settings it would give up all work at each restart",
+    )
     log_level: str = _set(
         "info",
         OneOf(("debug", "info", "warning", "error")),

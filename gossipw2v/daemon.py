@@ -18,6 +18,7 @@ from typing import Any
 from gossipw2v import kernels, model, scanner
 from gossipw2v.access import Access
 from gossipw2v.address import Address, is_local
+from gossipw2v.checkpoint import CheckpointError
 from gossipw2v.config import Config
 from gossipw2v.corpus import CorpusError
 from gossipw2v.credentials import Credentials
@@ -33,11 +34,11 @@ from gossipw2v.shards import ShardError
 from gossipw2v.status import Server, StatusSources
 from gossipw2v.status import serve as serve_http
 from gossipw2v.vocab import VocabError
-from gossipw2v.work import last_exchanges, work
+from gossipw2v.work import keep, last_exchanges, work
 
 NODE_FILE = "node.json"
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
-EXPECTED = (CorpusError, VocabError, ShardError, SecretError)  # a person can mend these: a message, no traceback
+EXPECTED = (CorpusError, VocabError, ShardError, SecretError, CheckpointError)  # people can mend these: no traceback
 
 log = get_logger("daemon")
 
@@ -70,6 +71,7 @@ class Daemon:
     async def run(self) -> None:
         """Live: start, work until done or stopped, stop. Raises what made a part fail."""
         self.node.text.find()
+        await asyncio.to_thread(self.node.keeper.look, self.node.config.fresh)
         await self._compile()
         try:
             await self._open()
@@ -94,7 +96,6 @@ class Daemon:
     async def _open(self) -> None:
         """Listen, then say where: to the log, to `node.json`, to the local network."""
         node, config = self.node, self.node.config
-        config.data_dir.mkdir(parents=True, exist_ok=True)
         node.network.credentials = await asyncio.to_thread(_credentials, config.secret_file, node.core.node)
         listen = Address.parse(config.listen)
         listening = Address(listen.host, await node.network.listen(listen))
@@ -108,6 +109,7 @@ class Daemon:
         self._say_where()
         self._start(node.network.tick(), "tick")
         self._start(node.pulse.watch(), "pulse")
+        self._start(keep(node), "checkpoints")
         self._seek(listening)
 
     def _say_where(self) -> None:
@@ -126,6 +128,15 @@ class Daemon:
                 self._start(self._discover(listening), "discovery")
             elif peer != "none":
                 self.node.core.discovered(peer, (peer,), self.node.network.now())
+        if self.node.config.peers != ("none",):
+            self._remember()
+
+    def _remember(self) -> None:
+        """Look where others were when the checkpoint was written; those that are gone cost a dial now and then."""
+        found, own = self.node.keeper.resumed, self.node.core.members.me.addresses
+        for addresses in found.state.addresses if found else ():
+            if others := tuple(address for address in addresses if address not in own):
+                self.node.core.discovered(others[0], others, self.node.network.now())
 
     async def _discover(self, listening: Address) -> None:
         node = self.node
@@ -157,8 +168,7 @@ class Daemon:
             node.learner.trainer.stop()
             if node.state is State.TRAINING:
                 await last_exchanges(node)
-            if node.unsaved:
-                await node.save()
+            await node.save()
         node.network.perform(node.core.leave())
         for task in self.tasks:
             task.cancel()

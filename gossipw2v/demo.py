@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from gossipw2v import client
+from gossipw2v.checkpoint import CheckpointError
 from gossipw2v.corpus import CorpusError, find_files, read_blocks, total_bytes
-from gossipw2v.export import SnapshotError, export_snapshot, load_snapshot
+from gossipw2v.export import export_model, load_model
 from gossipw2v.settings import PREFIX
 from gossipw2v.showcase import Link, Outcome, Progress, account, examine
 from gossipw2v.world import World
@@ -94,7 +95,7 @@ def run_demo(nodes: int, corpus: str | Path | None) -> int:
             plan = Plan(nodes, str(corpus), options=_suited(total_bytes(find_files([str(corpus)]))))
         with _stopped_by_sigterm(), tempfile.TemporaryDirectory(prefix="gossipw2v-demo-") as folder:
             outcome = run(plan, Path(folder), sys.stdout)
-    except (DemoError, CorpusError, SnapshotError) as error:
+    except (DemoError, CorpusError, CheckpointError) as error:
         print(f"gossipw2v: {error}", file=sys.stderr)
         return 1
     return 0 if outcome.agrees else 1
@@ -122,8 +123,8 @@ def run(plan: Plan, folder: Path, screen: TextIO) -> Outcome:
     nodes = _train(plan, folders, progress)
     models = []
     for node in nodes:
-        export_snapshot(node.data, node.folder / "vectors.txt")
-        words, weights, _ = load_snapshot(node.data)
+        export_model(node.data, node.folder / "vectors.txt")
+        words, weights, _ = load_model(node.data)
         models.append((words, weights[: len(words)]))
     outcome = examine(models, world)
     links = [link for node in nodes for link in node.links.values()]

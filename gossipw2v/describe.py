@@ -34,16 +34,16 @@ def describe_vocabulary(learner: Learner | None) -> dict[str, Any] | None:
 def describe_progress(config: Config, core: Gossip, learner: Learner | None, now: float) -> dict[str, Any]:
     """How far the node and the swarm are."""
     trainer = learner.trainer if learner else None
-    trained, total = core.members.progress(now)
-    mine = trainer.trained if trainer else 0
+    trained, total = core.progress(now)
+    mine = trainer.before + trainer.trained if trainer else 0
     rate = trainer.words_per_second if trainer else 0.0
-    swarm_rate = rate * (trained / mine) if mine else 0.0  # the others' clocks started when this one's did
+    swarm_rate = rate * trainer.swarm_trained / trainer.trained if trainer and trainer.trained else 0.0
     epochs = config.job.epochs
     words = trainer.words if trainer else 0
     return {
         "ratio": trained / total if total else 0.0,
         "trained_tokens": mine,
-        "total_tokens": trainer.total if trainer else 0,
+        "total_tokens": words * epochs,
         "swarm_trained_tokens": trained,
         "swarm_total_tokens": total,
         "words_per_second": rate,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from gossipw2v.earlier import Earlier, lead
 from gossipw2v.instructions import (
     Close,
     DropLink,
@@ -19,8 +20,8 @@ from gossipw2v.instructions import (
     Refused,
     Send,
 )
-from gossipw2v.link import Downlink, Origins, Phase, Provenance, Uplink
-from gossipw2v.members import DEAD_AFTER, MemberTable, NodeId, parents
+from gossipw2v.link import Downlink, Origins, Phase, Provenance, Uplink, raise_to
+from gossipw2v.members import DEAD_AFTER, MemberTable, NodeId, State, parents
 from gossipw2v.messages import MAX_ROWS, Adopt, Adopted, Leave, LinkOpen, LinkOpened, ProtocolError
 
 GRACE = 5.0  # s that a link outlives its connection
@@ -65,6 +66,7 @@ class Edges:
     barred: dict[NodeId, float] = field(default_factory=dict)
     full: set[NodeId] = field(default_factory=set)
     catching_up: set[NodeId] = field(default_factory=set)
+    earlier: Earlier = field(default_factory=Earlier)
     vocabulary: bytes | None = None
 
     def __post_init__(self) -> None:
@@ -86,6 +88,15 @@ class Edges:
         """All links, the parent's first."""
         up: list[Uplink | Downlink] = [self.uplink] if self.uplink else []
         return [*up, *self.downlinks.values()]
+
+    def claims(self) -> Origins:
+        """Tokens of every origin that may be in the model by now: what is just being merged counts."""
+        tokens = dict(self.provenance.tokens)
+        for edge in self.edges():
+            under_way = edge.answer if isinstance(edge, Uplink) else edge.merging
+            if under_way is not None:
+                raise_to(tokens, under_way.origins)
+        return tokens
 
     def neighbours(self) -> set[NodeId]:
         """The nodes that are, or may become, the other ends of links."""
@@ -277,9 +288,18 @@ class Edges:
         """The link's beginning: what the two models have in common decides how they are merged."""
         mine = {origin: n for origin, n in self.provenance.tokens.items() if n}
         other = {origin: n for origin, n in theirs.items() if n}
-        if not mine and self._worth_taking(other):
+        starting = self.members.me.state <= State.JOINING
+        take = self.earlier.meet(other, above=node > self.me, starting=starting)
+        if (take or not mine) and self._worth_taking(other):
             self.catching_up.add(node)
-        return OpenLink(link, bool(mine.keys() & other.keys()), catch_up=not other and self._worth_taking(mine))
+        catch_up = (not other or self._will_yield(node, mine, other)) and self._worth_taking(mine)
+        return OpenLink(link, bool(mine.keys() & other.keys()), catch_up, take)
+
+    def _will_yield(self, node: NodeId, mine: Origins, other: Origins) -> bool:
+        """Whether a node that holds `other` waits for this one's rows, as far as can be told from here."""
+        member = self.members.get(node)
+        starting = member is not None and member.state <= State.JOINING
+        return starting and lead(mine, other) >= lead(other, mine)
 
     def _worth_taking(self, tokens: Origins) -> bool:
         """Whether a newcomer should take over all of a model before it trains, rather than merge what comes."""
@@ -333,6 +353,7 @@ class Edges:
         self.opening.clear()
         self.catching_up.clear()
         self.provenance.clear()
+        self.earlier = Earlier()
         self.vocabulary = None
         if self.parent is not None:
             self.parent.link = self.rng.randbytes(8)

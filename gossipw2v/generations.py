@@ -1,8 +1,8 @@
 """The checkpoints in a data directory: which one counts, and which ones stay.
 
 `checkpoint-N` is written once and never changed. N is its generation, which also stands inside: of the whole files the
-one of the highest generation counts, whatever names and clocks say. The one before stays in case that it turns out to be
-damaged. What is damaged, or given up on purpose, stays under another name.
+one of the highest generation counts, whatever names and clocks say. The one before stays in case that it turns out to
+be damaged. What is damaged, or given up on purpose, stays under another name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAME = re.compile(r"checkpoint-(\d{1,18})")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is in a folder: the whole checkpoint that counts, the damaged files and why, the last generation's number."""
+    """What is in a folder: the checkpoint that counts, the damaged files and why, the last generation's number."""
 
     newest: Checkpoint | None
     damaged: dict[Path, str] = field(default_factory=dict)

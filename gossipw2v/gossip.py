@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from gossipw2v.census import VOCABULARY, YOUNG, Census, counts_name
 from gossipw2v.connections import Connection, Connections
 from gossipw2v.delta import Batch
+from gossipw2v.earlier import Earlier
 from gossipw2v.instructions import Close, Instruction, Refused, Send
-from gossipw2v.link import Downlink, Uplink
+from gossipw2v.link import Downlink, Origins, Uplink
 from gossipw2v.members import Member, MemberTable, NodeId, State
 from gossipw2v.messages import (
     PROTOCOL,
@@ -217,6 +218,11 @@ class Gossip:
         self.census.hold(VOCABULARY, vocabulary, rank)
         return [*out, *self._news()]
 
+    def resumed(self, origins: Origins, lives: Origins) -> None:
+        """The model will be one from disk that holds these tokens of every origin; `lives` as in `Earlier`."""
+        self.tree.provenance.learn(origins)
+        self.tree.earlier = Earlier(dict(origins), dict(lives))
+
     def ready(self) -> list[Instruction]:
         """The model for the frozen vocabulary is allocated."""
         assert self.census.vocabulary is not None
@@ -236,8 +242,19 @@ class Gossip:
         self.tree.done = done
 
     def settled_in(self, now: float) -> bool:
-        """Whether training may begin: linked to the tree, if there is one, and caught up with it."""
-        return self.tree.settled_in(now)
+        """Whether training may begin: linked to the tree, if there is one, and caught up with it.
+
+        A resumed node has its vocabulary at once, and so waits as long for others as it did when there was none.
+        """
+        met = not self.tree.earlier.tokens or now - self.members.newest_at >= self.rules.quiet
+        return met and self.tree.settled_in(now)
+
+    def progress(self, now: float) -> tuple[int, int]:
+        """(trained, to train) tokens of the swarm, with those in this model whose origins nobody remembers."""
+        trained, total = self.members.progress(now)
+        tokens = self.tree.provenance.tokens
+        forgotten = sum(n for origin, n in tokens.items() if origin != self.node and self.members.get(origin) is None)
+        return trained + forgotten, total + forgotten
 
     def final(self, now: float) -> bool:
         """Whether the swarm has trained everything and this node holds the result."""
@@ -254,6 +271,16 @@ class Gossip:
             for member, link in below
             if member is not None and self.members.is_alive(member.node, now)
         )
+
+    def shift(self) -> int:
+        """Tokens of the own text to leave out, or, negative, to train again: see `Earlier.shift`."""
+        return self.tree.earlier.shift()
+
+    def addresses(self, now: float) -> list[tuple[str, ...]]:
+        """Where other members can be reached, the living first."""
+        others = [member for member in self.members.everyone() if member.node != self.node and member.addresses]
+        others.sort(key=lambda member: not self.members.is_alive(member.node, now))
+        return [member.addresses for member in others]
 
     def collected(self, link: bytes, got: Batch) -> list[Instruction]:
         """Collect is done."""

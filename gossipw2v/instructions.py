@@ -37,14 +37,16 @@ class Close:
 class OpenLink:
     """Make a reference, equal to the initial vectors, for `link`.
 
-    `overlap`: both ends' models hold training of the same origin. `catch_up`: the other end has never trained
-    and this one much, so rows that it has not seen go first. `origin`: the machine there, "" if it is not known.
+    `overlap`: both ends' models hold training of the same origin. `catch_up`: the other end waits for this
+    one's model, so rows that it has not seen go first. `take`: nothing of this model is pending, and rows that
+    the other end brings take the place of those here. `origin`: the machine there, "" if it is not known.
     """
 
     link: bytes
     overlap: bool
     catch_up: bool
     origin: str = ""
+    take: bool = False
 
 
 @dataclass(frozen=True, slots=True)

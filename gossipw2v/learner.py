@@ -27,9 +27,10 @@ Report = Callable[[Work, Batch | Exception | None], None]
 
 @dataclass(slots=True)
 class Learner:
-    """A vocabulary's model with the threads that train and merge it."""
+    """A vocabulary's model with the threads that train and merge it; `text`: the checksum of what they train."""
 
     vocab: Vocab
+    text: bytes
     model: Model
     trainer: Trainer
     merger: Merger
@@ -70,7 +71,8 @@ def make_learner(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
     trainer = Trainer(model, shard.tokens, vocab.counts, recipe, forget=shard.forget)
     shard.forget()
     return_memory()  # what making all this took; training touches the rest of the matrices
-    return Learner(vocab, model, trainer, Merger(model, trainer, report), Brake(model.budget, config.merge_share))
+    brake = Brake(model.budget, config.merge_share)
+    return Learner(vocab, shard.checksum, model, trainer, Merger(model, trainer, report), brake)
 
 
 def most_rows(vector_size: int) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 LOCK_FILE = "lock"
+TRIES, TRY_PAUSE = 5, 0.05  # s
 _MOST_DIGITS = 20
 
 
@@ -18,16 +20,14 @@ class LockedError(ValueError):
 
 @contextmanager
 def holding(folder: Path) -> Iterator[None]:
-    """Have `folder`, made if need be, to oneself for the block. LockedError at once if another process has it; OSError."""
+    """Have `folder`, made if need be, to oneself for the block. LockedError if another has it; OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(handle):
             raise LockedError(
                 f"{folder}: in use by the node with pid {_pid(handle)}; end that one, or give --data-dir another folder"
-            ) from None
+            )
         os.ftruncate(handle, 0)
         os.pwrite(handle, b"%d\n" % os.getpid(), 0)
         yield
@@ -47,6 +47,18 @@ def in_use(folder: Path) -> bool:
         return True
     finally:
         os.close(handle)
+    return False
+
+
+def _taken(handle: int) -> bool:
+    """Take the lock; tried for a moment, since one who looks (`in_use`) holds it for as long as that takes."""
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(TRY_PAUSE)
+        else:
+            return True
     return False
 
 

@@ -87,6 +87,11 @@ GAUGES = (
     Reading("corpus_files", "Files of this node's text.", ("corpus", "files")),
     Reading("corpus_bytes", "Size of this node's text.", ("corpus", "bytes")),
     Reading("corpus_tokens", "Tokens of this node's text.", ("corpus", "tokens")),
+    Reading("checkpoint_generation", "The newest checkpoint's number.", ("checkpoint", "generation")),
+    Reading("checkpoint_age_seconds", "Time since a checkpoint was written.", ("checkpoint", "age_seconds")),
+    Reading("checkpoint_bytes", "Size of the newest checkpoint.", ("checkpoint", "bytes")),
+    Reading("checkpoint_seconds", "What writing the newest checkpoint took.", ("checkpoint", "seconds")),
+    Reading("degraded", "1 if the status page lists a problem.", ("degraded",)),
     Reading("loop_lag_p99_seconds", "How late the event loop runs, 99th percentile.", ("load", "loop_lag_p99_seconds")),
     Reading("uptime_seconds", "Time since this node started.", ("uptime_seconds",)),
 )
@@ -100,6 +105,9 @@ COUNTERS = (
     Reading("training_cpu_seconds", "CPU time of the training threads.", ("load", "training_cpu_seconds")),
     Reading("merging_cpu_seconds", "CPU time of the merging thread.", ("load", "merging_cpu_seconds")),
     Reading("loop_cpu_seconds", "CPU time of the event loop.", ("load", "loop_cpu_seconds")),
+    Reading("checkpoints_written", "Checkpoints written.", ("checkpoint", "written")),
+    Reading("checkpoint_failures", "Checkpoints that could not be written.", ("checkpoint", "failures")),
+    Reading("checkpoints_damaged", "Checkpoints found damaged at the start.", ("checkpoint", "damaged")),
     Reading("corpus_replaced_bytes", "Bytes of invalid UTF-8 that were replaced.", ("corpus", "replaced_bytes")),
 )
 

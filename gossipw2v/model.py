@@ -51,6 +51,7 @@ class Pairs:
 class _Link:
     """One link's view: what both ends hold, and what the other end has seen.
 
+    `take`: rows of the other end take the place of those here that have not changed since the link was opened;
     `flushed`: the model's age when the last search found no residual.
     """
 
@@ -59,6 +60,7 @@ class _Link:
     sent_at: NDArray[np.int32]
     settled: NDArray[np.bool_]
     catch_up: bool
+    take: bool = False
     exchange: int = 1
     flushed: int = -1
 
@@ -110,19 +112,23 @@ class Model:
 
     # -- links ----------------------------------------------------------------------------------------------
 
-    def open_link(self, link: bytes, overlap: bool, catch_up: bool, origin: str = "") -> None:
+    def open_link(
+        self, link: bytes, overlap: bool, catch_up: bool, take: bool = False, origin: str = ""
+    ) -> None:
         """Start a link from the initial vectors. With `overlap` a row's first exchange is an AdaSum.
 
+        With `take`, which goes with it, nothing is pending, and a row that comes replaces the one that is here.
         `origin` names the machine at the other end, whose influence is limited whatever links it opens.
         """
         n = len(self.weights)
         self.influence.open(link, origin)
         self.links[link] = _Link(
             reference=self.initial(),
-            seen=np.zeros(n, np.int64),
+            seen=self.updates.copy() if take else np.zeros(n, np.int64),
             sent_at=np.zeros(n, np.int32),
             settled=np.full(n, not overlap),
             catch_up=catch_up,
+            take=take,
         )
 
     def drop_link(self, link: bytes) -> None:
@@ -154,6 +160,8 @@ class Model:
         delta, clipped = self.influence.clip(link, delta, self.now)
         if overlap:
             state.settled[:] = False
+        if state.take:
+            self._give_up(state, delta.rows)
         own = self._waiting(state, flush, room)
         rows, at, theirs = _spread(delta, own.rows)
         ours = self._unseen(state, rows)
@@ -187,6 +195,11 @@ class Model:
         arguments = (gone, at, coded, np.stack((since, answer.counts)), apart, self._curves())
         self.broken += rowwise.settle_rows(self.weights, state.reference, rows, *arguments)
         self._credit(state, rows, answer.counts, ours)
+
+    def _give_up(self, state: _Link, rows: Ids) -> None:
+        """Make rows of which there is nothing new here as if they had never been trained; a child's settle does so."""
+        old = rows[~state.settled[rows] & (self._unseen(state, rows) == 0)]
+        self.weights[old] = state.reference[old]
 
     def _credit(self, state: _Link, rows: Ids, theirs: NDArray[np.uint32], ours: NDArray[np.uint32]) -> None:
         """The other end's updates count here, and neither they nor the own ones need go back to it.

@@ -23,9 +23,10 @@ from gossipw2v.describe import (
     describe_progress,
     describe_vocabulary,
 )
-from gossipw2v.export import lines, save_snapshot
+from gossipw2v.export import lines
 from gossipw2v.gossip import Gossip, Rules
 from gossipw2v.instructions import Collect, Freeze, Instruction, Merge, OpenLink, Received, Settle
+from gossipw2v.keeper import Keeper
 from gossipw2v.learner import Learner
 from gossipw2v.load import Pulse
 from gossipw2v.logs import get_logger
@@ -64,14 +65,16 @@ class Node:
     core: Gossip = field(init=False)
     network: Network = field(init=False)
     text: Text = field(init=False)
-    _saved: int = -1  # updates in the model when it was saved
+    keeper: Keeper = field(init=False)
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         config = self.config
         self.text = Text(config.corpus, config.data_dir, config.threads or usable_cores())
+        job = {name: str(value) for name, value in job_fields(config.job).items()}
+        self.keeper = Keeper(config.data_dir, job)
         rules = Rules(
-            job={name: str(value) for name, value in job_fields(config.job).items()},
+            job=job,
             interval=config.exchange_interval,
             max_bandwidth=config.max_bandwidth,
             seats=config.children,
@@ -142,7 +145,7 @@ class Node:
         self._let_go()  # before there are new words: they take the place of the old
         vocab = await asyncio.to_thread(Vocab.from_bytes, data)
         log.info("froze the vocabulary", nodes=len(origins), words=len(vocab))
-        self._adopt(vocab, data)
+        self.adopt(vocab, data)
 
     def _received(self, blob: Received) -> None:
         """Counts or a vocabulary from another node: believed only as far as they can be checked."""
@@ -151,13 +154,14 @@ class Node:
                 self.counts[blob.name] = Counts.from_bytes(blob.data)
                 self.core.hold_counts(blob.name, blob.data)
             else:
-                self._adopt(Vocab.from_bytes(blob.data), blob.data)
+                self.adopt(Vocab.from_bytes(blob.data), blob.data)
         except VocabError as error:
             self.core.census.reject(blob.data)
             self.metrics.refused("blob")
             log.warning("refused", name=blob.name, text=str(error))
 
-    def _adopt(self, vocab: Vocab, data: bytes) -> None:
+    def adopt(self, vocab: Vocab, data: bytes) -> None:
+        """Train with `vocab`, which is `data` as bytes, and offer it to others."""
         self._let_go()
         self.network.perform(self.core.frozen(data, vocab.tokens))
         self.vocabularies.put_nowait(vocab)
@@ -173,6 +177,7 @@ class Node:
     def snapshot(self) -> dict[str, Any]:
         """The `/status` answer."""
         now = self.network.now()
+        self.problem("checkpoint", self.keeper.problem(self.config.checkpoint_interval))
         state = "stopping" if self.stopping.is_set() else self.state.name.lower()
         return {
             **describe_job(self.config, self.core, state),
@@ -188,6 +193,8 @@ class Node:
             "refusals": self.metrics.refusals(),
             "events": self.metrics.events(),
             "corpus": describe_corpus(self.text),
+            "checkpoint": self.keeper.describe(),
+            "degraded": bool(self.problems),
             "problems": list(self.problems.values()),
         }
 
@@ -214,30 +221,15 @@ class Node:
 
     # -- the model ------------------------------------------------------------------------------------------
 
-    @property
-    def unsaved(self) -> bool:
-        """Whether the model has learned anything since it was saved, or never was."""
-        return self.learner is not None and int(self.learner.model.updates.sum()) != self._saved
-
     async def save(self) -> None:
-        """Leave the model in the data directory; a full disk must not end the node."""
-        learner = self.learner
-        if learner is None:
-            return
-        complete = self.core.final(self.network.now())
-        meta = {**describe_job(self.config, self.core, self.state.name.lower()), "complete": complete}
-        words, weights = learner.vocab.words, learner.model.weights
-        updates = int(learner.model.updates.sum())
-        try:
-            await asyncio.to_thread(save_snapshot, self.config.data_dir, words, weights, meta)
-            self._saved = updates
-            self.problem("snapshot", None)
-        except (OSError, ValueError) as error:
-            self.problem("snapshot", f"the model could not be saved: {error}")
+        """Write a checkpoint if there is anything new; not of a model that still waits for what others have."""
+        if self.learner is not None and self.state >= State.TRAINING:
+            await self.keeper.save(self.core, self.learner, self.text.totals())
+            self.problem("checkpoint", self.keeper.trouble)
 
     def close_learner(self) -> None:
         """Stop the threads that train and merge; the model is let go."""
-        learner, self.learner, self._saved = self.learner, None, -1
+        learner, self.learner = self.learner, None
         if learner is not None:
             learner.close()
 

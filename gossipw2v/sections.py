@@ -56,7 +56,7 @@ class Reader:
     file: BinaryIO
     sealed: bytes
 
-    def bytes(self, most: int) -> bytes:
+    def data(self, most: int) -> bytes:
         """The bytes of a section of at most so many."""
         length = self._length()
         if length > most:
@@ -66,7 +66,7 @@ class Reader:
     def json(self, most: int) -> dict[str, Any]:
         """The JSON object in a section of at most `most` bytes."""
         try:
-            value = json.loads(self.bytes(most))
+            value = json.loads(self.data(most))
         except (ValueError, RecursionError) as error:
             raise DamagedError(str(error)) from error
         if not isinstance(value, dict):

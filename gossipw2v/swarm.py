@@ -219,7 +219,7 @@ class Swarm:
         if core.census.vocabulary is None or not (node.began or self._begun(node)):
             return
         if worker.trained < worker.total:
-            trained, total = core.members.progress(now)
+            trained, total = core.progress(now)
             worker.train(seconds, (trained - worker.trained, total - worker.total))
         if worker.trained != core.members.me.trained:
             core.trained(worker.trained)
@@ -278,7 +278,7 @@ class Swarm:
         model.now = self.now
         match work:
             case OpenLink():
-                model.open_link(work.link, work.overlap, work.catch_up, work.origin)
+                model.open_link(work.link, work.overlap, work.catch_up, work.take, work.origin)
             case DropLink():
                 model.drop_link(work.link)
             case Collect() if work.link in model.links:

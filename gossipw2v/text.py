@@ -46,6 +46,15 @@ class Text:
             raise CorpusError(f"{where}: {len(self.counts.words)} different words; at least two are needed to train")
         return self.counts
 
+    def totals(self) -> tuple[int, ...]:
+        """What was counted in all, as `Counts.totals` gives it."""
+        return self.counts.totals() if self.counts is not None else ()
+
+    def counted_before(self, totals: tuple[int, ...]) -> None:
+        """These are the totals of a count in an earlier life; the words are not needed any more."""
+        if totals:
+            self.counts = Counts(Words.of(()), np.empty(0, np.int64), *totals)
+
     def let_go(self) -> None:
         """Forget the words that were counted; their totals stay, for people."""
         if self.counts is not None:

@@ -74,6 +74,7 @@ class Trainer:
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
     _clock: list[float] = field(default_factory=list)
+    _others_before: int = 0
 
     def __post_init__(self) -> None:
         self.keep = kernels.keep_table(self.counts, self.recipe.sample)
@@ -95,6 +96,11 @@ class Trainer:
     def before(self) -> int:
         """In-vocabulary tokens that had been trained when this trainer began."""
         return self.words * self.recipe.epochs - self.total
+
+    @property
+    def swarm_trained(self) -> int:
+        """Tokens that the whole swarm has trained since this trainer was started."""
+        return self.trained + max(0, self.others[0] - self._others_before)
 
     @property
     def done(self) -> bool:
@@ -193,6 +199,7 @@ class Trainer:
     def start(self) -> None:
         """Start the threads."""
         self._clock.append(time.monotonic())
+        self._others_before = self.others[0]
         for n in range(self.recipe.threads):
             thread = threading.Thread(target=self._guarded, args=(n,), name=f"train-{n}", daemon=True)
             self._threads.append(thread)

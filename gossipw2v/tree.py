@@ -32,7 +32,7 @@ class Tree(Edges):
         """Whether training may begin: linked to the tree, if there is one, and holding what the others hold."""
         alive = list(self.members.alive(now))
         linked = self.uplink is not None or not parents(self.me, iter(alive), self.seats)
-        informed = self.trained or not any(member.trained for member in alive)
+        informed = (self.trained and bool(self.edges())) or not any(member.trained for member in alive)
         return self.vocabulary is not None and linked and informed and not self.catching_up
 
     def subtree_clean(self) -> bool:

@@ -1,6 +1,8 @@
 """The stages of a job, as one node lives them:
 
 count -> agree on the vocabulary -> encode -> join -> train and gossip -> drain -> complete
+
+A node that goes on from a checkpoint has its vocabulary and begins with encoding, which finds the text encoded.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 
 from gossipw2v.census import counts_name
+from gossipw2v.checkpoint import CheckpointError
 from gossipw2v.learner import check_room, make_learner
 from gossipw2v.logs import get_logger
 from gossipw2v.members import State
@@ -21,6 +24,7 @@ JOIN_PATIENCE = 30.0  # s until a node that cannot link to the tree trains all t
 GOODBYE = 20.0  # s that a node which is done waits for its children to be done
 EXCHANGES = 150  # in a run, on a link: 100 reach one machine's quality, 250 gain a point of analogy for twice the work
 SLOWEST = 0.5  # s between exchanges of a run of hours: replicas that people look at should not differ by much
+FIRST_CHECKPOINT = 5.0  # s; later ones come at the interval that is set
 LAST_EXCHANGES = 2.0  # s for the last exchanges of a node that was told to stop
 
 log = get_logger("work")
@@ -28,7 +32,8 @@ log = get_logger("work")
 
 async def work(node: Node) -> None:
     """Do the job, anew if the swarm comes to another vocabulary; returns when the node may leave."""
-    await count(node)
+    if not await resume(node):
+        await count(node)
     vocab = await agreed(node)
     while True:
         job = asyncio.create_task(learn(node, vocab), name="learn")
@@ -43,6 +48,22 @@ async def work(node: Node) -> None:
             return job.result()
         vocab = other.result()
         log.warning("the swarm agreed on another vocabulary: starting again with it", words=len(vocab))
+
+
+async def resume(node: Node) -> bool:
+    """Take the vocabulary of the checkpoint, if there is one, and what its model holds; returns whether there is."""
+    found = node.keeper.resumed
+    if found is None:
+        return False
+    try:
+        vocab = await asyncio.to_thread(Vocab.from_bytes, found.vocabulary)
+        node.text.counted_before(found.about.counted)
+    except (VocabError, TypeError) as error:
+        raise CheckpointError(f"{found.path}: {error}") from error
+    if node.core.census.vocabulary is None:
+        node.adopt(vocab, found.vocabulary)
+        node.core.resumed(found.state.origins, found.state.lives)
+    return True
 
 
 async def count(node: Node) -> None:
@@ -67,6 +88,7 @@ async def learn(node: Node, vocab: Vocab) -> None:
     """Encode, join, train, drain, complete."""
     await prepare(node, vocab)
     await join(node)
+    await shift(node)
     node.enter(State.TRAINING)
     await train(node)
     node.enter(State.DRAINING)
@@ -87,6 +109,7 @@ async def prepare(node: Node, vocab: Vocab) -> None:
     check_room(node.config, vocab)
     shard = await node.text.encode(vocab)
     node.learner = await asyncio.to_thread(make_learner, node.config, vocab, shard, node.merged)
+    await asyncio.to_thread(node.keeper.restore, node.learner, shard.checksum)
     node.core.members.update_self(total=node.learner.trainer.total)
     node.enter(State.JOINING)
     node.network.perform(node.core.ready())
@@ -104,10 +127,31 @@ async def join(node: Node) -> None:
         await asyncio.sleep(FOLLOW)
 
 
+async def shift(node: Node) -> None:
+    """Leave out what an earlier life trained and others have merged; train again what nobody has."""
+    assert node.learner is not None
+    trainer = node.learner.trainer
+    if moved := node.core.shift():
+        before = trainer.total
+        await asyncio.to_thread(trainer.shift, moved)
+        node.core.members.update_self(total=trainer.total)
+        log.info("others hold the work of an earlier life", further=before - trainer.total)
+
+
+async def keep(node: Node) -> None:
+    """Write checkpoints until cancelled."""
+    pause = min(FIRST_CHECKPOINT, node.config.checkpoint_interval)
+    while True:
+        await asyncio.sleep(pause)
+        await node.save()
+        pause = node.config.checkpoint_interval
+
+
 async def train(node: Node) -> None:
     """Train the own text, and keep the swarm and the trainer informed of each other."""
     assert node.learner is not None
     trainer = node.learner.trainer
+    tell(node)  # alpha is that of the swarm's progress from the first step
     trainer.start()
     while not trainer.done:
         if trainer.failure is not None:
@@ -127,7 +171,7 @@ async def serve_on(node: Node) -> None:
         final = node.core.final(node.network.now())
         if (now := State.COMPLETE if final else State.DRAINING) is not node.state:
             node.enter(now)
-        if final and node.unsaved:
+        if final:
             await node.save()
         await asyncio.sleep(1.0)
         tell(node)
@@ -146,7 +190,7 @@ def tell(node: Node) -> None:
     assert node.learner is not None
     trainer = node.learner.trainer
     node.core.trained(trainer.trained)
-    trained, total = node.core.members.progress(node.network.now())
+    trained, total = node.core.progress(node.network.now())
     trainer.others = (trained - trainer.trained, total - trainer.total)
     if trainer.words_per_second:
         merging = node.learner.merger.cpu_seconds + node.pulse.cpu_seconds

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v import client, kernels, model, scanner
-from gossipw2v.export import load_snapshot
+from gossipw2v.export import load_model
 from gossipw2v.settings import PREFIX
 from gossipw2v.similarity import largest_difference
 from gossipw2v.world import World
@@ -100,7 +100,7 @@ class Daemon:
 
     def model(self) -> tuple[list[bytes], NDArray[np.float32], dict[str, Any]]:
         """Words, input vectors and description that it left in its data directory."""
-        words, weights, meta = load_snapshot(self.data)
+        words, weights, meta = load_model(self.data)
         return words, weights[: len(words)], meta
 
     def serving(self) -> tuple[list[bytes], NDArray[np.float32]]:

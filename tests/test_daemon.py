@@ -24,7 +24,8 @@ from daemons import (
 )
 
 from gossipw2v import client
-from gossipw2v.export import SNAPSHOT, load_snapshot
+from gossipw2v.export import load_model
+from gossipw2v.generations import exist
 from gossipw2v.similarity import largest_difference
 from gossipw2v.vocab import count_words, freeze
 
@@ -119,7 +120,6 @@ def test_when_one_of_three_is_killed_the_others_complete(swarm: Daemons, tmp_pat
         if (is_root(state) if root else state["node"] in leaves - parents)
     )
     assert victim.end(signal.SIGKILL) == -signal.SIGKILL
-    assert not (victim.data / SNAPSHOT).exists()
     left = [node for node in nodes if node is not victim]
     assert [node.end() for node in left] == [0, 0]
     assert difference(left) <= AGREEMENT
@@ -167,7 +167,7 @@ def test_a_service_stays_serves_and_lets_others_join_when_all_is_done(swarm: Dae
     assert code == 200
     assert b'gossipw2v_state{state="complete"} 1.0' in metrics
     assert client.export(service.url, tmp_path / "before.txt") == (alone["vocabulary"]["words"], SMALL["vector-size"])
-    first, _, _ = load_snapshot(service.data)
+    first, _, _ = load_model(service.data)
 
     late = swarm.start(texts[1], peers=service.address, epochs=SHORT)
     assert late.end() == 0
@@ -221,7 +221,7 @@ def test_a_node_that_waits_for_others_can_be_stopped(swarm: Daemons, tmp_path: P
     node = swarm.start(write_texts(tmp_path, 1)[0], peers=addresses(1)[0], min_peers=5)
     node.until(lambda s: s["state"] == "gathering")
     assert node.end(signal.SIGTERM, STOP_SECONDS) == 0
-    assert not (node.data / SNAPSHOT).exists()
+    assert not exist(node.data)
 
 
 def test_a_node_that_counts_can_be_stopped(swarm: Daemons, tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_one_thread_and_one_seed_give_the_same_bits(swarm: Daemons, tmp_path: Pa
     text = write_texts(tmp_path, 1)[0]
     nodes = [swarm.start(text, epochs=SHORT, seed=seed) for seed in (7, 7, 8)]
     assert swarm.ended() == [0, 0, 0]
-    one, same, other = (load_snapshot(node.data) for node in nodes)
+    one, same, other = (load_model(node.data) for node in nodes)
     assert one[0] == same[0] == other[0]
     assert one[1].tobytes() == same[1].tobytes()
     assert one[1].tobytes() != other[1].tobytes()

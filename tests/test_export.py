@@ -1,10 +1,7 @@
 """word2vec text that others read, and snapshots that are whole, checked, or refused."""
 
-import hashlib
-import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -13,21 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from gossipw2v.durable import replace_file
 from gossipw2v.export import (
-    MAGIC,
-    MAX_HEADER,
-    SNAPSHOT,
     ExportError,
-    SnapshotError,
-    export_snapshot,
     lines,
-    load_snapshot,
-    save_snapshot,
     write_word2vec,
 )
 from gossipw2v.similarity import Space, most_similar
@@ -159,137 +148,3 @@ def test_a_node_killed_in_the_middle_of_an_export_leaves_the_old_file(tmp_path: 
         writer.send_signal(signal.SIGKILL)
         assert writer.wait(10) == -signal.SIGKILL
     assert path.read_bytes() == b"old"
-
-
-# --- snapshots ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("words", [0, 1, 40, 1500])
-def test_a_snapshot_comes_back_as_it_was(tmp_path: Path, words: int) -> None:
-    names, weights = model(words)
-    meta = {"job": "näme", "complete": True, "epochs": 3, "alpha": 0.025}
-    save_snapshot(tmp_path, names, weights, meta)
-    read_names, read, read_meta = load_snapshot(tmp_path)
-    assert (list(read_names), read_meta) == (names, meta)
-    assert read.dtype == np.float32
-    assert read.shape == weights.shape
-    assert read.tobytes() == weights.tobytes()
-
-
-def test_a_snapshot_replaces_the_one_before(tmp_path: Path) -> None:
-    for value in (1, 2):
-        save_snapshot(tmp_path, [b"a"], np.full((2, 3), value, np.float32), {})
-    assert [file.name for file in tmp_path.iterdir()] == [SNAPSHOT]
-    assert np.all(load_snapshot(tmp_path)[1] == 2)
-
-
-def test_exporting_a_snapshot_writes_its_first_matrix(tmp_path: Path) -> None:
-    names, weights = model()
-    save_snapshot(tmp_path, names, weights, {})
-    assert export_snapshot(tmp_path, tmp_path / "v.txt") == (40, 6)
-    assert (tmp_path / "v.txt").read_bytes() == b"".join(lines(names, weights[:40]))
-
-
-@pytest.mark.parametrize(
-    ("words", "rows", "reason"),
-    [([b"a", b"b"], 2, "do not go"), ([b"a\nb"], 2, "line end"), ([b""], 2, "empty")],
-)
-def test_what_could_not_be_read_back_is_not_saved(tmp_path: Path, words: list[bytes], rows: int, reason: str) -> None:
-    with pytest.raises(SnapshotError, match=reason):
-        save_snapshot(tmp_path, words, np.ones((rows, 3), np.float32), {})
-    with pytest.raises(SnapshotError, match="takes"):
-        save_snapshot(tmp_path, [b"a"], np.ones((2, 3), np.float32), {"much": "x" * MAX_HEADER})
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_without_a_snapshot_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SnapshotError, match="no model has been saved") as error:
-        load_snapshot(tmp_path)
-    assert str(tmp_path / SNAPSHOT) in str(error.value)
-
-
-def saved(folder: Path) -> bytearray:
-    save_snapshot(folder, [b"one", b"two"], np.arange(12, dtype=np.float32).reshape(4, 3), {"job": "x"})
-    return bytearray((folder / SNAPSHOT).read_bytes())
-
-
-def test_no_damaged_byte_goes_unnoticed(tmp_path: Path) -> None:
-    good = saved(tmp_path)
-    for place in range(len(good)):
-        bad = good.copy()
-        bad[place] ^= 0x10
-        (tmp_path / SNAPSHOT).write_bytes(bad)
-        with pytest.raises(SnapshotError, match=SNAPSHOT):
-            load_snapshot(tmp_path)
-
-
-def test_no_missing_or_added_byte_goes_unnoticed(tmp_path: Path) -> None:
-    good = saved(tmp_path)
-    for bad in (*(good[:length] for length in range(len(good))), good + b"\0"):
-        (tmp_path / SNAPSHOT).write_bytes(bad)
-        with pytest.raises(SnapshotError, match=SNAPSHOT):
-            load_snapshot(tmp_path)
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(max_size=300))
-def test_random_bytes_are_refused(tmp_path: Path, data: bytes) -> None:
-    for start in (b"", MAGIC, MAGIC + b"\1\0"):
-        (tmp_path / SNAPSHOT).write_bytes(start + data)
-        with pytest.raises(SnapshotError):
-            load_snapshot(tmp_path)
-
-
-def forge(folder: Path, header: bytes, *sections: bytes, length: int | None = None) -> None:
-    """A file whose checksums are right: what somebody would write on purpose."""
-    size = len(header) if length is None else length
-    start = struct.pack(f"<{len(MAGIC)}sHI", MAGIC, 1, size) + header
-    parts = [part + hashlib.blake2b(part, digest_size=16).digest() for part in (start, *sections)]
-    (folder / SNAPSHOT).write_bytes(b"".join(parts))
-
-
-def shape(**changes: object) -> bytes:
-    return json.dumps({"words": 1, "word_bytes": 1, "vector_size": 1, "meta": {}, **changes}).encode()
-
-
-def test_the_forger_of_these_tests_can_write_a_good_file(tmp_path: Path) -> None:
-    forge(tmp_path, shape(), b"a", bytes(8))
-    assert list(load_snapshot(tmp_path)[0]) == [b"a"]
-
-
-HOSTILE = {
-    "a header that is no object": (b"[]", "JSON object"),
-    "a header that is no JSON": (b"{", "Expecting"),
-    "a header without end": (b"[" * 500_000, "recursion"),
-    "a huge header": (b" " * (MAX_HEADER + 1), "at most"),
-    "no shape": (b"{}", "words"),
-    "a negative count": (shape(words=-1), "words"),
-    "a count that is true": (shape(words=True), "words"),
-    "a fraction of words": (shape(words=1.0), "words"),
-    "more words than could be": (shape(words=1 << 40), "words"),
-    "more words than the file has": (shape(words=1 << 28, vector_size=1 << 15), "announces"),
-    "other words than announced": (shape(words=0, word_bytes=9), "0 different words"),
-    "a number of absurd length": (b'{"words": ' + b"9" * 9000 + b"}", "digits"),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_forged_header_is_refused_with_its_reason(tmp_path: Path, name: str) -> None:
-    header, reason = HOSTILE[name]
-    forge(tmp_path, header, b"a" * (9 if b'"word_bytes": 9' in header else 1), b"" if b'": 0' in header else bytes(8))
-    with pytest.raises(SnapshotError, match=reason):
-        load_snapshot(tmp_path)
-
-
-def test_a_word_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    forge(tmp_path, shape(words=2, word_bytes=3), b"a\na", bytes(16))
-    with pytest.raises(SnapshotError, match="2 different words"):
-        load_snapshot(tmp_path)
-
-
-def test_a_sparse_file_of_absurd_size_is_refused_before_memory_is_asked_for(tmp_path: Path) -> None:
-    forge(tmp_path, shape(words=1 << 29, vector_size=1 << 16), b"a", bytes(8))
-    with (tmp_path / SNAPSHOT).open("r+b") as file:
-        file.truncate(1 << 40)
-    with pytest.raises(SnapshotError, match="announces"):
-        load_snapshot(tmp_path)

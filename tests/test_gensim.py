@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from daemons import STOP_SECONDS, Daemon, Daemons, write_texts
 
-from gossipw2v.export import load_snapshot
+from gossipw2v.export import load_model
 from gossipw2v.similarity import Space, most_similar
 
 ASKED = ("the", "king", "france", "city", "she")
@@ -45,7 +45,7 @@ def check(path: Path, words: list[bytes], vectors: np.ndarray) -> None:
 def test_gensim_finds_the_same_neighbours_in_an_export(service: Daemon, tmp_path: Path) -> None:
     export = [sys.executable, "-m", "gossipw2v", "export"]
     subprocess.run([*export, "url.txt", "--url", service.url], cwd=tmp_path, check=True, timeout=60)
-    words, weights, _ = load_snapshot(service.data)
+    words, weights, _ = load_model(service.data)
     check(tmp_path / "url.txt", words, weights[: len(words)])
 
     service.process.terminate()

@@ -17,7 +17,7 @@ from stranger import SIZE, Stranger, delta, low_id
 
 from gossipw2v import client
 from gossipw2v.census import VOCABULARY, digest_of
-from gossipw2v.export import load_snapshot
+from gossipw2v.export import load_model
 from gossipw2v.members import Member, State
 from gossipw2v.messages import (
     MAX_FRAME,
@@ -282,7 +282,7 @@ def test_a_node_under_attack_learns_bit_for_bit_what_one_in_peace_does(tmp_path:
                 strangers += 1
         assert strangers > 10
         assert daemons.ended() == [0, 0]
-        one, other = load_snapshot(attacked.data), load_snapshot(quiet.data)
+        one, other = load_model(attacked.data), load_model(quiet.data)
         assert one[0] == other[0]
         assert one[1].tobytes() == other[1].tobytes()
         assert one[2]["complete"] is True

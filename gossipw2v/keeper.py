@@ -1,0 +1,201 @@
+"""A node's checkpoints in its data directory: the one that it goes on from, and those that it writes.
+
+Writing happens in a thread, one checkpoint at a time, beside training and gossip. What goes wrong there is counted and
+shown, and tried again with the next; the last whole checkpoint stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gossipw2v import __version__, generations
+from gossipw2v.checkpoint import About, Checkpoint, CheckpointError, Contents, State, write
+from gossipw2v.durable import DISK, Disk
+from gossipw2v.gossip import Gossip
+from gossipw2v.learner import Learner
+from gossipw2v.logs import get_logger
+
+MOST_ADDRESSES = 64  # members remembered: one that answers is enough
+LOOP_PATIENCE = 30.0  # s for the event loop to say how far the node is
+
+T = TypeVar("T")
+
+log = get_logger("keeper")
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Checkpoints in `folder`, of a job with these fields; `resumed` is the one that this node has gone on from.
+
+    `generation`: of the last one that was written or tried. `trouble`: why the last attempt failed, None if it did not.
+    """
+
+    folder: Path
+    job: dict[str, str]
+    disk: Disk = DISK
+    resumed: Checkpoint | None = None
+    generation: int = 0
+    written: int = 0
+    failures: int = 0
+    damaged: int = 0
+    size: int = 0
+    seconds: float = 0.0
+    trouble: str | None = None
+    _newest: int = 0
+    _saved: tuple[int, bool] | None = None
+    _saved_at: float | None = None
+    _began_at: float | None = None
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    # -- the one to go on from ------------------------------------------------------------------------------
+
+    def look(self, fresh: bool) -> None:
+        """Find the checkpoint to go on from, in a thread; with `fresh` whatever there is is kept and not used.
+
+        CheckpointError if one belongs to another job or program; it is left as it is. OSError.
+        """
+        if fresh:
+            for path in generations.set_aside(self.folder, self.disk):
+                log.warning("starting over; the checkpoint is kept", path=str(path))
+        found = generations.find(self.folder)
+        if found.newest is not None:
+            self._check_job(found.newest)
+        for path, why in found.damaged.items():
+            self.damaged += 1
+            kept = generations.set_damaged_aside(path, self.disk)
+            log.error("a damaged checkpoint is not used", path=str(path), why=why, kept=str(kept))
+        self.resumed = found.newest
+        self.generation, self._newest = found.last, found.newest.generation if found.newest else 0
+        if found.newest is not None:
+            log.info("going on from", path=str(found.newest.path), complete=found.newest.state.complete)
+
+    def _check_job(self, found: Checkpoint) -> None:
+        theirs = found.about.job
+        names = sorted(name for name in self.job.keys() | theirs.keys() if self.job.get(name) != theirs.get(name))
+        if names:
+            told = ", ".join(f"{name} is {theirs.get(name)!r} there and {self.job.get(name)!r} here" for name in names)
+            raise CheckpointError(f"{found.path}: is of another job: {told}; {_WAYS_OUT}")
+
+    def restore(self, learner: Learner, text: bytes) -> bool:
+        """Put a new learner where the checkpoint was, in a thread; returns whether there was one for its vocabulary.
+
+        `text`: checksum of the encoded text. CheckpointError if that is another than the checkpoint's.
+        """
+        found, self.resumed = self.resumed, None
+        if found is None:
+            return False
+        if found.about.vocabulary != learner.vocab.digest.hex():
+            kept = generations.set_aside(self.folder, self.disk)
+            log.warning("the checkpoint is of a vocabulary that was given up", kept=", ".join(map(str, kept)))
+            return False
+        if found.about.text != text.hex():
+            raise CheckpointError(f"{found.path}: was trained on another text than there is now; {_WAYS_OUT}")
+        found.restore(learner.model.weights, learner.model.updates)
+        try:
+            learner.trainer.resume(found.state.places, found.state.losses)
+        except ValueError as error:
+            raise CheckpointError(f"{found.path}: {error}") from error
+        self.resumed = found
+        return True
+
+    # -- the next -------------------------------------------------------------------------------------------
+
+    async def save(self, core: Gossip, learner: Learner, counted: tuple[int, ...]) -> None:
+        """Write a checkpoint, unless nothing has changed since the last; never raises for what a disk does."""
+        async with self._writing:
+            loop = asyncio.get_running_loop()
+            change = int(learner.model.updates.sum()), core.final(loop.time())
+            if change == self._saved:
+                return
+            self.generation, self._began_at = self.generation + 1, time.monotonic()
+            contents = self._contents(core, learner, counted, loop)
+            try:
+                self.size = await asyncio.to_thread(self._write, contents)
+                self._saved, self._saved_at = change, time.monotonic()
+                await asyncio.to_thread(generations.prune, self.folder, self._newest, self.disk)
+                self.trouble = None
+            except (OSError, ValueError) as error:
+                self.failures += 1
+                self.trouble = f"checkpoint {self.generation} could not be written: {error}; {self._rest()}"
+            finally:
+                self.seconds, self._began_at = time.monotonic() - self._began_at, None
+
+    def _write(self, contents: Contents) -> int:
+        size = write(generations.path_of(self.folder, self.generation), self.generation, contents, self.disk)
+        self._newest, self.written = self.generation, self.written + 1
+        return size
+
+    def _contents(
+        self, core: Gossip, learner: Learner, counted: tuple[int, ...], loop: asyncio.AbstractEventLoop
+    ) -> Contents:
+        model, vocabulary = learner.model, core.census.held_vocabulary()
+        about = About(
+            __version__,
+            self.job,
+            learner.vocab.digest.hex(),
+            learner.text.hex(),
+            len(learner.vocab),
+            model.vector_size,
+            counted,
+        )
+        return Contents(
+            about, vocabulary, model.weights, model.updates, lambda: _in_loop(loop, lambda: state_of(core, learner))
+        )
+
+    def _rest(self) -> str:
+        return f"the last whole one is {self._newest}" if self._newest else "there is none yet"
+
+    # -- for people -----------------------------------------------------------------------------------------
+
+    def problem(self, patience: float) -> str | None:
+        """What is wrong with the checkpoints; one that takes longer than `patience` seconds is."""
+        took = time.monotonic() - self._began_at if self._began_at is not None else 0.0
+        if took > patience:
+            return f"checkpoint {self.generation} has been under way for {took:.0f} s: the disk is slow; {self._rest()}"
+        return self.trouble
+
+    def describe(self) -> dict[str, Any]:
+        """For `/status`."""
+        return {
+            "generation": self._newest or None,
+            "age_seconds": time.monotonic() - self._saved_at if self._saved_at is not None else None,
+            "bytes": self.size,
+            "seconds": self.seconds,
+            "written": self.written,
+            "failures": self.failures,
+            "damaged": self.damaged,
+            "resumed_from": self.resumed.generation if self.resumed else None,
+        }
+
+
+def state_of(core: Gossip, learner: Learner) -> State:
+    """How far a node is; called in the event loop, after the rows of the checkpoint were taken."""
+    trainer = learner.trainer
+    core.trained(trainer.trained)
+    now = asyncio.get_running_loop().time()
+    return State(
+        core.node,
+        core.final(now),
+        core.tree.claims(),
+        {**core.tree.earlier.lives, core.node: trainer.trained},
+        tuple(trainer.places),
+        tuple(trainer.losses),
+        tuple(core.addresses(now))[:MOST_ADDRESSES],
+    )
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], T]) -> T:
+    """What `call` returns in the event loop; for another thread."""
+
+    async def called() -> T:
+        return call()
+
+    return asyncio.run_coroutine_threadsafe(called(), loop).result(LOOP_PATIENCE)
+
+
+_WAYS_OUT = "give what it was made with or another --data-dir, or start over with --fresh, which keeps it"
