@@ -129,8 +129,10 @@ class Trainer:
 
     @property
     def losses(self) -> list[tuple[float, float]]:
-        """For each epoch the training pairs measured and the sum of their losses."""
-        return [(float(pairs), float(loss)) for pairs, loss in self._sums.sum(axis=0)]
+        """For each epoch that has begun the training pairs measured and the sum of their losses."""
+        sums = self._sums.sum(axis=0)
+        begun = np.flatnonzero(sums[:, 0])
+        return [(float(pairs), float(loss)) for pairs, loss in sums[: begun[-1] + 1 if len(begun) else 0]]
 
     @property
     def epoch_losses(self) -> list[float]:

@@ -146,6 +146,14 @@ class Daemons:
         self.all.append(daemon)
         return daemon
 
+    def again(self, daemon: Daemon, *more: str) -> None:
+        """Start a daemon that has ended once more, with the same command, and `more` flags; its log goes on."""
+        daemon.process.wait(PATIENCE)
+        (daemon.data / "node.json").unlink(missing_ok=True)
+        with (daemon.folder / "log").open("ab") as log:
+            argv = [*daemon.process.args, *more]
+            daemon.process = subprocess.Popen(argv, stdout=log, stderr=log, env=_environ(), cwd=daemon.folder)
+
     def ended(self) -> list[int]:
         """Wait until all have ended of their own accord; their exit codes."""
         return [daemon.end() for daemon in self.all]
