@@ -59,11 +59,14 @@ class Course:
         return Place(rest, place.epoch + 1, bits)
 
     def back(self, place: Place, ids: int) -> Place:
-        """The place `ids` earlier, or as far back as the text begins in that epoch."""
-        stretch = place.left[0] if place.left else Stretch(place.epoch - 1, self.part[1], self.part[1])
-        earlier = stretch._replace(start=max(0, stretch.start - ids))
-        nowhere = stretch.epoch < 0 or earlier.start == stretch.start
-        return place if nowhere else replace(place, left=(earlier, *place.left[1:]))
+        """The place `ids` earlier, but no further than the beginning of an epoch."""
+        first = place.left[0] if place.left else None
+        if first is not None and first.start > (start := self.part[0] if first.start >= self.part[0] else 0):
+            return replace(place, left=(first._replace(start=max(start, first.start - ids)), *place.left[1:]))
+        start, stop = self.part
+        epoch = (first.epoch if first is not None else place.epoch) - 1
+        earlier = Stretch(epoch, max(start, stop - ids), stop)
+        return replace(place, left=(earlier, *place.left)) if epoch >= 0 and start < stop else place
 
     def all_left(self, place: Place) -> Iterator[Stretch]:
         """Every stretch that is to be trained from `place` on."""

@@ -188,7 +188,8 @@ class Trainer:
             earlier = way.back(place, words)
             if earlier == place:
                 return place
-            end = place.left[0].start if place.left else way.part[1]
+            more = len(earlier.left) > len(place.left)
+            end = earlier.left[0].stop if more else place.left[0].start
             words -= self._count(earlier.left[0].start, end)
             place = earlier
         return place

@@ -225,3 +225,86 @@ def test_cbow_learns_what_stands_together() -> None:
     unit = trainer.model.syn0 / np.linalg.norm(trainer.model.syn0, axis=1, keepdims=True)
     alike = (unit @ unit.T).reshape(20, 10, 20, 10).mean(axis=(1, 3))
     assert (alike.argmax(axis=1) == np.arange(20)).all()
+
+
+# --- going on -------------------------------------------------------------------------------------------
+
+
+def interrupted(tokens: NDArray[np.int32], at: int, **changes: Any) -> Trainer:
+    """A trainer whose only thread was stopped after so many steps."""
+    trainer = make(tokens, **changes)
+    for _ in zip(range(at), trainer.steps(0, SLICE), strict=False):
+        pass
+    return trainer
+
+
+def went_on(before: Trainer, tokens: NDArray[np.int32], **changes: Any) -> Trainer:
+    """Another trainer that goes on from there, as after a restart."""
+    trainer = make(tokens, **changes)
+    trainer.model.weights[:], trainer.model.updates[:] = before.model.weights, before.model.updates
+    trainer.resume(before.places, before.losses)
+    done = before.before + before.trained
+    trainer.others = (done, done)  # what a life before has trained counts for alpha, as that of a node that died
+    return trainer
+
+
+@pytest.mark.parametrize("stops", [(1,), (2,), (3,), (1, 1), (4, 1)])
+def test_one_that_was_interrupted_ends_with_the_same_bits(stops: tuple[int, ...]) -> None:
+    tokens = a_text()
+    through = train(make(tokens))
+    trainer = interrupted(tokens, stops[0])
+    for steps in stops[1:]:
+        trainer = went_on(trainer, tokens)
+        for _ in zip(range(steps), trainer.steps(0, SLICE), strict=False):
+            pass
+    last = train(went_on(trainer, tokens))
+    assert last.before > 0
+    assert last.before + last.trained == through.trained
+    assert last.model.weights.tobytes() == through.model.weights.tobytes()
+    assert last.model.updates.tobytes() == through.model.updates.tobytes()
+    assert last.epoch_losses == pytest.approx(through.epoch_losses)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_another_number_of_threads_trains_what_is_left(threads: int) -> None:
+    tokens = a_text()
+    trainer = train(went_on(interrupted(tokens, 3), tokens, threads=threads))
+    assert trainer.done
+    assert 0 < trainer.trained < 90_000
+    assert trainer.before + trainer.trained == 90_000
+
+
+def test_a_finished_text_stays_finished() -> None:
+    tokens = a_text()
+    trainer = train(went_on(train(make(tokens)), tokens, threads=2))
+    assert trainer.done
+    assert (trainer.trained, trainer.total, trainer.before) == (0, 0, 90_000)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("words", [1, 777, 30_000, -1, -777, -20_000])
+def test_words_can_be_left_out_or_trained_again(threads: int, words: int) -> None:
+    tokens = a_text()
+    trainer = make(tokens, threads=threads)
+    trainer.shift(40_000)
+    assert trainer.total == 50_000
+    trainer.shift(words)
+    assert trainer.total == 50_000 - words
+    assert train(trainer).trained == 50_000 - words
+
+
+def test_no_more_is_left_out_than_there_is_nor_trained_again_than_there_was() -> None:
+    trainer = make(a_text(), threads=2)
+    trainer.shift(-5)
+    assert trainer.total == 90_000
+    trainer.shift(1 << 40)
+    assert trainer.total == 0
+    assert train(trainer).done
+
+
+def test_places_of_another_text_are_refused() -> None:
+    long, short = train(make(a_text(), epochs=1)), make(a_text(sentences=10), epochs=1)
+    for places, losses in (([], []), (interrupted(a_text(), 1).places, []), (long.places, [(1.0, 1.0)] * 2)):
+        with pytest.raises(ValueError, match="places outside"):
+            short.resume(places, losses)
+    assert short.total == 100
