@@ -1,0 +1,47 @@
+"""Small checkpoints for tests; each says in every number of which generation it is."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gossipw2v.checkpoint import About, Checkpoint, Contents, State, write
+from gossipw2v.cursor import Place, Stretch
+from gossipw2v.durable import DISK, Disk
+from gossipw2v.generations import path_of
+from gossipw2v.vocab import Vocab
+from gossipw2v.words import Words
+
+VOCAB = Vocab(Words.of([b"the", b"of"]), np.array([7, 5], np.int64))
+NODE = bytes(range(16))
+JOB = {"job": "test", "vector_size": "3"}
+ABOUT = About("0", JOB, VOCAB.digest.hex(), "ab" * 16, 2, 3, (12, 0, 0, 0, 0))
+
+
+def a_state(generation: int) -> State:
+    places = (Place((Stretch(1, 2, 5),), 2, (1 << 64) - 1), Place((), 2, 0))
+    losses = ((3.0, 4.5), (1.0, 0.25))
+    return State(NODE, False, {NODE: generation, bytes(16): 9}, {NODE: generation}, places, losses, (("a:1", "b:2"),))
+
+
+def contents(generation: int) -> Contents:
+    weights = np.arange(12, dtype=np.float32).reshape(4, 3) + generation
+    return Contents(ABOUT, VOCAB.to_bytes(), weights, np.full(4, generation, np.int64), lambda: a_state(generation))
+
+
+def keep(folder: Path, generation: int, disk: Disk = DISK) -> Path:
+    """Write one; its path."""
+    path = path_of(folder, generation)
+    write(path, generation, contents(generation), disk)
+    return path
+
+
+def check(found: Checkpoint) -> int:
+    """AssertionError unless all of it is of the generation that it says; which."""
+    generation, expected = found.generation, contents(found.generation)
+    weights, updates = np.zeros((4, 3), np.float32), np.zeros(4, np.int64)
+    found.restore(weights, updates)
+    assert np.array_equal(weights, expected.weights)
+    assert np.array_equal(updates, expected.updates)
+    assert (found.about, found.vocabulary) == (ABOUT, VOCAB.to_bytes())
+    assert found.state == a_state(generation)
+    return generation
