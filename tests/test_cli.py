@@ -8,12 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
+from checkpoints import keep
 from stub import STATUS, stub_node
 
 from gossipw2v import __version__
-from gossipw2v.export import save_snapshot
+from gossipw2v.lock import holding
 from gossipw2v.settings import OPTIONS
 
 HEAVY = {
@@ -25,7 +25,7 @@ VECTORS = b"2 2\nthe 0.5 -1\nof 2 3\n"
 @pytest.fixture
 def run(tmp_path):
     """Run the command in an empty folder as a user with an empty home; text of both streams is kept."""
-    kept = {"PATH", "LANG", "LC_ALL", "TMPDIR", "NUMBA_CACHE_DIR"}
+    kept = {"PATH", "LANG", "LC_ALL", "TMPDIR", "NUMBA_CACHE_DIR", "PYTHONPATH"}
     environ = {name: value for name, value in os.environ.items() if name in kept}
     home, place = tmp_path / "home", tmp_path / "place"
     home.mkdir()
@@ -272,7 +272,7 @@ def test_a_token_that_others_can_read_is_not_used(run):
 
 def keep_model(folder):
     folder.mkdir(parents=True)
-    save_snapshot(folder, [b"the", b"of"], np.arange(8, dtype=np.float32).reshape(4, 2), {})
+    keep(folder, 1)
 
 
 def test_export_from_a_running_node(run):
@@ -287,7 +287,7 @@ def test_export_from_the_folder_of_a_stopped_node(run):
     keep_model(run.place / "d")
     result = run("export", "v.txt", "--data-dir", "d")
     assert result.returncode == 0
-    assert (run.place / "v.txt").read_text() == "2 2\nthe 0 1\nof 2 3\n"
+    assert (run.place / "v.txt").read_text() == "2 3\nthe 1 2 3\nof 4 5 6\n"
 
 
 def test_export_without_an_option_finds_the_default_folder_and_says_so(run):
@@ -297,6 +297,17 @@ def test_export_without_an_option_finds_the_default_folder_and_says_so(run):
     assert result.returncode == 0
     assert str(folder) in result.stderr
     assert run("export", "v.txt", STATE_DIRECTORY=str(run.place)).returncode == 69  # no model there: ask the node
+    with holding(folder):  # as the node does while it runs, which knows more than its folder
+        assert run("export", "v.txt").returncode == 69
+
+
+def test_start_in_a_folder_that_is_in_use_ends_with_2_at_once_and_says_who_has_it(run):
+    (run.place / "text").write_text("some words\n")
+    with holding(run.place / "d"):
+        result = run("start", "--corpus", "text", "--data-dir", "d", python=["-X", "importtime"])
+    assert result.returncode == 2
+    assert f"d: in use by the node with pid {os.getpid()}" in result.stderr
+    assert not imported(result) & HEAVY
 
 
 def test_export_from_a_folder_without_a_model_says_so(run):

@@ -1,24 +1,23 @@
-"""word2vec text that others read, and snapshots that are whole, checked, or refused."""
+"""word2vec text that others read, of a running node or of the checkpoint of one that has been."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from checkpoints import NODE, contents, keep
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
+from gossipw2v.checkpoint import CheckpointError, write
 from gossipw2v.durable import replace_file
-from gossipw2v.export import (
-    ExportError,
-    lines,
-    write_word2vec,
-)
+from gossipw2v.export import ExportError, export_model, lines, load_model, write_word2vec
 from gossipw2v.similarity import Space, most_similar
 
 WORDS = ["the", "naïve", "日本", "no\u00a0break", "word\u2028line", "a%sb", "-1.5"]
@@ -132,6 +131,7 @@ def test_a_written_file_has_the_permissions_the_user_asked_for(tmp_path: Path) -
 WRITER = """
 import sys
 from pathlib import Path
+from typing import Any
 import numpy as np
 from gossipw2v.export import write_word2vec
 write_word2vec(Path(sys.argv[1]), [b"w%d" % n for n in range(300_000)], np.ones((300_000, 64), np.float32))
@@ -148,3 +148,33 @@ def test_a_node_killed_in_the_middle_of_an_export_leaves_the_old_file(tmp_path: 
         writer.send_signal(signal.SIGKILL)
         assert writer.wait(10) == -signal.SIGKILL
     assert path.read_bytes() == b"old"
+
+
+# --- what a node left -----------------------------------------------------------------------------------
+
+
+def test_exporting_a_checkpoint_writes_its_first_matrix(tmp_path: Path) -> None:
+    for generation in (1, 2):
+        keep(tmp_path, generation)
+    assert export_model(tmp_path, tmp_path / "v.txt") == (2, 3)
+    assert (tmp_path / "v.txt").read_bytes() == b"2 3\nthe 2 3 4\nof 5 6 7\n"
+
+
+def test_a_model_comes_with_its_words_and_what_it_is(tmp_path: Path) -> None:
+    keep(tmp_path, 3)
+    words, weights, described = load_model(tmp_path)
+    assert list(words) == [b"the", b"of"]
+    assert np.array_equal(weights, np.arange(12, dtype=np.float32).reshape(4, 3) + 3)
+    assert (described["job"], described["complete"], described["node"]) == ("test", False, NODE.hex())
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=f"{tmp_path}: no model has been saved here"):
+        load_model(tmp_path)
+
+
+def test_words_that_are_none_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint-1"
+    write(path, 1, replace(contents(1), vocabulary=b"not words"))
+    with pytest.raises(CheckpointError, match="checkpoint-1: not a GWV1 blob"):
+        load_model(tmp_path)
