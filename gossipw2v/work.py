@@ -108,9 +108,10 @@ async def prepare(node: Node, vocab: Vocab) -> None:
     log.info("vocabulary", words=len(vocab), tokens=vocab.tokens, digest=vocab.digest.hex())
     check_room(node.config, vocab)
     shard = await node.text.encode(vocab)
-    node.learner = await asyncio.to_thread(make_learner, node.config, vocab, shard, node.merged)
-    await asyncio.to_thread(node.keeper.restore, node.learner, shard.checksum)
-    node.core.members.update_self(total=node.learner.trainer.total)
+    learner = await asyncio.to_thread(make_learner, node.config, vocab, shard, node.merged)
+    await asyncio.to_thread(node.keeper.restore, learner, shard.checksum)
+    node.learner = learner  # from here on it is seen, exported and merged
+    node.core.members.update_self(total=learner.trainer.total)
     node.enter(State.JOINING)
     node.network.perform(node.core.ready())
 

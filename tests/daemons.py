@@ -4,11 +4,12 @@ import functools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -215,6 +216,13 @@ def write_texts(folder: Path, count: int, sentences: int = 4000) -> list[Path]:
     for seed, path in enumerate(paths, 1):
         path.write_text("".join(f"{line}\n" for line in _world().sentences(sentences, seed)), encoding="utf-8")
     return paths
+
+
+def addresses(count: int) -> list[str]:
+    """Addresses on loopback whose ports are free."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
 
 
 def agree_in_the_end(daemons: Sequence[Daemon]) -> bool:

@@ -5,7 +5,6 @@ import secrets
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from daemons import (
     STOP_SECONDS,
     Daemon,
     Daemons,
+    addresses,
     agree_in_the_end,
     difference,
     read_vectors,
@@ -37,13 +37,6 @@ UNTRAINED = 6 * np.log(2)  # loss of a pair and its five noise words while all s
 def swarm(tmp_path: Path) -> Iterator[Daemons]:
     with Daemons(tmp_path) as daemons:
         yield daemons
-
-
-def addresses(count: int) -> list[str]:
-    """Addresses on loopback whose ports are free."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
 
 
 def trio(swarm: Daemons, texts: list[Path], **options: Any) -> list[Daemon]:
