@@ -34,7 +34,7 @@ from gossipw2v.shards import ShardError
 from gossipw2v.status import Server, StatusSources
 from gossipw2v.status import serve as serve_http
 from gossipw2v.vocab import VocabError
-from gossipw2v.work import keep, last_exchanges, work
+from gossipw2v.work import keep, last_exchanges, resume, work
 
 NODE_FILE = "node.json"
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
@@ -73,6 +73,7 @@ class Daemon:
         self.node.text.find()
         await asyncio.to_thread(self.node.keeper.look, self.node.config.fresh)
         await self._compile()
+        await resume(self.node)
         try:
             await self._open()
             notify("READY=1", "STATUS=counting words")

@@ -156,7 +156,7 @@ class Keeper:
         """What is wrong with the checkpoints; one that takes longer than `patience` seconds is."""
         took = time.monotonic() - self._began_at if self._began_at is not None else 0.0
         if took > patience:
-            return f"checkpoint {self.generation} has been under way for {took:.0f} s: the disk is slow; {self._rest()}"
+            return f"checkpoint {self.generation} takes more than {patience:g} s: the disk is slow; {self._rest()}"
         return self.trouble
 
     def describe(self) -> dict[str, Any]:

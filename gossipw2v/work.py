@@ -32,7 +32,7 @@ log = get_logger("work")
 
 async def work(node: Node) -> None:
     """Do the job, anew if the swarm comes to another vocabulary; returns when the node may leave."""
-    if not await resume(node):
+    if node.keeper.resumed is None:
         await count(node)
     vocab = await agreed(node)
     while True:
@@ -50,20 +50,18 @@ async def work(node: Node) -> None:
         log.warning("the swarm agreed on another vocabulary: starting again with it", words=len(vocab))
 
 
-async def resume(node: Node) -> bool:
-    """Take the vocabulary of the checkpoint, if there is one, and what its model holds; returns whether there is."""
+async def resume(node: Node) -> None:
+    """Take the vocabulary of the checkpoint, if there is one, and what its model holds; before others can be heard."""
     found = node.keeper.resumed
     if found is None:
-        return False
+        return
     try:
         vocab = await asyncio.to_thread(Vocab.from_bytes, found.vocabulary)
         node.text.counted_before(found.about.counted)
     except (VocabError, TypeError) as error:
         raise CheckpointError(f"{found.path}: {error}") from error
-    if node.core.census.vocabulary is None:
-        node.adopt(vocab, found.vocabulary)
-        node.core.resumed(found.state.origins, found.state.lives)
-    return True
+    node.adopt(vocab, found.vocabulary)
+    node.core.resumed(found.state.origins, found.state.lives)
 
 
 async def count(node: Node) -> None:
@@ -190,6 +188,8 @@ def tell(node: Node) -> None:
     """Own progress to the swarm, the swarm's progress to the trainer, both to the service manager."""
     assert node.learner is not None
     trainer = node.learner.trainer
+    if node.core.edges():
+        node.problem("tree", None)
     node.core.trained(trainer.trained)
     trained, total = node.core.progress(node.network.now())
     trainer.others = (trained - trainer.trained, total - trainer.total)
