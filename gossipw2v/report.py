@@ -20,7 +20,7 @@ def render(status: Row) -> str:
     """Several lines, without a final newline."""
     parts = [
         f"node {_short(status.get('node'))} of job {_text(status.get('job'))}, {_addresses(status)}",
-        f"{_text(status.get('state'))}{_degraded(status)} for {duration(status.get('uptime_seconds'))}, {_corpus(status)}",
+        f"{_state(status)} for {duration(status.get('uptime_seconds'))}, {_corpus(status)}",
         *_progress(status),
         *_table("members", _rows(status, "members"), _member),
         *_table("links", _rows(status, "links"), _link),
@@ -34,11 +34,11 @@ def summary(status: Row) -> str:
     progress = _of(status, "progress")
     rate, left = count(progress.get("swarm_words_per_second")), duration(progress.get("eta_seconds"))
     done, members = percent(progress.get("ratio")), len(_rows(status, "members"))
-    return f"{_text(status.get('state'))}{_degraded(status)} {done}, {rate} words/s, {left} left, {members} members"
+    return f"{_state(status)} {done}, {rate} words/s, {left} left, {members} members"
 
 
-def _degraded(status: Row) -> str:
-    return ", degraded," if status.get("degraded") is True else ""
+def _state(status: Row) -> str:
+    return _text(status.get("state")) + (", degraded," if status.get("degraded") is True else "")
 
 
 def bar(ratio: object, width: int = BAR) -> str:

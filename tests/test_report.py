@@ -100,3 +100,9 @@ def test_any_json_has_a_report(status):
 )
 def test_numbers_are_written_for_people(shown, wanted):
     assert shown == wanted
+
+
+def test_a_node_with_problems_is_called_degraded():
+    assert "training, degraded, for" in render(STATUS | {"degraded": True})
+    assert summary(STATUS | {"degraded": True}).startswith("training, degraded, 42")
+    assert "degraded" not in render(STATUS | {"degraded": False}) + summary(STATUS)
