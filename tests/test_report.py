@@ -103,6 +103,6 @@ def test_numbers_are_written_for_people(shown, wanted):
 
 
 def test_a_node_with_problems_is_called_degraded():
-    assert "training, degraded, for" in render(STATUS | {"degraded": True})
-    assert summary(STATUS | {"degraded": True}).startswith("training, degraded, 42")
-    assert "degraded" not in render(STATUS | {"degraded": False}) + summary(STATUS)
+    assert "training, degraded, for" in report.render(STATUS | {"degraded": True})
+    assert report.summary(STATUS | {"degraded": True}).startswith("training, degraded, 42")
+    assert "degraded" not in report.render(STATUS | {"degraded": False}) + report.summary(STATUS)

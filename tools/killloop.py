@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
 """Kill a node with SIGKILL at random moments, again and again, and look at what is left on its disk each time.
 
-    tools/killloop.py --times 1000
+    tools/killloop.py --times 1000 --warm
     tools/killloop.py --times 50 --lanes 2 --seed 7
 
 A real node trains on a small world and is killed while it starts, reads its checkpoint, trains, or writes the next one
 (every tenth of a second). After each kill the newest checkpoint must be whole, finite, and no older than any that was
 seen before; the next start must go on from it. Ends with 1 if a state was unreadable.
+
+With --warm nodes are forked from a process that has loaded everything, which saves most of what a start costs; else
+each is a command of its own.
 """
 
 import argparse
 import json
+import multiprocessing
+import os
 import random
-import signal
 import statistics
 import subprocess
 import sys
@@ -26,17 +30,65 @@ from typing import Any
 
 import numpy as np
 
-from gossipw2v import client, kernels, rows, scanner
+from gossipw2v import client
 from gossipw2v.checkpoint import Checkpoint, CheckpointError
+from gossipw2v.cli import main as command
 from gossipw2v.cli import prepare_machine
 from gossipw2v.generations import find
 from gossipw2v.world import World
 
 INTERVAL = 0.1  # s between checkpoints
-EARLY = 0.3  # share of kills during the start
-START_SECONDS = 1.5  # within which those come
-LATE_SECONDS = 0.8  # within which the others come, once the node answers
-PATIENCE = 60.0  # s for a node to answer
+MOMENTS = {"started": 0.2, "answering": 0.2, "training": 0.6}  # after which a kill comes, and how often
+WITHIN = {"started": 1.5, "answering": 0.5, "training": 0.8}  # s from there
+PATIENCE = 120.0  # s for a node to answer
+
+
+class Started:
+    """A node that was started as a command; killed when the block ends. `ended`: its code if it had ended before."""
+
+    def __init__(self, arguments: list[str], log: Path) -> None:
+        with log.open("ab") as file:
+            line = [sys.executable, "-m", "gossipw2v", *arguments]
+            self._process = subprocess.Popen(line, stdout=file, stderr=file)
+        self.ended: int | None = None
+
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def __enter__(self) -> "Started":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended = self._process.poll()
+        self._process.kill()
+        self._process.wait()
+
+
+class Forked:
+    """As `Started`, but forked from a process that has loaded everything."""
+
+    def __init__(self, arguments: list[str], log: Path) -> None:
+        self._process = multiprocessing.Process(target=_node, args=(arguments, log))
+        self._process.start()
+        self.ended: int | None = None
+
+    def lives(self) -> bool:
+        return self._process.exitcode is None
+
+    def __enter__(self) -> "Forked":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended = self._process.exitcode
+        self._process.kill()
+        self._process.join()
+
+
+def _node(arguments: list[str], log: Path) -> None:
+    with log.open("ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    command(arguments)
 
 
 @dataclass
@@ -46,8 +98,9 @@ class Lane:
     folder: Path
     text: Path
     rng: random.Random
+    warm: bool
     kills: int = 0
-    early: int = 0
+    early: int = 0  # before they trained
     unwritten: int = 0
     resumed: int = 0
     generation: int = 0
@@ -58,54 +111,58 @@ class Lane:
 
     def live(self) -> None:
         """Start a node, kill it at some moment, and look at what it has left."""
-        early = self.rng.random() < EARLY
-        delay = self.rng.uniform(0, START_SECONDS if early else LATE_SECONDS)
-        self.kills, self.early = self.kills + 1, self.early + early
+        (moment,) = self.rng.choices(list(MOMENTS), list(MOMENTS.values()))
+        delay = self.rng.uniform(0, WITHIN[moment])
+        self.kills, self.early = self.kills + 1, self.early + (moment != "training")
         (self.folder / "node.json").unlink(missing_ok=True)
-        with (self.folder / "log").open("ab") as log, subprocess.Popen(self._command(), stdout=log, stderr=log) as node:
-            try:
-                status = None if early else self._answer(node, delay)
-                if early:
-                    time.sleep(delay)
-            finally:
-                ended = node.poll()
-                node.send_signal(signal.SIGKILL)
-        if ended is not None:
-            self.bad.append(f"kill {self.kills}: the node ended by itself with {ended}")
+        with (Forked if self.warm else Started)(self._arguments(), self.folder / "log") as node:
+            url = self._reach(node, moment)
+            time.sleep(delay)
+            status = client.status(url) if url else None
+        if node.ended is not None:
+            self._note(f"the node ended by itself with {node.ended}")
         self._look(status)
 
-    def _command(self) -> list[str]:
+    def _arguments(self) -> list[str]:
         options = {
             "corpus": self.text, "data-dir": self.folder, "peers": "none", "listen": "127.0.0.1:0",
             "http": "127.0.0.1:0", "threads": 1, "epochs": 10_000, "checkpoint-interval": INTERVAL, "sample": 1e-3,
         }  # fmt: skip
-        return [sys.executable, "-m", "gossipw2v", "start", *(f"--{name}={value}" for name, value in options.items())]
+        return ["start", *(f"--{name}={value}" for name, value in options.items())]
 
-    def _answer(self, node: "subprocess.Popen[Any]", delay: float) -> dict[str, Any] | None:
-        """What the node says of itself just before it is killed, `delay` seconds after it could first be asked."""
-        deadline = time.monotonic() + PATIENCE
-        while node.poll() is None and time.monotonic() < deadline:
-            if (self.folder / "node.json").exists():
-                url = f"http://{json.loads((self.folder / 'node.json').read_bytes())['http']}"
-                time.sleep(delay)
-                return client.status(url)
+    def _reach(self, node: "Started | Forked", moment: str) -> str | None:
+        """Wait until the node is so far; where it answers, if it does."""
+        if moment == "started":
+            return None
+        deadline, where = time.monotonic() + PATIENCE, self.folder / "node.json"
+        while node.lives() and time.monotonic() < deadline:
+            if where.exists():
+                url = f"http://{json.loads(where.read_bytes())['http']}"
+                if moment == "answering" or client.status(url)["state"] in ("training", "draining", "complete"):
+                    return url
             time.sleep(0.01)
-        self.bad.append(f"kill {self.kills}: the node did not answer")
+        self._note(f"the node was not {moment} within {PATIENCE:.0f} s")
         return None
+
+    def _note(self, text: str) -> None:
+        """Something that must not be."""
+        self.bad.append(f"kill {self.kills}: {text}")
+        print(f"{self.folder.name}, {self.bad[-1]}", file=sys.stderr, flush=True)
 
     def _look(self, status: dict[str, Any] | None) -> None:
         try:
             found = find(self.folder)
         except (CheckpointError, OSError) as error:
-            self.bad.append(f"kill {self.kills}: {error}")
+            self._note(str(error))
             return
-        self.bad += [f"kill {self.kills}: {path.name}: {why}" for path, why in found.damaged.items()]
+        for path, why in found.damaged.items():
+            self._note(f"{path.name}: {why}")
         if status is not None:
             self._compare(status)
         if found.newest is not None:
             self._check(found.newest, status)
         elif self.generation:
-            self.bad.append(f"kill {self.kills}: generation {self.generation} is gone")
+            self._note(f"generation {self.generation} is gone")
         else:
             self.unwritten += 1
 
@@ -114,13 +171,13 @@ class Lane:
         origin = status["checkpoint"]["resumed_from"]
         self.resumed += origin is not None
         if status["state"] in ("training", "draining", "complete") and origin != (self.generation or None):
-            self.bad.append(f"kill {self.kills}: went on from {origin}, not from {self.generation}")
+            self._note(f"went on from {origin}, not from {self.generation}")
 
     def _check(self, found: Checkpoint, status: dict[str, Any] | None) -> None:
         weights = found.weights()
         words = sum(found.state.lives.values())
         if found.generation < self.generation or words < self.words or not np.isfinite(weights).all():
-            self.bad.append(f"kill {self.kills}: {found.path.name} has {words} words, after {self.words}")
+            self._note(f"{found.path.name} has {words} words, after {self.words} in {self.generation}")
         self.generation, self.words = found.generation, words
         if status is not None and status["state"] == "training":
             lost = max(0, status["progress"]["trained_tokens"] - words)
@@ -128,11 +185,11 @@ class Lane:
             self.lost_seconds.append(lost / max(1.0, status["progress"]["words_per_second"]))
 
 
-def run(times: int, lanes: int, seed: int, folder: Path) -> Iterator[Lane]:
+def run(times: int, lanes: int, seed: int, folder: Path, warm: bool) -> Iterator[Lane]:
     """`times` kills in so many data directories at once; each lane when it is done."""
     text = folder / "text"
     text.write_text("".join(f"{line}\n" for line in World().sentences(40_000, 1)), encoding="utf-8")
-    made = [Lane(folder / f"lane{n}", text, random.Random(f"{seed}/{n}")) for n in range(lanes)]
+    made = [Lane(folder / f"lane{n}", text, random.Random(f"{seed}/{n}"), warm) for n in range(lanes)]
     with ThreadPoolExecutor(lanes) as pool:
         yield from pool.map(_live_through, made, [times * (n + 1) // lanes - times * n // lanes for n in range(lanes)])
 
@@ -155,7 +212,7 @@ def report(lanes: list[Lane]) -> str:
     words, seconds = ([n for lane in lanes for n in getattr(lane, name)] for name in ("lost_words", "lost_seconds"))
     lines = [
         *bad,
-        f"{kills} kills, {early} of them during the start, {unwritten} before anything had been written",
+        f"{kills} kills, {early} of them before training, {unwritten} before anything had been written",
         f"{resumed} times asked, a node had gone on from the checkpoint found before",
         f"unreadable states: {len(bad)}",
     ]
@@ -170,12 +227,14 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=1000, help="kills (default %(default)s)")
     parser.add_argument("--lanes", type=int, default=2, help="nodes at once, each alone (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default %(default)s)")
+    parser.add_argument("--warm", action="store_true", help="fork nodes from a process that has loaded everything")
     args = parser.parse_args()
     prepare_machine()
-    for compile_once in (lambda: kernels.warm_up(128), lambda: rows.warm_up(128), scanner.warm_up):
-        compile_once()
+    subprocess.run([sys.executable, "-c", "import warm"], cwd=Path(__file__).parent, check=True)  # lest all compile
+    multiprocessing.set_start_method("forkserver")
+    multiprocessing.set_forkserver_preload(["warm"] if args.warm else [])
     with tempfile.TemporaryDirectory(prefix="killloop-") as folder:
-        lanes = list(run(args.times, args.lanes, args.seed, Path(folder)))
+        lanes = list(run(args.times, args.lanes, args.seed, Path(folder), args.warm))
     print(report(lanes))
     return 1 if any(lane.bad for lane in lanes) else 0
 
