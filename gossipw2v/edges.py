@@ -293,7 +293,7 @@ class Edges:
         if (take or not mine) and self._worth_taking(other):
             self.catching_up.add(node)
         catch_up = (not other or self._will_yield(node, mine, other)) and self._worth_taking(mine)
-        return OpenLink(link, bool(mine.keys() & other.keys()), catch_up, take)
+        return OpenLink(link, bool(mine.keys() & other.keys()), catch_up, take=take)
 
     def _will_yield(self, node: NodeId, mine: Origins, other: Origins) -> bool:
         """Whether a node that holds `other` waits for this one's rows, as far as can be told from here."""

@@ -83,7 +83,7 @@ class Merger:
     def _do(self, work: Work) -> Batch | None:
         match work:
             case OpenLink():
-                self.model.open_link(work.link, work.overlap, work.catch_up, work.take, work.origin)
+                self.model.open_link(work.link, work.overlap, work.catch_up, work.origin, work.take)
             case DropLink():
                 self.model.drop_link(work.link)
             case Collect():

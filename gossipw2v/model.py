@@ -112,9 +112,7 @@ class Model:
 
     # -- links ----------------------------------------------------------------------------------------------
 
-    def open_link(
-        self, link: bytes, overlap: bool, catch_up: bool, take: bool = False, origin: str = ""
-    ) -> None:
+    def open_link(self, link: bytes, overlap: bool, catch_up: bool, origin: str = "", take: bool = False) -> None:
         """Start a link from the initial vectors. With `overlap` a row's first exchange is an AdaSum.
 
         With `take`, which goes with it, nothing is pending, and a row that comes replaces the one that is here.

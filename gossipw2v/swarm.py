@@ -278,7 +278,7 @@ class Swarm:
         model.now = self.now
         match work:
             case OpenLink():
-                model.open_link(work.link, work.overlap, work.catch_up, work.take, work.origin)
+                model.open_link(work.link, work.overlap, work.catch_up, work.origin, work.take)
             case DropLink():
                 model.drop_link(work.link)
             case Collect() if work.link in model.links:

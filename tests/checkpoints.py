@@ -17,6 +17,16 @@ JOB = {"job": "test", "vector_size": "3"}
 ABOUT = About("0", JOB, VOCAB.digest.hex(), "ab" * 16, 2, 3, (12, 0, 0, 0, 0))
 
 
+# of a file: the JSON of its description and of its state
+GOOD_ABOUT = {
+    "program": "0", "job": {"job": "test"}, "vocabulary": "", "text": "", "words": 2, "vector_size": 3, "counted": [],
+}  # fmt: skip
+GOOD_STATE = {
+    "node": "00" * 16, "complete": False, "origins": {"11" * 16: 5}, "lives": {},
+    "places": [[[[0, 1, 2]], 1, 7]], "losses": [[1.0, 2.0]], "addresses": [["a:1"]],
+}  # fmt: skip
+
+
 def a_state(generation: int) -> State:
     places = (Place((Stretch(1, 2, 5),), 2, (1 << 64) - 1), Place((), 2, 0))
     losses = ((3.0, 4.5), (1.0, 0.25))

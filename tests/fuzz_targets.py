@@ -7,6 +7,7 @@ SECONDS of processor time. `tools/fuzz.py` searches for such bytes; `test_fuzz.p
 import atexit
 import functools
 import hashlib
+import io
 import json
 import random
 import shutil
@@ -18,19 +19,24 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from checkpoints import GOOD_ABOUT, GOOD_STATE, VOCAB
 from messages import LINK, NODE, OTHER, SAMPLES
 from zeroconf import ServiceInfo
 
-from gossipw2v import export, shards
+from gossipw2v import shards
+from gossipw2v.checkpoint import MAGIC, VERSION, CheckpointError
 from gossipw2v.config import ConfigError
+from gossipw2v.cursor import Place, courses, deal
 from gossipw2v.delta import Batch, DeltaError, RowDelta, empty
 from gossipw2v.discovery import NODE_ID, SERVICE, read_text, usable_addresses
+from gossipw2v.generations import find
 from gossipw2v.gossip import Gossip, Rules
 from gossipw2v.influence import Limits
 from gossipw2v.instructions import Collect, Instruction, Merge, Received, Settle
 from gossipw2v.members import Member, State
 from gossipw2v.messages import PROTOCOL, Adopt, Hello, LinkOpen, ProtocolError, Push, StateNews
 from gossipw2v.model import Model
+from gossipw2v.sections import Writer, digest
 from gossipw2v.settings import load, reference_toml
 from gossipw2v.vocab import Counts, Vocab, VocabError
 from gossipw2v.wire import HEADER, decode, encode
@@ -202,22 +208,37 @@ def _signed_shard(data: bytes) -> bytes:
     return shards._header(number, words, IDENTITY, checksum) + data[16:]
 
 
-def snapshot(data: bytes) -> None:
-    """A model left in a data directory; an odd first byte: its checksums are put right."""
-    (folder() / export.SNAPSHOT).write_bytes(_signed_snapshot(data[1:]) if data[:1] and data[0] & 1 else data[1:])
-    with suppress(export.SnapshotError):
-        words, weights, meta = export.load_snapshot(folder())
-        assert len(weights) == 2 * len(words)
-        assert isinstance(meta, dict)
+def checkpoint(data: bytes) -> None:
+    """A checkpoint left in a data directory; an odd first byte: its checksums are put right."""
+    path = folder() / "checkpoint-1"
+    path.write_bytes(_signed_checkpoint(data[1:]) if data[:1] and data[0] & 1 else data[1:])
+    with suppress(CheckpointError):
+        found = find(folder()).newest
+        if found is not None:
+            assert found.weights().shape == (2 * found.about.words, found.about.vector_size)
+            _go_on(found.state.places)
 
 
-def _signed_snapshot(data: bytes) -> bytes:
-    """Header, words and weights, split where two lengths of 16 bits say, each with its checksum."""
-    a, b = struct.unpack_from("<HH", data.ljust(4, b"\0"))
-    header, words, weights = data[4 : 4 + a], data[4 + a : 4 + a + b], data[4 + a + b :]
-    start = export._PREFIX.pack(export.MAGIC, export.VERSION, len(header))
-    sections = start + header, words, weights
-    return b"".join(part + hashlib.blake2b(part, digest_size=16).digest() for part in sections)
+def _go_on(places: tuple[Place, ...]) -> None:
+    """Places that can be in a text of 50 ids can be dealt out and walked through."""
+    ways = courses(len(places), 50, 3)
+    if places and all(way.holds(place) for way, place in zip(ways, places, strict=True)):
+        for way, place in zip(courses(2, 50, 3), deal(places, [Place((), 0, 1)] * 2, 50, 3), strict=True):
+            assert way.holds(place)
+
+
+def _signed_checkpoint(data: bytes) -> bytes:
+    """Five sections, the first four as long as numbers of 16 bits say, each with its checksum."""
+    lengths, rest = struct.unpack_from("<4H", data.ljust(8, b"\0")), data[8:]
+    start = struct.pack("<8sIQI", MAGIC, VERSION, 1, lengths[0])
+    file = io.BytesIO(start + digest(start))
+    file.seek(0, io.SEEK_END)
+    out = Writer(file, digest(start))
+    for length in lengths:
+        out.section(len(rest[:length]), [rest[:length]])
+        rest = rest[length:]
+    out.section(len(rest), [rest])
+    return file.getvalue()
 
 
 def vocab(data: bytes) -> None:
@@ -263,7 +284,7 @@ TARGETS: dict[str, Target] = {
     "handshake": handshake,
     "merging": merging,
     "shard": shard,
-    "snapshot": snapshot,
+    "checkpoint": checkpoint,
     "vocab": vocab,
     "counts": counts,
     "announcement": announcement,
@@ -293,9 +314,8 @@ def seeds() -> dict[str, list[bytes]]:
     counted = Counts(Words.split(b"and\nof\nthe"), np.array([3, 70_000, 9]), 80_000, 1, 2, 3, 4)
     tokens = np.array([0, 1, 2, -1], "<i4").tobytes()
     good_delta = bytes([3, 0, 2, 4]) + np.array([1, 2, 3], "<u4").tobytes() + np.full(3, 0.1, "<f4").tobytes()
-    described = {"words": 2, "word_bytes": 3, "vector_size": 1, "meta": {}}
-    header = json.dumps(described).encode()
-    found = struct.pack("<HH", len(header), 3) + header + b"a\nb" + np.ones(4, "<f4").tobytes()
+    parts = [_json(GOOD_ABOUT), VOCAB.to_bytes(), bytes(24), bytes(32)]
+    kept = struct.pack("<4H", *map(len, parts)) + b"".join(parts) + _json(GOOD_STATE)
     records = {"txtvers": "1", "id": NODE.hex(), "cl": "0" * 16, "pv": "1"}
     text = b"".join(bytes([len(pair)]) + pair for key, value in records.items() if (pair := f"{key}={value}".encode()))
     return {
@@ -303,12 +323,16 @@ def seeds() -> dict[str, list[bytes]]:
         "handshake": [_frames(*messages) for messages in _talks()],
         "merging": [good_delta + bytes(range(9)), bytes([good_delta[0] | 112]) + good_delta[1:] + bytes(60)],
         "shard": [b"\1" + struct.pack("<QQ", 4, 3) + tokens, b"\0" + _signed_shard(struct.pack("<QQ", 4, 3) + tokens)],
-        "snapshot": [b"\1" + found, b"\0" + _signed_snapshot(found)],
+        "checkpoint": [b"\1" + kept, b"\0" + _signed_checkpoint(kept)],
         "vocab": [words.to_bytes()],
         "counts": [counted.to_bytes()],
         "announcement": [text + b"\0\0" + bytes([10, 0, 0, 1])],
         "configuration": [reference_toml().encode(), b'corpus = ["a"]\npeers = "auto"\nban = ["10.0.0.0/8"]\n'],
     }
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
 
 
 def _talks() -> list[list[object]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoints import ABOUT, check, contents, keep
+from checkpoints import ABOUT, GOOD_ABOUT, GOOD_STATE, check, contents, keep
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -141,15 +141,6 @@ def forge(path: Path, about: object, state: object) -> None:
         out = Writer(file, prefix(len(described))[-16:])
         for section in (described, rows.vocabulary, rows.weights.tobytes(), rows.updates.tobytes(), last):
             out.section(len(section), [section])
-
-
-GOOD_ABOUT = {
-    "program": "0", "job": {"job": "test"}, "vocabulary": "", "text": "", "words": 2, "vector_size": 3, "counted": [],
-}  # fmt: skip
-GOOD_STATE = {
-    "node": "00" * 16, "complete": False, "origins": {"11" * 16: 5}, "lives": {},
-    "places": [[[[0, 1, 2]], 1, 7]], "losses": [[1.0, 2.0]], "addresses": [["a:1"]],
-}  # fmt: skip
 
 
 def test_the_forger_of_these_tests_can_write_a_good_file(tmp_path: Path) -> None:
