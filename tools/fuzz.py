@@ -3,7 +3,7 @@
 
     pip install --editable '.[dev,fuzz]'       # atheris: libFuzzer for Python
     tools/fuzz.py --minutes 24                 # all targets, two at a time, processor minutes in all
-    tools/fuzz.py wire --minutes 5             # one
+    tools/fuzz.py wire,handshake --minutes 5   # some
     tools/fuzz.py wire PATH                    # run one input
 
 Every target works in a process of its own with bounded memory; an exception, a broken promise or more than 100 ms for
@@ -119,7 +119,8 @@ def main() -> int:
 
         print(f"{1000 * fuzz_targets.check(args.target, args.input.read_bytes()):.1f} ms")
         return 0
-    names = [path.name for path in sorted((TESTS / "fuzz").iterdir())] if args.target == "all" else [args.target]
+    known = [path.name for path in sorted((TESTS / "fuzz").iterdir())]
+    names = known if args.target == "all" else args.target.split(",")
     found = args.found or Path(tempfile.mkdtemp(prefix="found-"))
     found.mkdir(parents=True, exist_ok=True)
     return min(1, run_all(names, args.corpus or found / "corpus", found, args.minutes))
