@@ -52,3 +52,24 @@ def _host(text: str) -> str:
     if not HOST_NAME.fullmatch(text):
         raise ValueError(f"{text[:80]!r} is not a host name or an address")
     return text
+
+
+def parse_node(text: str) -> Address:
+    """Where another node is: HOST or HOST:PORT, where the port is not 0. ValueError says what is wrong."""
+    bare = ":" not in text or text.endswith("]")
+    address = Address.parse(f"{text}:{PORT}" if bare else text)
+    if not address.port:
+        raise ValueError(f"{text[:80]!r}: a node's port cannot be 0")
+    return address
+
+
+def is_source(text: str) -> bool:
+    """Whether `text` names many nodes, as `dns:NAME[:PORT]` or `file:PATH` do. ValueError if it is a wrong one."""
+    kind, _, rest = text.partition(":")
+    if kind not in ("dns", "file") or rest.isdigit():  # a host may be called so
+        return False
+    if kind == "dns":
+        parse_node(rest)
+    elif not rest.strip() or "\0" in rest:
+        raise ValueError(f"{text[:80]!r} lacks a path, as in file:/etc/gossipw2v/peers")
+    return True

@@ -133,6 +133,11 @@ class Census:
                 out += [Refused("timeout", text), Close(conn, text)]
         return out
 
+    def slept(self) -> None:
+        """This node did not run for a while: nothing could arrive."""
+        for transfer in self.transfers.values():
+            transfer.seen = None
+
     def lost(self, conn: int) -> None:
         """A connection has gone, and a transfer on it."""
         self.transfers.pop(conn, None)

@@ -10,7 +10,7 @@ from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gossipw2v.address import HOST_NAME, PORT, Address
+from gossipw2v.address import HOST_NAME, PORT, Address, is_source
 from gossipw2v.secret import read_secret
 from gossipw2v.standing import parse_ban
 
@@ -62,7 +62,7 @@ def _job_name(value: str) -> None:
 
 
 def _peer(value: str) -> None:
-    if value not in ("auto", "none") and Address.parse(value).port == 0:
+    if value not in ("auto", "none") and not is_source(value) and Address.parse(value).port == 0:
         raise ValueError(f"{value!r}: a peer's port cannot be 0")
 
 
@@ -198,7 +198,8 @@ class Config:
         ("auto",),
         _peer,
         "addresses",
-        "auto (nodes found on this network), HOST:PORT of a node, or none",
+        "auto (nodes found on this network), HOST:PORT of a node, dns:NAME (all of its addresses), file:PATH (a node a "
+        "line), or none",
         "a local network needs no list; elsewhere one node that answers is enough to meet all",
     )
     data_dir: Path = _set(  # noqa: RUF009 (the call makes a field)
@@ -340,6 +341,13 @@ class Config:
         "true or false",
         "start over, and keep the checkpoints of the data directory under other names",
         "for one start on the command line: in a service's settings it would give up all work at each restart",
+    )
+    lost_patience: float = _set(
+        60.0,
+        Between(0, 86_400),
+        "seconds",
+        "time that a node waits before it takes the job for done, if it lost half of the swarm or more at once",
+        "it may be the one whose cable was pulled; those who left in order, or were done, are not waited for",
     )
     log_level: str = _set(
         "info",

@@ -2,20 +2,21 @@
 
 A connection begins with a Hello from both ends. One connection is kept per pair of nodes: if both dialled at once,
 the one that the smaller id dialled survives, which both ends work out alike. Addresses are hints; they are dialled
-with a jittered, growing pause until a live member answers there.
+with a jittered, growing pause until a live member answers there. An address of a node behind which somebody else
+answers (every machine with docker has 172.17.0.1) is not tried for that node again.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gossipw2v.instructions import Close, Dial, Instruction, Refused, Send
-from gossipw2v.members import NodeId
+from gossipw2v.members import DEAD_AFTER, NodeId
 from gossipw2v.messages import PROTOCOL, Hello, Refuse
 
 HELLO_DEADLINE = 5.0  # s from connecting to the other end's Hello
-SILENCE = 10.0  # s without a frame until a connection counts as dead; State comes every second
+SILENCE = DEAD_AFTER  # s without a frame until a connection counts as dead; State comes every second
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # s between dials of one address, doubling
 QUARREL_PAUSE = 60.0  # s before an address that refused us, or that we refused, is dialled again
 MAX_TARGETS = 512  # addresses kept; discovery may be fed by strangers
@@ -32,17 +33,30 @@ class Connection:
     target: str | None = None
     node: NodeId | None = None
     host: str = ""
+    address: str | None = None
 
 
 @dataclass(slots=True)
 class Target:
-    """Addresses that lead to one node, and when they may be dialled."""
+    """Addresses that lead to one node, and when they may be dialled.
+
+    `wrong`: addresses behind which somebody else was; `best`: the one that led to the node. `shunned_until`: after a
+    quarrel, whatever else speaks for dialling.
+    """
 
     addresses: tuple[str, ...]
     next_at: float
     failures: int = 0
     node: NodeId | None = None
     dialling: bool = False
+    wrong: set[str] = field(default_factory=set)
+    best: str | None = None
+    shunned_until: float = float("-inf")
+
+    def usable(self, mine: tuple[str, ...]) -> tuple[str, ...]:
+        """What may be dialled, the best first; never an address of this node."""
+        useful = [each for each in self.addresses if each not in self.wrong and each not in mine]
+        return tuple(sorted(useful, key=lambda each: each != self.best))
 
 
 @dataclass(slots=True)
@@ -55,9 +69,15 @@ class Connections:
     by_node: dict[NodeId, Connection] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
 
-    def opened(self, conn: int, target: str | None, now: float, host: str = "") -> list[Instruction]:
-        """A connection is up; `target` is the key that was dialled, None for an incoming one."""
-        self.by_conn[conn] = Connection(conn, target is not None, now, now, target, host=host)
+    def moved(self, addresses: tuple[str, ...]) -> None:
+        """This node is now reached at `addresses`."""
+        self.hello = replace(self.hello, addresses=list(addresses))
+
+    def opened(
+        self, conn: int, target: str | None, now: float, host: str = "", address: str | None = None
+    ) -> list[Instruction]:
+        """A connection is up; `target` is the key that was dialled and `address` what answered, None if it came in."""
+        self.by_conn[conn] = Connection(conn, target is not None, now, now, target, host=host, address=address)
         if target in self.targets:
             self.targets[target].dialling = False
         return [Send(conn, self.hello)]
@@ -66,6 +86,8 @@ class Connections:
         """Check the other end's Hello; after it `node_of(conn)` is known, or the connection is closed."""
         here = self.by_conn[conn]
         target = self.targets.get(here.target or "")
+        if target is not None and self._mistaken(here, target, hello.node):
+            return [Close(here.conn, "another node has this address")]
         if target is not None:
             target.node = hello.node
         if hello.node == self.hello.node:
@@ -76,9 +98,19 @@ class Connections:
         if objection is not None:
             return self._turn_away(here, objection, now)
         if target is not None:
-            target.failures = 0
+            target.failures, target.best = 0, here.address
         here.node = hello.node
         return self._settle_duplicate(here)
+
+    def _mistaken(self, here: Connection, target: Target, node: NodeId) -> bool:
+        """Whether a node was wanted and another has answered; the rest of its addresses may be tried at once."""
+        wanted = claimed(here.target or "")
+        if wanted is None or node == wanted or here.address is None:
+            return False
+        target.wrong.add(here.address)
+        if target.usable(tuple(self.hello.addresses)):
+            target.next_at = here.opened_at
+        return True
 
     def closed(self, conn: int) -> NodeId | None:
         """A connection has gone; returns the node that can no longer be reached, if this was its only one."""
@@ -93,24 +125,43 @@ class Connections:
         here = self.by_node.get(node)
         return here.conn if here else None
 
-    def learn(self, key: str, addresses: tuple[str, ...], now: float) -> None:
-        """Remember where a node may be; the first dial comes after a short random pause."""
+    def learn(self, key: str, addresses: tuple[str, ...], now: float, within: float = 0.2) -> None:
+        """Remember where a node may be; the first dial may come after a random pause of at most `within` seconds."""
         target = self.targets.get(key)
-        if target is not None:
+        if target is None:
+            self._make_room()
+            self.targets[key] = Target(addresses, now + self.rng.uniform(0, within))
+        elif target.addresses != addresses:
             target.addresses = addresses
-        elif len(self.targets) < MAX_TARGETS:
-            self.targets[key] = Target(addresses, now + self.rng.uniform(0, 0.2))
+            target.wrong.clear()
+
+    def _make_room(self) -> None:
+        """In a full table the one that failed most often gives way; what was configured came first and stays."""
+        if len(self.targets) >= MAX_TARGETS:
+            keys = [key for key in self.targets if claimed(key)] or list(self.targets)
+            del self.targets[max(keys, key=lambda key: self.targets[key].failures)]
+
+    def hasten(self, key: str, now: float) -> None:
+        """There are signs that the target can be reached again: its pause is over, but not everybody's at once."""
+        target = self.targets.get(key)
+        if target is not None and target.failures:
+            target.failures = 0
+            soon = max(target.shunned_until, now + self.rng.uniform(0, FIRST_PAUSE))
+            target.next_at = min(target.next_at, soon)
 
     def dial(self, key: str, now: float) -> list[Instruction]:
         """Dial a target unless that is under way or its pause has not passed."""
         target = self.targets.get(key)
         if target is None or target.dialling or now < target.next_at:
             return []
+        addresses = target.usable(tuple(self.hello.addresses))
+        if not addresses:
+            return []
         target.dialling = True
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**target.failures) * self.rng.uniform(0.75, 1.25)
         target.next_at = now + pause
         target.failures = min(target.failures + 1, 16)
-        return [Dial(key, target.addresses)]
+        return [Dial(key, addresses)]
 
     def dial_failed(self, key: str) -> None:
         """Nobody answered at a target's addresses."""
@@ -121,7 +172,7 @@ class Connections:
         """A stranger answered at a target's addresses: leave them alone for a while."""
         if key in self.targets:
             self.targets[key].dialling = False
-            self.targets[key].next_at = now + QUARREL_PAUSE
+            self.targets[key].next_at = self.targets[key].shunned_until = now + QUARREL_PAUSE
 
     def quarrelled(self, conn: int, now: float) -> None:
         """The other end refused us: leave its addresses alone for a while."""
@@ -130,7 +181,13 @@ class Connections:
             return
         for key, target in self.targets.items():  # one node may stand under its id and under its address
             if key == here.target or (here.node is not None and target.node == here.node):
-                target.next_at = now + QUARREL_PAUSE
+                target.next_at = target.shunned_until = now + QUARREL_PAUSE
+
+    def slept(self, seconds: float, now: float) -> None:
+        """This node did not run for so long, and heard nobody."""
+        for here in self.by_conn.values():
+            here.heard_at = min(now, here.heard_at + seconds)
+            here.opened_at = min(now, here.opened_at + seconds)
 
     def overdue(self, now: float) -> list[Instruction]:
         """Close connections that never said Hello or have fallen silent."""
@@ -167,3 +224,11 @@ class Connections:
         self.by_node[here.node] = smaller_dialled
         loser = other if smaller_dialled is here else here
         return [Close(loser.conn, "the other of two crossed connections stays")]
+
+
+def claimed(key: str) -> NodeId | None:
+    """The node id that a target's key claims: discovery and the member table name targets by it."""
+    try:
+        return bytes.fromhex(key) if len(key) == 32 else None
+    except ValueError:
+        return None

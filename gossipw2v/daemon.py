@@ -12,12 +12,13 @@ import os
 import signal
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gossipw2v import kernels, model, scanner
 from gossipw2v.access import Access
-from gossipw2v.address import Address, is_local
+from gossipw2v.address import Address, is_local, is_source
 from gossipw2v.checkpoint import CheckpointError
 from gossipw2v.config import Config
 from gossipw2v.corpus import CorpusError
@@ -31,12 +32,14 @@ from gossipw2v.node import Node
 from gossipw2v.notify import notify
 from gossipw2v.secret import SecretError, read_secret
 from gossipw2v.shards import ShardError
+from gossipw2v.sources import follow
 from gossipw2v.status import Server, StatusSources
 from gossipw2v.status import serve as serve_http
 from gossipw2v.vocab import VocabError
 from gossipw2v.work import keep, last_exchanges, resume, work
 
 NODE_FILE = "node.json"
+RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others wait 8 s for a node that has moved
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
 EXPECTED = (CorpusError, VocabError, ShardError, SecretError, CheckpointError)  # people can mend these: no traceback
 
@@ -100,8 +103,7 @@ class Daemon:
         node.network.credentials = await asyncio.to_thread(_credentials, config.secret_file, node.core.node)
         listen = Address.parse(config.listen)
         listening = Address(listen.host, await node.network.listen(listen))
-        reachable = (str(Address(host, listening.port)) for host in local_addresses(listening.host))
-        node.core.announce(tuple(reachable), node.network.now())
+        node.core.announce(reachable(listening), node.network.now())
         sources = StatusSources(node.snapshot, node.export)
         token = None if config.http_token_file is None else read_secret(config.http_token_file)
         access = Access(token, config.http_names)
@@ -111,6 +113,7 @@ class Daemon:
         self._start(node.network.tick(), "tick")
         self._start(node.pulse.watch(), "pulse")
         self._start(keep(node), "checkpoints")
+        self._start(self._watch_addresses(listening), "addresses")
         self._seek(listening)
 
     def _say_where(self) -> None:
@@ -127,6 +130,8 @@ class Daemon:
         for peer in self.node.config.peers:
             if peer == "auto":
                 self._start(self._discover(listening), "discovery")
+            elif is_source(peer):
+                self._start(self._follow(peer), peer)
             elif peer != "none":
                 self.node.core.discovered(peer, (peer,), self.node.network.now())
         if self.node.config.peers != ("none",):
@@ -138,6 +143,30 @@ class Daemon:
         for addresses in found.state.addresses if found else ():
             if others := tuple(address for address in addresses if address not in own):
                 self.node.core.discovered(others[0], others, self.node.network.now())
+
+    async def _follow(self, source: str) -> None:
+        """Try what a name in DNS or a file says."""
+        node = self.node
+
+        def found(addresses: list[Address]) -> None:
+            for text in map(str, addresses):
+                node.core.discovered(text, (text,), node.network.now())
+
+        await follow(source, found, partial(node.problem, source))
+
+    async def _watch_addresses(self, listening: Address) -> None:
+        """Tell others when this machine's addresses change; connections from an address that is gone lead nowhere."""
+        node, before = self.node, reachable(listening)
+        while True:
+            await asyncio.sleep(RESCAN_SECONDS)
+            now = await asyncio.to_thread(reachable, listening)
+            if now != before:
+                log.info("addresses changed", before=before, now=now)
+                node.core.announce(now, node.network.now())
+                node.network.moved(
+                    {Address.parse(text).host for text in before} - {Address.parse(text).host for text in now}
+                )
+                before = now
 
     async def _discover(self, listening: Address) -> None:
         node = self.node
@@ -184,6 +213,11 @@ class Daemon:
     def _start(self, part: Coroutine[Any, Any, Any], name: str) -> None:
         """Run a part for as long as the node lives; its end ends the node."""
         self.tasks.append(asyncio.create_task(part, name=name))
+
+
+def reachable(listening: Address) -> tuple[str, ...]:
+    """The addresses at which others may reach a node that listens there."""
+    return tuple(str(Address(host, listening.port)) for host in local_addresses(listening.host))
 
 
 def _credentials(secret_file: Path | None, node: bytes) -> Credentials | None:

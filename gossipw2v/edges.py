@@ -4,6 +4,10 @@ A node has one parent, of higher priority, chosen among the living by its place 
 it lives. Whoever sees nobody above itself is a root; roots that learn of each other join. A broken connection keeps
 its link for GRACE seconds, so that both ends go on from the same reference; after that the link is forgotten, and a
 new one starts from the initial vectors.
+
+When a network falls apart, each part but one has a highest node whose parent is on the other side. It becomes a root,
+and both ends keep their link for KEPT seconds. When the parts meet again, the two go on where they were: what either
+part has trained is added, none of it twice.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from gossipw2v.choice import Choice
 from gossipw2v.earlier import Earlier, lead
 from gossipw2v.instructions import (
     Close,
@@ -21,12 +26,12 @@ from gossipw2v.instructions import (
     Send,
 )
 from gossipw2v.link import Downlink, Origins, Phase, Provenance, Uplink, raise_to
-from gossipw2v.members import DEAD_AFTER, MemberTable, NodeId, State, parents
+from gossipw2v.members import DEAD_AFTER, MemberTable, NodeId, State
 from gossipw2v.messages import MAX_ROWS, Adopt, Adopted, Leave, LinkOpen, LinkOpened, ProtocolError
 
 GRACE = 5.0  # s that a link outlives its connection
 ASK_AGAIN = 3.0  # s until an unanswered Adopt or LinkOpen is repeated
-BARRED = 10.0  # s during which a node that could not be reached, or had no room at all, is not chosen again
+KEPT = 3600.0  # s that the link to a node that vanished is kept: a copy of the model, of one parent and one child
 OLD = 0.02  # share of all training from which a model is taken over whole by those who have none
 MOST_CHILDREN = 64  # even for children who insist: each costs a copy of the model
 
@@ -47,7 +52,7 @@ class Parent:
 class Edges:
     """This node's edges: up to one parent, down to its children. `seats`: children it takes without insistence.
 
-    `full`: who has refused a seat since this node looks for one. `max_bandwidth`: of the link to the parent.
+    `kept_up`, `kept_down`: links to a parent and to a child that vanished. `max_bandwidth`: of the link to the parent.
     `rows`: that this node has time for in an exchange.
     """
 
@@ -63,14 +68,16 @@ class Edges:
     children: set[NodeId] = field(default_factory=set)
     downlinks: dict[NodeId, Downlink] = field(default_factory=dict)
     opening: dict[NodeId, LinkOpen] = field(default_factory=dict)
-    barred: dict[NodeId, float] = field(default_factory=dict)
-    full: set[NodeId] = field(default_factory=set)
+    choice: Choice = field(init=False)
+    kept_up: Uplink | None = None
+    kept_down: Downlink | None = None
     catching_up: set[NodeId] = field(default_factory=set)
     earlier: Earlier = field(default_factory=Earlier)
     vocabulary: bytes | None = None
 
     def __post_init__(self) -> None:
         self.provenance.own = self.me
+        self.choice = Choice(self.members, self.rng, self.seats)
 
     # -- looking --------------------------------------------------------------------------------------------
 
@@ -104,14 +111,17 @@ class Edges:
         return self.children | set(self.downlinks) | above
 
     def link_of(self, link: bytes) -> Uplink | Downlink | None:
-        """The link of that name, either way."""
-        return next((edge for edge in self.edges() if edge.link == link), None)
+        """The link of that name, either way, a kept one too."""
+        return next((edge for edge in (*self.edges(), *self._kept()) if edge.link == link), None)
+
+    def _kept(self) -> list[Uplink | Downlink]:
+        return [edge for edge in (self.kept_up, self.kept_down) if edge is not None]
 
     # -- time -----------------------------------------------------------------------------------------------
 
     def tick(self, now: float, reachable: set[NodeId]) -> tuple[list[Instruction], NodeId | None]:
         """Advance; returns what to do and the node to dial, if the parent is not connected."""
-        out = self._forget_lost(now, reachable)
+        out = [*self._forget_kept(now), *self._forget_lost(now, reachable)]
         if self.parent is None and self.vocabulary is not None:  # until then members still come, and make it balanced
             self._choose(now)
         if self.parent is None or self.parent.node in reachable:
@@ -134,38 +144,98 @@ class Edges:
         return [Send(conn, LinkOpen(self.parent.link, True, 0, self.vocabulary, mine))]
 
     def _choose(self, now: float) -> None:
-        """The first who may have a free seat; if all are full, one of them by lot, lest all insist on the same."""
-        self.barred = {node: until for node, until in self.barred.items() if until > now}
-        alive = (member for member in self.members.alive(now) if member.node not in self.barred)
-        above = parents(self.me, alive, self.seats)
-        if not above:
-            return
-        free = [node for node in above if node not in self.full]
-        node = free[0] if free else self.rng.choice(above)
-        self.parent = Parent(node, self.rng.randbytes(8), insist=not free or len(above) == 1)
+        """The former parent if it is back, else whoever is best."""
+        if self.kept_up is not None and self.members.is_alive(self.kept_up.peer, now):
+            self._return(self.kept_up, now)
+        elif (picked := self.choice.pick(now)) is not None:
+            node, insist = picked
+            self.parent = Parent(node, self.rng.randbytes(8), insist)
+
+    def unreached(self, key: str, now: float) -> None:
+        """Nobody answered where the node `key` (hex) should be: if there is no link yet, another may be the parent."""
+        if self.parent is not None and self.uplink is None and self.parent.node.hex() == key:
+            self.choice.bar(self.parent.node, now)
+            self.parent = None
 
     def _forget_lost(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
-        out: list[Instruction] = []
-        parent = self.parent
-        if parent is not None and parent.node not in reachable:
-            parent.lost_at = now if parent.lost_at is None else parent.lost_at
-            patience = GRACE if self.members.is_alive(parent.node, now) else 0.0
-            if now - parent.lost_at >= patience:
-                out += self.drop_parent(now)
+        out = self._watch_parent(now, reachable)
         for link in list(self.downlinks.values()):
-            if link.peer not in reachable and link.lost_at is None:
-                link.lost_at = now
-            # until then the tree's end waits for it; only a resumption counts: it may be back with another parent
-            if link.lost_at is not None and now - link.lost_at >= GRACE + DEAD_AFTER:
-                out += self.drop_child(link.peer)
+            out += self._watch_child(link, now, reachable)
         for child in self.children - reachable - self.downlinks.keys():
             self.children.discard(child)
         return out
+
+    def _watch_parent(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
+        """Give a parent up that does not come back, though others hear it, or that nobody hears any more."""
+        parent = self.parent
+        if parent is None or parent.node in reachable:
+            return []
+        parent.lost_at = now if parent.lost_at is None else parent.lost_at
+        heard = self.members.is_heard(parent.node, now)
+        if now - parent.lost_at < GRACE if heard else self.members.is_alive(parent.node, now):
+            return []
+        if self.uplink is None or self.members.has_left(parent.node) or self.choice.above(now, but=parent.node):
+            return self.drop_parent(now)
+        self.kept_up, self.uplink, self.parent = self.uplink, None, None
+        self.kept_up.lost_at = now
+        self.catching_up.discard(parent.node)
+        return []
+
+    def _return(self, link: Uplink, lost_at: float | None = None) -> None:
+        """The parent that had vanished is there again, or is heard of."""
+        self.parent = Parent(link.peer, link.link, adopted=True, lost_at=lost_at)
+        self.uplink, self.kept_up = link, None
+
+    def _watch_child(self, link: Downlink, now: float, reachable: set[NodeId]) -> list[Instruction]:
+        """Forget a child that does not come back, or keep its link if it is the one by which a part would come back."""
+        if link.peer not in reachable and link.lost_at is None:
+            link.lost_at = now
+        # until then the tree's end waits for it; only a resumption counts: it may be back with another parent
+        if link.lost_at is None or now - link.lost_at < GRACE + DEAD_AFTER:
+            return []
+        here = link.peer in reachable or self.members.is_alive(link.peer, now) or self.members.has_left(link.peer)
+        if here or (self.kept_down is not None and self.kept_down.peer > link.peer):
+            return self.drop_child(link.peer)
+        out = self._drop_kept(self.kept_down)
+        self.kept_down = self.downlinks.pop(link.peer)
+        self.catching_up.discard(link.peer)
+        return [*out, *self.drop_child(link.peer)]
+
+    def _forget_kept(self, now: float) -> list[Instruction]:
+        """What was kept for too long, or in vain, is dropped; a child that is heard of again is waited for."""
+        out: list[Instruction] = []
+        for edge in self._kept():
+            assert edge.lost_at is not None
+            if self.members.has_left(edge.peer) or now - edge.lost_at > KEPT:
+                out += self._drop_kept(edge)
+        down = self.kept_down
+        if down is not None and self.members.is_alive(down.peer, now):
+            down.lost_at = now
+            self.downlinks[down.peer], self.kept_down = down, None
+        return out
+
+    def _drop_kept(self, edge: Uplink | Downlink | None) -> list[Instruction]:
+        if edge is None:
+            return []
+        if edge is self.kept_up:
+            self.kept_up = None
+        else:
+            self.kept_down = None
+        self.provenance.forget(edge.link)
+        return [DropLink(edge.link)]
+
+    def slept(self, seconds: float, now: float) -> None:
+        """This node did not run for so long: others had no chance to come back."""
+        for edge in (self.parent, *self.downlinks.values()):
+            if edge is not None and edge.lost_at is not None:
+                edge.lost_at = min(now, edge.lost_at + seconds)
 
     # -- edges ----------------------------------------------------------------------------------------------
 
     def connected(self, node: NodeId, conn: int) -> list[Instruction]:
         """A node is reachable (again): take up the link with it where it broke off."""
+        if self.uplink is None and self.kept_up is not None and self.kept_up.peer == node:
+            self._return(self.kept_up)
         if self.parent is None or self.parent.node != node:
             return []
         self.parent.lost_at, self.parent.asked_at = None, float("-inf")
@@ -198,6 +268,8 @@ class Edges:
         held = self.downlinks.get(node)
         lost = held is not None and held.lost_at is not None  # who asks for a seat holds no link any more
         out = self.drop_child(node) if lost else []
+        if self.kept_down is not None and self.kept_down.peer == node:
+            out += self._drop_kept(self.kept_down)
         if accepted:
             self.children.add(node)
         return [*out, Send(conn, Adopted(accepted))]
@@ -211,21 +283,13 @@ class Edges:
         if self.parent is None or self.parent.node != node:
             return []
         if not answer.accepted:
-            self._refused(self.parent, now)
+            self.choice.refused(node, self.parent.insist, now)
+            self.parent = None
             return self._drop_uplink()
-        self.full.clear()
+        self.choice.found(node)
         self.parent.adopted = True
         self.parent.asked_at = now
         return self._ask_link(conn) if self.uplink is None else []
-
-    def _refused(self, parent: Parent, now: float) -> None:
-        """Look further. Who refuses even insistence is left alone for a while, and the others are asked anew."""
-        self.parent = None
-        if parent.insist:
-            self.barred[parent.node] = now + BARRED
-            self.full.clear()
-        else:
-            self.full.add(parent.node)
 
     def on_link_open(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
         """A child asks for a link: resume it, make it, or keep the question until the model is there.
@@ -234,6 +298,8 @@ class Edges:
         """
         if node > self.me:
             raise ProtocolError("tree", "a node of higher priority asks for a link")
+        if self.kept_down is not None and self.kept_down.peer == node:
+            self.downlinks[node], self.kept_down = self.kept_down, None
         if node not in self.children and node not in self.downlinks and not self._has_room(insist=not ask.fresh):
             return [Send(conn, Adopted(False))]
         self.children.add(node)
@@ -274,8 +340,9 @@ class Edges:
         if answer.link != (held.link if held else parent.link):
             raise ProtocolError("tree", "a link was opened that was not asked for")
         if held is None:
+            out = self._drop_kept(self.kept_up)
             self.uplink = Uplink(node, answer.link, now, self.max_bandwidth)
-            return [self._reference(node, answer.link, answer.origins)]
+            return [*out, self._reference(node, answer.link, answer.origins)]
         return self._begin_anew(parent, conn, now) if held.resuming else []  # or the answer to a repeated question
 
     def _begin_anew(self, parent: Parent, conn: int, now: float) -> list[Instruction]:
@@ -321,7 +388,7 @@ class Edges:
     def drop_parent(self, now: float) -> list[Instruction]:
         """Give the parent up: it died, left, or broke the protocol."""
         if self.parent is not None:
-            self.barred[self.parent.node] = now + BARRED
+            self.choice.bar(self.parent.node, now)
         self.parent = None
         return self._drop_uplink()
 
@@ -347,6 +414,8 @@ class Edges:
     def reset(self) -> list[Instruction]:
         """Another vocabulary has won: no link and no training outlives the old one."""
         out = self._drop_uplink()
+        for edge in self._kept():
+            out += self._drop_kept(edge)
         for node in list(self.downlinks):
             link = self.downlinks.pop(node)
             out.append(DropLink(link.link))

@@ -7,12 +7,14 @@ The owner (the daemon, or a test's swarm in memory) moves bytes, runs the model 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gossipw2v.census import VOCABULARY, YOUNG, Census, counts_name
-from gossipw2v.connections import Connection, Connections
+from gossipw2v.connections import Connection, Connections, claimed
 from gossipw2v.delta import Batch
 from gossipw2v.earlier import Earlier
+from gossipw2v.health import Health
+from gossipw2v.herald import Herald
 from gossipw2v.instructions import Close, Instruction, Refused, Send
 from gossipw2v.link import Downlink, Origins, Uplink
 from gossipw2v.members import Member, MemberTable, NodeId, State
@@ -23,6 +25,7 @@ from gossipw2v.messages import (
     Answer,
     BlobPart,
     BlobPull,
+    Dead,
     Hello,
     Leave,
     LinkOpen,
@@ -37,8 +40,6 @@ from gossipw2v.seeker import Seeker
 from gossipw2v.standing import BREACHES, Standing
 from gossipw2v.tree import Tree
 
-BEAT = 1.0  # s between two frames of State on every connection
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -50,6 +51,7 @@ class Rules:
     seats: int = 4  # children taken
     quiet: float = 3.0  # s without a new member before the vocabulary is frozen
     banned: tuple[str, ...] = ()  # node ids, addresses and networks nobody talks to
+    lost_patience: float = 60.0  # s that half of the swarm must be silent until this node believes that it is gone
 
 
 class Gossip:
@@ -62,11 +64,13 @@ class Gossip:
         self.connections = Connections(hello, rng)
         self.census = Census(me.node)
         self.tree = Tree(self.members, rng, rules.seats, rules.interval, rules.max_bandwidth)
-        self.seeker = Seeker(self.connections, self.members, self.tree)
+        self.tree.lost_patience = rules.lost_patience
+        self.seeker = Seeker(self.connections, self.members, self.tree, rng)
         self.standing = Standing(rules.banned)
-        self.tree.barred = dict.fromkeys(self.standing.banned_nodes, float("inf"))
+        self.tree.choice.ban(self.standing.banned_nodes)
+        self.health = Health(now)
         self.leaving = False
-        self._beat_at = now
+        self.herald = Herald(self.members, self.connections, self.census, now, now)
 
     @property
     def node(self) -> NodeId:
@@ -74,10 +78,11 @@ class Gossip:
         return self.members.me.node
 
     def announce(self, addresses: tuple[str, ...], now: float) -> None:
-        """Where others can reach this node; known once it listens. Only from now on silence says something."""
-        self.members.newest_at = now
+        """Where others can reach this node; known once it listens, and told to all when it changes."""
+        if not self.members.me.addresses:  # only from now on silence says something
+            self.members.newest_at = self.health.seen_at = now
         self.members.update_self(addresses=addresses)
-        self.connections.hello = replace(self.connections.hello, addresses=list(addresses))
+        self.connections.moved(addresses)
 
     # -- connections ----------------------------------------------------------------------------------------
 
@@ -85,18 +90,26 @@ class Gossip:
         """Somebody may be at `addresses`; `key` names the source, so that it is known again."""
         self.connections.learn(key, addresses, now)
 
-    def opened(self, conn: int, target: str | None, now: float, host: str = "") -> list[Instruction]:
+    def opened(
+        self, conn: int, target: str | None, now: float, host: str = "", address: str | None = None
+    ) -> list[Instruction]:
         """Connection `conn` to `host` is up; `target` is the key of the Dial that made it, None if it came in.
 
-        Whether anybody at `host` is welcome, `standing` has been asked before.
+        `address`: which of the target's addresses answered, if that is known. Whether anybody at `host` is welcome,
+        `standing` has been asked before.
         """
         if self.leaving:  # others dial again at once whom they no longer reach
             return [Close(conn, "leaving")]
-        return self.connections.opened(conn, target, now, host)
+        self._look(now)
+        return self.connections.opened(conn, target, now, host, address)
 
-    def dial_failed(self, target: str) -> None:
-        """Nobody answered."""
+    def dial_failed(self, target: str, refused: bool = False) -> None:
+        """Nobody answered. `refused`: all machines did, and said that no program listens there."""
         self.connections.dial_failed(target)
+        self.tree.unreached(target, self.health.seen_at)
+        node = claimed(target)
+        if refused and node is not None:
+            self.members.doubt(node)
 
     def dial_refused(self, target: str, now: float) -> None:
         """Whoever answered has not proved to be of this swarm."""
@@ -105,13 +118,16 @@ class Gossip:
     def closed(self, conn: int) -> None:
         """Connection `conn` is gone, whoever closed it."""
         self.census.lost(conn)
-        self.connections.closed(conn)
+        node = self.connections.closed(conn)
+        if node is not None:
+            self.seeker.broke(node)
 
     def received(self, conn: int, message: Message, now: float) -> list[Instruction]:
         """A message has come in; a breach of the protocol is answered, counted and ends the connection."""
         here = self.connections.by_conn.get(conn)
         if here is None:
             return []
+        self._look(now)
         here.heard_at = now
         try:
             return self._take(here, message, now)
@@ -122,7 +138,7 @@ class Gossip:
         if isinstance(message, Hello):
             return self._greeted(here.conn, message, now)
         if isinstance(message, Refuse):
-            self.connections.quarrelled(here.conn, now)
+            self._quarrelled(here.conn, now, message.reason)
             text = f"refused by the other end: {message.text}"
             return [Refused("peer", text), Close(here.conn, text)]
         if here.node is None:
@@ -205,7 +221,7 @@ class Gossip:
         """The own text is counted: offer the counts."""
         if self.census.vocabulary is None:
             self.census.hold(counts_name(self.node), counts, 0)
-        return self._news()
+        return self.herald.news()
 
     def hold_counts(self, name: str, counts: bytes) -> None:
         """Another node's counts have come and make sense: pass them on."""
@@ -216,7 +232,7 @@ class Gossip:
         """There is a vocabulary: offer it. Links made for another one are dropped."""
         out = self.tree.reset()
         self.census.hold(VOCABULARY, vocabulary, rank)
-        return [*out, *self._news()]
+        return [*out, *self.herald.news()]
 
     def resumed(self, origins: Origins, lives: Origins) -> None:
         """The model will be one from disk that holds these tokens of every origin; `lives` as in `Earlier`."""
@@ -299,7 +315,7 @@ class Gossip:
         self.leaving = True
         self.members.update_self(state=State.LEFT)
         self.members.beat()
-        return [*self._news(), *self.tree.leave(self._conns())]
+        return [*self.herald.news(), *self.tree.leave(self._conns())]
 
     def flow(self, conn: int, sent: int = 0, received: int = 0) -> None:
         """Count the bytes of an exchange for the link that runs over `conn`."""
@@ -319,30 +335,37 @@ class Gossip:
         """Called several times a second."""
         if self.leaving:
             return []
+        self._look(now)
         out = self.connections.overdue(now)
         reachable = set(self.connections.by_node)
         moves, wanted = self.tree.tick(now, reachable)
         out += moves
         if wanted is not None and self._banned(wanted):
             out += self.tree.drop_parent(now)
-            self.tree.barred[wanted] = float("inf")
+            self.tree.choice.ban([wanted])
         elif wanted is not None:
             out += self.seeker.parent(wanted, now)
         elif self.tree.parent is not None:
             out += self.tree.ask(self.connections.by_node[self.tree.parent.node].conn, now)
         out += self.seeker.strangers(now)
+        out += self.seeker.suspects(now)
+        out += self.herald.verdicts(now)
         out += self.census.overdue(now)
         out += self.census.freeze_due(self.members, now, self.rules.quiet)
-        if now - self._beat_at >= BEAT:
-            self._beat_at = now
-            self.members.beat()
-            self.seeker.silent(now)
-            out += [*self._news(), *self.seeker.idle(set(self.census.transfers), now)]
-        return out
+        if not self.herald.due(now):
+            return [*out, *self.herald.relay(now)]
+        self.seeker.silent(now)
+        return [*out, *self.herald.beat(now), *self.seeker.idle(set(self.census.transfers), now)]
 
-    def _news(self) -> list[Instruction]:
-        news = StateNews(self.members.news(self._beat_at), self.census.offers())
-        return [Send(conn, news) for conn in self._conns().values()]
+    def _look(self, now: float) -> None:
+        """Notice an own pause: what had to happen meanwhile could not be seen, so all deadlines move."""
+        seconds = self.health.look(now)
+        self.members.slack = self.health.slack
+        if seconds:
+            self.members.slept(seconds, now)
+            self.connections.slept(seconds, now)
+            self.tree.slept(seconds, now)
+            self.census.slept()
 
     def _conns(self) -> dict[NodeId, int]:
         return {node: here.conn for node, here in self.connections.by_node.items()}
@@ -358,9 +381,8 @@ class Gossip:
         if self.connections.to(hello.node) != conn:
             return out
         first = Member(hello.node, 0, State.COUNTING, tuple(hello.addresses))
-        self.members.witness(first, now)
-        news = StateNews(self.members.news(now), self.census.offers())
-        return [*out, Send(conn, news), *self.tree.connected(hello.node, conn)]
+        self.members.witness(first, now, conn)
+        return [*out, self.herald.welcome(conn, now), *self.tree.connected(hello.node, conn)]
 
     def _dispatch(self, node: NodeId, conn: int, message: Message, now: float) -> list[Instruction]:  # noqa: PLR0911
         match message:
@@ -370,6 +392,8 @@ class Gossip:
                 return [self.census.asked(conn, message)]
             case BlobPart():
                 return self.census.part(conn, message)
+            case Dead():
+                return self.herald.doubted(message, now)
             case Adopt():
                 return self.tree.on_adopt(node, message, conn)
             case Adopted():
@@ -384,17 +408,22 @@ class Gossip:
                 return self.tree.on_answer(node, message)
             case Leave():
                 self.members.left(node)
-                return self.tree.on_leave(node, conn, now)
+                return [*self.herald.relay(now), *self.tree.on_leave(node, conn, now)]
             case _:
                 raise ProtocolError("protocol", f"{type(message).__name__} out of place")
 
     def _heard(self, conn: int, news: StateNews, now: float) -> list[Instruction]:
-        for member in news.members:
-            self.members.witness(member, now)
-        out = self.census.heard(conn, news.offers, self._young())
+        out = self.herald.heard(conn, news, now)
+        out += self.census.heard(conn, news.offers, self._young())
         if any(isinstance(each, Refused) for each in out):
-            self.connections.quarrelled(conn, now)
+            self._quarrelled(conn, now, VOCABULARY)
         return out
+
+    def _quarrelled(self, conn: int, now: float, reason: str) -> None:
+        """Leave the other end alone; who trains another vocabulary is of another swarm, with all it told of."""
+        self.connections.quarrelled(conn, now)
+        if reason == VOCABULARY:
+            self.members.disown(conn)
 
     def _young(self) -> bool:
         """Whether this model holds so little training that its vocabulary may still change.

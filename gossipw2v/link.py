@@ -115,6 +115,7 @@ class Uplink:
 
     `room`: rows that the link has time for; `room_there`: that the parent does; `most`: in the exchange under way.
     `resuming`: after a reconnect, until the parent says that it still holds the reference; nothing is pushed before.
+    `lost_at`: when the parent vanished, if it did.
     """
 
     peer: bytes
@@ -139,6 +140,7 @@ class Uplink:
     room: int = MAX_ROWS
     room_there: int = MAX_ROWS
     most: int = MAX_ROWS
+    lost_at: float | None = None
 
     def begin(self, now: float, flush: bool, provenance: Provenance, most: int = MAX_ROWS) -> list[Collect]:
         """Start an exchange of at most so many rows, if none is under way and it is time."""

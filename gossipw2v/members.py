@@ -1,8 +1,13 @@
 """Who is in the swarm: a table that every node keeps, spread by the frames that flow anyway.
 
-Each node owns one record and raises its `beat` every second; everybody else only passes it on (van Renesse et
-al. 1998). A member whose beat has not risen for DEAD_AFTER seconds of the local monotonic clock is dead, until it
-rises again. Node ids are drawn afresh at every start, so a restarted node is a new member.
+Each node owns one record and raises its `beat` every second; everybody else passes it on (van Renesse et al. 1998).
+What rose is told on within `herald.RELAY` seconds, so that a beat takes a fraction of a second through a large swarm.
+
+A member whose beat has not risen for SUSPECT_AFTER seconds of the local monotonic clock is *suspect*: it is looked for,
+and any sign of it, by whatever way, clears it. After DEAD_AFTER it is dead, until it rises again; whoever comes to that
+verdict says so, and those who suspect it too agree, while those who know a newer beat tell that. A node that was late
+itself waits longer (`slack`) before it thinks so of others (Lifeguard, Dadgar et al. 2018). Node ids are drawn afresh
+at every start: a restarted node is a new member, and beats need no incarnation number.
 """
 
 from __future__ import annotations
@@ -11,9 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
+SUSPECT_AFTER = 3.0  # s; beats come every second, and a lost packet delays one by some 0.2 s
 DEAD_AFTER = 8.0  # s; a busy machine may stall a daemon for several seconds, a dead one must not block for long
 MAX_MEMBERS = 4096  # records kept; a stranger cannot fill the memory with invented ones
 
+Verdict = tuple[bytes, int]  # who is dead, and the last beat that was heard of it
 NodeId = bytes  # 16 random bytes; the larger id has the higher priority in the tree
 
 
@@ -45,18 +52,33 @@ class Member:
 
 @dataclass(slots=True)
 class _Entry:
+    """A record, when its beat last rose, and the connection by which that came.
+
+    `doubted`, `buried`: the beat at which others, and this node, have taken it for dead.
+    """
+
     member: Member
     rose_at: float
+    source: int
+    doubted: int = -1
+    buried: int = -1
 
 
 @dataclass(slots=True)
 class MemberTable:
-    """All members this node has heard of, itself included. Times are seconds of one monotonic clock."""
+    """All members this node has heard of, itself included. Times are seconds of one monotonic clock.
+
+    `slack`: seconds by which this node's own lateness lengthens its patience with others. `risen`: who is to be told
+    on; `urgent`: at once, since somebody left, or is wrongly said to be dead.
+    """
 
     me: Member
     entries: dict[NodeId, _Entry] = field(default_factory=dict)
     newest_at: float = 0.0
     full_until: float = float("-inf")
+    slack: float = 0.0
+    risen: dict[NodeId, None] = field(default_factory=dict)  # ordered, so that runs can be replayed
+    urgent: bool = False
 
     def update_self(self, **changes: object) -> None:
         """Replace fields of the own record."""
@@ -66,19 +88,32 @@ class MemberTable:
         """Say that this node is alive."""
         self.me = replace(self.me, beat=self.me.beat + 1)
 
-    def witness(self, member: Member, now: float) -> None:
-        """Take over a record that is newer than the one held; the own record is nobody else's to write."""
+    def witness(self, member: Member, now: float, source: int = -1) -> bool:
+        """Take over a record that is newer than the one held; the own record is nobody else's to write.
+
+        `source`: the connection by which it came. Returns whether it is from a member that was taken for dead.
+        """
         if member.node == self.me.node:
-            return
+            return False
         entry = self.entries.get(member.node)
         if entry is None:
             if member.state != State.LEFT and self._has_room(now):
-                self.entries[member.node] = _Entry(member, now)
+                self.entries[member.node] = _Entry(member, now, source)
                 self.newest_at = now
-        elif member.beat > entry.member.beat and entry.member.state != State.LEFT:
-            entry.member, entry.rose_at = member, now
-            if member.state == State.LEFT:
-                self.full_until = float("-inf")
+                self._rose(member)
+            return False
+        if member.beat <= entry.member.beat or entry.member.state == State.LEFT:
+            return False
+        back = not self._fresh(entry, now)
+        entry.member, entry.rose_at, entry.source = member, now, source
+        self._rose(member)
+        return back
+
+    def _rose(self, member: Member) -> None:
+        self.risen[member.node] = None
+        if member.state == State.LEFT:
+            self.urgent = True
+            self.full_until = float("-inf")
 
     def _has_room(self, now: float) -> bool:
         """Whether a newcomer fits; in a full table the dead make room, those who never trained first.
@@ -90,19 +125,46 @@ class MemberTable:
             return True
         if now < self.full_until:
             return False
-        dead = [entry for entry in self.entries.values() if not _fresh(entry, now)]
+        dead = [entry for entry in self.entries.values() if not self._fresh(entry, now)]
         for entry in sorted(dead, key=lambda entry: (entry.member.trained > 0, entry.rose_at))[: 1 + len(dead) // 8]:
             del self.entries[entry.member.node]
         if not dead:
-            self.full_until = DEAD_AFTER + min(entry.rose_at for entry in self.entries.values())
+            self.full_until = self.patience + min(entry.rose_at for entry in self.entries.values())
         return bool(dead)
 
     def left(self, node: NodeId) -> None:
         """Note that `node` said goodbye: it never comes back under this id."""
         entry = self.entries.get(node)
-        if entry is not None:
-            entry.member = replace(entry.member, state=State.LEFT, beat=entry.member.beat + 1)
-            self.full_until = float("-inf")
+        if entry is not None and entry.member.state != State.LEFT:
+            entry.member, entry.source = replace(entry.member, state=State.LEFT, beat=entry.member.beat + 1), -1
+            self._rose(entry.member)
+
+    def doubt(self, node: NodeId, beat: int | None = None) -> None:
+        """Somebody takes `node` for dead, having heard nothing after `beat` (None: nor has this node).
+
+        It is believed if this node suspects it too; who has heard more says so.
+        """
+        entry = self.entries.get(node)
+        if entry is None:
+            return
+        if beat is not None and beat < entry.member.beat:
+            self.risen[node] = None
+            self.urgent = True
+        else:
+            entry.doubted = entry.member.beat
+
+    def verdicts(self, now: float) -> list[Verdict]:
+        """Who has been found dead since the last time."""
+        since = now - SUSPECT_AFTER
+        silent = [e for e in self.entries.values() if e.rose_at < since and e.buried < e.member.beat]
+        dead = [entry for entry in silent if not self._fresh(entry, now)]
+        for entry in dead:
+            entry.buried = entry.member.beat
+        return [(entry.member.node, entry.member.beat) for entry in dead if entry.member.state != State.LEFT]
+
+    def disown(self, source: int) -> None:
+        """Forget whom only a stranger's connection has told of: they are of its swarm, not of this one."""
+        self.entries = {node: entry for node, entry in self.entries.items() if entry.source != source}
 
     def get(self, node: NodeId) -> Member | None:
         """The record of `node`, or None."""
@@ -112,11 +174,47 @@ class MemberTable:
     def is_alive(self, node: NodeId, now: float) -> bool:
         """Whether `node` has neither left nor been silent for too long."""
         entry = self.entries.get(node)
-        return entry is not None and _fresh(entry, now)
+        return entry is not None and self._fresh(entry, now)
+
+    def has_left(self, node: NodeId) -> bool:
+        """Whether `node` said goodbye."""
+        entry = self.entries.get(node)
+        return entry is not None and entry.member.state == State.LEFT
 
     def alive(self, now: float) -> Iterator[Member]:
         """The other members that are alive."""
-        return (entry.member for entry in self.entries.values() if _fresh(entry, now))
+        return (entry.member for entry in self.entries.values() if self._fresh(entry, now))
+
+    def suspects(self, now: float) -> list[tuple[float, NodeId]]:
+        """The living who have been silent for so long that they should be looked for: seconds until they are dead."""
+        since = now - SUSPECT_AFTER - self.slack
+        silent = [e for e in self.entries.values() if e.rose_at < since and self._fresh(e, now)]
+        return [(e.rose_at + self.patience - now, e.member.node) for e in silent]
+
+    def cut_off(self, now: float, patience: float) -> bool:
+        """Whether it is likelier that this node was cut off than that those it no longer hears have died.
+
+        So it is when half of the swarm or more, with work left, fell silent within the last `patience` seconds.
+        """
+        here, lost = 1, 0
+        for entry in self.entries.values():
+            here += self._fresh(entry, now)
+            lost += self._missing(entry, now) and now - entry.rose_at <= patience
+        return lost >= here
+
+    def _missing(self, entry: _Entry, now: float) -> bool:
+        """Whether a member fell silent before it was done."""
+        return entry.member.state < State.COMPLETE and not self._fresh(entry, now)
+
+    def heard(self, now: float) -> Iterator[Member]:
+        """The living who are not suspect."""
+        since = now - SUSPECT_AFTER - self.slack
+        return (e.member for e in self.entries.values() if e.rose_at >= since and self._fresh(e, now))
+
+    def is_heard(self, node: NodeId, now: float) -> bool:
+        """Whether `node` is alive and not suspect."""
+        entry = self.entries.get(node)
+        return entry is not None and entry.rose_at >= now - SUSPECT_AFTER - self.slack and self._fresh(entry, now)
 
     def everyone(self) -> Iterator[Member]:
         """All records, the own one first."""
@@ -126,8 +224,28 @@ class MemberTable:
 
     def news(self, now: float) -> list[Member]:
         """The records worth passing on: those of the living and of the recently departed."""
-        recent = (e.member for e in self.entries.values() if now - e.rose_at <= DEAD_AFTER)
+        recent = (e.member for e in self.entries.values() if now - e.rose_at <= self.patience)
         return [self.me, *recent]
+
+    def untold(self, conn: int) -> list[Member]:
+        """The records that rose since `told` and did not come by `conn`."""
+        known = (self.entries.get(node) for node in self.risen)
+        return [entry.member for entry in known if entry is not None and entry.source != conn]
+
+    def told(self) -> None:
+        """All neighbours know what rose."""
+        self.risen.clear()
+        self.urgent = False
+
+    def slept(self, seconds: float, now: float) -> None:
+        """This node did not run for so long: that is no silence of others."""
+        for entry in self.entries.values():
+            entry.rose_at = min(now, entry.rose_at + seconds)
+
+    @property
+    def patience(self) -> float:
+        """Seconds of silence after which a member is dead."""
+        return DEAD_AFTER + self.slack
 
     def progress(self, now: float) -> tuple[int, int]:
         """(trained, to train) of the swarm: what the dead did counts, what they left undone does not."""
@@ -135,12 +253,13 @@ class MemberTable:
         for entry in self.entries.values():
             member = entry.member
             trained += member.trained
-            total += max(member.total, member.trained) if _fresh(entry, now) else member.trained
+            total += max(member.total, member.trained) if self._fresh(entry, now) else member.trained
         return trained, total
 
-
-def _fresh(entry: _Entry, now: float) -> bool:
-    return entry.member.state != State.LEFT and now - entry.rose_at <= DEAD_AFTER
+    def _fresh(self, entry: _Entry, now: float) -> bool:
+        agreed = entry.doubted >= entry.member.beat  # another, who was not late, says so too
+        patience = SUSPECT_AFTER if agreed else self.patience
+        return entry.member.state != State.LEFT and now - entry.rose_at <= patience
 
 
 def parents(me: NodeId, members: Iterator[Member], seats: int) -> list[NodeId]:

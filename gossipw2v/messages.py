@@ -2,7 +2,7 @@
 
     child                         parent
       | Hello ------------------->  |    who, which job, which protocol (both ends, at once)
-      | State <------------------>  |    members and blobs on offer, every second
+      | State, Dead <------------>  |    members and blobs on offer, every second; who has fallen silent
       | BlobPull / BlobPart <---->  |    word counts and the vocabulary, in parts, asked for one by one
       | Adopt ------------------->  |    "be my parent"; Adopted answers
       | LinkOpen ---------------->  |    a reference to measure from; LinkOpened answers
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gossipw2v.delta import RowDelta
-from gossipw2v.members import MAX_MEMBERS, Member
+from gossipw2v.members import MAX_MEMBERS, Member, Verdict
 
 PROTOCOL = 1
 MAX_FRAME = 8 << 20  # bytes; a push of 16,384 rows of 300 dimensions is 5.1 MB
@@ -171,6 +171,25 @@ class Leave:
     """The sender goes, in order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Whom the sender takes for dead, each with the last beat it heard of; who knows a newer one says so."""
+
+    verdicts: list[Verdict]
+
+
 Message: TypeAlias = (
-    Hello | Refuse | StateNews | BlobPull | BlobPart | Adopt | Adopted | LinkOpen | LinkOpened | Push | Answer | Leave
+    Hello
+    | Refuse
+    | StateNews
+    | BlobPull
+    | BlobPart
+    | Adopt
+    | Adopted
+    | LinkOpen
+    | LinkOpened
+    | Push
+    | Answer
+    | Leave
+    | Dead
 )

@@ -19,7 +19,7 @@ from gossipw2v.logs import get_logger
 from gossipw2v.messages import Answer, Message, ProtocolError, Push
 from gossipw2v.metrics import Metrics
 from gossipw2v.peer import Peer, tune
-from gossipw2v.streams import StrangerError, Streams, accept, dial, listening, welcome
+from gossipw2v.streams import StrangerError, Streams, UnreachableError, accept, dial, listening, welcome
 from gossipw2v.wire import encode
 
 TICK = 0.02  # s; an exchange begins at a tick, so this is part of its pace
@@ -81,6 +81,13 @@ class Network:
                 case _:
                     self.on_rows(instruction)
 
+    def moved(self, gone: set[str]) -> None:
+        """This machine no longer has the addresses `gone`: nothing gets through on connections that use them."""
+        for peer in self.peers.values():
+            if peer.local_host in gone:
+                log.debug("closing", peer=peer.address, reason="its own address is gone")
+                peer.writer.transport.abort()
+
     async def close(self) -> None:
         """Stop accepting, let what is queued leave, close; bounded by some 2 s."""
         if self._accepting is not None:
@@ -131,21 +138,20 @@ class Network:
             self._welcoming -= Counter([host])  # a Counter drops what has come to nothing
 
     async def _dial(self, order: Dial) -> None:
-        parsed = (_parse(text) for text in order.addresses)
-        addresses = [address for address in parsed if address is not None and not self._barred(address[0])]
+        parsed = {address: text for text in order.addresses if (address := _parse(text)) is not None}
+        addresses = [address for address in parsed if not self._barred(address[0])]
         try:
-            streams = await dial(addresses, self.credentials)
+            streams, address = await dial(addresses, self.credentials)
         except StrangerError as error:
             self.core.dial_refused(order.key, self.now())
             self.perform([Refused(error.reason, str(error))])
-            return
-        if streams is None:
-            log.debug("nobody answers", addresses=order.addresses)
-            self.core.dial_failed(order.key)
+        except UnreachableError as error:
+            log.debug("nobody answers", addresses=order.addresses, error=str(error))
+            self.core.dial_failed(order.key, error.refused)
         else:
-            self._run(streams, order.key)
+            self._run(streams, order.key, parsed[address])
 
-    def _run(self, streams: Streams, target: str | None) -> None:
+    def _run(self, streams: Streams, target: str | None, address: str | None = None) -> None:
         reader, writer = streams
         tune(writer)
         certified = holder(writer.get_extra_info("peercert") or {}) if self.credentials else None
@@ -155,7 +161,7 @@ class Network:
             self.core.dial_failed(target)
             return
         self.peers[peer.conn] = peer
-        self.perform(self.core.opened(peer.conn, target, self.now(), peer.host))
+        self.perform(self.core.opened(peer.conn, target, self.now(), peer.host, address))
         self._spawn(self._serve(peer), f"peer-{peer.conn}")
 
     def _barred(self, host: str) -> bool:

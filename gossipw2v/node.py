@@ -78,6 +78,7 @@ class Node:
             interval=config.exchange_interval,
             max_bandwidth=config.max_bandwidth,
             seats=config.children,
+            lost_patience=config.lost_patience,
             quiet=config.settle_seconds if config.peers != ("none",) else 0.0,
             banned=config.ban,
         )

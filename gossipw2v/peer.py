@@ -41,6 +41,11 @@ class Peer:
         """The other end's address without the port."""
         return str((self.writer.get_extra_info("peername") or ("?",))[0])
 
+    @property
+    def local_host(self) -> str:
+        """This end's address without the port."""
+        return str((self.writer.get_extra_info("sockname") or ("?",))[0])
+
     def send(self, frame: bytes) -> bool:
         """Queue a frame; False if the peer reads too slowly to take it."""
         if self.queued + len(frame) > MAX_QUEUED:

@@ -1,36 +1,76 @@
 """Whom to call and when to hang up: the policy between the member table, the tree and the connections.
 
 Addresses from discovery and configuration are dialled until a live member is known behind them; the parent whenever it
-is not connected; members that have fallen silent by a root, since perhaps only those between have died. A connection
-that this node dialled and that became no edge of the tree is closed again.
+is not connected; members that have fallen silent by a root, since perhaps only those between have died. Who broke an
+edge off is dialled at once, which tells a cut cable from a dead program. Suspects are dialled by a few of those who
+hear them no more, chosen by lot, and by all of them before the verdict; when one gets through, its news clears all whom
+only a dead node in between had silenced. A connection that this node dialled and that became no edge of the tree is
+closed again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from random import Random
 
-from gossipw2v.connections import Connections
+from gossipw2v.connections import Connections, claimed
 from gossipw2v.instructions import Close, Instruction
 from gossipw2v.members import MemberTable, NodeId, State
 from gossipw2v.tree import Tree
 
 LINGER = 5.0  # s that a connection which is no edge of the tree is kept
+PROBE = 0.5  # s between two looks for suspects
+PROBERS = 3  # of all who suspect somebody, so many dial at each look
+LAST_CHANCE = 2.0  # s before a suspect is dead from which on everybody dials
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seeker:
-    """Decides over `connections` by what `members` and `tree` know."""
+    """Decides over `connections` by what `members` and `tree` know. `broken`: edges that have just broken off."""
 
     connections: Connections
     members: MemberTable
     tree: Tree
+    rng: Random
+    broken: list[NodeId] = field(default_factory=list)
+    probe_at: float = float("-inf")
 
     def parent(self, node: NodeId, now: float) -> list[Instruction]:
         """Dial the chosen parent."""
-        member = self.members.get(node)
-        if member is None:
+        return self._dial(node, now)
+
+    def broke(self, node: NodeId) -> None:
+        """The only connection to `node` is gone: if it was an edge, it is to be dialled at once."""
+        if node in self.tree.neighbours():
+            self.broken.append(node)
+
+    def suspects(self, now: float) -> list[Instruction]:
+        """Dial who broke off and, if it is this node's turn, one of those who are suspect."""
+        out: list[Instruction] = []
+        for node in self.broken:
+            out += self._dial(node, now)
+        self.broken.clear()
+        if now >= self.probe_at:
+            self.probe_at = now + PROBE * self.rng.uniform(0.75, 1.25)
+            out += self._probe(now)
+        return out
+
+    def _probe(self, now: float) -> list[Instruction]:
+        suspects = self.members.suspects(now)
+        urgent = [node for left, node in suspects if left <= LAST_CHANCE]
+        if urgent or not suspects:
+            chosen = self.rng.sample(urgent, min(PROBERS, len(urgent)))
+            return [order for node in chosen for order in self._dial(node, now)]
+        witnesses = 1 + sum(1 for _ in self.members.alive(now)) - len(suspects)
+        if self.rng.random() * witnesses > PROBERS:
             return []
-        self.connections.learn(node.hex(), member.addresses, now)
+        return self._dial(self.rng.choice(suspects)[1], now)
+
+    def _dial(self, node: NodeId, now: float) -> list[Instruction]:
+        member = self.members.get(node)
+        if member is None or node in self.connections.by_node or member.state == State.LEFT:
+            return []
+        self.connections.learn(node.hex(), member.addresses, now, within=0.0)
         return self.connections.dial(node.hex(), now)
 
     def silent(self, now: float) -> None:
@@ -46,10 +86,17 @@ class Seeker:
         """Dial the addresses of which it is not known that a live member is behind them."""
         out: list[Instruction] = []
         for key, target in self.connections.targets.items():
-            claimed = _claimed(key)
-            if not self._known(target.node, now) and not (claimed and self.members.is_alive(claimed, now)):
+            named = claimed(key)
+            if not self._known(target.node, now) and (named is None or self._wanted(named, now)):
                 out += self.connections.dial(key, now)
         return out
+
+    def _wanted(self, node: NodeId, now: float) -> bool:
+        """Whether to dial where `node` should be: the dead are looked for by a root alone."""
+        member = self.members.get(node)
+        if member is None:
+            return not self._known(node, now)
+        return member.state != State.LEFT and self.tree.parent is None and not self._known(node, now)
 
     def _known(self, node: NodeId | None, now: float) -> bool:
         if node is None:
@@ -73,11 +120,3 @@ class Seeker:
     def _known_elsewhere(self, node: NodeId) -> bool:
         """Whether news of `node` will go on coming without this connection: some edge of the tree is up."""
         return any(edge.peer != node for edge in self.tree.edges())
-
-
-def _claimed(key: str) -> NodeId | None:
-    """The node id that a target's key claims: discovery and the member table name targets by it."""
-    try:
-        return bytes.fromhex(key) if len(key) == 32 else None
-    except ValueError:
-        return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from asyncio import FIRST_COMPLETED
 from contextlib import suppress
 
 from gossipw2v.address import Address
@@ -17,6 +18,7 @@ from gossipw2v.messages import MAX_HELLO, Refuse
 from gossipw2v.wire import MAGIC, TLS, encode
 
 DIAL_TIMEOUT = 3.0  # s for one address
+STAGGER = 0.25  # s until the next address is tried beside one that is silent
 HANDSHAKE_TIMEOUT = 5.0  # s for TLS with whoever has dialled this node
 GOODBYE_TIMEOUT = 1.0  # s for the other end to agree that TLS is over
 LINGER = 0.5  # s for whoever speaks plain text to read why it is turned away
@@ -40,6 +42,14 @@ class StrangerError(Exception):
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
         self.reason = reason
+
+
+class UnreachableError(OSError):
+    """Nobody answered. `refused`: every machine did, saying that no program listens."""
+
+    def __init__(self, failures: list[BaseException]) -> None:
+        super().__init__("; ".join(str(error) or type(error).__name__ for error in failures)[:400] or "no address")
+        self.refused = bool(failures) and all(isinstance(error, ConnectionRefusedError) for error in failures)
 
 
 def listening(address: Address) -> socket.socket:
@@ -75,33 +85,60 @@ async def welcome(sock: socket.socket, credentials: Credentials | None) -> Strea
         raise
 
 
-async def dial(addresses: list[tuple[str, int]], credentials: Credentials | None) -> Streams | None:
-    """Connect to the first of `addresses` that answers, or None. StrangerError if strangers alone answer."""
-    stranger: StrangerError | None = None
-    for host, port in addresses:
-        try:
-            async with asyncio.timeout(DIAL_TIMEOUT):
-                return await _connect(host, port, credentials)
-        except ssl.SSLError as error:  # some addresses lead to another node, as those of bridges on two machines do
-            stranger = StrangerError("secret", f"{host} port {port}: {_explain(error)}")
-        except (OSError, ValueError):
-            continue
-    if stranger is not None:
-        raise stranger
-    return None
+async def dial(addresses: list[tuple[str, int]], credentials: Credentials | None) -> tuple[Streams, tuple[str, int]]:
+    """Connect to the first of `addresses` that answers; which one it was.
+
+    One is tried after the other, STAGGER s apart: a machine has addresses that lead nowhere from here, and they are
+    silent. UnreachableError if none answers, StrangerError if strangers alone do.
+    """
+    waiting, failures = list(addresses), list[BaseException]()
+    dials: dict[asyncio.Task[Streams], tuple[str, int]] = {}
+    try:
+        while waiting or dials:
+            if waiting:
+                address = waiting.pop(0)
+                dials[asyncio.create_task(_connect(*address, credentials), name=f"connect-{address[0]}")] = address
+            done, _ = await asyncio.wait(dials, timeout=STAGGER if waiting else None, return_when=FIRST_COMPLETED)
+            for task in done:
+                address = dials.pop(task)
+                if (error := task.exception()) is None:
+                    return task.result(), address
+                failures.append(_unexpected(error, address))
+    finally:
+        await _give_up(list(dials))
+    raise next((error for error in failures if isinstance(error, StrangerError)), UnreachableError(failures))
+
+
+def _unexpected(error: BaseException, address: tuple[str, int]) -> BaseException:
+    """Some addresses lead to another node, as those of bridges on two machines do: only TLS knows a stranger."""
+    if isinstance(error, ssl.SSLError):
+        return StrangerError("secret", f"{address[0]} port {address[1]}: {_explain(error)}")
+    if not isinstance(error, (OSError, ValueError)):
+        raise error
+    return error
+
+
+async def _give_up(dials: list[asyncio.Task[Streams]]) -> None:
+    """End attempts that are needed no more; one may have succeeded a moment ago."""
+    for task in dials:
+        task.cancel()
+    for result in await asyncio.gather(*dials, return_exceptions=True):
+        if not isinstance(result, BaseException):
+            result[1].close()
 
 
 async def _connect(host: str, port: int, credentials: Credentials | None) -> Streams:
-    if credentials is None:
-        return await asyncio.open_connection(host, port, limit=READ_BUFFER)
-    return await asyncio.open_connection(
-        host,
-        port,
-        limit=READ_BUFFER,
-        ssl=credentials.client,
-        server_hostname="",  # else the name that was dialled would stand in the first packet, in clear
-        ssl_shutdown_timeout=GOODBYE_TIMEOUT,
-    )
+    async with asyncio.timeout(DIAL_TIMEOUT):
+        if credentials is None:
+            return await asyncio.open_connection(host, port, limit=READ_BUFFER)
+        return await asyncio.open_connection(
+            host,
+            port,
+            limit=READ_BUFFER,
+            ssl=credentials.client,
+            server_hostname="",  # else the name that was dialled would stand in the first packet, in clear
+            ssl_shutdown_timeout=GOODBYE_TIMEOUT,
+        )
 
 
 async def _handshake(sock: socket.socket, context: ssl.SSLContext) -> Streams:

@@ -2,7 +2,8 @@
 
 A child begins every exchange and its parent answers; see `link`. *The end*: a child whose subtree has trained and
 pushed everything says `clean`. The root, once all its children are clean and nobody it knows still trains, is `final`;
-finality goes down with answers that had nothing more to say.
+finality goes down with answers that had nothing more to say. Work that the dead left undone is not waited for; but a
+root that lost half of the swarm or more at once may be the one that was cut off, and waits `lost_patience` seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from gossipw2v.instructions import (
     Instruction,
     Send,
 )
-from gossipw2v.link import Downlink, Phase
+from gossipw2v.link import Downlink, Phase, Uplink
 from gossipw2v.members import NodeId, State, parents
 from gossipw2v.messages import Answer, ProtocolError, Push
 
@@ -25,6 +26,7 @@ class Tree(Edges):
     """The edges with their exchanges. `done`: the own text has had its epochs."""
 
     done: bool = False
+    lost_patience: float = 60.0
 
     # -- the beginning and the end --------------------------------------------------------------------------
 
@@ -50,7 +52,8 @@ class Tree(Edges):
         if self.uplink is not None:
             return self.uplink.final
         alive = list(self.members.alive(now))
-        return all(m.state >= State.DRAINING for m in alive) and not parents(self.me, iter(alive), self.seats)
+        highest = all(m.state >= State.DRAINING and m.node < self.me for m in alive)
+        return highest and not self.members.cut_off(now, self.lost_patience)
 
     def reset(self) -> list[Instruction]:
         """Another vocabulary has won: no link and no training outlives the old one."""
@@ -69,8 +72,8 @@ class Tree(Edges):
 
     def collected(self, link: bytes, got: Batch, conns: dict[NodeId, int]) -> list[Instruction]:
         """The model has gathered the rows of a push."""
-        up = self.uplink
-        if up is None or up.link != link:
+        up = self.link_of(link)
+        if not isinstance(up, Uplink):
             return []
         push = up.collected(got, self.provenance, self.subtree_clean())
         return [Send(conns[up.peer], push)] if up.peer in conns and not up.resuming else []
@@ -101,10 +104,11 @@ class Tree(Edges):
 
     def settled(self, link: bytes, now: float) -> float | None:
         """The model has applied an answer; returns how many seconds the exchange took, None if it was given up."""
-        if self.uplink is None or self.uplink.link != link or self.uplink.phase is not Phase.SETTLING:
+        up = self.link_of(link)
+        if not isinstance(up, Uplink) or up.phase is not Phase.SETTLING:
             return None
-        began_at = self.uplink.began_at
-        self.uplink.settled(now, self.interval)
-        if self.uplink.unsent_there == 0:
-            self.catching_up.discard(self.uplink.peer)
+        began_at = up.began_at
+        up.settled(now, self.interval)
+        if up.unsent_there == 0:
+            self.catching_up.discard(up.peer)
         return now - began_at

@@ -32,6 +32,7 @@ from gossipw2v.messages import (
     Answer,
     BlobPart,
     BlobPull,
+    Dead,
     Hello,
     Leave,
     LinkOpen,
@@ -212,6 +213,7 @@ _member = _record(
     lambda node, beat, state, addresses, *rest: Member(node, beat, State(state), tuple(addresses), *rest),
     *(_node, _number, _integer(0, max(State)), _addresses, _number, _number, _integer(0, MAX_MEMBERS)),
 )
+_verdict = _record(lambda *each: each, _node, _number)
 _offer = _record(Offer, _name, _digest, _integer(1, MAX_BLOB), _number)
 _exchange = (_link, _number, _flag, _number, _number, _origins, _delta, _integer(0, MAX_ROWS))
 
@@ -229,5 +231,6 @@ KINDS: dict[int, tuple[Any, tuple[Check, ...]]] = {
     9: (Push, _exchange),
     10: (Answer, _exchange),
     11: (Leave, ()),
+    12: (Dead, (_many(_verdict, MAX_MEMBERS),)),
 }
 TAGS = {kind: tag for tag, (kind, _) in KINDS.items()}

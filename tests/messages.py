@@ -14,6 +14,7 @@ from gossipw2v.messages import (
     Answer,
     BlobPart,
     BlobPull,
+    Dead,
     Hello,
     Leave,
     LinkOpen,
@@ -57,6 +58,7 @@ SAMPLES = [
     Push(LINK, 5, False, 100, 3, {NODE: 11}, TWO_ROWS),
     Answer(LINK, 5, True, 0, 0, {}, empty(3)),
     Leave(),
+    Dead([(NODE, 7), (OTHER, 2**62)]),
 ]
 
 nodes, links, digests = (st.binary(min_size=n, max_size=n) for n in (16, 8, 16))
@@ -120,4 +122,5 @@ messages = st.one_of(
     st.builds(Push, *_exchange),
     st.builds(Answer, *_exchange),
     st.builds(Leave),
+    st.builds(Dead, st.lists(st.tuples(nodes, numbers), max_size=4)),
 )

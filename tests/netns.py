@@ -38,7 +38,7 @@ class Netns:
         self._processes: list[subprocess.Popen[Any]] = []
 
     def address(self, host: int) -> str:
-        """The IPv4 address of a host on the bridge."""
+        """The IPv4 address of a host on the bridge; beyond the last host, one that is free."""
         return f"{self._subnet}.{host + 1}"
 
     def popen(self, host: int, argv: Sequence[str], **kw: Any) -> subprocess.Popen[Any]:
@@ -55,6 +55,30 @@ class Netns:
     def link(self, host: int, up: bool) -> None:
         """Plug in or pull a host's cable, at the switch's end: the host keeps its address."""
         _ip("-n", self._bridge, "link", "set", f"port{host}", "up" if up else "down")
+
+    def multicast(self, host: int, on: bool) -> None:
+        """Allow or forbid a host to speak to many at once."""
+        _ip("-n", self._namespace(host), "link", "set", "eth0", "multicast", "on" if on else "off")
+        _ip("-n", self._namespace(host), "route", "add" if on else "delete", "224.0.0.0/4", "dev", "eth0")
+
+    def bridge(self, host: int, name: str, address: str) -> None:
+        """Give a host a bridge of its own, as docker does."""
+        inside = self._namespace(host)
+        _ip("-n", inside, "link", "add", name, "type", "bridge")
+        _ip("-n", inside, "address", "add", address, "dev", name)
+        _ip("-n", inside, "link", "set", name, "up")
+
+    def deaf(self, host: int, other: int, on: bool) -> None:
+        """Whatever a host sends to another vanishes, while the other's packets arrive."""
+        route = ("blackhole", f"{self.address(other)}/32")
+        _ip("-n", self._namespace(host), "route", "add" if on else "delete", *route)
+
+    def move(self, host: int, address: str) -> None:
+        """Take a host's address away and give it another one of the same network."""
+        inside = self._namespace(host)
+        _ip("-n", inside, "address", "flush", "dev", "eth0", "scope", "global")
+        _ip("-n", inside, "address", "add", f"{address}/24", "dev", "eth0")
+        _ip("-n", inside, "route", "replace", "224.0.0.0/4", "dev", "eth0")
 
     def __enter__(self) -> "Netns":
         try:

@@ -282,3 +282,92 @@ def test_a_silent_connection_is_closed_and_a_talking_one_stays(here):
     greet(here, 2, hello(b"x" * 16))
     here.by_conn[2].heard_at = 5.0
     assert closed(here, SILENCE + 0.1) == [1]
+
+
+# -- addresses ----------------------------------------------------------------------------------------------
+
+THEIRS = ("10.0.0.9:7411", "172.17.0.1:7411")
+
+
+def dial(here: Connections, key: str, now: float) -> tuple[str, ...] | None:
+    orders = here.dial(key, now)
+    return orders[0].addresses if orders else None
+
+
+@pytest.mark.parametrize("answers", [NODE, b"\x33" * 16], ids=["this node", "a stranger"])
+def test_an_address_behind_which_somebody_else_is_is_not_tried_for_that_node_again(here, answers):
+    """Every machine with docker has 172.17.0.1, and says so."""
+    key = OTHER.hex()
+    here.learn(key, THEIRS, 0)
+    assert dial(here, key, 1) == THEIRS
+    here.opened(1, key, 1, address="172.17.0.1:7411")
+    (close,) = here.greeted(1, hello(answers), 1)
+    assert isinstance(close, Close)
+    here.closed(1)
+    assert here.to(answers) is None
+    assert dial(here, key, 1.1) == ("10.0.0.9:7411",)  # at once
+    here.dial_failed(key)
+    here.learn(key, (*THEIRS, "10.0.0.10:7411"), 2)  # it has moved: all is open again
+    assert dial(here, key, 100) == (*THEIRS, "10.0.0.10:7411")
+
+
+def test_a_node_of_which_all_addresses_lead_elsewhere_is_not_dialled(here):
+    key = OTHER.hex()
+    here.learn(key, THEIRS[1:], 0)
+    dial(here, key, 1)
+    here.opened(1, key, 1, address="172.17.0.1:7411")
+    here.greeted(1, hello(NODE), 1)
+    assert dial(here, key, 1000) is None
+
+
+def test_the_address_that_led_to_a_node_is_tried_first_the_next_time(here):
+    key = OTHER.hex()
+    here.learn(key, THEIRS, 0)
+    dial(here, key, 1)
+    here.opened(1, key, 1, address="172.17.0.1:7411")
+    assert here.greeted(1, hello(OTHER), 1) == []
+    here.closed(1)
+    assert dial(here, key, 100) == THEIRS[::-1]
+
+
+def test_an_own_address_is_left_out(here):
+    here.moved(THEIRS[1:])
+    assert here.hello.addresses == list(THEIRS[1:])
+    here.learn(OTHER.hex(), THEIRS, 0)
+    assert dial(here, OTHER.hex(), 1) == THEIRS[:1]
+
+
+def test_signs_of_life_end_a_pause_but_no_quarrel(here):
+    for key in ("calm", "shunned"):
+        here.learn(key, HERE, 0)
+        for n in range(8):
+            assert dial(here, key, 1 + n * 100.0)
+            here.dial_failed(key)
+    here.opened(1, "shunned", 702, address=HERE[0])
+    here.greeted(1, hello(OTHER, job="another"), 702)
+    for key in ("calm", "shunned"):
+        assert dial(here, key, 703) is None
+        here.hasten(key, 703)
+    assert dial(here, "calm", 703 + FIRST_PAUSE)
+    assert dial(here, "shunned", 702 + QUARREL_PAUSE - 1) is None
+
+
+def test_a_full_table_has_room_for_a_newcomer_in_place_of_the_most_useless(here):
+    here.learn("10.0.0.1:7411", HERE, 0)
+    keys = [n.to_bytes(16).hex() for n in range(MAX_TARGETS - 1)]
+    for key in keys:
+        here.learn(key, HERE, 0)
+    for key in ("10.0.0.1:7411", keys[5]):
+        dial(here, key, 1)
+    here.learn(OTHER.hex(), HERE, 2)
+    assert len(here.targets) == MAX_TARGETS
+    assert OTHER.hex() in here.targets
+    assert keys[5] not in here.targets
+    assert "10.0.0.1:7411" in here.targets  # what a person named is never given up
+
+
+def test_what_this_node_slept_is_no_silence_on_its_connections(here):
+    greet(here, 1, hello(OTHER))
+    here.slept(60, 61)
+    assert here.overdue(61) == []
+    assert len(here.overdue(61 + SILENCE)) == 1

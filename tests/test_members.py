@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 import gossipw2v.members as members_module
-from gossipw2v.members import DEAD_AFTER, Member, MemberTable, State, parents
+from gossipw2v.members import DEAD_AFTER, SUSPECT_AFTER, Member, MemberTable, State, parents
 
 
 def node(n: int) -> bytes:
@@ -131,8 +131,8 @@ def test_invented_members_cannot_fill_the_memory_nor_keep_others_out(table, monk
 def test_a_flood_into_a_full_table_is_looked_through_once_until_somebody_can_be_dead(table, monkeypatch):
     monkeypatch.setattr(members_module, "MAX_MEMBERS", 8)
     looks = []
-    fresh = members_module._fresh
-    monkeypatch.setattr(members_module, "_fresh", lambda entry, now: looks.append(now) or fresh(entry, now))
+    fresh = MemberTable._fresh
+    monkeypatch.setattr(MemberTable, "_fresh", lambda table, entry, now: looks.append(now) or fresh(table, entry, now))
     for n in range(1, 500):
         table.witness(member(n), 1)
     assert len(looks) == 7
@@ -177,3 +177,156 @@ def test_the_other_parents_are_few_and_ever_further_below_the_first(n):
     first = n - (n - 2) // 4
     assert chain == [first + 1 - 2**k for k in range(len(chain))]
     assert chain[-1] > 1 >= first + 1 - 2 ** len(chain)
+
+
+# -- suspicion ----------------------------------------------------------------------------------------------
+
+
+def suspects(table: MemberTable, now: float) -> set[int]:
+    return {int.from_bytes(each) for _, each in table.suspects(now)}
+
+
+def test_the_silent_are_suspect_before_they_are_dead(table):
+    table.witness(member(1), 0)
+    table.witness(member(2), 2)
+    assert suspects(table, SUSPECT_AFTER) == set()
+    assert suspects(table, SUSPECT_AFTER + 0.1) == {1}
+    assert alive(table, SUSPECT_AFTER + 0.1) == {1, 2}
+    assert suspects(table, DEAD_AFTER + 0.1) == {2}
+    ((left, _),) = table.suspects(DEAD_AFTER + 0.1)
+    assert left == pytest.approx(1.9)
+    table.witness(member(2, beat=2), DEAD_AFTER + 1)
+    assert suspects(table, DEAD_AFTER + 1) == set()
+
+
+def test_those_who_left_are_no_suspects(table):
+    table.witness(member(1), 0)
+    table.left(node(1))
+    assert suspects(table, SUSPECT_AFTER + 1) == set()
+
+
+def test_a_node_that_was_late_itself_is_patient_with_others(table):
+    table.witness(member(1), 0)
+    table.slack = 4.0
+    assert suspects(table, SUSPECT_AFTER + 3.9) == set()
+    assert suspects(table, SUSPECT_AFTER + 4.1) == {1}
+    assert table.is_alive(node(1), DEAD_AFTER + 4.0)
+    assert not table.is_alive(node(1), DEAD_AFTER + 4.1)
+
+
+def test_what_this_node_slept_is_not_the_silence_of_others(table):
+    table.witness(member(1), 0)
+    table.witness(member(2), 59.5)
+    table.slept(59.0, 60.0)
+    assert suspects(table, 60) == set()
+    assert alive(table, 59 + DEAD_AFTER) == {1, 2}
+    assert alive(table, 59.1 + DEAD_AFTER) == {2}  # and it does not live longer for it, either
+    assert alive(table, 60.1 + DEAD_AFTER) == set()
+
+
+def test_the_verdict_of_another_is_believed_by_those_who_suspect_too(table):
+    table.witness(member(1, beat=5), 0)
+    table.doubt(node(1), 5)
+    assert table.is_alive(node(1), SUSPECT_AFTER)
+    assert not table.is_alive(node(1), SUSPECT_AFTER + 0.1)
+    table.witness(member(1, beat=6), 4)
+    assert table.is_alive(node(1), 4 + DEAD_AFTER)  # that was about an older beat
+
+
+def test_a_verdict_about_somebody_who_was_heard_since_is_contradicted(table):
+    table.witness(member(1, beat=5), 0)
+    table.told()
+    table.doubt(node(1), 4)
+    assert table.is_alive(node(1), DEAD_AFTER)
+    assert table.urgent
+    assert table.untold(7) == [member(1, beat=5)]
+
+
+def test_a_verdict_with_an_invented_beat_says_no_more_than_another(table):
+    table.witness(member(1, beat=5), 0)
+    table.doubt(node(1), 2**62)
+    table.witness(member(1, beat=6), 1)
+    assert table.is_alive(node(1), 1 + DEAD_AFTER)
+
+
+def test_a_verdict_about_a_stranger_or_oneself_is_nothing(table):
+    table.doubt(node(9), 3)
+    table.doubt(node(0), 99)
+    assert len(list(table.everyone())) == 1
+    assert not table.urgent
+
+
+def test_every_death_is_said_once(table):
+    table.witness(member(1, beat=5), 0)
+    table.witness(member(2), 0)
+    table.left(node(2))
+    assert table.verdicts(DEAD_AFTER) == []
+    assert table.verdicts(DEAD_AFTER + 0.1) == [(node(1), 5)]
+    assert table.verdicts(DEAD_AFTER + 1) == []
+    table.witness(member(1, beat=6), 20)
+    assert table.verdicts(20 + DEAD_AFTER + 0.1) == [(node(1), 6)]
+
+
+def test_it_is_noticed_who_comes_back_from_the_dead(table):
+    assert not table.witness(member(1), 0)
+    assert not table.witness(member(1, beat=2), DEAD_AFTER)
+    assert not table.witness(member(1, beat=2), 3 * DEAD_AFTER)
+    assert table.witness(member(1, beat=3), 3 * DEAD_AFTER)
+
+
+# -- what is told on ----------------------------------------------------------------------------------------
+
+
+def test_what_rose_is_told_once_to_all_but_who_told_it(table):
+    table.witness(member(1), 0, source=7)
+    table.witness(member(2), 0, source=8)
+    assert [m.node for m in table.untold(7)] == [node(2)]
+    assert [m.node for m in table.untold(8)] == [node(1)]
+    assert {m.node for m in table.untold(9)} == {node(1), node(2)}
+    table.told()
+    assert table.untold(9) == []
+    table.witness(member(1, beat=2), 1, source=8)
+    assert table.untold(8) == []
+    assert [m.beat for m in table.untold(7)] == [2]
+
+
+def test_a_goodbye_is_urgent_and_told_to_all(table):
+    table.witness(member(1), 0, source=7)
+    table.told()
+    assert not table.urgent
+    table.left(node(1))
+    assert table.urgent
+    assert [m.state for m in table.untold(7)] == [State.LEFT]
+    table.told()
+    table.left(node(1))  # said again
+    assert not table.urgent
+    other = MemberTable(member(2))
+    other.witness(member(1), 0)
+    other.told()
+    other.witness(member(1, beat=2, state=State.LEFT), 1, source=3)
+    assert other.urgent
+
+
+def test_whom_only_a_stranger_told_of_is_forgotten(table):
+    table.witness(member(1), 0, source=7)
+    table.witness(member(2), 0, source=8)
+    table.witness(member(2, beat=2), 1, source=7)
+    table.witness(member(3), 0, source=8)
+    table.disown(7)
+    assert alive(table, 1) == {3}
+
+
+# -- alone --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lost", "here", "cut_off"), [(1, 0, True), (1, 1, False), (2, 1, True), (3, 3, False), (4, 3, True)]
+)
+def test_a_node_that_loses_half_of_the_swarm_at_once_suspects_itself(table, lost, here, cut_off):
+    for n in range(1, lost + 1):
+        table.witness(member(n), 0)
+    for n in range(10, 10 + here):
+        table.witness(member(n), 9)
+    assert not table.cut_off(DEAD_AFTER, 60)
+    assert table.cut_off(DEAD_AFTER + 1, 60) is cut_off
+    assert not table.cut_off(61, 60) or here  # whoever is silent for longer is believed dead

@@ -1,6 +1,7 @@
 """Three daemons on three hosts: they find each other by real multicast, and survive a pulled cable."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -100,3 +101,79 @@ def test_a_cable_that_is_pulled_and_plugged_in_again(net: Netns, tmp_path: Path,
 
 def alive(status: Status) -> int:
     return sum(member["alive"] for member in status["members"])
+
+
+def known(status: Status) -> set[tuple[str, bool]]:
+    """First address of each member, and whether it is alive."""
+    return {(member["addresses"][0], member["alive"]) for member in status["members"] if member["addresses"]}
+
+
+def running(net: Netns, swarm: Daemons, folder: Path, **options: Any) -> list[Daemon]:
+    """Services on all hosts that train for some seconds and have links."""
+    texts = write_texts(folder, HOSTS)
+    given = {"epochs": 60, "until_complete": False, "settle_seconds": 0.5, **options}
+    nodes = [start(net, swarm, host, text, **given) for host, text in enumerate(texts)]
+    for node in nodes:
+        node.until(lambda s: s["progress"]["trained_tokens"] and s["links"] and alive(s) == HOSTS)
+    return nodes
+
+
+def come_together(nodes: list[Daemon]) -> None:
+    for node in nodes:
+        node.until(lambda s: s["state"] == "complete" and alive(s) == HOSTS and s["links"])
+    assert agree_in_the_end(nodes)
+    assert [node.end(signal.SIGTERM, STOP_SECONDS) for node in nodes] == [0] * HOSTS
+
+
+def test_without_multicast_one_address_is_enough_though_all_have_the_same_docker_bridge(
+    net: Netns, tmp_path: Path
+) -> None:
+    """A chain: the second knows the first, the third, by a file, the second."""
+    for host in range(HOSTS):
+        net.multicast(host, on=False)
+        net.bridge(host, "docker0", "172.17.0.1/16")
+    peers = tmp_path / "peers"
+    peers.write_text(f"# one for all\n{net.address(1)}\n")
+    named = ["auto", f"auto,{net.address(0)}:7411", f"auto,file:{peers}"]
+    with Daemons(tmp_path) as swarm:
+        texts = write_texts(tmp_path, HOSTS)
+        pairs = enumerate(zip(texts, named, strict=True))
+        nodes = [start(net, swarm, host, text, peers=peers, epochs=20) for host, (text, peers) in pairs]
+        seen = [node.until(lambda s: alive(s) == HOSTS) for node in nodes]
+        bridges = {"172.17.0.1:7411"}
+        assert all(addresses(s) == {f"{net.address(h)}:7411" for h in range(HOSTS)} | bridges for s in seen)
+        assert swarm.ended() == [0] * HOSTS
+        assert all(node.model()[2]["complete"] for node in nodes)
+        assert difference(nodes) <= AGREEMENT
+
+
+def test_a_machine_that_slept_comes_back_and_takes_nobody_for_dead(net: Netns, tmp_path: Path) -> None:
+    with Daemons(tmp_path) as swarm:
+        nodes = running(net, swarm, tmp_path)
+        sleeper, *others = sorted(nodes, key=lambda node: node.status()["node"], reverse=True)  # the root
+        pid = sleeper.where["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for node in others:
+                node.until(lambda s: alive(s) == HOSTS - 1)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert alive(sleeper.status()) == HOSTS
+        come_together(nodes)
+
+
+def test_a_node_whose_address_changes_is_reached_at_the_new_one(net: Netns, tmp_path: Path) -> None:
+    with Daemons(tmp_path) as swarm:
+        nodes = running(net, swarm, tmp_path, peers=f"{net.address(0)}:7411")
+        new = net.address(HOSTS + 1)
+        net.move(2, new)
+        for node in nodes:
+            node.until(lambda s: (f"{new}:7411", True) in known(s) and alive(s) == HOSTS)
+        come_together(nodes)
+
+
+def test_two_hosts_that_cannot_talk_to_each_other_are_one_swarm_through_a_third(net: Netns, tmp_path: Path) -> None:
+    with Daemons(tmp_path) as swarm:
+        net.deaf(2, 1, on=True)
+        nodes = running(net, swarm, tmp_path)
+        come_together(nodes)

@@ -17,7 +17,7 @@ from gossipw2v.address import Address
 from gossipw2v.authority import issue
 from gossipw2v.credentials import Credentials, holder
 from gossipw2v.messages import Hello, Refuse
-from gossipw2v.streams import StrangerError, Streams, accept, dial, listening, welcome
+from gossipw2v.streams import StrangerError, Streams, UnreachableError, accept, dial, listening, welcome
 from gossipw2v.wire import HEADER, decode, encode, frame_length
 
 SECRET, OTHER = b"c2VjcmV0LW9mLXRoaXMtdGVzdC1vbmx5", b"YW5vdGhlci1zZWNyZXQtb2YtYW5vdGhl"
@@ -53,8 +53,8 @@ class Door:
         """What comes of the next connection here and of the other end's coroutine: results or exceptions."""
         return tuple(await asyncio.gather(self._next(), other, return_exceptions=True))  # type: ignore[return-value]
 
-    def dial(self, credentials: Credentials | None) -> Coroutine[Any, Any, Streams | None]:
-        return dial([("127.0.0.1", self.port)], credentials)
+    def dial(self, credentials: Credentials | None) -> Coroutine[Any, Any, Streams]:
+        return reach([("127.0.0.1", self.port)], credentials)
 
     async def _next(self) -> Streams:
         sock, host = await accept(self.listener)
@@ -66,6 +66,11 @@ class Door:
 
     def __exit__(self, *_: object) -> None:
         self.listener.close()
+
+
+async def reach(addresses: list[tuple[str, int]], credentials: Credentials | None) -> Streams:
+    """Dial, whichever of the addresses answers."""
+    return (await dial(addresses, credentials))[0]
 
 
 async def end(*pairs: Streams) -> None:
@@ -230,7 +235,9 @@ def test_a_server_that_does_not_answer_is_given_up(run: Any, monkeypatch: pytest
 
     async def scenario() -> None:
         with Door(OURS) as door:  # nobody accepts: the system does, and says nothing
-            assert await door.dial(THEIRS) is None
+            with pytest.raises(UnreachableError) as caught:
+                await door.dial(THEIRS)
+            assert not caught.value.refused
 
     run(bounded(scenario))
 
@@ -240,7 +247,7 @@ async def test_a_stranger_at_one_address_does_not_hide_the_node_at_the_next() ->
     with Door(FOREIGN) as other, Door(OURS) as door:
         stranger = asyncio.create_task(other._next())
         addresses = [("127.0.0.1", 1), ("127.0.0.1", other.port), ("127.0.0.1", door.port)]
-        here, there = await door.meet(dial(addresses, THEIRS))
+        here, there = await door.meet(reach(addresses, THEIRS))
         assert holder(there[1].get_extra_info("peercert")) == ONE
         await end(here, there)
         with pytest.raises(StrangerError):
@@ -250,8 +257,28 @@ async def test_a_stranger_at_one_address_does_not_hide_the_node_at_the_next() ->
 @on_each_loop
 async def test_nobody_there_is_nobody() -> None:
     for credentials in (None, OURS):
-        assert await dial([("127.0.0.1", 1)], credentials) is None
-        assert await dial([], credentials) is None
+        for addresses in ([("127.0.0.1", 1)], []):
+            with pytest.raises(UnreachableError) as caught:
+                await dial(addresses, credentials)
+            assert caught.value.refused is bool(addresses)
+
+
+@on_each_loop
+async def test_addresses_that_are_silent_do_not_hold_up_the_one_that_answers() -> None:
+    """A full backlog drops what comes, as a network does that leads nowhere."""
+    with socket.socket() as silent, Door(None) as door:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        fill = [socket.socket() for _ in range(3)]
+        for each in fill:
+            each.setblocking(False)
+            each.connect_ex(silent.getsockname())
+        addresses = [(silent.getsockname()[0], silent.getsockname()[1]), ("127.0.0.1", 1), ("127.0.0.1", door.port)]
+        here, there = await door.meet(dial(addresses, None))
+        assert there[1] == addresses[2]
+        await end(here, there[0])
+        for each in fill:
+            each.close()
 
 
 @on_each_loop
@@ -275,7 +302,7 @@ async def test_only_the_end_that_has_proved_itself_is_told_anything() -> None:
 
     with Door(OURS) as door, listening(Address("127.0.0.1", 0)) as listener:
         recorder = asyncio.create_task(relay(door, listener))
-        here, there = await door.meet(dial([("localhost", listener.getsockname()[1])], THEIRS))
+        here, there = await door.meet(reach([("localhost", listener.getsockname()[1])], THEIRS))
         there[1].write(HELLO)
         assert await here[0].readexactly(len(HELLO)) == HELLO
         await end(here, there)

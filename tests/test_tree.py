@@ -1,12 +1,14 @@
 """The tree of one node: who becomes its parent, whom it seats, what a cut leaves standing, and when all is done."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
 from messages import delta
 
+from gossipw2v.choice import BARRED
 from gossipw2v.delta import Batch, empty
-from gossipw2v.edges import ASK_AGAIN, BARRED, GRACE, MOST_CHILDREN
+from gossipw2v.edges import ASK_AGAIN, GRACE, KEPT, MOST_CHILDREN
 from gossipw2v.instructions import Close, Collect, DropLink, Merge, OpenLink, Refused, Send, Settle
 from gossipw2v.members import DEAD_AFTER, Member, MemberTable, State, parents
 from gossipw2v.messages import Adopt, Adopted, Answer, Leave, LinkOpen, LinkOpened, ProtocolError, Push
@@ -142,6 +144,8 @@ def test_after_all_have_said_no_one_is_asked_with_insistence():
     who, insists = ask_and_be_refused(made, 0)
     assert insists
     assert who in wanted
+    for each in CROWD:
+        hear(made, each, DEAD_AFTER)
     asked = [ask_and_be_refused(made, DEAD_AFTER) for _ in wanted]  # it has no room at all: once more without it
     assert who not in dict(asked)
     assert not any(insists for _, insists in asked)
@@ -162,7 +166,7 @@ def test_not_all_insist_on_the_same():
     wanted = set()
     for seed in range(20):
         made = tree(ME, *CROWD)
-        made.rng = Random(seed)
+        made.choice.rng = Random(seed)
         wanted.add([ask_and_be_refused(made, 0) for _ in range(4)][-1])
     assert len(wanted) == 3
     assert all(insists for _, insists in wanted)
@@ -174,9 +178,39 @@ def test_who_was_refused_by_all_who_are_above_is_a_root_for_a_while():
     made.on_adopted(ROOT, Adopted(False), UP, 0)
     made.tick(BARRED - 1, {ROOT})
     assert made.parent is None
-    hear(made, ROOT, BARRED)
-    made.tick(BARRED + 0.1, {ROOT})
+    later = 1.25 * BARRED
+    hear(made, ROOT, later)
+    made.tick(later, {ROOT})
     assert made.parent.node == ROOT
+
+
+def test_a_node_that_is_not_reached_makes_room_for_the_others_and_is_left_alone_longer_each_time():
+    made = tree(ME, *CROWD)
+    wanted, tried, until = [], 0, []
+    for n in range(200):
+        now = n * 1.0
+        for each in CROWD:
+            hear(made, each, now)
+        _, dial = made.tick(now, set())
+        assert dial is not None or made.parent is None
+        if dial is not None:
+            wanted.append(dial)
+            made.unreached(dial.hex(), now)
+        tried += dial == wanted[0]
+        until.append(made.choice.barred.get(wanted[0], (0, 0))[0])
+    assert set(wanted[: len(CROWD)]) == set(CROWD)  # all of them, before any is tried again
+    assert 3 <= tried <= 5  # at about 0, 11, 33, 78 and 167 s
+    pauses = [b - n for n, (a, b) in enumerate(pairwise(until)) if b > a]
+    assert pauses == sorted(pauses)
+
+
+def test_a_parent_with_a_link_is_not_given_up_when_a_dial_fails():
+    made = tree(ME, ROOT)
+    linked(made)
+    made.tick(0.5, set())
+    made.unreached(ROOT.hex(), 1)
+    assert made.parent is not None
+    assert made.uplink is not None
 
 
 def test_who_has_found_a_seat_asks_everybody_the_next_time():
@@ -447,15 +481,29 @@ def test_another_vocabulary_gives_the_link_another_name():
 
 def test_a_parent_is_given_up_after_its_grace_or_at_once_when_it_is_dead():
     for now, alive in ((GRACE, True), (DEAD_AFTER + 1, False)):
-        made = tree(ME, ROOT)
+        made = tree(ME, ROOT, node(201))
+        made.choice.full.add(node(201))
+        hear(made, node(201), now)
         link = linked(made)
         start = now - GRACE if alive else now
         assert bool(made.tick(start, set())[0]) is not alive
         if alive:
+            hear(made, ROOT, now - 0.1)
             assert made.tick(now - 0.1, set())[0] == []
             assert made.tick(now, set())[0] == [DropLink(link)]
         assert made.uplink is None
-        assert made.parent is None
+        assert made.parent.node != ROOT
+
+
+def test_while_it_is_not_known_whether_the_parent_lives_it_is_not_given_up():
+    """Nor are those preferred who fell silent together with it: perhaps it is this node that was cut off."""
+    made = tree(ME, ROOT, node(201))
+    made.choice.full.add(node(201))
+    link = linked(made)
+    for now in (1.0, GRACE + 1.5, DEAD_AFTER):
+        assert made.tick(now, set()) == ([], ROOT)
+    assert made.tick(DEAD_AFTER + 1, set()) == ([], None)
+    assert made.kept_up.link == link
 
 
 @pytest.mark.parametrize("answered", [0, 1])
@@ -484,15 +532,163 @@ def test_a_parent_that_cannot_know_the_childs_batch_has_the_child_start_anew(bat
     assert CHILD in made.children
 
 
-def test_a_lost_child_is_waited_for_and_then_forgotten():
+GONE = GRACE + DEAD_AFTER
+
+
+def test_a_lost_child_is_waited_for_and_then_its_link_is_kept_for_a_while():
     made = tree()
     link = seat(made)
     made.done = True
     made.tick(0, set())
-    assert made.tick(GRACE + DEAD_AFTER - 0.1, set())[0] == []
+    assert made.tick(GONE - 0.1, set())[0] == []
     assert not made.subtree_clean()  # the end waits for what it still has
-    assert made.tick(GRACE + DEAD_AFTER, set())[0] == [DropLink(link)]
+    assert made.tick(GONE, set())[0] == []
     assert made.subtree_clean()
+    assert made.edges() == []
+    assert made.link_of(link) is not None
+    assert made.tick(KEPT, set())[0] == []
+    assert made.tick(KEPT + 1, set())[0] == [DropLink(link)]
+    assert made.link_of(link) is None
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_of_several_lost_children_the_highest_is_kept_by_whom_a_part_would_come_back(order):
+    made = tree()
+    links = {n: seat(made, node(n), n) for n in order}
+    for step, n in enumerate(order):
+        made.downlinks[node(n)].lost_at = float(step)
+    dropped = made.tick(GONE, set())[0] + made.tick(GONE + 1, set())[0]
+    assert dropped == [DropLink(links[1])]
+    assert made.kept_down.peer == node(2)
+
+
+def test_a_lost_child_that_has_left_is_forgotten():
+    made = tree(ME, CHILD)
+    link = seat(made)
+    made.tick(0, set())
+    made.members.left(CHILD)
+    assert made.tick(GONE, set())[0] == [DropLink(link)]
+
+
+def test_a_kept_child_that_says_goodbye_by_others_is_forgotten():
+    made = tree(ME, CHILD)
+    link = seat(made)
+    made.tick(0, set())
+    made.tick(GONE, set())
+    made.members.left(CHILD)
+    assert made.tick(GONE + 1, set())[0] == [DropLink(link)]
+
+
+def test_a_kept_child_goes_on_where_it_was():
+    made = tree(ME, CHILD)
+    link = seat(made)
+    made.on_push(CHILD, push(link, 1, 1), DOWN, 0)
+    made.tick(0, set())
+    made.tick(GONE, set())
+    assert made.merged(link, Batch(rows(1), 0, 0), {}, GONE) == []  # the merge was under way all the time
+    (opened,) = said(made.on_link_open(CHILD, LinkOpen(link, False, 0, VOCABULARY, {}), 21))
+    assert opened.resumed
+    (again,) = said(made.on_push(CHILD, push(link, 1, 1), 21, 100))
+    assert (again.batch, again.delta.rows.tolist()) == (1, [1])
+    assert made.kept_down is None
+    assert made.tick(GONE * 2, {CHILD})[0] == []
+
+
+def test_a_kept_child_that_is_heard_of_again_is_waited_for_and_then_forgotten():
+    made = tree(ME, CHILD)
+    link = seat(made)
+    made.tick(0, set())
+    made.tick(GONE, set())
+    made.done = True
+    assert made.subtree_clean()
+    hear(made, CHILD, 100)
+    assert made.tick(100, set())[0] == []
+    assert not made.subtree_clean()
+    for step in range(1, int(GONE) + 1):
+        hear(made, CHILD, 100 + step)
+        dropped = made.tick(100 + step, set())[0]
+    assert dropped == [DropLink(link)]
+
+
+def lost_parent() -> tuple[Tree, bytes]:
+    """A node whose only parent has vanished with a batch under way."""
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.ask(UP, 0)
+    made.tick(1, set())
+    assert made.tick(DEAD_AFTER + 1, set()) == ([], None)
+    return made, link
+
+
+def test_who_lost_its_parent_and_sees_nobody_else_above_is_a_root_but_keeps_the_link():
+    made, link = lost_parent()
+    assert made.parent is None
+    assert made.edges() == []
+    assert made.link_of(link) is not None
+    assert made.collected(link, Batch(rows(1), 0, 0), {}) == []  # gathered before it was lost
+    hear(made, ROOT, 100)
+    assert made.tick(100, set()) == ([], ROOT)
+    assert said(made.connected(ROOT, 11)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
+    (again,) = said(made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 101))
+    assert (again.batch, again.delta.rows.tolist()) == (1, [1])
+
+
+def test_the_vanished_parent_is_taken_back_before_anything_was_heard_of_it():
+    made, link = lost_parent()
+    assert said(made.connected(ROOT, 11)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
+    assert made.tick(100, {ROOT}) == ([], None)
+    assert made.uplink.link == link
+
+
+def test_the_link_to_a_vanished_parent_goes_once_there_is_another():
+    made, link = lost_parent()
+    other = node(201)
+    hear(made, other, 100)
+    made.tick(100, {other})
+    made.ask(UP, 100)
+    (asked,) = said(made.on_adopted(other, Adopted(True), UP, 100))
+    assert made.link_of(link) is not None
+    orders = made.on_link_opened(other, LinkOpened(asked.link, False, {}), UP, 100)
+    assert [type(order) for order in orders] == [DropLink, OpenLink]
+    assert orders[0].link == link
+    assert made.connected(ROOT, 11) == []
+
+
+def test_a_vanished_parent_that_is_heard_of_and_not_reached_gives_way_to_another():
+    made, link = lost_parent()
+    other = node(201)
+    for now in (100, 100 + GRACE):
+        hear(made, ROOT, now)
+        hear(made, other, now)
+        orders, dial = made.tick(now, {other})
+        assert dial == (ROOT if now == 100 else None)
+    assert orders == [DropLink(link)]
+    assert made.parent.node == other
+
+
+def test_the_link_to_a_vanished_parent_is_not_kept_for_ever():
+    made, link = lost_parent()
+    assert made.tick(DEAD_AFTER + 1 + KEPT, set())[0] == []
+    assert made.tick(DEAD_AFTER + 2 + KEPT, set())[0] == [DropLink(link)]
+
+
+def test_another_vocabulary_drops_kept_links():
+    made, link = lost_parent()
+    assert made.reset() == [DropLink(link)]
+    assert made.connected(ROOT, 11) == []
+
+
+def test_what_this_node_slept_is_nobodys_absence():
+    made = tree(ME, ROOT, CHILD)
+    linked(made)
+    seat(made)
+    made.tick(1, set())
+    made.slept(60, 62)
+    for each in (ROOT, CHILD):
+        hear(made, each, 62)
+    assert made.tick(62, set()) == ([], ROOT)
+    assert made.uplink is not None
+    assert len(made.downlinks) == 1
 
 
 def test_a_child_that_comes_back_without_its_link_is_forgotten_too():
@@ -621,10 +817,34 @@ def test_a_root_waits_for_anybody_alive_who_still_trains(state):
     made = tree()
     made.done = True
     hear(made, CHILD, 0, state)
-    assert not made.final(0)
+    for n in (2, 3):
+        hear(made, node(n), DEAD_AFTER, State.DRAINING)
+    assert not made.final(DEAD_AFTER)
+    assert made.final(DEAD_AFTER + 1)  # it has died
+    hear(made, CHILD, 9)
+    assert not made.final(9)
+    hear(made, CHILD, 10, State.DRAINING)
+    assert made.final(10)
+
+
+@pytest.mark.parametrize("others", [1, 2, 5])
+def test_a_root_that_lost_everyone_at_once_suspects_itself_for_a_while(others):
+    made = tree()
+    made.done = True
+    for n in range(others):
+        hear(made, node(n + 1), 0, State.TRAINING)
+    assert not made.final(DEAD_AFTER + 1)
+    assert not made.final(made.lost_patience)
+    assert made.final(made.lost_patience + 1)
+
+
+def test_a_root_does_not_wait_for_those_who_were_done_or_have_left():
+    made = tree()
+    made.done = True
+    for n, state in enumerate((State.COMPLETE, State.TRAINING), 1):
+        hear(made, node(n), 0, state)
+    made.members.left(node(2))
     assert made.final(DEAD_AFTER + 1)
-    hear(made, CHILD, 20, State.DRAINING)
-    assert made.final(20)
 
 
 def test_who_sees_somebody_above_is_not_final_by_itself():
