@@ -111,9 +111,9 @@ class Auditor(Watch):
             "transfers": (len(core.census.transfers), len(core.connections.by_conn)),
             "children": (len(core.tree.children), most),
             "links": (len(core.edges()), most),
-            "barred": (len(core.tree.barred) + len(core.tree.full), 2 * most),
+            "barred": (len(core.tree.choice.barred) + len(core.tree.choice.full), 2 * most),
             "opening": (len(core.tree.opening), most),
-            "references": (len(node.model.links), len(core.edges()) + len(node.host.queue)),
+            "references": (len(node.model.links), len(core.edges()) + 2 + len(node.host.queue)),
             "row work": (len(node.host.queue), 3 * len(core.edges()) + 6),
         }
         for name, (size, bound) in held.items():

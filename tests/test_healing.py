@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import partial
-
 import pytest
 from swarm import Swarm
 from test_gossip import complete, ends_equal, kept_all, story, sums, swarm_of, trained
@@ -16,46 +13,9 @@ APART = 3 * DEAD_AFTER  # s after which all take each other for dead, and have a
 REJOIN = 5.0  # s until a node that comes back is known to be alive by all
 
 
-@dataclass
-class Sleepy(Swarm):
-    """Nodes that stop for a while: nothing runs, and what arrives waits."""
-
-    asleep_until: dict[str, float] = field(default_factory=dict)
-
-    def sleep(self, name: str, seconds: float) -> None:
-        self.asleep_until[name] = self.now + seconds
-
-    def _asleep(self, name: str) -> float:
-        """How many seconds it goes on sleeping."""
-        return max(0.0, self.asleep_until.get(name, 0.0) - self.now)
-
-    def _tick(self, node: Node) -> None:
-        if seconds := self._asleep(node.name):
-            self.clock.at(seconds + 0.05, partial(self._tick, node))
-        else:
-            super()._tick(node)
-
-    def _deliver(self, name: str, conn: int, frame: bytes) -> None:
-        if seconds := self._asleep(name):
-            self.clock.at(seconds, partial(self._deliver, name, conn, frame))
-        else:
-            super()._deliver(name, conn, frame)
-
-    def cut(self, conn: int) -> None:
-        for name, number in self.wires.cut(conn):
-            if self.nodes[name].alive:
-                self.clock.at(self._asleep(name), partial(self.nodes[name].core.closed, number))
-
-    def _dial(self, node, dial) -> None:
-        if seconds := self._asleep(node.name) or self._asleep(dial.addresses[0].partition(":")[0]):
-            self.clock.at(seconds, partial(self._dial, node, dial))
-        else:
-            super()._dial(node, dial)
-
-
-def training(n: int, seed: int, **more) -> Sleepy:
+def training(n: int, seed: int, **more) -> Swarm:
     """A swarm in the middle of its work: all are linked, and each has half of its text left at least."""
-    swarm = swarm_of(n, seed, work=600, kind=Sleepy, **more)
+    swarm = swarm_of(n, seed, work=600, **more)
     assert swarm.run(60, lambda: trained(swarm) > 100 * n)
     assert sum(node.core.tree.uplink is not None for node in swarm.living()) == n - 1
     return swarm
@@ -126,7 +86,7 @@ def test_who_slept_for_a_minute_is_back_in_seconds_and_loses_nothing(who, seed):
     swarm = training(6 if who == "a leaf" else 2, seed)
     leaf = next(node for node in branches(swarm) if not node.core.tree.downlinks)
     sleeper = root(swarm) if who == "the root of two" else leaf
-    swarm.sleep(sleeper.name, 60)
+    swarm.pause(sleeper.name, 60)
     swarm.run(60 - 0.1)
     assert nobody_sees(swarm, sleeper)
     call = f"training(.., {seed}), {who} sleeps for 60 s"
@@ -138,7 +98,7 @@ def test_who_slept_for_a_minute_is_back_in_seconds_and_loses_nothing(who, seed):
 def test_a_sleeper_takes_nobody_for_dead_when_it_wakes(seed):
     swarm = training(6, seed)
     sleeper = root(swarm)
-    swarm.sleep(sleeper.name, 60)
+    swarm.pause(sleeper.name, 60)
     swarm.run(60)
     others = [node.core.node for node in swarm.living() if node is not sleeper]
     for _ in range(50):
@@ -150,7 +110,7 @@ def test_a_sleeper_takes_nobody_for_dead_when_it_wakes(seed):
 def test_a_short_sleep_costs_nothing_at_all():
     swarm = training(5, 1)
     for node in branches(swarm):
-        swarm.sleep(node.name, 5.0)
+        swarm.pause(node.name, 5.0)
         swarm.run(12)
         assert all_see_all(swarm)
     kept_all(swarm, "training(5, 1), all but the root sleep for 5 s")
