@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gossipw2v.model import Model
 
 ROUNDING = 1e-2  # of a one: what float32 and a mean of means may be off
-APPROXIMATE = 0.1  # of all that was trained: what AdaSum may leave twice of histories that met again and again
+APPROXIMATE = 0.2  # of all that was trained: what AdaSum may leave twice of histories that met again and again
 
 
 @dataclass(slots=True)

@@ -348,7 +348,7 @@ class Gossip:
         elif self.tree.parent is not None:
             out += self.tree.ask(self.connections.by_node[self.tree.parent.node].conn, now)
         out += self.seeker.strangers(now)
-        out += self.seeker.suspects(now)
+        out += self.seeker.suspects(now, self._banned)
         out += self.herald.verdicts(now)
         out += self.census.overdue(now)
         out += self.census.freeze_due(self.members, now, self.rules.quiet)

@@ -10,6 +10,7 @@ closed again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -44,27 +45,23 @@ class Seeker:
         if node in self.tree.neighbours():
             self.broken.append(node)
 
-    def suspects(self, now: float) -> list[Instruction]:
-        """Dial who broke off and, if it is this node's turn, one of those who are suspect."""
-        out: list[Instruction] = []
-        for node in self.broken:
-            out += self._dial(node, now)
-        self.broken.clear()
+    def suspects(self, now: float, banned: Callable[[NodeId], bool]) -> list[Instruction]:
+        """Dial who broke off and, if it is this node's turn, one of those who are suspect; but nobody who is banned."""
+        nodes, self.broken = list(self.broken), []
         if now >= self.probe_at:
             self.probe_at = now + PROBE * self.rng.uniform(0.75, 1.25)
-            out += self._probe(now)
-        return out
+            nodes += self._probe(now)
+        return [order for node in nodes if not banned(node) for order in self._dial(node, now)]
 
-    def _probe(self, now: float) -> list[Instruction]:
+    def _probe(self, now: float) -> list[NodeId]:
         suspects = self.members.suspects(now)
         urgent = [node for left, node in suspects if left <= LAST_CHANCE]
         if urgent or not suspects:
-            chosen = self.rng.sample(urgent, min(PROBERS, len(urgent)))
-            return [order for node in chosen for order in self._dial(node, now)]
+            return self.rng.sample(urgent, min(PROBERS, len(urgent)))
         witnesses = 1 + sum(1 for _ in self.members.alive(now)) - len(suspects)
         if self.rng.random() * witnesses > PROBERS:
             return []
-        return self._dial(self.rng.choice(suspects)[1], now)
+        return [self.rng.choice(suspects)[1]]
 
     def _dial(self, node: NodeId, now: float) -> list[Instruction]:
         member = self.members.get(node)
