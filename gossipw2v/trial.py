@@ -223,10 +223,10 @@ class Trial:
         return self.auditor.trace.hexdigest()
 
     def _remind(self, node: Node) -> None:
-        """Who has never met anybody is told again where somebody is: his only address may be dead for good."""
-        others = [other.name for other in self.swarm.living() if other is not node]
-        if not node.core.members.entries and others:
-            self.swarm.introduce(node.name, self.rng.choice(others))
+        """Who knows only of the dead and the gone is told again where somebody is: no address of its own may be good."""
+        others = [other for other in self.swarm.living() if other is not node and not other.core.leaving]
+        if others and not any(other.core.node in node.core.members.entries for other in others):
+            self.swarm.introduce(node.name, self.rng.choice(others).name)
 
     def missing(self) -> list[str]:
         """What is not yet as it must be in the end."""
