@@ -223,7 +223,7 @@ class Trial:
         return self.auditor.trace.hexdigest()
 
     def _remind(self, node: Node) -> None:
-        """Who knows only of the dead and the gone is told again where somebody is: no address of its own may be good."""
+        """Who knows only the dead and the gone is told again where somebody is: no address of its own may be good."""
         others = [other for other in self.swarm.living() if other is not node and not other.core.leaving]
         if others and not any(other.core.node in node.core.members.entries for other in others):
             self.swarm.introduce(node.name, self.rng.choice(others).name)
