@@ -125,7 +125,7 @@ class Gossip:
     def received(self, conn: int, message: Message, now: float) -> list[Instruction]:
         """A message has come in; a breach of the protocol is answered, counted and ends the connection."""
         here = self.connections.by_conn.get(conn)
-        if here is None:
+        if here is None or self.leaving:
             return []
         self._look(now)
         here.heard_at = now

@@ -395,6 +395,7 @@ def test_who_leaves_says_so_and_does_no_more(core):
     (merge,) = core.received(1, Push(LINK, 1, False, 0, 0, {}, empty(2)), 0.0)
     assert kinds(core.leave()) == ["Send", "Send"]
     assert core.merged(merge.link, Batch(empty(2), 0, 0), 0.0) == []  # the other end has dropped the link by then
+    assert core.received(1, Adopt(False), 0.0) == []
     assert core.members.me.state == State.LEFT
     assert core.tick(5.0) == []
 
