@@ -45,7 +45,7 @@ class Seeker:
         if node in self.tree.neighbours():
             self.broken.append(node)
 
-    def suspects(self, now: float, banned: Callable[[NodeId], bool]) -> list[Instruction]:
+    def suspects(self, now: float, banned: Callable[[NodeId], bool] = lambda _: False) -> list[Instruction]:
         """Dial who broke off and, if it is this node's turn, one of those who are suspect; but nobody who is banned."""
         nodes, self.broken = list(self.broken), []
         if now >= self.probe_at:
