@@ -1,5 +1,7 @@
 """Every input that a search has found, and good ones, through the target they belong to. `tools/fuzz.py` finds more."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import fuzz_targets
@@ -37,3 +39,10 @@ def test_a_slow_input_is_a_defect(monkeypatch):
     monkeypatch.setattr(fuzz_targets, "SECONDS", -1.0)
     with pytest.raises(AssertionError, match="s for 3 bytes"):
         check("wire", b"\x91\x0b\x00")
+
+
+def test_the_tool_runs_one_input():
+    tool = FOUND.parent.parent / "tools" / "fuzz.py"
+    command = [sys.executable, tool, "wire", sorted((FOUND / "wire").iterdir())[0]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith(" ms\n")

@@ -12,6 +12,7 @@ an input is a finding. What is found stays in `--found`, what reaches new code i
 """
 
 import argparse
+import importlib
 import json
 import os
 import resource
@@ -30,11 +31,10 @@ def search(name: str, corpus: Path, found: Path, seconds: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["gossipw2v"]):
-        import gossipw2v.delta
-    import gossipw2v.influence
-    import gossipw2v.kernels
-    import gossipw2v.rows
-    import gossipw2v.scanner  # noqa: F401 - what numba compiles must not be instrumented
+        import gossipw2v.delta  # noqa: F401 - before others import it as it is
+    for path in sorted((TESTS.parent / "gossipw2v").glob("*.py")):
+        if "from numba" in path.read_text():  # what is compiled must not be instrumented
+            importlib.import_module(f"gossipw2v.{path.stem}")
 
     with atheris.instrument_imports(include=["gossipw2v", "msgpack"]):
         import fuzz_targets
@@ -72,7 +72,7 @@ def _bound_memory() -> None:
 
 
 def run_all(names: list[str], corpus: Path, found: Path, minutes: float) -> int:
-    """Two processes at a time; returns how many findings there are."""
+    """Two processes at a time; returns how many findings there are, and targets that did not begin."""
     each = max(1, round(60 * minutes / len(names)))
     waiting, running = list(names), []
     while waiting or running:
@@ -89,7 +89,7 @@ def run_all(names: list[str], corpus: Path, found: Path, minutes: float) -> int:
 
 
 def tell(names: list[str], found: Path) -> int:
-    """Print what was run and found."""
+    """Print what was run and found; returns how much of it is not as it should be."""
     findings = [path for path in found.iterdir() if path.is_file() and path.suffix not in (".json", ".log")]
     for name in names:
         path = found / f"{name}.json"
@@ -97,8 +97,9 @@ def tell(names: list[str], found: Path) -> int:
         print(f"{name:15}", ", ".join(f"{key} {value:,.0f}" for key, value in state.items()) or "did not begin")
     for path in findings:
         print(f"found: {path}")
+    silent = [name for name in names if not (found / f"{name}.json").exists()]
     print(f"{len(findings)} findings; logs in {found}")
-    return len(findings)
+    return len(findings) + len(silent)
 
 
 def main() -> int:
