@@ -89,15 +89,12 @@ class Influence:
         """What may be merged of a child's push, and how many of its rows ask for more than that."""
         bucket, nothing = self.buckets[link], np.full(len(push), -1, np.int32)
         lengths = self._lengths(push, push, nothing)
-        allowed = self._allowed(bucket, push.rows, now)
-        short = lengths > allowed
-        self._spend(bucket, push.rows, lengths, np.minimum(lengths, allowed), now)
-        if not short.any():
+        granted, clipped = self._granted(bucket, push.rows, lengths, now)
+        self._spend(bucket, push.rows, granted, now)
+        if not clipped:
             return push, 0
-        share = np.divide(allowed, lengths, out=np.ones_like(lengths), where=short)
+        share = np.divide(granted, lengths, out=np.ones_like(lengths), where=granted < lengths)
         share[share < LEAST] = 0
-        clipped = int(short.sum())
-        bucket.clipped += clipped
         counts = np.where(share > 0, push.counts, 0).astype(np.uint32)
         return replace(push, scales=push.scales * share.astype(np.float32), counts=counts), clipped
 
@@ -108,16 +105,12 @@ class Influence:
         """
         bucket = self.buckets[link]
         lengths = self._lengths(answer, sent, at)
-        allowed = self._allowed(bucket, answer.rows, now)
-        short = lengths > allowed
-        if not short.any():
-            self._spend(bucket, answer.rows, lengths, lengths, now)
-            return
-        bucket.clipped += int(short.sum())
-        bucket.largest = max(bucket.largest, float(lengths.max()))
-        worst = int(np.argmax(lengths - allowed))
-        text = f"{short.sum()} rows would move too far, one by {lengths[worst]:.3g} where {allowed[worst]:.3g} is left"
-        raise DeltaError(text, "influence")
+        granted, clipped = self._granted(bucket, answer.rows, lengths, now)
+        if clipped:
+            worst = int(np.argmax(lengths - granted))
+            text = f"{clipped} rows would move too far, one by {lengths[worst]:.3g} where {granted[worst]:.3g} is left"
+            raise DeltaError(text, "influence")
+        self._spend(bucket, answer.rows, granted, now)
 
     def _lengths(self, brought: RowDelta, kept: RowDelta, at: Ids) -> Doubles:
         """float64[n]: how far each row of `brought` is from row `at[i]` of `kept`."""
@@ -125,20 +118,19 @@ class Influence:
         _distances(_bare(brought), _bare(kept), at, self.size, lengths)
         return lengths
 
-    def _allowed(self, bucket: Bucket, rows: Ids, now: float) -> Doubles:
-        most = self.limits.move or np.inf
-        if not self.limits.budget:
-            return np.full(len(rows), most)
-        level = np.maximum(bucket.due[rows] - self._drained(now), 0)
-        return np.minimum(most, np.maximum(self.limits.budget / 2 - level, 0))
+    def _granted(self, bucket: Bucket, rows: Ids, lengths: Doubles, now: float) -> tuple[Doubles, int]:
+        """float64[n]: how far each row may move, at most as far as is asked; how many ask for more."""
+        most = self.limits.move or np.inf, self.limits.budget / 2 or np.inf
+        granted = np.empty(len(rows))
+        clipped, largest = _grant(bucket.due, rows, lengths, most, self._drained(now), granted)
+        bucket.clipped += clipped
+        bucket.largest = max(bucket.largest, largest)
+        return granted, clipped
 
-    def _spend(self, bucket: Bucket, rows: Ids, asked: Doubles, granted: Doubles, now: float) -> None:
-        bucket.largest = max(bucket.largest, float(asked.max(initial=0)))
+    def _spend(self, bucket: Bucket, rows: Ids, granted: Doubles, now: float) -> None:
         if self.limits.budget:
-            drained = self._drained(now)
-            due = np.maximum(bucket.due[rows], drained) + granted
-            bucket.due[rows] = due
-            bucket.used = max(bucket.used, float(due.max(initial=drained) - drained) / (self.limits.budget / 2))
+            level = _charge(bucket.due, rows, granted, self._drained(now))
+            bucket.used = max(bucket.used, level / (self.limits.budget / 2))
 
     def _drained(self, now: float) -> float:
         return self.limits.budget / 2 / HOUR * now
@@ -216,6 +208,32 @@ def _distances(brought, kept, at, size, out):
             _widen(values[i], size, one)
             _widen(kept_values[at[i]], size, other)
             out[i] = np.sqrt(_apart(one, scales[i], other, kept_scales[at[i]], size))
+
+
+@_fast
+def _grant(due, rows, lengths, most, drained, out):
+    """Fill `out` with what may be granted of `lengths`; returns how many are more than that, and the largest.
+
+    `most`: of a move, and that a bucket holds.
+    """
+    clipped, largest = 0, 0.0
+    for i in range(len(rows)):
+        allowed = min(most[0], max(most[1] - max(due[rows[i]] - drained, 0.0), 0.0))
+        out[i] = min(lengths[i], allowed)
+        clipped += lengths[i] > allowed
+        largest = max(largest, lengths[i])
+    return clipped, largest
+
+
+@_fast
+def _charge(due, rows, granted, drained):
+    """Put `granted` into the rows' buckets; returns the highest level."""
+    highest = 0.0
+    for i in range(len(rows)):
+        level = max(due[rows[i]] - drained, 0.0) + granted[i]
+        due[rows[i]] = drained + level
+        highest = max(highest, level)
+    return highest
 
 
 def warm_up(vector_size: int) -> None:
