@@ -314,7 +314,7 @@ def seeds() -> dict[str, list[bytes]]:
     counted = Counts(Words.split(b"and\nof\nthe"), np.array([3, 70_000, 9]), 80_000, 1, 2, 3, 4)
     tokens = np.array([0, 1, 2, -1], "<i4").tobytes()
     good_delta = bytes([3, 0, 2, 4]) + np.array([1, 2, 3], "<u4").tobytes() + np.full(3, 0.1, "<f4").tobytes()
-    parts = [_json(GOOD_ABOUT), VOCAB.to_bytes(), bytes(24), bytes(32)]
+    parts = [_json(GOOD_ABOUT), VOCAB.to_bytes(), bytes(48), bytes(32)]
     kept = struct.pack("<4H", *map(len, parts)) + b"".join(parts) + _json(GOOD_STATE)
     records = {"txtvers": "1", "id": NODE.hex(), "cl": "0" * 16, "pv": "1"}
     text = b"".join(bytes([len(pair)]) + pair for key, value in records.items() if (pair := f"{key}={value}".encode()))
