@@ -6,7 +6,7 @@
 
 A real node trains on a small world and is killed while it starts, reads its checkpoint, trains, or writes the next one
 (every tenth of a second). After each kill the newest checkpoint must be whole, finite, and no older than any that was
-seen before; the next start must go on from it. Ends with 1 if a state was unreadable.
+seen before; the next start must go on from it. Ends with 1 if a state was unreadable. Ctrl-C ends it early.
 
 With --warm nodes are forked from a process that has loaded everything, which saves most of what a start costs; else
 each is a command of its own.
@@ -17,10 +17,12 @@ import json
 import multiprocessing
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +42,7 @@ from gossipw2v.world import World
 INTERVAL = 0.1  # s between checkpoints
 MOMENTS = {"started": 0.2, "answering": 0.2, "training": 0.6}  # after which a kill comes, and how often
 WITHIN = {"started": 1.5, "answering": 0.5, "training": 0.8}  # s from there
+STOP = threading.Event()
 PATIENCE = 120.0  # s for a node to answer
 
 
@@ -197,6 +200,8 @@ def run(times: int, lanes: int, seed: int, folder: Path, warm: bool) -> Iterator
 def _live_through(lane: Lane, times: int) -> Lane:
     lane.folder.mkdir()
     for _ in range(times):
+        if STOP.is_set():
+            break
         lane.live()
         if lane.kills % 50 == 0:
             print(f"{lane.folder.name}: {lane.kills} kills, {len(lane.bad)} bad", file=sys.stderr, flush=True)
@@ -229,6 +234,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default %(default)s)")
     parser.add_argument("--warm", action="store_true", help="fork nodes from a process that has loaded everything")
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, lambda *_: STOP.set())
     prepare_machine()
     subprocess.run([sys.executable, "-c", "import warm"], cwd=Path(__file__).parent, check=True)  # lest all compile
     multiprocessing.set_start_method("forkserver")
