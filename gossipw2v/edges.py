@@ -99,7 +99,7 @@ class Edges:
     def claims(self) -> Origins:
         """Tokens of every origin that may be in the model by now: what is just being merged counts."""
         tokens = dict(self.provenance.tokens)
-        for edge in self.edges():
+        for edge in (*self.edges(), *self.kept()):
             under_way = edge.answer if isinstance(edge, Uplink) else edge.merging
             if under_way is not None:
                 raise_to(tokens, under_way.origins)
@@ -112,9 +112,10 @@ class Edges:
 
     def link_of(self, link: bytes) -> Uplink | Downlink | None:
         """The link of that name, either way, a kept one too."""
-        return next((edge for edge in (*self.edges(), *self._kept()) if edge.link == link), None)
+        return next((edge for edge in (*self.edges(), *self.kept()) if edge.link == link), None)
 
-    def _kept(self) -> list[Uplink | Downlink]:
+    def kept(self) -> list[Uplink | Downlink]:
+        """Links to nodes that vanished."""
         return [edge for edge in (self.kept_up, self.kept_down) if edge is not None]
 
     # -- time -----------------------------------------------------------------------------------------------
@@ -204,7 +205,7 @@ class Edges:
     def _forget_kept(self, now: float) -> list[Instruction]:
         """What was kept for too long, or in vain, is dropped; a child that is heard of again is waited for."""
         out: list[Instruction] = []
-        for edge in self._kept():
+        for edge in self.kept():
             assert edge.lost_at is not None
             if self.members.has_left(edge.peer) or now - edge.lost_at > KEPT:
                 out += self._drop_kept(edge)
@@ -340,9 +341,8 @@ class Edges:
         if answer.link != (held.link if held else parent.link):
             raise ProtocolError("tree", "a link was opened that was not asked for")
         if held is None:
-            out = self._drop_kept(self.kept_up)
             self.uplink = Uplink(node, answer.link, now, self.max_bandwidth)
-            return [*out, self._reference(node, answer.link, answer.origins)]
+            return [*self._drop_kept(self.kept_up), self._reference(node, answer.link, answer.origins)]
         return self._begin_anew(parent, conn, now) if held.resuming else []  # or the answer to a repeated question
 
     def _begin_anew(self, parent: Parent, conn: int, now: float) -> list[Instruction]:
@@ -414,7 +414,7 @@ class Edges:
     def reset(self) -> list[Instruction]:
         """Another vocabulary has won: no link and no training outlives the old one."""
         out = self._drop_uplink()
-        for edge in self._kept():
+        for edge in self.kept():
             out += self._drop_kept(edge)
         for node in list(self.downlinks):
             link = self.downlinks.pop(node)

@@ -65,7 +65,7 @@ class Gossip:
         self.census = Census(me.node)
         self.tree = Tree(self.members, rng, rules.seats, rules.interval, rules.max_bandwidth)
         self.tree.lost_patience = rules.lost_patience
-        self.seeker = Seeker(self.connections, self.members, self.tree, rng)
+        self.seeker = Seeker(self.connections, self.members, self.tree, rng, self._banned)
         self.standing = Standing(rules.banned)
         self.tree.choice.ban(self.standing.banned_nodes)
         self.health = Health(now)
@@ -348,7 +348,7 @@ class Gossip:
         elif self.tree.parent is not None:
             out += self.tree.ask(self.connections.by_node[self.tree.parent.node].conn, now)
         out += self.seeker.strangers(now)
-        out += self.seeker.suspects(now, self._banned)
+        out += self.seeker.suspects(now)
         out += self.herald.verdicts(now)
         out += self.census.overdue(now)
         out += self.census.freeze_due(self.members, now, self.rules.quiet)
@@ -358,7 +358,7 @@ class Gossip:
         return [*out, *self.herald.beat(now), *self.seeker.idle(set(self.census.transfers), now)]
 
     def _look(self, now: float) -> None:
-        """Notice an own pause: what had to happen meanwhile could not be seen, so all deadlines move."""
+        """Notice an own pause: what happened meanwhile could not be seen, so all deadlines move."""
         seconds = self.health.look(now)
         self.members.slack = self.health.slack
         if seconds:

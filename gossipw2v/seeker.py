@@ -27,12 +27,16 @@ LAST_CHANCE = 2.0  # s before a suspect is dead from which on everybody dials
 
 @dataclass(slots=True)
 class Seeker:
-    """Decides over `connections` by what `members` and `tree` know. `broken`: edges that have just broken off."""
+    """Decides over `connections` by what `members` and `tree` know.
+
+    `banned`: with whom this node has nothing to do. `broken`: edges that have just broken off.
+    """
 
     connections: Connections
     members: MemberTable
     tree: Tree
     rng: Random
+    banned: Callable[[NodeId], bool] = lambda _node: False
     broken: list[NodeId] = field(default_factory=list)
     probe_at: float = float("-inf")
 
@@ -45,27 +49,31 @@ class Seeker:
         if node in self.tree.neighbours():
             self.broken.append(node)
 
-    def suspects(self, now: float, banned: Callable[[NodeId], bool] = lambda _: False) -> list[Instruction]:
-        """Dial who broke off and, if it is this node's turn, one of those who are suspect; but nobody who is banned."""
-        nodes, self.broken = list(self.broken), []
+    def suspects(self, now: float) -> list[Instruction]:
+        """Dial who broke off and, if it is this node's turn, one of those who are suspect."""
+        out: list[Instruction] = []
+        for node in self.broken:
+            out += self._dial(node, now)
+        self.broken.clear()
         if now >= self.probe_at:
             self.probe_at = now + PROBE * self.rng.uniform(0.75, 1.25)
-            nodes += self._probe(now)
-        return [order for node in nodes if not banned(node) for order in self._dial(node, now)]
+            out += self._probe(now)
+        return out
 
-    def _probe(self, now: float) -> list[NodeId]:
+    def _probe(self, now: float) -> list[Instruction]:
         suspects = self.members.suspects(now)
         urgent = [node for left, node in suspects if left <= LAST_CHANCE]
         if urgent or not suspects:
-            return self.rng.sample(urgent, min(PROBERS, len(urgent)))
+            chosen = self.rng.sample(urgent, min(PROBERS, len(urgent)))
+            return [order for node in chosen for order in self._dial(node, now)]
         witnesses = 1 + sum(1 for _ in self.members.alive(now)) - len(suspects)
         if self.rng.random() * witnesses > PROBERS:
             return []
-        return [self.rng.choice(suspects)[1]]
+        return self._dial(self.rng.choice(suspects)[1], now)
 
     def _dial(self, node: NodeId, now: float) -> list[Instruction]:
         member = self.members.get(node)
-        if member is None or node in self.connections.by_node or member.state == State.LEFT:
+        if member is None or node in self.connections.by_node or member.state == State.LEFT or self.banned(node):
             return []
         self.connections.learn(node.hex(), member.addresses, now, within=0.0)
         return self.connections.dial(node.hex(), now)

@@ -58,7 +58,7 @@ class Worker(Protocol):
 
 @dataclass(slots=True)
 class Node:
-    """A core, what it trains and where. `refused`: why things were turned away."""
+    """A core, what it trains and where. `refused`: why things were turned away. `refuses`: only the machine lives."""
 
     name: str
     core: Gossip
@@ -68,6 +68,7 @@ class Node:
     began: bool = False
     refused: list[str] = field(default_factory=list)
     dials: int = 0
+    refuses: bool = False
 
     @property
     def alive(self) -> bool:
@@ -158,7 +159,7 @@ class Swarm:
 
     def kill(self, name: str, silent: bool = False) -> None:
         """As with SIGKILL: connections are reset, nothing is said. `silent`: as without power, not even that."""
-        self.nodes[name].host.on = False
+        self.nodes[name].host.on, self.nodes[name].refuses = False, not silent
         for conn in self.wires.conns(name):
             if silent:
                 self.wires.drop(conn)
@@ -313,7 +314,8 @@ class Swarm:
         name = dial.addresses[0].partition(":")[0]
         other = self.nodes.get(name)
         if other is None or not other.alive or not self.wires.reach(node.name, name):
-            node.core.dial_failed(dial.key)
+            refused = other is not None and other.refuses and self.wires.reach(node.name, name)
+            node.core.dial_failed(dial.key, refused)
             return
         mine, theirs = self.wires.connect(node.name, name)
         self.perform(node, node.core.opened(mine, dial.key, node.host.now))

@@ -113,7 +113,7 @@ class Auditor(Watch):
             "links": (len(core.edges()), most),
             "barred": (len(core.tree.choice.barred) + len(core.tree.choice.full), 2 * most),
             "opening": (len(core.tree.opening), most),
-            "references": (len(node.model.links), len(core.edges()) + 2 + len(node.host.queue)),
+            "references": (len(node.model.links), len(core.edges()) + len(core.tree.kept()) + len(node.host.queue)),
             "row work": (len(node.host.queue), 3 * len(core.edges()) + 6),
         }
         for name, (size, bound) in held.items():

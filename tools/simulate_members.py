@@ -32,6 +32,7 @@ from gossipw2v.virtual import Clock, Line, Wires
 
 TICK = 0.1  # s between two looks of a core at the clock; the daemon looks five times as often
 BUSY_SHARE, BUSY_LATE = 0.2, 0.8  # of the ticks are late, by up to so many seconds
+RESPITE = 2.0  # s from the end of a stall to the next at least: two without a beat between them would be one long one
 SYN_RESEND = 1.0  # s by which a connection is late whose first packet was lost
 EVENT_EVERY = 120.0  # s from one death or departure to the next
 ATTENTION = 60.0  # s after a departure in which somebody may notice it
@@ -149,7 +150,7 @@ class Crowd:
         machine.stalled = False
         while machine.inbox:
             machine.inbox.popleft()()
-        self.clock.at(self.rng.expovariate(1 / self.stall_every), partial(self._stall, machine))
+        self.clock.at(RESPITE + self.rng.expovariate(1 / self.stall_every), partial(self._stall, machine))
 
     def _happen(self, machine: Machine, event: Callable[[], None]) -> None:
         """Something reaches a machine: now, or when it goes on."""
