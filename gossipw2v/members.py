@@ -198,8 +198,9 @@ class MemberTable:
         """
         here, lost = 1, 0
         for entry in self.entries.values():
-            here += self._fresh(entry, now)
-            lost += self._missing(entry, now) and now - entry.rose_at <= patience
+            missing, recent = self._missing(entry, now), now - entry.rose_at <= patience
+            lost += missing and recent
+            here += self._fresh(entry, now) or (recent and not missing)  # who left in order was there too
         return lost >= here
 
     def _missing(self, entry: _Entry, now: float) -> bool:

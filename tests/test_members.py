@@ -330,3 +330,14 @@ def test_a_node_that_loses_half_of_the_swarm_at_once_suspects_itself(table, lost
     assert not table.cut_off(DEAD_AFTER, 60)
     assert table.cut_off(DEAD_AFTER + 1, 60) is cut_off
     assert not table.cut_off(61, 60) or here  # whoever is silent for longer is believed dead
+
+
+def test_who_leaves_in_order_after_a_death_does_not_make_it_look_like_a_cut(table):
+    for n in (1, 2):
+        table.witness(member(n, 1, State.DRAINING), 0.0)
+    table.witness(member(2, 2, State.DRAINING), DEAD_AFTER)
+    later = DEAD_AFTER + 0.5
+    assert not table.cut_off(later, 60.0)  # one of three has died
+    table.witness(member(2, 3, State.COMPLETE), later)
+    table.left(member(2, 3).node)
+    assert not table.cut_off(later + 0.1, 60.0)
