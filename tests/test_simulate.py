@@ -49,7 +49,7 @@ def test_a_swarm_comes_to_one_nodes_loss_and_agrees(text, tmp_path):
     one, four = results(out)
     assert (one["exchanges"], one["most"], one["apart"]) == (0, 0, 0)
     assert four["apart"] < 1e-3
-    assert 50 <= four["training_exchanges"] <= 60
+    assert 50 <= four["training_exchanges"] <= 63  # a look at the clock may come early
     assert four["depth"] == 2
     assert four["most"] > 0
     assert abs(four["held_out_loss"] - one["held_out_loss"]) < 0.05 * one["held_out_loss"]
