@@ -23,7 +23,7 @@ from gossipw2v.world import World
 
 OFTEN = 0.3  # s between checkpoints
 SHORT, LONG = 20, 40  # epochs
-ENOUGH = 0.4  # of the planted analogies: two thirds come out of an undisturbed run, half when a node trains its rest alone
+ENOUGH = 0.4  # of the planted analogies: two thirds without any kill, half when a node trains its rest alone
 
 
 @pytest.fixture
