@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +149,14 @@ def _train(sg, tokens, *arguments) -> tuple[int, float]:
 
 def compiled(sg: int = 1) -> bool:
     """Whether `warm_up` will be quick: the disk cache is up to date."""
-    folder = Path(str(_dispatcher(sg).stats.cache_path))
-    made = [index.stat().st_mtime for index in folder.glob(f"kernels.*{('cbow', 'skipgram')[sg]}*.nbi")]
+    made = [index.stat().st_mtime for index in _indexes(sg)]
     return bool(made) and max(made) >= max(path.stat().st_mtime for path in (*_PARTS, Path(__file__)))
+
+
+def _indexes(sg: int) -> list[Path]:
+    """What the disk cache has of the kernel."""
+    folder = Path(str(_dispatcher(sg).stats.cache_path))
+    return list(folder.glob(f"kernels.*{('cbow', 'skipgram')[sg]}*.nbi"))
 
 
 def warm_up(vector_size: int, sg: int = 1) -> None:
@@ -169,3 +175,6 @@ def warm_up(vector_size: int, sg: int = 1) -> None:
         rng_state(1, 0),
         make_scratch(vector_size, 2, 2),
     )
+    for index in _indexes(sg):  # what came from the cache fits files that look newer: the same ones, checked out again
+        with suppress(OSError):
+            index.touch()

@@ -1,5 +1,7 @@
 """Kernels against their slow twins, word2vec's formulas, and what their docstrings promise."""
 
+import os
+
 import naive
 import numpy as np
 import pytest
@@ -269,6 +271,11 @@ def test_initial_rows_need_a_hash_each():
 
 @pytest.mark.parametrize("sg", [0, 1])
 def test_warm_up_compiles(sg):
+    kernels.warm_up(16, sg)
+    assert kernels.compiled(sg)
+    for index in kernels._indexes(sg):
+        os.utime(index, (1, 1))
+    assert not kernels.compiled(sg)
     kernels.warm_up(16, sg)
     assert kernels.compiled(sg)
 

@@ -73,8 +73,9 @@ class Recorder:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                self._sockets.append(near)
                 far = socket.create_connection(self._target, 10)
-                self._sockets += [near, far]
+                self._sockets.append(far)
                 self._spawn(self._copy, near, far)
                 self._spawn(self._copy, far, near)
 
