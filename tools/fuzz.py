@@ -56,7 +56,7 @@ def search(name: str, corpus: Path, found: Path, seconds: int) -> None:
                 os._exit(0)  # atheris knows no other end but a finding
 
     # By the wall clock, which on a busy machine says little; `check` looks at the processor's.
-    options = [f"-artifact_prefix={found}/{name}-", "-timeout=120"]
+    options = [f"-artifact_prefix={found}/{name}-", "-timeout=120", "-report_slow_units=120"]
     limits = [f"-rss_limit_mb={_resident() + MEMORY >> 20}", "-max_len=4096", "-verbosity=0"]
     atheris.Setup([sys.argv[0], *options, *limits, str(corpus), str(TESTS / "fuzz" / name)], once)
     atheris.Fuzz()
