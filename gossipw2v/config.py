@@ -294,11 +294,11 @@ class Config:
         "a local network is there to be used; a low limit makes exchanges rarer, and the nodes' models differ more",
     )
     merge_share: float = _set(
-        0.3,
+        1.0,
         Between(0.01, 1),
         "share of CPU time",
-        "most that merging may take of what this node's training and merging use together",
-        "only runs of seconds come near it, and need their exchanges; in runs of minutes 0.1 costs nothing",
+        "most that merging may take of what this node's training and merging use together; 1 is no limit",
+        "a run of seconds needs its exchanges, or loses six points of analogy; long runs come nowhere near it",
     )
     children: int = _set(
         4,
