@@ -64,16 +64,19 @@ def spectrum(hessian: Doubles, directions: int = DIRECTIONS) -> Spectrum:
     return Spectrum(np.ascontiguousarray(vectors[:, top].T, np.float32), values[top], rest)
 
 
-def hessian(outer: Floats, inner: Floats) -> Doubles:
-    """`E[p (1 - p) y y']` float64[D, D], `y` the rows of `outer`, `p = sigmoid(x . y)` with `x` those of `inner`.
+def hessians(inputs: Floats, outputs: Floats) -> tuple[Doubles, Doubles]:
+    """The curvatures of an input row's loss and of an output row's: `E[p (1 - p) y y']`, `y` the other side of a pair.
 
-    Row i of both float32[n, D] arrays is one training pair; the mean is over pairs.
+    Row i of `inputs` float32[n, D] meets the m rows of `outputs` float32[n, m, D]; `p` is the sigmoid of their product,
+    and the means, float64[D, D], are over all n * m pairs.
     """
-    score = np.clip(np.einsum("ij,ij->i", outer, inner), -30, 30)
+    score = np.clip(np.einsum("nd,nmd->nm", inputs, outputs), -30, 30)
     p = 1 / (1 + np.exp(-score))
-    weighted = outer * (p * (1 - p))[:, None]
-    result: Doubles = (weighted.T @ outer).astype(np.float64) / max(len(outer), 1)
-    return result
+    weights = p * (1 - p) / max(score.size, 1)
+    flat_outputs = outputs.reshape(-1, outputs.shape[2])
+    of_inputs = (flat_outputs * weights.reshape(-1, 1)).T @ flat_outputs
+    of_outputs = (inputs * weights.sum(axis=1, keepdims=True)).T @ inputs
+    return of_inputs.astype(np.float64), of_outputs.astype(np.float64)
 
 
 def loosen(curvature: Spectrum, factor: float) -> Spectrum:

@@ -15,8 +15,9 @@ from gossipw2v.instructions import Collect, DropLink, Merge, OpenLink, Settle
 from gossipw2v.model import Model
 from gossipw2v.trainer import Trainer
 
-PAIRS = 1024  # training pairs behind an estimate of the curvature
-OFTEN, SELDOM = 0.25, 3.0  # s between estimates: often while everything is new, seldom later
+PAIRS = 512  # training pairs behind an estimate of the curvature, which takes some 5 ms
+OFTEN, SELDOM = 0.5, 3.0  # s between estimates: often while everything is new, seldom later
+AGE = 6  # of the model's age, so many parts pass between two
 
 Work = OpenLink | DropLink | Collect | Merge | Settle
 
@@ -33,7 +34,7 @@ class Estimates:
 
     def refresh(self, now: float) -> None:
         """Look at the clock, in seconds, before a merge."""
-        pause = min(SELDOM, max(OFTEN, (now - self.began_at) / 20))
+        pause = min(SELDOM, max(OFTEN, (now - self.began_at) / AGE))
         if now - self._made_at < pause:
             return
         self._made_at = now

@@ -23,7 +23,7 @@ from gossipw2v import influence, pending
 from gossipw2v import rows as rowwise
 from gossipw2v.delta import Batch, RowDelta, check
 from gossipw2v.influence import Influence, Limits
-from gossipw2v.merge import COLLECTIVE, KINSHIP, Spectrum, flat, hessian, loosen, spectrum
+from gossipw2v.merge import COLLECTIVE, KINSHIP, Spectrum, flat, hessians, loosen, spectrum
 from gossipw2v.pending import Ledger, Waiting, both, picked, waiting
 
 TOLERANCE = 1e-4  # of a row's norm: residuals below it are not worth a frame when all training is over
@@ -52,17 +52,17 @@ class _Link:
     """One link's view: what both ends hold, and what the other end has seen.
 
     `take`: rows of the other end take the place of those here that have not changed since the link was opened;
-    `flushed`: the model's age when the last search found no residual.
+    `rough`: rows that may differ from the reference by what rounding dropped, with no update that tells of it.
     """
 
     reference: Floats
     seen: NDArray[np.int64]
     sent_at: NDArray[np.int32]
     settled: NDArray[np.bool_]
+    rough: NDArray[np.bool_]
     catch_up: bool
     take: bool = False
     exchange: int = 1
-    flushed: int = -1
 
 
 @dataclass(slots=True)
@@ -86,7 +86,6 @@ class Model:
     spectra: tuple[Spectrum, Spectrum] = field(init=False)
     influence: Influence = field(init=False)
     broken: int = 0
-    merges: int = 0
     links: dict[bytes, _Link] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -125,6 +124,7 @@ class Model:
             seen=self.updates.copy() if take else np.zeros(n, np.int64),
             sent_at=np.zeros(n, np.int32),
             settled=np.full(n, not overlap),
+            rough=np.ones(n, np.bool_),
             catch_up=catch_up,
             take=take,
         )
@@ -209,7 +209,8 @@ class Model:
         rowwise.add_counts(state.seen, rows, credit)
         rowwise.add_counts(state.seen, rows, ours)
         state.settled[rows] = True
-        self.merges += len(rows) > 0
+        for each in self.links.values():
+            each.rough[rows] = True
 
     def _batch(self, state: _Link, delta: RowDelta, own: Waiting) -> Batch:
         state.exchange += 1
@@ -237,12 +238,9 @@ class Model:
         return found if state.catch_up else found._replace(unsent=0)
 
     def _residuals(self, state: _Link) -> NDArray[np.bool_]:
-        """The rows that differ from the reference by more than is worth a frame; looked for after changes."""
+        """The rows that differ from the reference by more than is worth a frame; most have not changed since a look."""
         unequal = np.zeros(len(self.weights), np.bool_)
-        age = self.merges + int(self.updates.sum())
-        if state.flushed != age:
-            rowwise.unequal_rows(self.weights, state.reference, np.float32(TOLERANCE), unequal)
-            state.flushed = -1 if unequal.any() else age
+        rowwise.unequal_rows(self.weights, state.reference, np.float32(TOLERANCE), state.rough, unequal)
         return unequal
 
     def _unseen(self, state: _Link, rows: Ids) -> NDArray[np.uint32]:
@@ -259,15 +257,14 @@ class Model:
         """
         if not len(pairs.outputs):
             return
-        negative = pairs.noise.shape[1]
         means = self._means(pairs.inputs)
-        others = np.concatenate([pairs.outputs, pairs.noise.ravel()])
-        inner, outer = np.concatenate([means, np.repeat(means, negative, axis=0)]), self.syn1neg[others]
-        if not (np.isfinite(inner).all() and np.isfinite(outer).all()):
+        others = self.syn1neg[np.concatenate([pairs.outputs[:, None], pairs.noise], axis=1)]
+        if not (np.isfinite(means).all() and np.isfinite(others).all()):
             return
+        of_inputs, of_outputs = hessians(means, others)
         self.spectra = (
-            spectrum(hessian(outer, inner) * (KINSHIP * (1 + negative))),
-            loosen(spectrum(hessian(inner, outer)), COLLECTIVE),
+            spectrum(of_inputs * (KINSHIP * others.shape[1])),
+            loosen(spectrum(of_outputs), COLLECTIVE),
         )
 
     def _means(self, inputs: Ids) -> Floats:

@@ -296,15 +296,20 @@ def add_counts(target, rows, counts):
 
 
 @_fast
-def unequal_rows(weights, reference, tolerance, out):
-    """Mark in `out` bool[N] the rows that differ by more than `tolerance` of the reference's norm."""
+def unequal_rows(weights, reference, tolerance, rough, out):
+    """Mark in `out` bool[N] the `rough` rows that differ by more than `tolerance` of the reference's norm.
+
+    Those that do not are `rough` bool[N] no more.
+    """
     for r in range(len(weights)):
+        if not rough[r]:
+            continue
         norm = np.float32(0.0)
         worst = np.float32(0.0)
         for d in range(weights.shape[1]):
             norm += reference[r, d] * reference[r, d]
             worst = max(worst, abs(weights[r, d] - reference[r, d]))
-        out[r] = worst > tolerance * np.sqrt(norm)
+        out[r] = rough[r] = worst > tolerance * np.sqrt(norm)
 
 
 def warm_up(vector_size: int) -> None:
@@ -319,7 +324,7 @@ def warm_up(vector_size: int) -> None:
     merge_rows(weights, reference, rows, received, at, counts, apart, curves, coded)
     settle_rows(weights, reference, rows, received, at, received, counts, apart, curves)
     add_counts(np.zeros(2, np.int64), rows, counts[0])
-    unequal_rows(weights, reference, np.float32(0.0), np.zeros(2, np.bool_))
+    unequal_rows(weights, reference, np.float32(0.0), np.ones(2, np.bool_), np.zeros(2, np.bool_))
 
 
 def curve(directions: NDArray[np.float32], steps: NDArray[np.float64], rest: float) -> Curve:

@@ -269,7 +269,7 @@ class Trainer:
         around[np.abs(np.broadcast_to(offsets, around.shape)) > reach] = -1
         good = (words >= 0) & (around >= 0).any(axis=1)
         words, around = words[good][:n], around[good][:n]
-        noise = self._draw_noise(rng, len(words) * self.recipe.negative).reshape(len(words), self.recipe.negative)
+        noise = self._draw_noise(rng, (len(words), self.recipe.negative))
         return Pairs(words[:, None], around[:, 0], noise) if skipgram else Pairs(around, words, noise)
 
     def _kept(self, places: NDArray[np.int64], rng: np.random.Generator) -> Tokens:
@@ -280,10 +280,11 @@ class Trainer:
         stay = rng.integers(0, 1 << 32, words.shape, dtype=np.uint64) <= self.keep[words]
         return np.where(stay, words, np.int32(-1))
 
-    def _draw_noise(self, rng: np.random.Generator, n: int) -> Tokens:
-        weights = np.cumsum(self.counts.astype(np.float64) ** self.recipe.ns_exponent)
-        words: NDArray[np.int64] = np.searchsorted(weights, rng.random(n) * weights[-1], side="right")
-        return words.astype(np.int32)
+    def _draw_noise(self, rng: np.random.Generator, shape: tuple[int, int]) -> Tokens:
+        words = rng.integers(0, len(self.noise), shape)
+        entries = self.noise[words]
+        stay = rng.integers(0, 1 << 32, shape, dtype=np.uint64) <= entries >> np.uint64(32)
+        return np.where(stay, words, entries & np.uint64(0xFFFFFFFF)).astype(np.int32)
 
 
 def _give_way() -> None:

@@ -22,7 +22,7 @@ from gossipw2v.vocab import Vocab, VocabError
 FOLLOW = 0.1  # s between looks at how far the threads and the swarm are
 JOIN_PATIENCE = 30.0  # s until a node that cannot link to the tree trains all the same
 GOODBYE = 20.0  # s that a node which is done waits for its children to be done
-EXCHANGES = 150  # in a run, on a link: 100 reach one machine's quality, 250 gain a point of analogy for twice the work
+EXCHANGES = 125  # in a run, on a link: 100 reach one machine's quality, 250 gain a point of analogy for twice the work
 SLOWEST = 0.5  # s between exchanges of a run of hours: replicas that people look at should not differ by much
 FIRST_CHECKPOINT = 5.0  # s; later ones come at the interval that is set
 LAST_EXCHANGES = 2.0  # s for the last exchanges of a node that was told to stop
@@ -194,8 +194,7 @@ def tell(node: Node) -> None:
     trained, total = node.core.progress(node.network.now())
     trainer.others = (trained - trainer.trained, total - trainer.total)
     if trainer.words_per_second:
-        merging = node.learner.merger.cpu_seconds + node.pulse.cpu_seconds
-        rows = node.learner.brake.look(merging, trainer.cpu_seconds)
+        rows = node.learner.brake.look(node.learner.merger.cpu_seconds, trainer.cpu_seconds)
         node.core.pace(pause(trainer.total / trainer.words_per_second, node.config.exchange_interval), rows)
     notify(f"STATUS={node.state.name.lower()}, {trained / max(1, total):.0%} of the swarm's text trained")
 

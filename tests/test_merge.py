@@ -10,7 +10,7 @@ from messages import repeatable
 from naive_merge import slow_adasum, slow_sequential
 from numpy.testing import assert_allclose
 
-from gossipw2v.merge import COLLECTIVE, flat, hessian, loosen, spectrum
+from gossipw2v.merge import COLLECTIVE, flat, hessians, loosen, spectrum
 from gossipw2v.rows import adasum_row, curve, sequential_row
 
 D = 6
@@ -131,14 +131,17 @@ def test_no_rows_and_flat_curvature(n):
     assert adasum(a.change, a.change).shape == (n, D)
 
 
-def test_hessian_is_the_mean_over_pairs():
+def test_hessians_are_means_over_pairs():
     rng = np.random.default_rng(1)
-    outer, inner = (rng.normal(size=(40, D)).astype(np.float32) for _ in range(2))
-    expected = np.zeros((D, D))
-    for y, x in zip(outer.astype(float), inner.astype(float), strict=True):
-        p = 1 / (1 + np.exp(-(x @ y)))
-        expected += p * (1 - p) * np.outer(y, y) / 40
-    assert_allclose(hessian(outer, inner), expected, rtol=1e-4, atol=1e-6)
+    inputs, outputs = rng.normal(size=(13, D)).astype(np.float32), rng.normal(size=(13, 3, D)).astype(np.float32)
+    of_inputs, of_outputs = np.zeros((D, D)), np.zeros((D, D))
+    for x, ys in zip(inputs.astype(float), outputs.astype(float), strict=True):
+        for y in ys:
+            p = 1 / (1 + np.exp(-(x @ y)))
+            of_inputs += p * (1 - p) * np.outer(y, y) / 39
+            of_outputs += p * (1 - p) * np.outer(x, x) / 39
+    for found, expected in zip(hessians(inputs, outputs), (of_inputs, of_outputs), strict=True):
+        assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_spectrum_keeps_the_large_and_averages_the_rest():

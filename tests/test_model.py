@@ -359,6 +359,17 @@ def test_links_are_apart():
     assert made.collect(b"one", False).delta.rows.tolist() == [4, 5]  # what one brings goes to the other
 
 
+def test_what_rounding_left_with_one_goes_on_to_the_other():
+    """It comes without an update that would make the row pending there."""
+    made = model()
+    for name in (b"one", b"two"):
+        made.open_link(name, False, False)
+    assert not len(made.collect(b"one", True).delta)  # all rows have been looked at
+    made.merge(b"two", delta([5], [0], [0.1], np.ones((1, D))), False, False)
+    assert made.collect(b"one", False).delta.rows.tolist() == []
+    assert made.collect(b"one", True).delta.rows.tolist() == [5]
+
+
 def test_curvature_is_learned_from_finite_pairs_only():
     made = model()
     rng = np.random.default_rng(0)

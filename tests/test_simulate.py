@@ -70,3 +70,12 @@ def test_the_same_arguments_give_the_same_bits(text, tmp_path):
     assert one == other
     assert one["apart"] < 1e-3
     assert one["nodes"] == 3
+
+
+def test_other_rules_do_worse(text, tmp_path):
+    out = tmp_path / "out.jsonl"
+    simulate(text, "--nodes", "4", "--rules", "sequential", "mean", "adasum", "--out", str(out))
+    ours, mean, adasum = results(out)
+    for each in (mean, adasum):
+        assert each["apart"] < 1e-3
+        assert each["held_out_loss"] > ours["held_out_loss"]

@@ -105,8 +105,8 @@ class AdaSummed(Model):
         super()._credit(state, *rows_theirs_ours)
         state.settled[:] = False
 
-    def open_link(self, link: bytes, overlap: bool, catch_up: bool) -> None:  # noqa: ARG002
-        super().open_link(link, True, catch_up)
+    def open_link(self, link: bytes, overlap: bool, *others: Any) -> None:  # noqa: ARG002
+        super().open_link(link, True, *others)
 
 
 RULES: dict[str, type[Model]] = {"sequential": Model, "sum": Summed, "mean": Averaged, "adasum": AdaSummed}
