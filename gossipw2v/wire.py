@@ -54,10 +54,12 @@ MAX_NODES = 1 << 15  # lists and maps in a frame: a full State has some 20,000; 
 def encode(message: Message) -> bytes:
     """One frame, header included."""
     tag = TAGS[type(message)]
-    body: bytes = msgpack.packb([tag, *(_plain(getattr(message, f.name)) for f in fields(message))])
+    packer = msgpack.Packer(autoreset=False)
+    packer.pack([tag, *(_plain(getattr(message, f.name)) for f in fields(message))])
+    body = packer.getbuffer()
     if len(body) > MAX_FRAME:
         raise ProtocolError("size", f"a {type(message).__name__} of {len(body)} bytes does not fit a frame")
-    return HEADER.pack(MAGIC, len(body)) + body
+    return b"".join((HEADER.pack(MAGIC, len(body)), body))
 
 
 def frame_length(header: bytes, cap: int = MAX_FRAME) -> int:
@@ -195,8 +197,8 @@ def _plain(value: Any) -> Any:
     """A field as msgpack takes it: records become lists, arrays raw little-endian bytes."""
     if isinstance(value, RowDelta):
         arrays = (value.rows, value.counts, value.scales, value.values)
-        little = (np.ascontiguousarray(a, a.dtype.newbyteorder("<")).tobytes() for a in arrays)
-        return [*value.values.shape, *little]
+        little = (np.ascontiguousarray(a, a.dtype.newbyteorder("<")) for a in arrays)
+        return [*value.values.shape, *(a.reshape(-1).view(np.uint8).data for a in little)]  # packed without a copy
     if isinstance(value, (Member, Offer)):
         return [_plain(getattr(value, f.name)) for f in fields(value)]
     if isinstance(value, (list, tuple)):
