@@ -6,7 +6,7 @@ from gossipw2v.work import EXCHANGES, SLOWEST, pause
 
 
 def test_a_short_run_exchanges_as_often_as_it_may():
-    assert pause(run_seconds=4, shortest=0.03) == 0.03
+    assert pause(run_seconds=3, shortest=0.03) == 0.03
 
 
 def test_a_longer_run_has_the_exchanges_it_needs():
