@@ -16,6 +16,7 @@ from typing import Any
 NAMES = {"wordsim": "WordSim-353", "simlex": "SimLex-999", "analogy": "analogies, %"}
 OVER = {"exchanges": "exchanges of a link in a run", "most": "model-equivalents of the dearest link, one direction"}
 FREE = {"exchanges": "exchanges", "most": "rows"}  # what was varied for it
+TICKS = [one * ten for ten in (1, 10, 100, 1000) for one in (1, 2, 3, 5)]
 
 Series = dict[tuple[Any, ...], list[dict[str, Any]]]
 
@@ -61,7 +62,8 @@ def fill(panel: Any, results: list[dict[str, Any]], over: str, score: str) -> No
             panel.plot(*points(members, over, score), marker="o", label=f"{rule}, {nodes} nodes")
     panel.set(title=NAMES[score], xlabel=OVER[over], xscale="log")
     panel.xaxis.set_major_formatter("{x:g}")
-    panel.xaxis.set_minor_formatter("{x:g}")
+    panel.set_xticks([x for x in TICKS if panel.get_xlim()[0] <= x <= panel.get_xlim()[1]])
+    panel.minorticks_off()
     panel.grid(alpha=0.3)
 
 
