@@ -41,7 +41,7 @@ from gossipw2v.work import keep, last_exchanges, resume, work
 NODE_FILE = "node.json"
 RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others wait 8 s for a node that has moved
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
-EXPECTED = (CorpusError, VocabError, ShardError, SecretError, CheckpointError)  # people can mend these: no traceback
+UNUSABLE = (CorpusError, VocabError, SecretError, CheckpointError)  # people can mend these: no traceback
 
 log = get_logger("daemon")
 
@@ -54,9 +54,9 @@ async def serve(config: Config) -> int:
         asyncio.get_running_loop().add_signal_handler(number, daemon.node.stopping.set)
     try:
         await daemon.run()
-    except (*EXPECTED, OSError) as error:
+    except (*UNUSABLE, ShardError, OSError) as error:
         log.critical("cannot go on", problem=str(error))
-        return 2 if isinstance(error, EXPECTED) else 74
+        return 2 if isinstance(error, UNUSABLE) else 74
     except Exception as error:
         log.critical("a part failed", exc_info=error)
         return 1
@@ -72,7 +72,7 @@ class Daemon:
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Live: start, work until done or stopped, stop. Raises what made a part fail."""
+        """Live: start, work until done or stopped, stop. Raises what made a part fail; OSError if work was lost."""
         self.node.text.find()
         await asyncio.to_thread(self.node.keeper.look, self.node.config.fresh)
         await self._compile()
@@ -84,6 +84,8 @@ class Daemon:
         finally:
             notify("STOPPING=1")
             await self._close()
+        if (why := self.node.keeper.unkept) is not None:
+            raise OSError(f"the model was not kept: {why}")
 
     async def _compile(self) -> None:
         """Compile before anything waits for this node: a compiler in a thread stalls the event loop."""
@@ -110,6 +112,7 @@ class Daemon:
         self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access=access)
         node.where = {"listen": str(listening), "http": str(self.http.address)}
         self._say_where()
+        await self._leave_note()
         self._start(node.network.tick(), "tick")
         self._start(node.pulse.watch(), "pulse")
         self._start(keep(node), "checkpoints")
@@ -122,8 +125,17 @@ class Daemon:
         log.info("listening", node=node.core.node.hex(), **node.where, tls=tls)
         if not tls and not is_local(Address.parse(node.where["listen"]).host):
             log.warning("anyone who can reach this address can join the swarm", address=node.where["listen"])
+
+    async def _leave_note(self) -> None:
+        """Tell programs on this machine where the node is; it works on without, and tries again."""
+        node = self.node
         data = {"pid": os.getpid(), "node": node.core.node.hex(), **node.where}
-        replace_file(node.config.data_dir / NODE_FILE, [json.dumps(data).encode()])
+        try:
+            await asyncio.to_thread(replace_file, node.config.data_dir / NODE_FILE, [json.dumps(data).encode()])
+        except OSError as error:
+            node.problem(NODE_FILE, str(error))
+        else:
+            node.problem(NODE_FILE, None)
 
     def _seek(self, listening: Address) -> None:
         """Look for other nodes, as the configuration says."""
@@ -159,6 +171,8 @@ class Daemon:
         node, before = self.node, reachable(listening)
         while True:
             await asyncio.sleep(RESCAN_SECONDS)
+            if NODE_FILE in node.problems:
+                await self._leave_note()
             now = await asyncio.to_thread(reachable, listening)
             if now != before:
                 log.info("addresses changed", before=before, now=now)

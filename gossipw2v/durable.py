@@ -46,18 +46,32 @@ DISK = Disk()
 
 @contextmanager
 def replacing(path: Path, disk: Disk = DISK) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` when the block ends well, and vanishes when it does not."""
+    """A file to write that takes the place of `path` when the block ends well, and vanishes when it does not.
+
+    OSError names `path` where the system names nothing, as for a full disk.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    with _naming(path):
+        try:
+            with disk.create(temporary) as file:
+                yield file
+                disk.sync(file)
+            disk.rename(temporary, path)
+        except BaseException:
+            with suppress(OSError):  # what went wrong first is what must be told
+                disk.remove(temporary)
+            raise
+        disk.sync_folder(path.parent)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
     try:
-        with disk.create(temporary) as file:
-            yield file
-            disk.sync(file)
-        disk.rename(temporary, path)
-    except BaseException:
-        with suppress(OSError):  # what went wrong first is what must be told
-            disk.remove(temporary)
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
         raise
-    disk.sync_folder(path.parent)
 
 
 def replace_file(path: Path, pieces: Iterable[bytes | memoryview]) -> None:

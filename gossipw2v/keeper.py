@@ -152,6 +152,11 @@ class Keeper:
 
     # -- for people -----------------------------------------------------------------------------------------
 
+    @property
+    def unkept(self) -> str | None:
+        """Why the last checkpoint that was tried is not on disk, or None if it is."""
+        return self.trouble if self.generation != self._newest else None
+
     def problem(self, patience: float) -> str | None:
         """What is wrong with the checkpoints; one that takes longer than `patience` seconds is."""
         took = time.monotonic() - self._began_at if self._began_at is not None else 0.0

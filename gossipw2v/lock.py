@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LOCK_FILE = "lock"
@@ -28,8 +28,7 @@ def holding(folder: Path) -> Iterator[None]:
             raise LockedError(
                 f"{folder}: in use by the node with pid {_pid(handle)}; end that one, or give --data-dir another folder"
             )
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, b"%d\n" % os.getpid(), 0)
+        _say_who(handle)
         yield
     finally:
         os.close(handle)  # the file stays: were it removed, two could each hold the lock of a file of that name
@@ -60,6 +59,14 @@ def _taken(handle: int) -> bool:
         else:
             return True
     return False
+
+
+def _say_who(handle: int) -> None:
+    """Leave the own pid for whoever finds the folder in use; the lock holds without, on a disk that is full."""
+    text = b"%d\n" % os.getpid()
+    with suppress(OSError):
+        os.pwrite(handle, text, 0)  # first, over what is there: that needs no room
+        os.ftruncate(handle, len(text))
 
 
 def _pid(handle: int) -> str:

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -114,6 +115,10 @@ class Daemon:
         """All it has said."""
         return (self.folder / "log").read_text("utf-8", "replace")
 
+    def says(self, pattern: str) -> None:
+        """Wait until its log holds a match, which may go over several lines."""
+        self._until(lambda: re.search(pattern, self.log(), re.DOTALL) is not None, f"it said {pattern}")
+
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
@@ -139,7 +144,7 @@ class Daemons:
         """
         name = f"node{len(self.all) + 1}"
         folder = self._folder / name
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # a test may have put a disk there
         with (folder / "log").open("wb") as log:
             argv = _command(corpus, folder / "data", options)
             process = popen(argv, stdout=log, stderr=log, env=_environ(), cwd=folder)

@@ -49,6 +49,17 @@ def test_who_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_an_error_without_a_name_is_given_that_of_the_file(tmp_path):
+    path = tmp_path / "file"
+
+    def pieces():
+        yield b"new"
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+        replace_file(path, pieces())
+
+
 def test_what_killed_processes_left_is_swept(tmp_path):
     for name in (f".model.1234{TEMPORARY}", f".other.1234{TEMPORARY}", "model"):
         (tmp_path / name).touch()

@@ -242,7 +242,8 @@ async def test_a_full_disk_is_shown_and_counted_until_it_works_again(make: Make,
         await node.save()
         status = node.snapshot()
         assert status["degraded"] is True
-        assert "No space left on device; the last whole one is 1" in status["problems"][0]
+        assert f"No space left on device: '{path_of(tmp_path, 2)}'; the last whole one is 1" in status["problems"][0]
+        assert node.keeper.unkept == status["problems"][0]
         assert (status["checkpoint"]["failures"], status["checkpoint"]["generation"]) == (failures, 1)
     assert files(tmp_path) >= {"checkpoint-1"}
     assert not path_of(tmp_path, 2).exists()
@@ -253,9 +254,26 @@ async def test_a_full_disk_is_shown_and_counted_until_it_works_again(make: Make,
 
     disk.fail_at = 0
     await node.save()
+    assert node.keeper.unkept is None
     assert (node.snapshot()["degraded"], node.snapshot()["problems"]) == (False, [])
     assert node.snapshot()["checkpoint"]["generation"] == 4
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-4"}
+
+
+class Sticky(Disk):
+    """Nothing can be removed."""
+
+    def remove(self, path: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+
+async def test_a_model_is_kept_though_an_older_one_cannot_be_removed(make: Make) -> None:
+    node = make(disk=Sticky())
+    for _ in range(3):
+        train(node)
+        await node.save()
+    assert node.snapshot()["degraded"] is True
+    assert node.keeper.unkept is None
 
 
 async def test_rows_that_are_not_finite_are_shown_and_the_last_good_ones_stay(make: Make, tmp_path: Path) -> None:
