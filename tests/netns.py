@@ -14,32 +14,35 @@ from typing import Any
 _numbers = itertools.count()
 
 
-def netns_available() -> str | None:
-    """Why namespaces cannot be made here, or None if they can."""
+def netns_available(version: int = 4) -> str | None:
+    """Why namespaces with such addresses cannot be made here, or None if they can."""
     if os.name != "posix" or not hasattr(os, "geteuid") or shutil.which("ip") is None:
         return "network namespaces need Linux and the ip command"
     if os.geteuid() != 0:
         return "network namespaces need root"
     try:
-        with Netns(1):
+        with Netns(1, version):
             return None
     except subprocess.CalledProcessError as error:
         return f"network namespaces cannot be made here: {error.stderr.strip()}"
 
 
 class Netns:
-    """`with Netns(3) as net:` gives hosts 0, 1 and 2 at `net.address(i)`; all ends with the block, processes too."""
+    """`with Netns(3) as net:` gives hosts 0, 1 and 2 at `net.address(i)`; all ends with the block, processes too.
 
-    def __init__(self, hosts: int) -> None:
-        self._hosts = hosts
+    With `version` 6 the hosts have no IPv4 but that of loopback.
+    """
+
+    def __init__(self, hosts: int, version: int = 4) -> None:
+        self._hosts, self._version = hosts, version
         self._name = f"gw{os.getpid()}-{next(_numbers)}"
-        self._subnet = f"10.77.{os.getpid() % 250}"
+        self._subnet = f"10.77.{os.getpid() % 250}." if version == 4 else f"fd77:{os.getpid() % 65521:x}::"
         self._made: list[str] = []
         self._processes: list[subprocess.Popen[Any]] = []
 
     def address(self, host: int) -> str:
-        """The IPv4 address of a host on the bridge; beyond the last host, one that is free."""
-        return f"{self._subnet}.{host + 1}"
+        """The address of a host on the bridge; beyond the last host, one that is free."""
+        return f"{self._subnet}{host + 1}"
 
     def popen(self, host: int, argv: Sequence[str], **kw: Any) -> subprocess.Popen[Any]:
         """Start a program on a host; it is killed at the end of the block if it still runs."""
@@ -109,10 +112,13 @@ class Netns:
         self._add(inside)
         _ip("-n", self._bridge, "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", inside)
         _ip("-n", self._bridge, "link", "set", cable, "master", "bridge0", "up")
-        _ip("-n", inside, "address", "add", f"{self.address(host)}/24", "dev", "eth0")
         _ip("-n", inside, "link", "set", "lo", "up")
         _ip("-n", inside, "link", "set", "eth0", "up")
-        _ip("-n", inside, "route", "add", "224.0.0.0/4", "dev", "eth0")
+        if self._version == 4:
+            _ip("-n", inside, "address", "add", f"{self.address(host)}/24", "dev", "eth0")
+            _ip("-n", inside, "route", "add", "224.0.0.0/4", "dev", "eth0")
+        else:
+            _ip("-n", inside, "address", "add", f"{self.address(host)}/64", "dev", "eth0", "nodad")
 
     def _add(self, namespace: str) -> None:
         _ip("netns", "add", namespace)

@@ -125,6 +125,19 @@ def come_together(nodes: list[Daemon]) -> None:
     assert [node.end(signal.SIGTERM, STOP_SECONDS) for node in nodes] == [0] * HOSTS
 
 
+def test_hosts_that_have_only_ipv6_find_each_other_and_agree(tmp_path: Path) -> None:
+    if (reason := netns_available(6)) is not None:
+        pytest.skip(reason)
+    with Netns(HOSTS, 6) as net, Daemons(tmp_path) as swarm:
+        texts = write_texts(tmp_path, HOSTS)
+        nodes = [start(net, swarm, host, text, listen="[::]:7411", epochs=20) for host, text in enumerate(texts)]
+        seen = [node.until(lambda s: alive(s) == HOSTS) for node in nodes]
+        assert all(addresses(s) == {f"[{net.address(host)}]:7411" for host in range(HOSTS)} for s in seen)
+        assert swarm.ended() == [0] * HOSTS
+        assert all(node.model()[2]["complete"] for node in nodes)
+        assert difference(nodes) <= AGREEMENT
+
+
 def test_without_multicast_one_address_is_enough_though_all_have_the_same_docker_bridge(
     net: Netns, tmp_path: Path
 ) -> None:
