@@ -213,7 +213,7 @@ class Config:
         f"0.0.0.0:{PORT}",
         Address.parse,
         "HOST:PORT",
-        "where other nodes connect; port 0 takes a free one",
+        "where other nodes connect; port 0 takes a free one, [::]:7411 is for networks with IPv6 alone",
         "other machines must reach it; without secret_file nothing is encrypted and the network must be trusted",
     )
     secret_file: Path | None = _set(  # noqa: RUF009 (the call makes a field)

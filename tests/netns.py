@@ -4,6 +4,7 @@ Nothing of the machine's own network is touched. Multicast works as on a switch;
 """
 
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -52,8 +53,7 @@ class Netns:
 
     def run(self, host: int, argv: Sequence[str]) -> str:
         """Run a command on a host to its end and return what it wrote; CalledProcessError if it failed."""
-        inside = ["ip", "netns", "exec", self._namespace(host), *argv]
-        return subprocess.run(inside, check=True, capture_output=True, text=True).stdout
+        return _in(self._namespace(host), *argv)
 
     def link(self, host: int, up: bool) -> None:
         """Plug in or pull a host's cable, at the switch's end: the host keeps its address."""
@@ -75,6 +75,16 @@ class Netns:
         """Whatever a host sends to another vanishes, while the other's packets arrive."""
         route = ("blackhole", f"{self.address(other)}/32")
         _ip("-n", self._namespace(host), "route", "add" if on else "delete", *route)
+
+    def narrow(self, host: int, megabits: int) -> None:
+        """Let a host send so much a second, from a queue of some milliseconds: what finds it full is lost."""
+        shape = ("rate", f"{megabits}mbit", "burst", "8kb", "limit", "24kb")
+        _in(self._namespace(host), "tc", "qdisc", "replace", "dev", "eth0", "root", "tbf", *shape)
+
+    def lost(self, host: int) -> int:
+        """Packets that `narrow` has lost so far."""
+        found = json.loads(self.run(host, ["tc", "-s", "-j", "qdisc", "show", "dev", "eth0"]))
+        return int(found[0]["drops"])
 
     def move(self, host: int, address: str) -> None:
         """Take a host's address away and give it another one of the same network."""
@@ -135,3 +145,8 @@ class Netns:
 
 def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+
+
+def _in(namespace: str, *command: str) -> str:
+    inside = ["ip", "netns", "exec", namespace, *command]
+    return subprocess.run(inside, check=True, capture_output=True, text=True).stdout

@@ -1,4 +1,4 @@
-"""Three daemons on three hosts: they find each other by real multicast, and survive a pulled cable."""
+"""Three daemons on three hosts: they find each other by real multicast, and survive what networks and machines do."""
 
 import json
 import os
@@ -103,6 +103,10 @@ def alive(status: Status) -> int:
     return sum(member["alive"] for member in status["members"])
 
 
+def trained(status: Status) -> int:
+    return int(status["progress"]["trained_tokens"])
+
+
 def known(status: Status) -> set[tuple[str, bool]]:
     """First address of each member, and whether it is alive."""
     return {(member["addresses"][0], member["alive"]) for member in status["members"] if member["addresses"]}
@@ -162,15 +166,16 @@ def test_without_multicast_one_address_is_enough_though_all_have_the_same_docker
 
 def test_a_machine_that_slept_comes_back_and_takes_nobody_for_dead(net: Netns, tmp_path: Path) -> None:
     with Daemons(tmp_path) as swarm:
-        nodes = running(net, swarm, tmp_path)
+        nodes = running(net, swarm, tmp_path, epochs=100)
         sleeper, *others = sorted(nodes, key=lambda node: node.status()["node"], reverse=True)  # the root
         pid = sleeper.where["pid"]
         os.kill(pid, signal.SIGSTOP)
         try:
-            for node in others:
-                node.until(lambda s: alive(s) == HOSTS - 1)
+            before = [trained(node.status()) for node in others]
+            after = [trained(node.until(lambda s: alive(s) == HOSTS - 1)) for node in others]
         finally:
             os.kill(pid, signal.SIGCONT)
+        assert all(later > sooner for sooner, later in zip(before, after, strict=True))
         assert alive(sleeper.status()) == HOSTS
         come_together(nodes)
 
@@ -183,6 +188,37 @@ def test_a_node_whose_address_changes_is_reached_at_the_new_one(net: Netns, tmp_
         for node in nodes:
             node.until(lambda s: (f"{new}:7411", True) in known(s) and alive(s) == HOSTS)
         come_together(nodes)
+
+
+def test_when_one_way_between_two_hosts_is_gone_for_a_while_nobody_is_taken_for_dead(
+    net: Netns, tmp_path: Path
+) -> None:
+    """From the lowest host to the highest, its parent: the one between hears both."""
+    with Daemons(tmp_path) as swarm:
+        nodes = running(net, swarm, tmp_path, epochs=100)
+        ids = [node.status()["node"] for node in nodes]
+        low, between, high = sorted(range(HOSTS), key=ids.__getitem__)
+        net.deaf(low, high, on=True)
+
+        def found_another_way(status: Status) -> bool:
+            assert all(alive(node.status()) == HOSTS for node in nodes)
+            return [link["peer"] for link in status["links"]] == [ids[between]]
+
+        nodes[low].until(found_another_way)
+        net.deaf(low, high, on=False)
+        come_together(nodes)
+
+
+def test_narrow_ways_that_lose_packets_only_slow_a_swarm_down(net: Netns, tmp_path: Path) -> None:
+    for host in range(HOSTS):
+        net.narrow(host, megabits=20)
+    with Daemons(tmp_path) as swarm:
+        texts = write_texts(tmp_path, HOSTS)
+        nodes = [start(net, swarm, host, text, epochs=60) for host, text in enumerate(texts)]
+        assert swarm.ended() == [0] * HOSTS
+        assert min(net.lost(host) for host in range(HOSTS)) > 0
+        assert all(node.model()[2]["complete"] for node in nodes)
+        assert difference(nodes) <= AGREEMENT
 
 
 def test_two_hosts_that_cannot_talk_to_each_other_are_one_swarm_through_a_third(net: Netns, tmp_path: Path) -> None:
