@@ -13,6 +13,7 @@ import hashlib
 import secrets
 import ssl
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -28,13 +29,16 @@ NAME = "gossipw2v"
 BEGIN, END = datetime(1950, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
-def issue(secret: bytes, node: bytes) -> Credentials:
-    """Make a key and a certificate for `node` (16 bytes), by the authority of `secret`; takes 0.1 s."""
+def issue(secret: bytes, node: bytes, others: Sequence[bytes] = ()) -> Credentials:
+    """Make a key and a certificate for `node` (16 bytes), by the authority of `secret`; takes 0.1 s a secret.
+
+    Who holds one of the `others` is let in too.
+    """
     authority = _authority(secret)
-    root = _root(authority).public_bytes(Encoding.DER)
+    trusted = b"".join(_root(each).public_bytes(Encoding.DER) for each in (authority, *map(_authority, others)))
     key = Ed25519PrivateKey.generate()
     certificate = _leaf(authority, key.public_key(), node.hex()).public_bytes(Encoding.PEM)
-    server, client = (_context(side, root) for side in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT))
+    server, client = (_context(side, trusted) for side in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT))
     server.num_tickets = 0  # nobody resumes a session
     _load([server, client], key, certificate)
     return Credentials(server, client)
@@ -46,13 +50,13 @@ def _authority(secret: bytes) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(seed)
 
 
-def _context(side: int, root: bytes) -> ssl.SSLContext:
+def _context(side: int, trusted: bytes) -> ssl.SSLContext:
     context = ssl.SSLContext(side)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False  # the authority says who may join; the Hello must name the same node
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_STRICT
-    context.load_verify_locations(cadata=root)
+    context.load_verify_locations(cadata=trusted)
     return context
 
 

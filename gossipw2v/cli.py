@@ -31,6 +31,7 @@ METAVARS_BY_NAME = {
     "job": "NAME",
     "peers": "auto|HOST:PORT[,HOST:PORT...]",
     "secret_file": "FILE",
+    "other_secret_file": "FILE",
     "http_token_file": "FILE",
     "http_names": "NAME[,NAME...]",
     "ban": "ADDRESS[,ADDRESS...]",

@@ -223,6 +223,13 @@ class Config:
         "file with the swarm's secret, the same on all its nodes; only who holds it can connect, by TLS 1.3",
         "there is none to begin with; 32 characters or more, open to its owner alone (mode 0600)",
     )
+    other_secret_file: Path | None = _set(  # noqa: RUF009 (the call makes a field)
+        None,
+        _secret_file,
+        "path",
+        "file with a second secret whose holders are let in too, while the swarm changes from one to the other",
+        "one secret is enough; a swarm that changes it node by node needs both for a while",
+    )
     http: str = _set(
         f"127.0.0.1:{HTTP_PORT}",
         Address.parse,

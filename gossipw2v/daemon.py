@@ -13,7 +13,6 @@ import signal
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from gossipw2v import kernels, model, scanner
@@ -102,7 +101,7 @@ class Daemon:
     async def _open(self) -> None:
         """Listen, then say where: to the log, to `node.json`, to the local network."""
         node, config = self.node, self.node.config
-        node.network.credentials = await asyncio.to_thread(_credentials, config.secret_file, node.core.node)
+        node.network.credentials = await asyncio.to_thread(_credentials, config, node.core.node)
         listen = Address.parse(config.listen)
         listening = Address(listen.host, await node.network.listen(listen))
         node.core.announce(reachable(listening), node.network.now())
@@ -234,10 +233,11 @@ def reachable(listening: Address) -> tuple[str, ...]:
     return tuple(str(Address(host, listening.port)) for host in local_addresses(listening.host))
 
 
-def _credentials(secret_file: Path | None, node: bytes) -> Credentials | None:
+def _credentials(config: Config, node: bytes) -> Credentials | None:
     """What the node shows at its connections; None in a swarm without a secret."""
-    if secret_file is None:
+    if config.secret_file is None:
         return None
     from gossipw2v.authority import issue  # noqa: PLC0415 (cryptography is heavy, and few need it)
 
-    return issue(read_secret(secret_file), node)
+    others = () if config.other_secret_file is None else (read_secret(config.other_secret_file),)
+    return issue(read_secret(config.secret_file), node, others)

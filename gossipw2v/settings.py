@@ -43,6 +43,7 @@ EXAMPLES = {  # of what has no default
     "corpus": ("/srv/gossipw2v",),
     "data_dir": "/var/lib/gossipw2v",
     "secret_file": "/etc/gossipw2v/secret",
+    "other_secret_file": "/etc/gossipw2v/other-secret",
     "http_token_file": "/etc/gossipw2v/http-token",
 }
 
@@ -315,6 +316,8 @@ def _contradictions(given: _Given) -> Iterator[tuple[set[str], str]]:
         yield {"max_vocab"}, f"{given.named('max_vocab')}: one word has no context to learn from"
     if _same_socket(Address.parse(given.value("listen")), Address.parse(given.value("http"))):
         yield {"listen", "http"}, f"{given.named('listen')} and {given.named('http')} take the same port"
+    if given.value("other_secret_file") is not None and given.value("secret_file") is None:
+        yield {"secret_file", "other_secret_file"}, f"{given.named('other_secret_file')} needs secret_file"
     yield from _open_http(given)
 
 
@@ -324,11 +327,13 @@ def _open_http(given: _Given) -> Iterator[tuple[set[str], str]]:
     if token is None and not is_local(Address.parse(given.value("http")).host):
         text = f"{given.named('http')} is open to other machines and needs http_token_file; {ADVICE}"
         yield {"http", "http_token_file"}, text
-    if token is not None and given.value("secret_file") is not None:
+    if token is None:
+        return
+    for name in ("secret_file", "other_secret_file"):
         with suppress(SecretError):  # gone since it was checked: the node says so when it starts
-            if read_secret(token) == read_secret(given.value("secret_file")):
-                text = "secret_file, http_token_file: the token travels in clear, so it must not be the secret"
-                yield {"secret_file", "http_token_file"}, text
+            if (path := given.value(name)) is not None and read_secret(token) == read_secret(path):
+                text = f"{name}, http_token_file: the token travels in clear, so it must not be the secret"
+                yield {name, "http_token_file"}, text
 
 
 def _same_socket(one: Address, other: Address) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 import ssl
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,18 @@ def test_another_secret_is_seen_by_the_end_that_looks_first(one, foreign, swappe
     server, client = (foreign, one) if swapped else (one, foreign)
     with pytest.raises(ssl.SSLCertVerificationError):
         shake(server.server, client.client)
+
+
+def test_while_the_secret_changes_each_round_meets_the_next_and_nobody_else_is_let_in(one, foreign):
+    rounds = [one, issue(SECRET, ONE, [OTHER]), issue(OTHER, TWO, [SECRET]), foreign]
+    for before, after in pairwise(rounds):
+        assert shake(before.server, after.client)
+        assert shake(after.server, before.client)
+    stranger = issue(SECRET[::-1], TWO)
+    for node in rounds:
+        for server, client in ((node, stranger), (stranger, node)):
+            with pytest.raises(ssl.SSLCertVerificationError):
+                shake(server.server, client.client)
 
 
 def test_a_client_that_trusts_anyone_is_refused_by_the_server(one, foreign):

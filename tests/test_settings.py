@@ -322,6 +322,31 @@ def test_the_token_is_not_the_secret(files):
         {**CORPUS, "secret_file": str(files / "secret"), "http_token_file": str(files / "token")},
     )
     assert "must not be the secret" in told
+    (told,) = problems(
+        {
+            **CORPUS,
+            "secret_file": str(new_secret(files)),
+            "other_secret_file": str(files / "secret"),
+            "http_token_file": str(files / "token"),
+        }
+    )
+    assert "other_secret_file, http_token_file: the token" in told
+
+
+def new_secret(folder):
+    path = folder / "new"
+    path.touch(0o600)
+    path.write_text(LINES["secret"][::-1])
+    return path
+
+
+def test_another_secret_needs_one(files):
+    (told,) = problems({**CORPUS, "other_secret_file": str(files / "secret")})
+    assert "needs secret_file" in told
+    config = load(
+        {**CORPUS, "secret_file": str(files / "secret"), "other_secret_file": str(new_secret(files))}, None, {}
+    )
+    assert config.other_secret_file == files / "new"
 
 
 def test_one_field_is_found_whatever_is_wrong_with_others(files):

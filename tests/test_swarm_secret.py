@@ -119,6 +119,17 @@ def test_two_with_one_secret_train_together_and_a_recorder_sees_nothing(
     assert not [s for s in during if bytes.fromhex(s["node"]) in recorder.seen]
 
 
+def test_two_that_are_between_an_old_and_a_new_secret_train_together(
+    swarm: Daemons, texts: list[Path], tmp_path: Path
+) -> None:
+    old, new = write_secret(tmp_path, "old"), write_secret(tmp_path, "new")
+    given = {"min_peers": 1, "epochs": LONG}
+    one = swarm.start(texts[0], peers="127.0.0.1:1", secret_file=old, other_secret_file=new, **given)
+    swarm.start(texts[1], peers=one.address, secret_file=new, other_secret_file=old, **given)
+    assert swarm.ended() == [0, 0]
+    assert difference(swarm.all) <= AGREEMENT
+
+
 def test_a_recorder_would_see_what_is_said_in_clear(swarm: Daemons, texts: list[Path]) -> None:
     """Lest the test above look at the wrong bytes."""
     one = swarm.start(texts[0], peers="127.0.0.1:1", job=JOB, epochs=ENDLESS)
