@@ -92,9 +92,13 @@ class Daemon:
         if not kernels.compiled(job.sg):
             log.info("compiling the kernels, once for this machine; some seconds")
             notify("STATUS=compiling", "EXTEND_TIMEOUT_USEC=120000000")
-        await asyncio.to_thread(kernels.warm_up, job.vector_size, job.sg)
-        await asyncio.to_thread(model.warm_up, job.vector_size)
-        await asyncio.to_thread(scanner.warm_up)
+        try:
+            await asyncio.to_thread(kernels.warm_up, job.vector_size, job.sg)
+            await asyncio.to_thread(model.warm_up, job.vector_size)
+            await asyncio.to_thread(scanner.warm_up)
+        except OSError as error:  # it names no file, and people would look at the data directory
+            folder = os.environ.get("NUMBA_CACHE_DIR")
+            raise OSError(f"{folder}: compiled kernels cannot be kept there: {error}") from error
 
     # -- start ----------------------------------------------------------------------------------------------
 

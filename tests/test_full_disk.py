@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -112,6 +113,18 @@ def test_a_node_that_is_killed_and_started_again_on_a_full_disk_goes_on(
     assert not (node.data / NODE_FILE).exists()
     recovers(node, disk, good)
     assert node.status()["checkpoint"]["resumed_from"] == good
+
+
+def test_a_disk_without_room_for_compiled_kernels_is_named(swarm: Daemons, disk: SmallDisk, tmp_path: Path) -> None:
+    cache = tmp_path / "node1" / "data" / "kernels"
+
+    def popen(argv: list[str], env: dict[str, str], **options: Any) -> "subprocess.Popen[Any]":
+        return subprocess.Popen(argv, env={**env, "NUMBA_CACHE_DIR": str(cache)}, **options)
+
+    disk.fill()
+    node = swarm.start(write_texts(tmp_path, 1)[0], popen, epochs=SHORT)
+    assert node.end() == IO_ERROR
+    assert re.search(f"critical.*cannot go on.*{cache}: compiled kernels cannot be kept there: .*{FULL}", node.log())
 
 
 @pytest.mark.parametrize(
