@@ -2,7 +2,7 @@
 
 The path of the data, each word a module:
 
-    corpus -> vocab -> shards -> trainer (kernels) -> model -> delta -> gossip -> wire -> peer
+    files -> corpus -> words -> vocab -> shards -> trainer (kernels) -> model -> delta -> gossip -> wire -> peer
         => network =>
     peer -> wire -> gossip -> merge -> model -> export | status
 """

@@ -20,10 +20,10 @@ from gossipw2v.access import Access
 from gossipw2v.address import Address, is_local, is_source
 from gossipw2v.checkpoint import CheckpointError
 from gossipw2v.config import Config
-from gossipw2v.corpus import CorpusError
 from gossipw2v.credentials import Credentials
 from gossipw2v.discovery import Discovery, local_addresses
 from gossipw2v.durable import replace_file
+from gossipw2v.files import CorpusError
 from gossipw2v.logs import get_logger
 from gossipw2v.machine import share_heap
 from gossipw2v.members import State

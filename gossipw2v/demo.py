@@ -20,8 +20,9 @@ from typing import Any, NoReturn, TextIO
 
 from gossipw2v import client
 from gossipw2v.checkpoint import CheckpointError
-from gossipw2v.corpus import CorpusError, find_files, read_blocks, total_bytes
+from gossipw2v.corpus import read_blocks
 from gossipw2v.export import export_model, load_model
+from gossipw2v.files import CorpusError, find_files, total_bytes
 from gossipw2v.settings import PREFIX
 from gossipw2v.showcase import Link, Outcome, Progress, account, examine
 from gossipw2v.world import World

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from gossipw2v.corpus import CorpusError, Reader, corpus_digest, find_files, total_bytes
+from gossipw2v.corpus import Reader
+from gossipw2v.files import CorpusError, corpus_digest, find_files, total_bytes
 from gossipw2v.machine import return_memory
 from gossipw2v.shards import Shard, encode
 from gossipw2v.vocab import Counts, Vocab, count_words

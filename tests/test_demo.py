@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gossipw2v import demo
-from gossipw2v.corpus import CorpusError
 from gossipw2v.demo import DemoError, Node, Plan, run, run_demo, split_text
+from gossipw2v.files import CorpusError
 from gossipw2v.showcase import QUIET_SECONDS, Link, Progress, account, examine
 from gossipw2v.world import World
 

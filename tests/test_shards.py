@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gossipw2v.corpus import CorpusError, Reader, Stopped, corpus_digest, find_files
+from gossipw2v.corpus import Reader, Stopped
+from gossipw2v.files import CorpusError, corpus_digest, find_files
 from gossipw2v.shards import END, HEADER_BYTES, KEEP, Shard, ShardError, encode, open_shard
 from gossipw2v.vocab import Vocab, count_words, freeze
 from gossipw2v.words import Words
@@ -198,7 +199,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 ENCODE = """
 import os, signal, sys, time
 from pathlib import Path
-from gossipw2v.corpus import Reader, corpus_digest, find_files
+from gossipw2v.corpus import Reader
+from gossipw2v.files import corpus_digest, find_files
 from gossipw2v.shards import encode
 from gossipw2v.vocab import Vocab, count_words, freeze
 

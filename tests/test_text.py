@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gossipw2v.corpus import CorpusError, Reader, Stopped
+from gossipw2v.corpus import Reader, Stopped
+from gossipw2v.files import CorpusError
 from gossipw2v.text import Text
 from gossipw2v.vocab import freeze
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gossipw2v.vocab as vocab_module
-from gossipw2v.corpus import CorpusError, Stopped
+from gossipw2v.corpus import Stopped
+from gossipw2v.files import CorpusError
 from gossipw2v.vocab import (
     MAX_TOKENS,
     Counts,

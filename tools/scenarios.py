@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v import kernels
-from gossipw2v.corpus import corpus_digest, find_files
+from gossipw2v.files import corpus_digest, find_files
 from gossipw2v.gossip import Rules
 from gossipw2v.learner import initial_weights, most_rows
 from gossipw2v.merger import Estimates
