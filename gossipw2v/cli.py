@@ -16,8 +16,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gossipw2v import __version__, client, lock, report, settings
-from gossipw2v.config import HTTP_PORT, Between, ConfigError, OneOf
+from gossipw2v import __version__, client, lock, options, report, settings
+from gossipw2v.config import HTTP_PORT
 from gossipw2v.secret import SecretError, read_secret
 
 FAILURE, USAGE, UNREACHABLE, IO_ERROR, INTERRUPTED = 1, 2, 69, 74, 130
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         code = 0
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except ConfigError as error:
+    except settings.ConfigError as error:
         code = _fail(USAGE, f"{error}\n`gossipw2v start --help` lists every setting")
     except (SecretError, lock.LockedError) as error:
         code = _fail(USAGE, str(error))
@@ -71,7 +71,7 @@ def _fail(code: int, message: str) -> int:
 
 
 def _start(args: argparse.Namespace) -> int:
-    flags = {name: getattr(args, name) for name in settings.OPTIONS}
+    flags = {name: getattr(args, name) for name in options.OPTIONS}
     config = settings.load(flags, _config_file(args), os.environ)
     with lock.holding(config.data_dir):
         prepare_machine()
@@ -82,7 +82,7 @@ def _start(args: argparse.Namespace) -> int:
 
 
 def _config_file(args: argparse.Namespace) -> Path | None:
-    path = args.config or os.environ.get(f"{settings.PREFIX}CONFIG")
+    path = args.config or os.environ.get(f"{options.PREFIX}CONFIG")
     return Path(path) if path else None
 
 
@@ -227,18 +227,18 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
     parser.usage = "gossipw2v start --corpus PATH [PATH ...] [--peers auto|HOST:PORT[,HOST:PORT...]] [OPTION ...]"
     parser.description = (
         "Train on this node's text together with all nodes of the same job. A flag wins over the same key of the "
-        f"--config file, which wins over the variable of the same name ({settings.PREFIX}VECTOR_SIZE)."
+        f"--config file, which wins over the variable of the same name ({options.PREFIX}VECTOR_SIZE)."
     )
     parser.add_argument("--config", metavar="FILE.toml", help="read settings from here; see configs/lan.toml")
-    groups = {"this node": settings.NODE_OPTIONS, "the job, the same on all its nodes": settings.JOB_OPTIONS}
-    for title, options in groups.items():
+    groups = {"this node": options.NODE_OPTIONS, "the job, the same on all its nodes": options.JOB_OPTIONS}
+    for title, members in groups.items():
         group = parser.add_argument_group(title)
-        for option in options:
+        for option in members:
             group.add_argument(option.flag, default=None, help=_help(option), **_form(option))
     parser.set_defaults(run=_start)
 
 
-def _form(option: settings.Option) -> dict[str, Any]:
+def _form(option: options.Option) -> dict[str, Any]:
     """How a flag is typed. Values stay text: `settings` reads them and reports all mistakes together."""
     if option.kind is bool:
         return {"action": argparse.BooleanOptionalAction}
@@ -246,12 +246,11 @@ def _form(option: settings.Option) -> dict[str, Any]:
     return {"metavar": metavar, "nargs": "+" if option.name == "corpus" else None}
 
 
-def _help(option: settings.Option) -> str:
-    limits = str(option.check) if isinstance(option.check, (Between, OneOf)) else ""
+def _help(option: options.Option) -> str:
     unit = option.unit if option.kind in (int, float) else ""
     default = ",".join(option.default) if isinstance(option.default, tuple) else option.default
     known = "" if default in (None, "") or option.kind is bool else f"default {default}"
-    notes = "; ".join(filter(None, (unit, limits, known)))
+    notes = "; ".join(filter(None, (unit, option.limits, known)))
     return f"{option.does} ({notes})" if notes else option.does
 
 

@@ -23,7 +23,7 @@ from gossipw2v.checkpoint import CheckpointError
 from gossipw2v.corpus import read_blocks
 from gossipw2v.export import export_model, load_model
 from gossipw2v.files import CorpusError, find_files, total_bytes
-from gossipw2v.settings import PREFIX
+from gossipw2v.options import PREFIX
 from gossipw2v.showcase import Link, Outcome, Progress, account, examine
 from gossipw2v.world import World
 

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from gossipw2v.census import COUNTS
-from gossipw2v.config import Config, Job, job_fields
+from gossipw2v.config import Config
 from gossipw2v.delta import Batch, DeltaError
 from gossipw2v.describe import (
     describe_corpus,
@@ -26,6 +26,7 @@ from gossipw2v.describe import (
 from gossipw2v.export import lines
 from gossipw2v.gossip import Gossip, Rules
 from gossipw2v.instructions import Collect, Freeze, Instruction, Merge, OpenLink, Received, Settle
+from gossipw2v.job import Job, job_fields
 from gossipw2v.keeper import Keeper
 from gossipw2v.learner import Learner
 from gossipw2v.load import Pulse

@@ -1,91 +1,38 @@
 """Reads a `Config` from flags, a TOML file and environment variables, in that order of precedence.
 
 Every value of every source is checked, also one that a stronger source covers, and every problem is told at
-once with where it came from. `reference_toml` writes what is in `configs/lan.toml`.
+once with where it came from.
 """
 
-import difflib
-import json
-import math
 import os
 import re
-import textwrap
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import MISSING, fields
 from pathlib import Path
-from types import UnionType
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from gossipw2v.address import Address, is_local
-from gossipw2v.config import Between, Config, ConfigError, Job, OneOf
+from gossipw2v.config import Config
+from gossipw2v.job import Job
+from gossipw2v.options import JOB_OPTIONS, OPTIONS, PREFIX, Value, known
 from gossipw2v.secret import ADVICE, SecretError, read_secret
 
 MAX_TOML_BYTES = 1 << 16  # ten times what can be set; stops at a device or a corpus given by mistake
 MAX_DOTS = 8  # of bare keys and numbers in a line: tomllib takes memory and time with the square of a key's depth
 BARE = re.compile(r"""#[^\n]*|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?""")  # what is not: comments and texts, also broken off
-PREFIX = "GOSSIPW2V_"
 # Kubernetes puts these into every container beside a service called gossipw2v
 FOREIGN_VARIABLE = re.compile(PREFIX + r"(SERVICE_|PORT$|PORT_\d)")
-TRUTH = {
-    "1": True,
-    "true": True,
-    "yes": True,
-    "on": True,
-    "0": False,
-    "false": False,
-    "no": False,
-    "off": False,
-}
-
-EXAMPLES = {  # of what has no default
-    "corpus": ("/srv/gossipw2v",),
-    "data_dir": "/var/lib/gossipw2v",
-    "secret_file": "/etc/gossipw2v/secret",
-    "other_secret_file": "/etc/gossipw2v/other-secret",
-    "http_token_file": "/etc/gossipw2v/http-token",
-}
-
-Value = str | int | float | bool | tuple[str, ...] | Path
 Source = Iterator[tuple[str, str, object]]  # origin for the reader of a message, field name, raw value
 
 
-class Option(NamedTuple):
-    """One field as users meet it. `default` is None if there is none or the machine decides it."""
+class ConfigError(ValueError):
+    """Every problem of a configuration at once; `problems` holds a sentence each, with where it came from."""
 
-    name: str
-    kind: Any
-    default: Value | None
-    check: Callable[[Any], object]
-    unit: str
-    does: str
-    reason: str
-
-    @property
-    def flag(self) -> str:
-        """`--vector-size` for `vector_size`."""
-        return "--" + self.name.replace("_", "-")
-
-    @property
-    def variable(self) -> str:
-        """`GOSSIPW2V_VECTOR_SIZE` for `vector_size`."""
-        return PREFIX + self.name.upper()
-
-
-def _options(owner: type) -> tuple[Option, ...]:
-    own = [f for f in fields(owner) if f.metadata]
-    return tuple(Option(f.name, _kind(f.type), None if f.default is MISSING else f.default, **f.metadata) for f in own)
-
-
-def _kind(declared: Any) -> Any:
-    """What a value is when it is given: `Path` of `Path | None`."""
-    return get_args(declared)[0] if isinstance(declared, UnionType) else declared
-
-
-NODE_OPTIONS = _options(Config)
-JOB_OPTIONS = _options(Job)
-OPTIONS = {option.name: option for option in (*NODE_OPTIONS, *JOB_OPTIONS)}
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = tuple(problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__("\n  - ".join([f"{count} in the configuration:", *problems]))
 
 
 def load(flags: Mapping[str, object], path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -100,7 +47,7 @@ def load(flags: Mapping[str, object], path: Path | None, environ: Mapping[str, s
     for source in (_from_environment(environ), _from_toml(path, problems), _from_flags(flags)):
         for origin, name, raw in source:
             try:
-                values[name] = _convert(_known(name), raw)
+                values[name] = known(name).read(raw)
                 origins[name] = origin
             except ValueError as error:
                 problems.append(f"{origin}: {error}")
@@ -123,7 +70,7 @@ def find(name: str, flag: object, path: Path | None, environ: Mapping[str, str] 
         for origin, field, raw in source:
             if field == name:
                 try:
-                    value = _convert(OPTIONS[name], raw)
+                    value = OPTIONS[name].read(raw)
                 except ValueError as error:
                     problems.append(f"{origin}: {error}")
     if problems:
@@ -193,97 +140,6 @@ def _line_of(key: str, text: str) -> str:
     return f", line {text.count(chr(10), 0, found.start()) + 1}" if found else ""
 
 
-# --- one value ----------------------------------------------------------------------------------------------
-
-
-def _known(name: str) -> Option:
-    if name in OPTIONS:
-        return OPTIONS[name]
-    close = difflib.get_close_matches(name, OPTIONS, n=1)
-    raise ValueError("no such setting" + (f"; did you mean {close[0]!r}?" if close else ""))
-
-
-def _convert(option: Option, raw: object) -> Value:
-    """The value in the field's own type, checked; ValueError says what is wrong with it."""
-    value = _READERS[option.kind](raw, option)
-    for item in value if isinstance(value, tuple) else (value,):
-        option.check(item)
-    return value
-
-
-def _read_text(raw: object, _: Option) -> str:
-    if not isinstance(raw, str):
-        raise _is_not(raw, "text in quotes")
-    return raw
-
-
-def _read_bool(raw: object, _: Option) -> bool:
-    value = TRUTH.get(raw.lower()) if isinstance(raw, str) else raw
-    if not isinstance(value, bool):
-        raise _is_not(raw, "true or false")
-    return value
-
-
-def _read_int(raw: object, _: Option) -> int:
-    try:
-        value = int(raw) if isinstance(raw, str) else raw
-    except ValueError:
-        value = None
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _is_not(raw, "a whole number")
-    return value
-
-
-def _read_float(raw: object, _: Option) -> float:
-    try:
-        value = float(raw) if isinstance(raw, (str, int)) and not isinstance(raw, bool) else raw
-    except (ValueError, OverflowError):
-        value = None
-    if not isinstance(value, float) or not math.isfinite(value):
-        raise _is_not(raw, "a finite number")
-    return value + 0.0  # -0.0 becomes 0.0, lest two equal jobs have two digests
-
-
-def _read_list(raw: object, option: Option) -> tuple[str, ...]:
-    """A list, or one text that is split as $PATH is (corpus) or at commas (others)."""
-    paths = option.name == "corpus"
-    if isinstance(raw, str):
-        raw = raw.split(os.pathsep if paths else ",")
-    empty = not raw and option.default != ()  # where none is the default, none may be said
-    if not isinstance(raw, (list, tuple)) or empty or not all(isinstance(item, str) for item in raw):
-        raise _is_not(raw, "a list of texts")
-    items = dict.fromkeys(_home(item) if paths else item.strip() for item in raw)
-    return tuple(items)
-
-
-def _read_path(raw: object, option: Option) -> Path:
-    text = _read_text(raw, option)
-    option.check(_home(text))  # Path("") would be the working folder
-    return Path(_home(text))
-
-
-def _home(text: str) -> str:
-    """`~` as a shell reads it: neither TOML nor the environment went through one."""
-    try:
-        return str(Path(text).expanduser()) if text.startswith("~") else text
-    except RuntimeError:
-        raise ValueError(f"{text[:80]!r}: there is no such home folder") from None
-
-
-def _is_not(raw: object, wanted: str) -> ValueError:
-    return ValueError(f"{textwrap.shorten(repr(raw), 80)} is not {wanted}")
-
-
-_READERS: dict[Any, Callable[[object, Option], Value]] = {
-    str: _read_text,
-    bool: _read_bool,
-    int: _read_int,
-    float: _read_float,
-    Path: _read_path,
-    tuple[str, ...]: _read_list,
-}
-
-
 # --- all values together ------------------------------------------------------------------------------------
 
 
@@ -348,21 +204,3 @@ def default_data_dir(job: str, environ: Mapping[str, str] = os.environ) -> Path:
         return Path(state)
     home = Path(environ.get("XDG_DATA_HOME", ""))
     return (home if home.is_absolute() else Path.home() / ".local" / "share") / "gossipw2v" / job
-
-
-# --- the file with every default ----------------------------------------------------------------------------
-
-
-def reference_toml() -> str:
-    """`configs/lan.toml`: every field with its default, what it does, its unit, its bounds and the reason."""
-    head = "# Every default of gossipw2v, for nodes on one local network. Flags override this file.\n"
-    node, job = ("\n".join(map(_entry, options)) for options in (NODE_OPTIONS, JOB_OPTIONS))
-    return f"{head}\n# This node.\n\n{node}\n# The job: the same on all nodes of a swarm.\n\n{job}"
-
-
-def _entry(option: Option) -> str:
-    limits = f"; {option.check}" if isinstance(option.check, (Between, OneOf)) else ""
-    comments = [option.does, f"unit: {option.unit}{limits}", f"reason: {option.reason}"]
-    prefix, value = ("# ", EXAMPLES[option.name]) if option.default is None else ("", option.default)
-    line = f"{prefix}{option.name} = {json.dumps(value)}\n"  # JSON's texts, numbers and lists are TOML's too
-    return "".join(f"# {comment}\n" for comment in comments) + line

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gossipw2v import client, kernels, model, scanner
 from gossipw2v.export import load_model
-from gossipw2v.settings import PREFIX
+from gossipw2v.options import PREFIX
 from gossipw2v.similarity import largest_difference
 from gossipw2v.world import World
 

@@ -25,7 +25,6 @@ from zeroconf import ServiceInfo
 
 from gossipw2v import shards
 from gossipw2v.checkpoint import MAGIC, VERSION, CheckpointError
-from gossipw2v.config import ConfigError
 from gossipw2v.cursor import Place, courses, deal
 from gossipw2v.delta import Batch, DeltaError, RowDelta, empty
 from gossipw2v.discovery import NODE_ID, SERVICE, read_text, usable_addresses
@@ -36,8 +35,9 @@ from gossipw2v.instructions import Collect, Instruction, Merge, Received, Settle
 from gossipw2v.members import Member, State
 from gossipw2v.messages import PROTOCOL, Adopt, Hello, LinkOpen, ProtocolError, Push, StateNews
 from gossipw2v.model import Model
+from gossipw2v.options import reference_toml
 from gossipw2v.sections import Writer, digest
-from gossipw2v.settings import load, reference_toml
+from gossipw2v.settings import ConfigError, load
 from gossipw2v.vocab import Counts, Vocab, VocabError
 from gossipw2v.wire import HEADER, decode, encode
 from gossipw2v.words import Words

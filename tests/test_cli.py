@@ -14,7 +14,7 @@ from stub import STATUS, stub_node
 
 from gossipw2v import __version__
 from gossipw2v.lock import holding
-from gossipw2v.settings import OPTIONS
+from gossipw2v.options import OPTIONS
 
 HEAVY = {
     "numpy", "numba", "aiohttp", "zeroconf", "uvloop", "msgpack", "structlog", "prometheus_client", "cryptography",

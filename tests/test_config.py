@@ -1,7 +1,27 @@
-"""The job as nodes tell it each other."""
+"""What a node's fields accept, and what it costs to know them."""
 
-from gossipw2v.config import Job, job_fields
+import subprocess
+import sys
+
+import pytest
+
+from gossipw2v.settings import ConfigError, load
+
+CORPUS = {"corpus": ["text.txt"]}
 
 
-def test_job_fields_are_the_scalars_of_the_class():
-    assert Job(**job_fields(Job(window=7))) == Job(window=7)
+@pytest.mark.parametrize("raw", [["10.0.0.1:7411"], ["somebody"], "10.0.0.0/40", [""]])
+def test_a_ban_of_nobody_is_refused(raw):
+    with pytest.raises(ConfigError, match="neither an IP address"):
+        load(CORPUS | {"ban": raw}, None, {})
+
+
+def test_nobody_is_banned_unless_somebody_is():
+    assert load(CORPUS, None, {}).ban == ()
+    assert load(CORPUS | {"ban": "10.0.0.1,10.0.0.0/8"}, None, {}).ban == ("10.0.0.1", "10.0.0.0/8")
+
+
+def test_configuration_imports_nothing_heavy():
+    code = "import sys, gossipw2v.settings; print({'numpy', 'numba', 'aiohttp', 'asyncio'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

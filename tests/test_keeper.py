@@ -13,10 +13,11 @@ import pytest
 from disks import Scripted
 
 from gossipw2v.checkpoint import CheckpointError
-from gossipw2v.config import Config, Job
+from gossipw2v.config import Config
 from gossipw2v.delta import empty
 from gossipw2v.durable import Disk
 from gossipw2v.generations import find, path_of
+from gossipw2v.job import Job
 from gossipw2v.learner import make_learner
 from gossipw2v.link import Downlink, Uplink
 from gossipw2v.members import Member, State

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gossipw2v import __version__
-from gossipw2v.settings import OPTIONS, PREFIX
+from gossipw2v.options import OPTIONS, PREFIX
 
 REPOSITORY = Path(__file__).parent.parent
 COMMANDS = {"start", "export", "status", "demo"}

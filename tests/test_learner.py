@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gossipw2v.config import Config, Job
+from gossipw2v.config import Config
 from gossipw2v.delta import RowDelta
+from gossipw2v.job import Job
 from gossipw2v.learner import check_room, initial_weights, make_learner, most_rows
 from gossipw2v.messages import MAX_FRAME, MAX_ORIGINS, MAX_PART, Answer
 from gossipw2v.shards import Shard

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gossipw2v.config import Config, Job
+from gossipw2v.config import Config
 from gossipw2v.delta import empty
 from gossipw2v.instructions import Collect, Instruction, Merge, OpenLink, Settle
+from gossipw2v.job import Job
 from gossipw2v.learner import make_learner
 from gossipw2v.shards import Shard
 from gossipw2v.vocab import Vocab

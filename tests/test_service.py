@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gossipw2v import settings
+from gossipw2v import options, settings
 
 UNIT = Path(__file__).parent.parent / "systemd" / "gossipw2v.service"
 WORST_EXPOSURE = 1.5  # of 10, as `systemd-analyze security` counts; a bare unit has 9.6
@@ -68,7 +68,7 @@ def test_systemd_accepts_the_unit_with_its_secrets(copy):
 
 def test_the_lines_for_secrets_name_settings_that_exist():
     pairs = re.findall(r"^#LoadCredential=([\w-]+):(\S+)\n#Environment=(\w+)=%d/(\S+)$", UNIT.read_text(), re.MULTILINE)
-    known = {option.variable: settings.EXAMPLES.get(option.name) for option in settings.OPTIONS.values()}
+    known = {option.variable: options.EXAMPLES.get(option.name) for option in options.OPTIONS.values()}
     assert len(pairs) == 2
     for name, path, variable, file in pairs:
         assert (name, path) == (file, known[variable])
