@@ -43,13 +43,6 @@ class RowDelta:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def floats(self, vector_size: int | None = None) -> Floats:
-        """The change as float32[n, D], the same bits on every machine; D is `vector_size` or the width of `values`."""
-        values = self.values
-        if vector_size not in (None, values.shape[1]):
-            values = np.concatenate([(values << 4).astype(np.int8) >> 4, values >> 4], axis=1)[:, :vector_size]
-        return values.astype(np.float32) * self.scales[:, None]
-
 
 @dataclass(frozen=True, slots=True)
 class Batch:

@@ -64,11 +64,6 @@ def newest(folder: Path) -> Checkpoint:
     return found.newest
 
 
-def exist(folder: Path) -> bool:
-    """Whether there are checkpoints, whole or not."""
-    return bool(_files(folder))
-
-
 def set_aside(folder: Path, disk: Disk = DISK) -> list[Path]:
     """Keep all checkpoints under names by which they are not found; these."""
     return [_rename(path, ASIDE, disk) for path in _files(folder)]

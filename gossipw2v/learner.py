@@ -20,7 +20,7 @@ from gossipw2v.model import Model
 from gossipw2v.pace import Brake
 from gossipw2v.shards import Shard
 from gossipw2v.trainer import Recipe, Trainer
-from gossipw2v.vocab import Vocab, check_memory, explain_memory, memory_needed, word_hashes
+from gossipw2v.vocab import Vocab, check_memory, explain_memory, memory_needed
 
 Report = Callable[[Work, Batch | Exception | None], None]
 
@@ -86,5 +86,5 @@ def initial_weights(vocab: Vocab, seed: int, vector_size: int) -> NDArray[np.flo
     weights = kernels.aligned(2 * len(vocab), vector_size)  # a tenth faster, where rows fill whole cache lines
     if not weights.flags.c_contiguous:  # the loops of `rows` are compiled for rows without gaps
         weights = np.zeros(weights.shape, np.float32)
-    kernels.init_rows(word_hashes(vocab), seed, weights[: len(vocab)])
+    kernels.init_rows(vocab.hashes, seed, weights[: len(vocab)])
     return weights

@@ -13,12 +13,15 @@ import numpy as np
 
 from gossipw2v.corpus import Reader
 from gossipw2v.files import CorpusError, corpus_digest, find_files, total_bytes
+from gossipw2v.logs import get_logger
 from gossipw2v.machine import return_memory
 from gossipw2v.shards import Shard, encode
 from gossipw2v.vocab import Counts, Vocab, count_words
 from gossipw2v.words import Words
 
 T = TypeVar("T")
+
+log = get_logger("text")
 
 
 @dataclass(slots=True)
@@ -63,7 +66,11 @@ class Text:
 
     async def encode(self, vocab: Vocab) -> Shard:
         """The text as word ids of `vocab`, from the data directory if it was encoded before."""
-        return await self._in_thread(lambda: self._encode(vocab))
+        shard = await self._in_thread(lambda: self._encode(vocab))
+        if shard.broken:
+            log.warning("the encoded text was damaged, and has been made anew", path=str(shard.path))
+        log.info("encoded the text", words=shard.words, reused=shard.reused)
+        return shard
 
     def stop(self) -> None:
         """Make a running pass end within about a second, with `corpus.Stopped`."""

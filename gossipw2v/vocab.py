@@ -92,6 +92,12 @@ class Vocab:
         digest.update(self.counts.astype("<i8").tobytes())
         return digest.digest()
 
+    @cached_property
+    def hashes(self) -> NDArray[np.uint64]:
+        """uint64[len]: 8 bytes of BLAKE2b of each word, so that its first vector is the same on every node."""
+        digests = (hashlib.blake2b(word, digest_size=8).digest() for word in self.words)
+        return np.fromiter((int.from_bytes(digest, "little") for digest in digests), np.uint64, len(self))
+
     @property
     def tokens(self) -> int:
         """Tokens of the whole swarm's text that are in the vocabulary."""
@@ -171,12 +177,6 @@ def freeze(counts: Counts, min_count: int = 5, max_vocab: int = 0) -> Vocab:
     seen = f"{counts.tokens:,} tokens of {len(counts.words):,} words, min_count {min_count}"
     _check_usable(words, seen + (f", max_vocab {max_vocab}" if max_vocab else ""))
     return Vocab(words, counts.counts[kept])
-
-
-def word_hashes(vocab: Vocab) -> NDArray[np.uint64]:
-    """uint64[len(vocab)]: 8 bytes of BLAKE2b of each word, so that its first vector is the same on every node."""
-    digests = (hashlib.blake2b(word, digest_size=8).digest() for word in vocab.words)
-    return np.fromiter((int.from_bytes(digest, "little") for digest in digests), np.uint64, len(vocab))
 
 
 def memory_needed(words: int, vector_size: int, links: int) -> int:

@@ -112,7 +112,6 @@ class World:
 
     def __init__(self, seed: int = 1) -> None:
         rng = np.random.default_rng(seed)
-        self.topics = TOPICS
         self._words: list[str] = []
         filler = self._add(FUNCTION_WORDS + _coin(rng, _RARE_WORDS, _named()))
         self._filler = filler[_lottery(_zipf(len(filler)))]

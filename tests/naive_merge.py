@@ -53,3 +53,11 @@ def slow_settle(since, theirs, apart, spectrum, alpha):
     if since[1] == 0:
         return since[0] + theirs[0] if apart else theirs[0]
     return slow_merge(since, theirs, apart, spectrum, alpha)
+
+
+def floats(delta, vector_size=None):
+    """The change that a RowDelta stands for, float32[n, D]; D is `vector_size` or the width of its values."""
+    values = delta.values
+    if vector_size not in (None, values.shape[1]):
+        values = np.concatenate([(values << 4).astype(np.int8) >> 4, values >> 4], axis=1)[:, :vector_size]
+    return values.astype(np.float32) * delta.scales[:, None]

@@ -10,7 +10,7 @@ from disks import Crash, Scripted, Volatile
 
 from gossipw2v.checkpoint import CheckpointError
 from gossipw2v.durable import DISK, Disk
-from gossipw2v.generations import KEEP, exist, find, newest, path_of, prune, set_aside, set_damaged_aside
+from gossipw2v.generations import KEEP, find, newest, path_of, prune, set_aside, set_damaged_aside
 
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT]
 
@@ -39,7 +39,6 @@ def test_the_highest_generation_counts_whatever_times_and_names_say(tmp_path: Pa
 
 def test_an_empty_or_missing_folder_has_none(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
-        assert not exist(folder)
         assert find(folder).newest is None
         with pytest.raises(CheckpointError, match="no model has been saved here"):
             newest(folder)
@@ -81,7 +80,7 @@ def test_damaged_ones_do_not_fill_the_disk(tmp_path: Path) -> None:
 
 def test_if_all_are_damaged_it_is_told_of_each(tmp_path: Path) -> None:
     keep(tmp_path, 1).write_bytes(b"")
-    assert exist(tmp_path)
+    assert list(find(tmp_path).damaged) == [path_of(tmp_path, 1)]
     assert find(tmp_path).newest is None
     with pytest.raises(CheckpointError, match="checkpoint-1: it is no checkpoint"):
         newest(tmp_path)
@@ -92,7 +91,7 @@ def test_what_is_set_aside_is_kept_and_not_found(tmp_path: Path) -> None:
     save(tmp_path, 2)
     kept = set_aside(tmp_path)
     assert sorted(path.name for path in kept) == ["checkpoint-1.aside", "checkpoint-2.aside"]
-    assert not exist(tmp_path)
+    assert names(tmp_path) == {path.name for path in kept}
     assert find(tmp_path).newest is None
     assert find(tmp_path).last == 2  # its successors have other names
     for generation in (3, 4, 5):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from messages import LINK, repeatable
+from naive_merge import floats
 from numpy.testing import assert_allclose
 
 from gossipw2v.delta import DeltaError, RowDelta
@@ -41,7 +42,7 @@ def influence(move: float = 0.0, budget: float = 0.0, size: int = 4, origin: str
 
 
 def lengths(delta: RowDelta, size: int) -> np.ndarray:
-    return np.linalg.norm(delta.floats(size).astype(np.float64), axis=1)
+    return np.linalg.norm(floats(delta, size).astype(np.float64), axis=1)
 
 
 # -- what is measured ---------------------------------------------------------------------------------------
@@ -53,9 +54,9 @@ def test_distances_are_those_of_the_decoded_rows(rng, size, one_bits, other_bits
     one, other = coded(rng, size, one_bits), coded(rng, size, other_bits)
     at = rng.permutation(ROWS).astype(np.int32)
     at[rng.random(ROWS) < 0.3] = -1
-    kept = np.where(at[:, None] >= 0, other.floats(size)[at], 0)
+    kept = np.where(at[:, None] >= 0, floats(other, size)[at], 0)
     got = influence(size=size)._lengths(one, other, at)
-    assert_allclose(got, np.linalg.norm(one.floats(size).astype(np.float64) - kept, axis=1), rtol=1e-4, atol=1e-4)
+    assert_allclose(got, np.linalg.norm(floats(one, size).astype(np.float64) - kept, axis=1), rtol=1e-4, atol=1e-4)
 
 
 # -- a push -------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from messages import LINK, delta, repeatable
-from naive_merge import slow_merge, slow_settle
+from naive_merge import floats, slow_merge, slow_settle
 from numpy.testing import assert_allclose
 
 from gossipw2v.delta import Batch, DeltaError, empty
@@ -105,7 +105,9 @@ def test_merge_is_its_slow_twin(rng, bits, overlap, seen_before, merge_overlap):
         settled, updates = parent.links[LINK].settled.copy(), parent.updates - parent.links[LINK].seen
         answer = parent.merge(LINK, sent.delta, False, merge_overlap)
         child.settle(LINK, sent.delta, answer.delta)
-    pushed = dict(zip(sent.delta.rows.tolist(), zip(sent.delta.floats(D), sent.delta.counts, strict=True), strict=True))
+    pushed = dict(
+        zip(sent.delta.rows.tolist(), zip(floats(sent.delta, D), sent.delta.counts, strict=True), strict=True)
+    )
     expected = before.astype(np.float64)
     for row in answer.delta.rows.tolist():
         theirs, count = pushed.get(row, (np.zeros(D), 0))
@@ -114,7 +116,7 @@ def test_merge_is_its_slow_twin(rng, bits, overlap, seen_before, merge_overlap):
         curve = parent.spectra[row // V]
         expected[row] += slow_merge((theirs, count), (ours, updates[row]), apart, curve, parent.alpha) - ours
     assert_allclose(parent.weights, expected, rtol=1e-4, atol=1e-4)
-    rounding = np.abs(answer.delta.floats(D) - (expected - base)[answer.delta.rows]).max(axis=1, initial=0)
+    rounding = np.abs(floats(answer.delta, D) - (expected - base)[answer.delta.rows]).max(axis=1, initial=0)
     assert (rounding <= 0.51 * answer.delta.scales + 1e-4).all()
     assert set(answer.delta.rows.tolist()) == set(pushed) | set(np.flatnonzero(updates > 0).tolist())
 
@@ -131,9 +133,11 @@ def test_settle_is_its_slow_twin(rng, bits, overlap):
     before, base = child.weights.copy(), reference(child).copy()
     unseen = child.updates - child.links[LINK].seen
     child.settle(LINK, sent.delta, answer.delta)
-    gone = dict(zip(sent.delta.rows.tolist(), zip(sent.delta.floats(D), sent.delta.counts, strict=True), strict=True))
+    gone = dict(zip(sent.delta.rows.tolist(), zip(floats(sent.delta, D), sent.delta.counts, strict=True), strict=True))
     expected = before.astype(np.float64)
-    for row, merged, count in zip(answer.delta.rows.tolist(), answer.delta.floats(D), answer.delta.counts, strict=True):
+    for row, merged, count in zip(
+        answer.delta.rows.tolist(), floats(answer.delta, D), answer.delta.counts, strict=True
+    ):
         ours, counted = gone.get(row, (np.zeros(D), 0))
         since, n = before[row].astype(np.float64) - base[row] - ours, int(unseen[row]) - int(counted)
         rest, came = (since, n), (merged - ours, count)
@@ -292,7 +296,7 @@ def test_a_row_that_is_not_finite_never_leaves(bad, broken):
     sick.weights[2, 1] = bad
     sent, answer = exchange(child, parent, flush=True)
     for got in (sent, answer):
-        assert np.isfinite(got.delta.floats(D)).all()
+        assert np.isfinite(floats(got.delta, D)).all()
     assert np.isfinite(well.weights).all()
     assert np.isfinite(reference(sick)).all()
     assert_allclose(well.weights[5] - start()[5], np.ones(D), rtol=1e-5)

@@ -37,6 +37,17 @@ async def test_a_text_is_counted_then_encoded_then_reused(tmp_path: Path) -> Non
     assert (await text.encode(vocab)).reused
 
 
+async def test_an_encoded_text_that_was_damaged_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = text_of(tmp_path, "b a b\nb c\n" * 100)
+    vocab = freeze(await text.count(), 1, 0)
+    with (await text.encode(vocab)).path.open("r+b") as file:
+        file.truncate(100)
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+    assert (await text.encode(vocab)).words == 500
+    (told,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert "was damaged" in told
+
+
 async def test_a_text_is_read_with_the_threads_that_were_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,6 @@ from gossipw2v.vocab import (
     freeze,
     memory_needed,
     merge_counts,
-    word_hashes,
 )
 from gossipw2v.words import Words
 
@@ -254,7 +253,7 @@ def test_digest_and_hashes_are_what_they_have_always_been() -> None:
     vocab = freeze(SMALL, 1)
     assert list(vocab.words) == [b"a", b"d", b"bb", "é".encode()]
     assert vocab.digest.hex() == "2cdc887b24659fda841e0a67608373e2"
-    assert [f"{value:016x}" for value in word_hashes(vocab)[:2]] == ["2f42665b399ef840", "7b8ca8bc56e5a5b5"]
+    assert [f"{value:016x}" for value in vocab.hashes[:2]] == ["2f42665b399ef840", "7b8ca8bc56e5a5b5"]
 
 
 def test_digest_tells_words_order_and_counts_apart() -> None:
@@ -264,9 +263,10 @@ def test_digest_tells_words_order_and_counts_apart() -> None:
 
 def test_word_hashes_belong_to_the_word_not_to_its_place() -> None:
     one, other = freeze(SMALL, 1), freeze(make({b"a": 1, b"d": 2, b"new": 9}), 1)
-    assert word_hashes(one)[one.words.index(b"d")] == word_hashes(other)[other.words.index(b"d")]
-    assert word_hashes(one).dtype == np.uint64
-    assert len(set(word_hashes(one).tolist())) == len(one)
+    assert one.hashes[one.words.index(b"d")] == other.hashes[other.words.index(b"d")]
+    assert one.hashes.dtype == np.uint64
+    assert one.hashes is one.hashes  # made once: each link asks for the first vectors again
+    assert len(set(one.hashes.tolist())) == len(one)
 
 
 def test_memory_is_checked_before_it_is_taken() -> None:

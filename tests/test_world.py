@@ -72,7 +72,7 @@ def test_every_planted_word_is_told_of_often_enough_to_be_learned(world: World) 
 
 def test_both_sides_of_a_pair_keep_the_same_company(world: World) -> None:
     """What is planted: `france` shares topical words with `paris`, not with `tokyo`."""
-    topical = {word for topic in world.topics.values() for word in topic}
+    topical = {word for topic in TOPICS.values() for word in topic}
     company: dict[str, Counter[str]] = {"france": Counter(), "paris": Counter(), "tokyo": Counter()}
     for line in world.sentences(200_000, seed=1):
         words = line.split()
