@@ -12,78 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import Protocol
 
+from gossipw2v.actor import Node, Worker
 from gossipw2v.census import COUNTS
 from gossipw2v.gossip import Gossip, Rules
 from gossipw2v.host import Host
-from gossipw2v.instructions import (
-    Close,
-    Collect,
-    Dial,
-    DropLink,
-    Freeze,
-    Instruction,
-    Merge,
-    OpenLink,
-    Received,
-    Refused,
-    Send,
-    Settle,
-)
+from gossipw2v.instructions import Close, Dial, Freeze, Instruction, Merge, Received, Refused, Send
 from gossipw2v.members import Member, State
 from gossipw2v.messages import Message
-from gossipw2v.model import Model
 from gossipw2v.similarity import largest_difference
 from gossipw2v.virtual import Clock, Event, Line, Wires
 from gossipw2v.wire import HEADER, decode, encode
-
-
-class Worker(Protocol):
-    """What a node trains: `trained` of `total` tokens so far, into `model`."""
-
-    model: Model
-    total: int
-    trained: int
-
-    def train(self, seconds: float, others: tuple[int, int]) -> None:
-        """Go on for so long; `others` is (trained, total) of the rest of the swarm."""
-
-    def before_merge(self, now: float) -> None:
-        """Rows are about to be merged."""
-
-    def restart(self) -> None:
-        """The swarm has agreed on another vocabulary: forget everything."""
-
-
-@dataclass(slots=True)
-class Node:
-    """A core, what it trains and where. `refused`: why things were turned away. `refuses`: only the machine lives."""
-
-    name: str
-    core: Gossip
-    worker: Worker
-    host: Host
-    worked_at: float
-    began: bool = False
-    refused: list[str] = field(default_factory=list)
-    dials: int = 0
-    refuses: bool = False
-
-    @property
-    def alive(self) -> bool:
-        """Whether it has not been killed."""
-        return self.host.on
-
-    @property
-    def model(self) -> Model:
-        """The replica."""
-        return self.worker.model
-
-    @property
-    def trained(self) -> int:
-        """Tokens of its own text that it has trained."""
-        return self.worker.trained
 
 
 class Watch:
@@ -97,6 +36,9 @@ class Watch:
 
     def worked(self, node: Node, link: bytes) -> None:
         """Rows of a link have changed hands, and the core has been told."""
+
+    def began(self, node: Node) -> None:
+        """A node begins to train."""
 
     def ticked(self, node: Node) -> None:
         """The core has looked at the clock."""
@@ -210,36 +152,12 @@ class Swarm:
         node.host.at(self.tick * self.rng.uniform(0.9, 1.1), lambda: self._tick(node))
 
     def _look(self, node: Node) -> None:
-        self._work(node)
+        self.perform(node, node.join())
+        if node.begin():
+            self.watch.began(node)
+        node.train()
         self.perform(node, node.core.tick(node.host.now))
         self.watch.ticked(node)
-
-    def _work(self, node: Node) -> None:
-        core, worker, now = node.core, node.worker, node.host.now
-        seconds, node.worked_at = now - node.worked_at, now
-        if core.census.vocabulary is None or not (node.began or self._begun(node)):
-            return
-        if worker.trained < worker.total:
-            trained, total = core.progress(now)
-            worker.train(seconds, (trained - worker.trained, total - worker.total))
-        if worker.trained != core.members.me.trained:
-            core.trained(worker.trained)
-        if worker.trained >= worker.total:
-            final = core.final(now)
-            state = State.COMPLETE if final else State.DRAINING
-            if state is not core.members.me.state:
-                core.members.update_self(state=state)
-            core.done(True)
-
-    def _begun(self, node: Node) -> bool:
-        core = node.core
-        if core.tree.vocabulary is None:
-            core.members.update_self(state=State.JOINING, total=node.worker.total)
-            self.perform(node, core.ready())
-        if core.settled_in(node.host.now):
-            node.began = True
-            core.members.update_self(state=State.TRAINING)
-        return node.began
 
     # -- instructions ---------------------------------------------------------------------------------------
 
@@ -274,41 +192,18 @@ class Swarm:
             self.perform(node, node.core.frozen(blob.data, blob.data.count(COUNTS.encode())))
 
     def _rows(self, node: Node, work: Instruction) -> tuple[float, Event] | None:
-        """A piece of row work as the merging thread does it: nothing comes of it if the link is gone by then."""
-        model, core = node.model, node.core
-        model.now = self.now
-        match work:
-            case OpenLink():
-                model.open_link(work.link, work.overlap, work.catch_up, work.origin, work.take)
-            case DropLink():
-                model.drop_link(work.link)
-            case Collect() if work.link in model.links:
-                got = model.collect(work.link, work.flush, work.room)
-                return self._took(node, work.link, len(got.delta), lambda: core.collected(work.link, got))
-            case Merge() if work.link in model.links:
-                node.worker.before_merge(node.host.now)
-                merged = model.merge(work.link, work.delta, work.flush, work.overlap, work.room)
-                self.moved[work.link] += len(merged.delta) > 0
-                rows = len(merged.delta)
-                return self._took(node, work.link, rows, lambda: core.merged(work.link, merged, node.host.now))
-            case Settle() if work.link in model.links:
-                node.worker.before_merge(node.host.now)
-                model.settle(work.link, work.sent, work.answer, work.overlap)
-                return self._took(node, work.link, 0, lambda: self._settled(node, work.link))
-        return None
-
-    def _settled(self, node: Node, link: bytes) -> list[Instruction]:
-        node.core.settled(link, node.host.now)
-        return []
-
-    def _took(self, node: Node, link: bytes, rows: int, step: Callable[[], list[Instruction]]) -> tuple[float, Event]:
         """Row work takes a moment, after which the core goes on."""
+        done = node.rows(work, self.now)
+        if done is None:
+            return None
+        if isinstance(work, Merge):
+            self.moved[done.link] += done.rows > 0
 
         def told() -> None:
-            self.perform(node, step())
-            self.watch.worked(node, link)
+            self.perform(node, done.tell())
+            self.watch.worked(node, done.link)
 
-        return self.piece_seconds + rows * self.row_seconds, told
+        return self.piece_seconds + done.rows * self.row_seconds, told
 
     def _dial(self, node: Node, dial: Dial) -> None:
         name = dial.addresses[0].partition(":")[0]

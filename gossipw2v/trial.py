@@ -16,6 +16,7 @@ from random import Random
 
 import numpy as np
 
+from gossipw2v.actor import Node
 from gossipw2v.books import ROUNDING, Books, Counter
 from gossipw2v.gossip import Rules
 from gossipw2v.host import Host
@@ -23,7 +24,7 @@ from gossipw2v.instructions import Collect, DropLink, Instruction, Merge, OpenLi
 from gossipw2v.link import Downlink, Phase, Uplink
 from gossipw2v.members import NodeId
 from gossipw2v.nemesis import Nemesis
-from gossipw2v.swarm import Node, Swarm, Watch
+from gossipw2v.swarm import Swarm, Watch
 from gossipw2v.virtual import Line
 
 ORIGINS, EACH, BUDGET = 20, 4, 12  # nodes that may ever train, rows of each, rows in an exchange

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gossipw2v import swarm
+from gossipw2v.actor import Node
 from gossipw2v.gossip import Rules
 from gossipw2v.model import Model
 from gossipw2v.virtual import Line
@@ -53,13 +54,13 @@ class Swarm(swarm.Swarm):
         self.line = lambda _one, _other: Line(self.delay, self.jitter)
         super().__post_init__()
 
-    def add(self, name: str, work: int = 0, min_peers: int = 0, rules: Rules | None = None) -> swarm.Node:
+    def add(self, name: str, work: int = 0, min_peers: int = 0, rules: Rules | None = None) -> Node:
         """A new node with `work` tokens to train."""
         model = Model(lambda: np.zeros((2 * self.rows, self.size), np.float32), budget=40)
         worker = Counting(model, np.random.default_rng(self.rng.randrange(1 << 30)), work)
         return super().add(name, worker, min_peers, rules)
 
-    def _tick(self, node: swarm.Node) -> None:
+    def _tick(self, node: Node) -> None:
         conns = self.wires.conns()
         if self.lose and conns and self.rng.random() < self.lose:
             self.cut(self.rng.choice(conns))

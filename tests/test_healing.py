@@ -6,8 +6,8 @@ import pytest
 from swarm import Swarm
 from test_gossip import complete, ends_equal, kept_all, story, sums, swarm_of, trained
 
+from gossipw2v.actor import Node
 from gossipw2v.members import DEAD_AFTER, State
-from gossipw2v.swarm import Node
 
 APART = 3 * DEAD_AFTER  # s after which all take each other for dead, and have acted on it
 REJOIN = 5.0  # s until a node that comes back is known to be alive by all

@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from swarm import PER_TICK, Swarm
 
-from gossipw2v import swarm
+from gossipw2v.actor import Node
 from gossipw2v.link import Origins
+from gossipw2v.swarm import Watch
 
 PATIENCE = 400  # virtual seconds
 WORK = 600
@@ -29,6 +30,15 @@ class Disk:
     lives: Origins
 
 
+class Shifting(Watch):
+    """Has each node leave out of its text what others hold of it, as a node does before it trains."""
+
+    def began(self, node: Node) -> None:
+        if moved := node.core.shift():
+            node.worker.total -= moved
+            node.core.members.update_self(total=node.worker.total)
+
+
 class Resuming(Swarm):
     """Nodes that can be saved, killed, and resumed under another id."""
 
@@ -38,7 +48,7 @@ class Resuming(Swarm):
         lives = {**node.core.tree.earlier.lives, node.core.node: node.trained}
         return Disk(node.model.weights.copy(), node.model.updates.copy(), node.core.tree.claims(), lives)
 
-    def resume(self, name: str, disk: Disk, *known: str) -> swarm.Node:
+    def resume(self, name: str, disk: Disk, *known: str) -> Node:
         """A new node with the rows and the rest of the text of one that was saved."""
         node = self.add(name, work=WORK - sum(disk.lives.values()))
         node.model.weights[:], node.model.updates[:] = disk.weights, disk.updates
@@ -48,17 +58,9 @@ class Resuming(Swarm):
         self.introduce(name, *known)
         return node
 
-    def _begun(self, node: swarm.Node) -> bool:
-        if not super()._begun(node):
-            return False
-        if moved := node.core.shift():
-            node.worker.total -= moved
-            node.core.members.update_self(total=node.worker.total)
-        return True
-
 
 def pair(seed: int, n: int = 2) -> Resuming:
-    made = Resuming(seed=seed, rows=15)  # all fit into one exchange
+    made = Resuming(seed=seed, rows=15, watch=Shifting())  # all fit into one exchange
     for number in range(n):
         made.add(f"n{number}", work=WORK, min_peers=n - 1)
     for number in range(n):

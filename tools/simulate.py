@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 from scenarios import RULES, Scenario, Texts, make_swarm, read_texts
 
 from gossipw2v import kernels
+from gossipw2v.actor import Node
 from gossipw2v.delta import DeltaError
 from gossipw2v.model import Model, Pairs
-from gossipw2v.swarm import Node, Swarm
+from gossipw2v.swarm import Swarm
 from gossipw2v.trainer import Recipe, Trainer
 
 RARE = 200  # a pair of words is rare if one of them occurs less often
