@@ -83,7 +83,7 @@ class Connections:
         return [Send(conn, self.hello)]
 
     def greeted(self, conn: int, hello: Hello, now: float) -> list[Instruction]:
-        """Check the other end's Hello; after it `node_of(conn)` is known, or the connection is closed."""
+        """Check the other end's Hello; after it the connection has a node, or is closed."""
         here = self.by_conn[conn]
         target = self.targets.get(here.target or "")
         if target is not None and self._mistaken(here, target, hello.node):
