@@ -21,18 +21,7 @@ def text(tmp_path_factory) -> Path:
 
 
 def simulate(text: Path, *more: str) -> subprocess.CompletedProcess:
-    small = (
-        "--vector-size",
-        "32",
-        "--epochs",
-        "2",
-        "--seconds",
-        "6",
-        "--exchanges",
-        "60",
-        "--folder",
-        str(text.parent),
-    )
+    small = ("--vector-size", "32", "--epochs", "2", "--seconds", "6", "--exchanges", "60")
     line = [sys.executable, str(TOOL), str(text), *small, "--folder", str(text.parent), *more]
     done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
@@ -43,19 +32,28 @@ def results(path: Path) -> list[dict]:
     return [json.loads(line)["result"] for line in path.read_text().splitlines()]
 
 
-def test_a_swarm_comes_to_one_nodes_loss_and_agrees(text, tmp_path):
-    out = tmp_path / "out.jsonl"
+@pytest.fixture(scope="module")
+def one_and_four(text) -> Path:
+    """The results of one node, and of four."""
+    out = text.with_name("one-and-four.jsonl")
     simulate(text, "--nodes", "1", "4", "--out", str(out))
-    one, four = results(out)
+    return out
+
+
+def test_a_swarm_comes_to_one_nodes_loss_and_agrees(one_and_four):
+    one, four = results(one_and_four)
     assert (one["exchanges"], one["most"], one["apart"]) == (0, 0, 0)
     assert four["apart"] < 1e-3
     assert 50 <= four["training_exchanges"] <= 63  # a look at the clock may come early
     assert four["depth"] == 2
     assert four["most"] > 0
     assert abs(four["held_out_loss"] - one["held_out_loss"]) < 0.05 * one["held_out_loss"]
-    before = out.read_bytes()
-    again = simulate(text, "--nodes", "1", "4", "--out", str(out))  # takes the results from the file
-    assert out.read_bytes() == before
+
+
+def test_what_was_run_is_not_run_again(text, one_and_four):
+    before = one_and_four.read_bytes()
+    again = simulate(text, "--nodes", "1", "4", "--out", str(one_and_four))
+    assert one_and_four.read_bytes() == before
     assert again.stdout.count("\n") == 2
 
 
@@ -72,10 +70,10 @@ def test_the_same_arguments_give_the_same_bits(text, tmp_path):
     assert one["nodes"] == 3
 
 
-def test_other_rules_do_worse(text, tmp_path):
+def test_other_rules_do_worse(text, one_and_four, tmp_path):
     out = tmp_path / "out.jsonl"
-    simulate(text, "--nodes", "4", "--rules", "sequential", "mean", "adasum", "--out", str(out))
-    ours, mean, adasum = results(out)
+    simulate(text, "--nodes", "4", "--rules", "mean", "adasum", "--out", str(out))
+    (_, ours), (mean, adasum) = results(one_and_four), results(out)
     for each in (mean, adasum):
         assert each["apart"] < 1e-3
         assert each["held_out_loss"] > ours["held_out_loss"]
