@@ -38,7 +38,8 @@ def kept(node: Daemon) -> dict[str, Any]:
 
 
 def resumed(node: Daemon) -> dict[str, Any]:
-    return node.until(lambda s: s["checkpoint"]["resumed_from"] and s["vocabulary"] is not None)
+    """The status once what the checkpoint held is in the model, which comes after its vocabulary."""
+    return node.until(lambda s: s["checkpoint"]["resumed_from"] and s["progress"]["total_tokens"])
 
 
 def analogies(node: Daemon) -> float:
