@@ -13,6 +13,7 @@ part has trained is added, none of it twice.
 from __future__ import annotations
 
 import random
+from collections import deque
 from dataclasses import dataclass, field
 
 from gossipw2v.choice import Choice
@@ -34,6 +35,7 @@ ASK_AGAIN = 3.0  # s until an unanswered Adopt or LinkOpen is repeated
 KEPT = 3600.0  # s that the link to a node that vanished is kept: a copy of the model, of one parent and one child
 OLD = 0.02  # share of all training from which a model is taken over whole by those who have none
 MOST_CHILDREN = 64  # even for children who insist: each costs a copy of the model
+PAST = 2 * MOST_CHILDREN  # names of links given up of which the other end may not know yet
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ class Edges:
     """This node's edges: up to one parent, down to its children. `seats`: children it takes without insistence.
 
     `kept_up`, `kept_down`: links to a parent and to a child that vanished. `max_bandwidth`: of the link to the parent.
-    `rows`: that this node has time for in an exchange.
+    `rows`: that this node has time for in an exchange. `past`: links given up; what still comes for them is no breach.
     """
 
     members: MemberTable
@@ -74,6 +76,7 @@ class Edges:
     catching_up: set[NodeId] = field(default_factory=set)
     earlier: Earlier = field(default_factory=Earlier)
     vocabulary: bytes | None = None
+    past: deque[bytes] = field(default_factory=lambda: deque(maxlen=PAST))
 
     def __post_init__(self) -> None:
         self.provenance.own = self.me
@@ -156,7 +159,7 @@ class Edges:
         """Nobody answered where the node `key` (hex) should be: if there is no link yet, another may be the parent."""
         if self.parent is not None and self.uplink is None and self.parent.node.hex() == key:
             self.choice.bar(self.parent.node, now)
-            self.parent = None
+            self._unparent()
 
     def _forget_lost(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
         out = self._watch_parent(now, reachable)
@@ -184,6 +187,7 @@ class Edges:
 
     def _return(self, link: Uplink, lost_at: float | None = None) -> None:
         """The parent that had vanished is there again, or is heard of."""
+        self._unparent()
         self.parent = Parent(link.peer, link.link, adopted=True, lost_at=lost_at)
         self.uplink, self.kept_up = link, None
 
@@ -219,6 +223,7 @@ class Edges:
         if edge is None:
             return []
         if edge is self.kept_up:
+            self.past.append(edge.link)
             self.kept_up = None
         else:
             self.kept_down = None
@@ -233,8 +238,9 @@ class Edges:
 
     # -- edges ----------------------------------------------------------------------------------------------
 
-    def connected(self, node: NodeId, conn: int) -> list[Instruction]:
+    def connected(self, node: NodeId, conn: int, now: float) -> list[Instruction]:
         """A node is reachable (again): take up the link with it where it broke off."""
+        self._awaited(node, now)
         if self.uplink is None and self.kept_up is not None and self.kept_up.peer == node:
             self._return(self.kept_up)
         if self.parent is None or self.parent.node != node:
@@ -245,6 +251,15 @@ class Edges:
             return []
         self.uplink.resuming = True
         return self._ask_again(self.uplink, conn)
+
+    def _awaited(self, node: NodeId, now: float) -> None:
+        """A child says on a new connection what it still holds: who had no link asks for a seat, or has another."""
+        held = self.downlinks.get(node)
+        if held is None:
+            self.children.discard(node)
+            self.opening.pop(node, None)
+        elif held.lost_at is None:
+            held.lost_at = now
 
     def _ask_again(self, uplink: Uplink, conn: int) -> list[Instruction]:
         assert self.vocabulary is not None
@@ -280,13 +295,12 @@ class Edges:
         return len(self.children - lost) < (MOST_CHILDREN if insist else self.seats)
 
     def on_adopted(self, node: NodeId, answer: Adopted, conn: int, now: float) -> list[Instruction]:
-        """The chosen parent has answered."""
+        """The chosen parent has answered; or a child gives its seat back."""
         if self.parent is None or self.parent.node != node:
-            return []
+            return self._decline(conn) if answer.accepted else self.drop_child(node)
         if not answer.accepted:
             self.choice.refused(node, self.parent.insist, now)
-            self.parent = None
-            return self._drop_uplink()
+            return self._unparent()
         self.choice.found(node)
         self.parent.adopted = True
         self.parent.asked_at = now
@@ -332,6 +346,8 @@ class Edges:
         """The parent has a reference: start from it, or repeat what was outstanding. Or it has none any more."""
         parent, held = self.parent, self.uplink
         if parent is None or parent.node != node:
+            return self._decline(conn)
+        if answer.link in self.past:
             return []
         if answer.resumed:
             if held is None or held.link != answer.link:
@@ -348,8 +364,13 @@ class Edges:
     def _begin_anew(self, parent: Parent, conn: int, now: float) -> list[Instruction]:
         """Under a new name: row work for the old link may still be under way, and would be taken for the new one's."""
         out = self._drop_uplink()
+        self.past.append(parent.link)
         parent.link, parent.asked_at, parent.adopted = self.rng.randbytes(8), now, True
         return [*out, *self._ask_link(conn)]
+
+    def _decline(self, conn: int) -> list[Instruction]:
+        """Give a seat back that came too late: it would be waited for to the end."""
+        return [Send(conn, Adopted(False))]
 
     def _reference(self, node: NodeId, link: bytes, theirs: Origins) -> OpenLink:
         """The link's beginning: what the two models have in common decides how they are merged."""
@@ -389,6 +410,11 @@ class Edges:
         """Give the parent up: it died, left, or broke the protocol."""
         if self.parent is not None:
             self.choice.bar(self.parent.node, now)
+        return self._unparent()
+
+    def _unparent(self) -> list[Instruction]:
+        if self.parent is not None:
+            self.past.append(self.parent.link)
         self.parent = None
         return self._drop_uplink()
 
@@ -418,6 +444,7 @@ class Edges:
             out += self._drop_kept(edge)
         for node in list(self.downlinks):
             link = self.downlinks.pop(node)
+            self.past.append(link.link)
             out.append(DropLink(link.link))
         self.opening.clear()
         self.catching_up.clear()
@@ -425,6 +452,7 @@ class Edges:
         self.earlier = Earlier()
         self.vocabulary = None
         if self.parent is not None:
+            self.past.append(self.parent.link)
             self.parent.link = self.rng.randbytes(8)
         return out
 

@@ -106,8 +106,9 @@ class Gossip:
     def dial_failed(self, target: str, refused: bool = False) -> None:
         """Nobody answered. `refused`: all machines did, and said that no program listens there."""
         self.connections.dial_failed(target)
-        self.tree.unreached(target, self.health.seen_at)
         node = claimed(target)
+        if node not in self.connections.by_node:  # it may have dialled this one meanwhile
+            self.tree.unreached(target, self.health.seen_at)
         if refused and node is not None:
             self.members.doubt(node)
 
@@ -382,7 +383,7 @@ class Gossip:
             return out
         first = Member(hello.node, 0, State.COUNTING, tuple(hello.addresses))
         self.members.witness(first, now, conn)
-        return [*out, self.herald.welcome(conn, now), *self.tree.connected(hello.node, conn)]
+        return [*out, self.herald.welcome(conn, now), *self.tree.connected(hello.node, conn, now)]
 
     def _dispatch(self, node: NodeId, conn: int, message: Message, now: float) -> list[Instruction]:  # noqa: PLR0911
         match message:

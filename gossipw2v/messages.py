@@ -106,7 +106,7 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """The answer; a parent with its hands full says no."""
+    """The answer; a parent with its hands full says no, and so does a child that has another parent by then."""
 
     accepted: bool
 

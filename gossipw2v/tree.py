@@ -79,8 +79,10 @@ class Tree(Edges):
         return [Send(conns[up.peer], push)] if up.peer in conns and not up.resuming else []
 
     def on_push(self, node: NodeId, push: Push, conn: int, now: float) -> list[Instruction]:
-        """A child pushes."""
+        """A child pushes; it may not know yet that another vocabulary has won."""
         link = self.downlinks.get(node)
+        if push.link in self.past:
+            return []
         if link is None or link.link != push.link:
             raise ProtocolError("tree", "a push on a link that is not open")
         merge = link.pushed(push, self.provenance, self.final(now), self.rows)

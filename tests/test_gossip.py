@@ -16,7 +16,7 @@ from gossipw2v.delta import Batch, empty
 from gossipw2v.gossip import Rules
 from gossipw2v.members import Member, State
 from gossipw2v.messages import Adopt, Adopted, Answer, Hello, LinkOpen, ProtocolError, Push, Refuse
-from gossipw2v.standing import FIRST_CUT, TOLERATED_OF_HOST, TOLERATED_OF_NODE
+from gossipw2v.standing import BREACHES, FIRST_CUT, TOLERATED_OF_HOST, TOLERATED_OF_NODE
 
 PATIENCE = 400  # virtual seconds
 
@@ -216,6 +216,8 @@ def test_a_race_of_vocabularies_is_settled_alike_everywhere(seed):
     kept_all(swarm, f"rivals({seed}, 2.5)")
     assert len({node.core.census.vocabulary for node in swarm.living()}) == 1
     assert trained(swarm) == 3 * 900
+    refused = {text.partition(":")[0] for node in swarm.living() for text in node.refused}
+    assert not refused & BREACHES
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -481,6 +483,17 @@ def test_who_goes_on_moving_rows_too_far_is_cut_off(core):
     assert core.edges() == []
     assert core.clipped(LINK, 0.0) == []
     assert core.origin_of(LINK) == ""
+
+
+def test_a_dial_that_fails_when_the_other_has_dialled_meanwhile_is_nothing(core):
+    """It has been asked for a seat by then, and would wait for this node to the end."""
+    core.frozen(b"words", 1)
+    core.ready()
+    greeted(core, OTHER)
+    core.tick(1.0)
+    assert core.tree.parent.node == OTHER
+    core.dial_failed(OTHER.hex())
+    assert core.tree.parent is not None
 
 
 def test_a_banned_node_is_neither_greeted_nor_chosen_as_parent():

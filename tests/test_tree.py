@@ -228,10 +228,79 @@ def test_an_answer_from_somebody_else_is_nothing():
     made = tree(ME, ROOT)
     made.tick(0, {ROOT})
     for answer in (True, False):
-        assert made.on_adopted(node(201), Adopted(answer), 5, 0) == []
-    assert made.on_link_opened(node(201), LinkOpened(made.parent.link, False, {}), 5, 0) == []
+        made.on_adopted(node(201), Adopted(answer), 5, 0)
+    made.on_link_opened(node(201), LinkOpened(made.parent.link, False, {}), 5, 0)
     assert made.parent.node == ROOT
     assert not made.parent.adopted
+
+
+# -- answers that come too late -----------------------------------------------------------------------------
+
+
+def test_a_seat_that_comes_when_there_is_another_parent_is_given_back():
+    made, other = tree(ME, ROOT), node(201)
+    linked(made)
+    for late in (
+        made.on_adopted(other, Adopted(True), 5, 1),
+        made.on_link_opened(other, LinkOpened(b"too late", False, {}), 5, 1),
+    ):
+        assert late == [Send(5, Adopted(False))]
+    assert made.parent.node == ROOT
+
+
+def test_a_child_that_gives_its_seat_back_is_not_waited_for():
+    made = tree()
+    made.done = True
+    link = seat(made)
+    assert made.on_adopted(CHILD, Adopted(False), DOWN, 1) == [DropLink(link)]
+    assert made.children == set()
+    assert made.subtree_clean()
+    made.on_adopt(CHILD, Adopt(False), DOWN)
+    made.on_adopted(CHILD, Adopted(False), DOWN, 1)
+    assert made.subtree_clean()
+
+
+def test_a_child_without_a_link_that_connects_anew_must_ask_for_its_seat_again():
+    """It has asked somebody else meanwhile, perhaps; a look at the clock may not have come in between."""
+    made = tree(ready=False)
+    made.on_adopt(CHILD, Adopt(False), DOWN)
+    made.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), DOWN)
+    made.connected(CHILD, 21, 1)
+    assert made.model_ready(VOCABULARY, {CHILD: 21}) == []
+    made.done = True
+    assert made.subtree_clean()
+
+
+def test_a_child_with_a_link_that_connects_anew_and_does_not_go_on_with_it_is_forgotten():
+    made = tree()
+    link = seat(made)
+    made.connected(CHILD, 21, 1)
+    assert made.tick(GRACE + DEAD_AFTER, {CHILD})[0] == []
+    assert made.tick(1 + GRACE + DEAD_AFTER, {CHILD})[0] == [DropLink(link)]
+
+
+def test_two_answers_that_a_link_is_gone_begin_one_new_link():
+    """The question was repeated, since the first answer took its time."""
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.connected(ROOT, 11, 1)
+    dropped, ask = made.on_link_opened(ROOT, LinkOpened(link, False, {}), 11, 5)
+    assert dropped == DropLink(link)
+    assert made.on_link_opened(ROOT, LinkOpened(link, False, {}), 11, 5) == []
+    (opened,) = made.on_link_opened(ROOT, LinkOpened(ask.message.link, False, {}), 11, 6)
+    assert opened.link == ask.message.link != link
+
+
+def test_an_answer_to_a_question_of_an_earlier_attempt_is_no_breach():
+    made = tree(ME, ROOT)
+    made.tick(0, {ROOT})
+    (asked,) = said(made.on_adopted(ROOT, Adopted(True), UP, 0))
+    made.unreached(ROOT.hex(), 1)
+    hear(made, ROOT, 2 * BARRED)
+    made.tick(2 * BARRED, {ROOT})
+    assert made.parent.link != asked.link
+    assert made.on_link_opened(ROOT, LinkOpened(asked.link, False, {}), UP, 2 * BARRED) == []
+    assert made.uplink is None
 
 
 # -- seats --------------------------------------------------------------------------------------------------
@@ -307,7 +376,7 @@ def test_who_asks_for_a_seat_anew_holds_no_link_any_more():
 def test_who_is_refused_gives_up_the_link_that_it_held():
     made = tree(ME, ROOT)
     link = linked(made)
-    made.connected(ROOT, 11)
+    made.connected(ROOT, 11, 1)
     assert made.on_adopted(ROOT, Adopted(False), 11, 1) == [DropLink(link)]
     assert (made.parent, made.uplink) == (None, None)
 
@@ -416,7 +485,7 @@ def test_a_cut_link_is_resumed_within_its_grace_and_the_outstanding_batch_repeat
     (sent,) = said(made.collected(link, Batch(rows(1), 0, 0), {ROOT: UP}))
     assert made.tick(1, set()) == ([], ROOT)
     made.tick(GRACE, set())
-    assert said(made.connected(ROOT, 11)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
+    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
     orders = made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 5)
     assert orders == [Send(11, sent)]
     assert made.on_answer(ROOT, Answer(link, 1, False, 0, 0, {}, rows(1))) == [Settle(link, sent.delta, rows_of(made))]
@@ -431,7 +500,7 @@ def test_rows_that_were_gathered_while_the_link_was_cut_go_out_on_resumption():
     link = linked(made)
     made.ask(UP, 0)
     assert made.collected(link, Batch(rows(1), 0, 0), {}) == []
-    made.connected(ROOT, 11)
+    made.connected(ROOT, 11, 1)
     (again,) = said(made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 1))
     assert (again.batch, again.delta.rows.tolist()) == (1, [1])
 
@@ -439,7 +508,7 @@ def test_rows_that_were_gathered_while_the_link_was_cut_go_out_on_resumption():
 def test_a_resumed_link_with_nothing_outstanding_repeats_nothing():
     made = tree(ME, ROOT)
     link = linked(made)
-    made.connected(ROOT, 11)
+    made.connected(ROOT, 11, 1)
     assert made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 1) == []
 
 
@@ -449,7 +518,7 @@ def test_a_parent_that_has_forgotten_the_link_starts_it_anew_under_another_name(
     link = linked(made)
     made.ask(UP, 0)
     made.provenance.learn({ME: 5})
-    made.connected(ROOT, 11)
+    made.connected(ROOT, 11, 1)
     dropped, ask = made.on_link_opened(ROOT, LinkOpened(link, False, {}), 11, 1)
     assert dropped == DropLink(link)
     assert ask.message == LinkOpen(made.parent.link, True, 0, VOCABULARY, {ME: 5})
@@ -463,7 +532,7 @@ def test_a_parent_that_has_forgotten_the_link_starts_it_anew_under_another_name(
 def test_nothing_is_pushed_before_the_parent_has_said_that_it_still_holds_the_reference():
     made = tree(ME, ROOT)
     link = linked(made)
-    made.connected(ROOT, 11)
+    made.connected(ROOT, 11, 1)
     assert made.ask(11, 10) == []
     (again,) = said(made.ask(11, 10 + ASK_AGAIN))
     assert again == LinkOpen(link, False, 0, VOCABULARY, {})
@@ -628,14 +697,14 @@ def test_who_lost_its_parent_and_sees_nobody_else_above_is_a_root_but_keeps_the_
     assert made.collected(link, Batch(rows(1), 0, 0), {}) == []  # gathered before it was lost
     hear(made, ROOT, 100)
     assert made.tick(100, set()) == ([], ROOT)
-    assert said(made.connected(ROOT, 11)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
+    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
     (again,) = said(made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 101))
     assert (again.batch, again.delta.rows.tolist()) == (1, [1])
 
 
 def test_the_vanished_parent_is_taken_back_before_anything_was_heard_of_it():
     made, link = lost_parent()
-    assert said(made.connected(ROOT, 11)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
+    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
     assert made.tick(100, {ROOT}) == ([], None)
     assert made.uplink.link == link
 
@@ -651,7 +720,7 @@ def test_the_link_to_a_vanished_parent_goes_once_there_is_another():
     orders = made.on_link_opened(other, LinkOpened(asked.link, False, {}), UP, 100)
     assert [type(order) for order in orders] == [DropLink, OpenLink]
     assert orders[0].link == link
-    assert made.connected(ROOT, 11) == []
+    assert made.connected(ROOT, 11, 1) == []
 
 
 def test_a_vanished_parent_that_is_heard_of_and_not_reached_gives_way_to_another():
@@ -675,7 +744,7 @@ def test_the_link_to_a_vanished_parent_is_not_kept_for_ever():
 def test_another_vocabulary_drops_kept_links():
     made, link = lost_parent()
     assert made.reset() == [DropLink(link)]
-    assert made.connected(ROOT, 11) == []
+    assert made.connected(ROOT, 11, 1) == []
 
 
 def test_what_this_node_slept_is_nobodys_absence():
@@ -760,6 +829,7 @@ def test_another_vocabulary_drops_every_link_and_all_that_was_learned():
     down = seat(made)
     made.provenance.learn({ME: 5})
     assert made.reset() == [DropLink(up), DropLink(down)]
+    assert made.on_push(CHILD, push(down, 1, 1), DOWN, 0) == []  # it was under way
     assert not made.trained
     assert not made.settled_in(0)
     made.model_ready(b"W" * 16, {})
