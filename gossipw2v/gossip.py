@@ -63,7 +63,7 @@ class Gossip:
         hello = Hello(PROTOCOL, PROTOCOL, me.node, rules.job, list(me.addresses))
         self.connections = Connections(hello, rng)
         self.census = Census(me.node)
-        self.tree = Tree(self.members, rng, rules.seats, rules.interval, rules.max_bandwidth)
+        self.tree = Tree(self.members, rng, rules.seats, interval=rules.interval, max_bandwidth=rules.max_bandwidth)
         self.tree.lost_patience = rules.lost_patience
         self.seeker = Seeker(self.connections, self.members, self.tree, rng, self._banned)
         self.standing = Standing(rules.banned)

@@ -81,7 +81,7 @@ class Tree(Edges):
     def on_push(self, node: NodeId, push: Push, conn: int, now: float) -> list[Instruction]:
         """A child pushes; it may not know yet that another vocabulary has won."""
         link = self.downlinks.get(node)
-        if push.link in self.past:
+        if push.link in self.kept.past:
             return []
         if link is None or link.link != push.link:
             raise ProtocolError("tree", "a push on a link that is not open")

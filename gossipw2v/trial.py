@@ -105,6 +105,7 @@ class Auditor(Watch):
         if self.ticks % 11:  # so that every one of fewer has its turn
             return
         core, most = node.core, len(self.nodes)
+        links = [*core.edges(), *core.tree.kept.links()]
         held = {
             "connections": (len(core.connections.by_conn), 6 * most + 6),
             "targets": (len(core.connections.targets), 3 * most),
@@ -114,7 +115,7 @@ class Auditor(Watch):
             "links": (len(core.edges()), most),
             "barred": (len(core.tree.choice.barred) + len(core.tree.choice.full), 2 * most),
             "opening": (len(core.tree.opening), most),
-            "references": (len(node.model.links), len(core.edges()) + len(core.tree.kept()) + len(node.host.queue)),
+            "references": (len(node.model.links), len(links) + len(node.host.queue)),
             "row work": (len(node.host.queue), 3 * len(core.edges()) + 6),
         }
         for name, (size, bound) in held.items():

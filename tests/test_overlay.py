@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 
-from gossipw2v.edges import GRACE
+from gossipw2v.children import GRACE
 from gossipw2v.instructions import Instruction, Send
 from gossipw2v.members import DEAD_AFTER, Member, MemberTable, NodeId, State
 from gossipw2v.messages import Adopt, Adopted, Leave, LinkOpen, LinkOpened, Message

@@ -4,73 +4,16 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from messages import delta
+from trees import CHILD, DOWN, ME, ROOT, UP, VOCABULARY, hear, linked, node, push, rows, said, seat, tree
 
+from gossipw2v.children import GRACE
 from gossipw2v.choice import BARRED
-from gossipw2v.delta import Batch, empty
-from gossipw2v.edges import ASK_AGAIN, GRACE, KEPT, MOST_CHILDREN
-from gossipw2v.instructions import Close, Collect, DropLink, Merge, OpenLink, Refused, Send, Settle
-from gossipw2v.members import DEAD_AFTER, Member, MemberTable, State, parents
-from gossipw2v.messages import Adopt, Adopted, Answer, Leave, LinkOpen, LinkOpened, ProtocolError, Push
+from gossipw2v.delta import Batch
+from gossipw2v.edges import ASK_AGAIN
+from gossipw2v.instructions import Close, Collect, DropLink, Merge, OpenLink, Send, Settle
+from gossipw2v.members import DEAD_AFTER, State, parents
+from gossipw2v.messages import Adopt, Adopted, Answer, Leave, LinkOpen, LinkOpened, ProtocolError
 from gossipw2v.tree import Tree
-
-VOCABULARY = b"V" * 16
-SEATS = 2
-UP, DOWN = 10, 20  # connections to the parent and to a child
-
-
-def node(n: int) -> bytes:
-    return n.to_bytes(16)
-
-
-ME, ROOT, CHILD = node(100), node(200), node(1)
-
-
-def tree(me: bytes = ME, *others: bytes, ready: bool = True) -> Tree:
-    members = MemberTable(Member(me, 1, State.TRAINING))
-    made = Tree(members, Random(0), SEATS, interval=0.2)
-    for other in others:
-        hear(made, other, 0.0)
-    if ready:
-        made.model_ready(VOCABULARY, {})
-    return made
-
-
-def hear(made: Tree, other: bytes, now: float, state: State = State.TRAINING) -> None:
-    held = made.members.get(other)
-    made.members.witness(Member(other, held.beat + 1 if held else 1, state), now)
-
-
-def rows(*ids: int):
-    return delta(ids, [1] * len(ids), [0.5] * len(ids), [[1, 2]] * len(ids)) if ids else empty(2)
-
-
-def said(orders) -> list:
-    return [order.message for order in orders if isinstance(order, Send)]
-
-
-def seat(made: Tree, child: bytes = CHILD, conn: int = DOWN, **more) -> bytes:
-    """A child with an open link; the link's name."""
-    link = child[-8:]
-    made.on_adopt(child, Adopt(False), conn)
-    made.on_link_open(child, LinkOpen(link, True, 0, VOCABULARY, more.pop("origins", {})), conn)
-    assert child in made.downlinks
-    return link
-
-
-def linked(made: Tree, origins=None, now: float = 0.0) -> bytes:
-    """The tree with its parent linked; the link's name."""
-    made.tick(now, {ROOT})
-    made.ask(UP, now)
-    (asked,) = said(made.on_adopted(ROOT, Adopted(True), UP, now))
-    made.on_link_opened(ROOT, LinkOpened(asked.link, False, origins or {}), UP, now)
-    assert made.uplink is not None
-    return asked.link
-
-
-def push(link: bytes, batch: int, *ids: int, clean: bool = False, unsent: int = 0, origins=None) -> Push:
-    return Push(link, batch, clean, 0, unsent, origins or {}, rows(*ids))
-
 
 # -- choosing a parent --------------------------------------------------------------------------------------
 
@@ -248,37 +191,6 @@ def test_a_seat_that_comes_when_there_is_another_parent_is_given_back():
     assert made.parent.node == ROOT
 
 
-def test_a_child_that_gives_its_seat_back_is_not_waited_for():
-    made = tree()
-    made.done = True
-    link = seat(made)
-    assert made.on_adopted(CHILD, Adopted(False), DOWN, 1) == [DropLink(link)]
-    assert made.children == set()
-    assert made.subtree_clean()
-    made.on_adopt(CHILD, Adopt(False), DOWN)
-    made.on_adopted(CHILD, Adopted(False), DOWN, 1)
-    assert made.subtree_clean()
-
-
-def test_a_child_without_a_link_that_connects_anew_must_ask_for_its_seat_again():
-    """It has asked somebody else meanwhile, perhaps; a look at the clock may not have come in between."""
-    made = tree(ready=False)
-    made.on_adopt(CHILD, Adopt(False), DOWN)
-    made.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), DOWN)
-    made.connected(CHILD, 21, 1)
-    assert made.model_ready(VOCABULARY, {CHILD: 21}) == []
-    made.done = True
-    assert made.subtree_clean()
-
-
-def test_a_child_with_a_link_that_connects_anew_and_does_not_go_on_with_it_is_forgotten():
-    made = tree()
-    link = seat(made)
-    made.connected(CHILD, 21, 1)
-    assert made.tick(GRACE + DEAD_AFTER, {CHILD})[0] == []
-    assert made.tick(1 + GRACE + DEAD_AFTER, {CHILD})[0] == [DropLink(link)]
-
-
 def test_two_answers_that_a_link_is_gone_begin_one_new_link():
     """The question was repeated, since the first answer took its time."""
     made = tree(ME, ROOT)
@@ -306,73 +218,6 @@ def test_an_answer_to_a_question_of_an_earlier_attempt_is_no_breach():
 # -- seats --------------------------------------------------------------------------------------------------
 
 
-def test_seats_are_limited_except_for_those_who_insist():
-    made = tree()
-    answers = [said(made.on_adopt(node(n), Adopt(False), n)) for n in range(1, 5)]
-    assert answers == [[Adopted(True)]] * SEATS + [[Adopted(False)]] * 2
-    assert said(made.on_adopt(node(3), Adopt(True), 3)) == [Adopted(True)]
-    assert said(made.on_adopt(node(1), Adopt(False), 1)) == [Adopted(True)]  # a repeated question
-    assert made.children == {node(1), node(2), node(3)}
-
-
-def test_even_insistence_has_a_limit():
-    made = tree(node(1000))
-    answers = [said(made.on_adopt(node(n), Adopt(True), n))[0].accepted for n in range(MOST_CHILDREN + 1)]
-    assert answers == [True] * MOST_CHILDREN + [False]
-
-
-def test_the_seat_of_a_child_that_was_lost_is_free_though_its_link_is_kept():
-    made = tree()
-    for n in range(1, SEATS + 1):
-        seat(made, node(n), n)
-    assert said(made.on_adopt(node(9), Adopt(False), 9)) == [Adopted(False)]
-    made.tick(0, {node(1)})
-    assert said(made.on_adopt(node(9), Adopt(False), 9)) == [Adopted(True)]
-    assert len(made.downlinks) == SEATS
-
-
-def test_a_child_without_a_link_loses_its_seat_with_its_connection():
-    made = tree()
-    made.on_adopt(CHILD, Adopt(False), DOWN)
-    made.tick(0, set())
-    assert made.children == set()
-
-
-@pytest.mark.parametrize("higher", [ROOT, node(101)])
-def test_nobody_above_can_become_a_child(higher):
-    with pytest.raises(ProtocolError, match="higher priority"):
-        tree().on_adopt(higher, Adopt(True), 1)
-
-
-@pytest.mark.parametrize("fresh", [False, True])
-def test_nobody_above_gets_a_link_as_a_child(fresh):
-    with pytest.raises(ProtocolError, match="higher priority"):
-        tree().on_link_open(ROOT, LinkOpen(b"l" * 8, fresh, 0, VOCABULARY, {}), DOWN)
-
-
-def test_a_child_that_was_forgotten_gets_a_seat_again_if_there_is_one():
-    made = tree()
-    (opened, answer) = made.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), DOWN)
-    assert isinstance(opened, OpenLink)
-    assert answer.message == LinkOpened(b"l" * 8, False, {})
-    for n in range(made.seats):
-        made.on_adopt(node(n), Adopt(False), n)
-    late = LinkOpen(b"k" * 8, True, 0, VOCABULARY, {})
-    assert said(made.on_link_open(node(90), late, 9)) == [Adopted(False)]
-
-
-def test_who_asks_for_a_seat_anew_holds_no_link_any_more():
-    """Otherwise the old link's end, seconds later, would take the seat with it."""
-    made = tree()
-    link = seat(made)
-    made.tick(1, set())
-    dropped, answer = made.on_adopt(CHILD, Adopt(False), DOWN)
-    assert dropped == DropLink(link)
-    assert answer.message == Adopted(True)
-    made.tick(1 + GRACE + DEAD_AFTER, {CHILD})
-    assert CHILD in made.children
-
-
 def test_who_is_refused_gives_up_the_link_that_it_held():
     made = tree(ME, ROOT)
     link = linked(made)
@@ -382,72 +227,6 @@ def test_who_is_refused_gives_up_the_link_that_it_held():
 
 
 # -- opening links ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("mine", "theirs", "overlap", "catch_up", "waits"),
-    [
-        ({}, {}, False, False, False),
-        ({ME: 5}, {}, False, True, False),
-        ({}, {CHILD: 5}, False, False, True),
-        ({ME: 5}, {CHILD: 5}, False, False, False),
-        ({ME: 5, CHILD: 3}, {CHILD: 5}, True, False, False),
-        ({CHILD: 0}, {CHILD: 5}, False, False, True),
-    ],
-    ids=["new", "they are new", "we are new", "strangers", "met before", "zero is nothing"],
-)
-def test_what_the_models_have_in_common_decides_how_a_link_begins(mine, theirs, overlap, catch_up, waits):
-    for way in ("down", "up"):
-        made = tree(ME, ROOT)
-        made.provenance.learn(mine)
-        if way == "down":
-            made.on_adopt(CHILD, Adopt(False), DOWN)
-            opened, send = made.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, theirs), DOWN)
-            assert send == Send(DOWN, LinkOpened(b"l" * 8, False, mine))
-        else:
-            made.tick(0, {ROOT})
-            made.on_adopted(ROOT, Adopted(True), UP, 0)
-            link = made.parent.link
-            (opened,) = made.on_link_opened(ROOT, LinkOpened(link, False, theirs), UP, 0)
-        assert (opened.overlap, opened.catch_up) == (overlap, catch_up)
-        assert bool(made.catching_up) == waits
-
-
-def test_hardly_any_training_is_not_taken_over_but_merged():
-    made = tree(ME, ROOT)
-    made.members.witness(Member(ROOT, 5, State.TRAINING, total=1000), 1)
-    made.provenance.learn({ME: 20})
-    made.on_adopt(CHILD, Adopt(False), DOWN)
-    opened, _ = made.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), DOWN)
-    assert not opened.catch_up
-    made.provenance.learn({ME: 21})
-    _, opened, _ = made.on_link_open(CHILD, LinkOpen(b"m" * 8, True, 0, VOCABULARY, {}), DOWN)
-    assert opened.catch_up
-
-
-def test_a_question_before_the_model_is_there_is_answered_later():
-    made = tree(ready=False)
-    made.on_adopt(CHILD, Adopt(False), DOWN)
-    ask = LinkOpen(b"l" * 8, True, 0, VOCABULARY, {})
-    assert made.on_link_open(CHILD, ask, DOWN) == []
-    opened, send = made.model_ready(VOCABULARY, {CHILD: DOWN})
-    assert isinstance(opened, OpenLink)
-    assert send == Send(DOWN, LinkOpened(ask.link, False, {}))
-
-
-def test_a_question_for_another_vocabulary_is_refused():
-    made = tree()
-    made.on_adopt(CHILD, Adopt(False), DOWN)
-    (refused,) = made.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, b"W" * 16, {}), DOWN)
-    assert isinstance(refused, Refused)
-    assert made.downlinks == {}
-
-
-def test_a_repeated_question_makes_no_second_reference():
-    made = tree()
-    link = seat(made)
-    again = made.on_link_open(CHILD, LinkOpen(link, True, 0, VOCABULARY, {}), DOWN)
-    assert again == [Send(DOWN, LinkOpened(link, False, {}))]
 
 
 def test_a_repeated_answer_makes_no_second_reference():
@@ -464,15 +243,6 @@ def test_an_answer_about_a_link_that_was_not_asked_for_is_a_breach(resumed):
     linked(made)
     with pytest.raises(ProtocolError, match="link was"):
         made.on_link_opened(ROOT, LinkOpened(b"another!", resumed, {}), UP, 1)
-
-
-def test_a_new_link_of_a_child_replaces_its_old_one():
-    made = tree()
-    link = seat(made)
-    dropped, opened, send = made.on_link_open(CHILD, LinkOpen(b"new link", True, 0, VOCABULARY, {}), DOWN)
-    assert dropped == DropLink(link)
-    assert opened.link == send.message.link == b"new link"
-    assert made.link_of(link) is None
 
 
 # -- cuts ---------------------------------------------------------------------------------------------------
@@ -564,189 +334,6 @@ def test_a_parent_is_given_up_after_its_grace_or_at_once_when_it_is_dead():
         assert made.parent.node != ROOT
 
 
-def test_while_it_is_not_known_whether_the_parent_lives_it_is_not_given_up():
-    """Nor are those preferred who fell silent together with it: perhaps it is this node that was cut off."""
-    made = tree(ME, ROOT, node(201))
-    made.choice.full.add(node(201))
-    link = linked(made)
-    for now in (1.0, GRACE + 1.5, DEAD_AFTER):
-        assert made.tick(now, set()) == ([], ROOT)
-    assert made.tick(DEAD_AFTER + 1, set()) == ([], None)
-    assert made.kept_up.link == link
-
-
-@pytest.mark.parametrize("answered", [0, 1])
-def test_a_parent_resumes_a_child_whose_answer_was_lost(answered):
-    """The child's last settled batch is the parent's last, or the one before it."""
-    made = tree()
-    link = seat(made)
-    made.on_push(CHILD, push(link, 1, 1), DOWN, 0)
-    (answer,) = said(made.merged(link, Batch(rows(1), 0, 0), {}, 0)) or [None]
-    assert answer is None  # nobody to send it to
-    made.tick(1, set())
-    (opened,) = said(made.on_link_open(CHILD, LinkOpen(link, False, answered, VOCABULARY, {}), 21))
-    assert opened.resumed
-    if not answered:
-        (again,) = said(made.on_push(CHILD, push(link, 1, 1), 21, 1))
-        assert (again.batch, again.delta.rows.tolist()) == (1, [1])
-
-
-@pytest.mark.parametrize("batch", [2, 7])
-def test_a_parent_that_cannot_know_the_childs_batch_has_the_child_start_anew(batch):
-    made = tree()
-    link = seat(made)
-    dropped, send = made.on_link_open(CHILD, LinkOpen(link, False, batch, VOCABULARY, {}), DOWN)
-    assert dropped == DropLink(link)
-    assert send.message == LinkOpened(link, False, {})
-    assert CHILD in made.children
-
-
-GONE = GRACE + DEAD_AFTER
-
-
-def test_a_lost_child_is_waited_for_and_then_its_link_is_kept_for_a_while():
-    made = tree()
-    link = seat(made)
-    made.done = True
-    made.tick(0, set())
-    assert made.tick(GONE - 0.1, set())[0] == []
-    assert not made.subtree_clean()  # the end waits for what it still has
-    assert made.tick(GONE, set())[0] == []
-    assert made.subtree_clean()
-    assert made.edges() == []
-    assert made.link_of(link) is not None
-    assert made.tick(KEPT, set())[0] == []
-    assert made.tick(KEPT + 1, set())[0] == [DropLink(link)]
-    assert made.link_of(link) is None
-
-
-@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
-def test_of_several_lost_children_the_highest_is_kept_by_whom_a_part_would_come_back(order):
-    made = tree()
-    links = {n: seat(made, node(n), n) for n in order}
-    for step, n in enumerate(order):
-        made.downlinks[node(n)].lost_at = float(step)
-    dropped = made.tick(GONE, set())[0] + made.tick(GONE + 1, set())[0]
-    assert dropped == [DropLink(links[1])]
-    assert made.kept_down.peer == node(2)
-
-
-def test_a_lost_child_that_has_left_is_forgotten():
-    made = tree(ME, CHILD)
-    link = seat(made)
-    made.tick(0, set())
-    made.members.left(CHILD)
-    assert made.tick(GONE, set())[0] == [DropLink(link)]
-
-
-def test_a_kept_child_that_says_goodbye_by_others_is_forgotten():
-    made = tree(ME, CHILD)
-    link = seat(made)
-    made.tick(0, set())
-    made.tick(GONE, set())
-    made.members.left(CHILD)
-    assert made.tick(GONE + 1, set())[0] == [DropLink(link)]
-
-
-def test_a_kept_child_goes_on_where_it_was():
-    made = tree(ME, CHILD)
-    link = seat(made)
-    made.on_push(CHILD, push(link, 1, 1), DOWN, 0)
-    made.tick(0, set())
-    made.tick(GONE, set())
-    assert made.merged(link, Batch(rows(1), 0, 0), {}, GONE) == []  # the merge was under way all the time
-    (opened,) = said(made.on_link_open(CHILD, LinkOpen(link, False, 0, VOCABULARY, {}), 21))
-    assert opened.resumed
-    (again,) = said(made.on_push(CHILD, push(link, 1, 1), 21, 100))
-    assert (again.batch, again.delta.rows.tolist()) == (1, [1])
-    assert made.kept_down is None
-    assert made.tick(GONE * 2, {CHILD})[0] == []
-
-
-def test_a_kept_child_that_is_heard_of_again_is_waited_for_and_then_forgotten():
-    made = tree(ME, CHILD)
-    link = seat(made)
-    made.tick(0, set())
-    made.tick(GONE, set())
-    made.done = True
-    assert made.subtree_clean()
-    hear(made, CHILD, 100)
-    assert made.tick(100, set())[0] == []
-    assert not made.subtree_clean()
-    for step in range(1, int(GONE) + 1):
-        hear(made, CHILD, 100 + step)
-        dropped = made.tick(100 + step, set())[0]
-    assert dropped == [DropLink(link)]
-
-
-def lost_parent() -> tuple[Tree, bytes]:
-    """A node whose only parent has vanished with a batch under way."""
-    made = tree(ME, ROOT)
-    link = linked(made)
-    made.ask(UP, 0)
-    made.tick(1, set())
-    assert made.tick(DEAD_AFTER + 1, set()) == ([], None)
-    return made, link
-
-
-def test_who_lost_its_parent_and_sees_nobody_else_above_is_a_root_but_keeps_the_link():
-    made, link = lost_parent()
-    assert made.parent is None
-    assert made.edges() == []
-    assert made.link_of(link) is not None
-    assert made.collected(link, Batch(rows(1), 0, 0), {}) == []  # gathered before it was lost
-    hear(made, ROOT, 100)
-    assert made.tick(100, set()) == ([], ROOT)
-    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
-    (again,) = said(made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 101))
-    assert (again.batch, again.delta.rows.tolist()) == (1, [1])
-
-
-def test_the_vanished_parent_is_taken_back_before_anything_was_heard_of_it():
-    made, link = lost_parent()
-    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
-    assert made.tick(100, {ROOT}) == ([], None)
-    assert made.uplink.link == link
-
-
-def test_the_link_to_a_vanished_parent_goes_once_there_is_another():
-    made, link = lost_parent()
-    other = node(201)
-    hear(made, other, 100)
-    made.tick(100, {other})
-    made.ask(UP, 100)
-    (asked,) = said(made.on_adopted(other, Adopted(True), UP, 100))
-    assert made.link_of(link) is not None
-    orders = made.on_link_opened(other, LinkOpened(asked.link, False, {}), UP, 100)
-    assert [type(order) for order in orders] == [DropLink, OpenLink]
-    assert orders[0].link == link
-    assert made.connected(ROOT, 11, 1) == []
-
-
-def test_a_vanished_parent_that_is_heard_of_and_not_reached_gives_way_to_another():
-    made, link = lost_parent()
-    other = node(201)
-    for now in (100, 100 + GRACE):
-        hear(made, ROOT, now)
-        hear(made, other, now)
-        orders, dial = made.tick(now, {other})
-        assert dial == (ROOT if now == 100 else None)
-    assert orders == [DropLink(link)]
-    assert made.parent.node == other
-
-
-def test_the_link_to_a_vanished_parent_is_not_kept_for_ever():
-    made, link = lost_parent()
-    assert made.tick(DEAD_AFTER + 1 + KEPT, set())[0] == []
-    assert made.tick(DEAD_AFTER + 2 + KEPT, set())[0] == [DropLink(link)]
-
-
-def test_another_vocabulary_drops_kept_links():
-    made, link = lost_parent()
-    assert made.reset() == [DropLink(link)]
-    assert made.connected(ROOT, 11, 1) == []
-
-
 def test_what_this_node_slept_is_nobodys_absence():
     made = tree(ME, ROOT, CHILD)
     linked(made)
@@ -758,23 +345,6 @@ def test_what_this_node_slept_is_nobodys_absence():
     assert made.tick(62, set()) == ([], ROOT)
     assert made.uplink is not None
     assert len(made.downlinks) == 1
-
-
-def test_a_child_that_comes_back_without_its_link_is_forgotten_too():
-    """It has another parent by now; its old link would never be clean, and the swarm never final."""
-    made = tree()
-    link = seat(made)
-    made.tick(0, set())
-    assert made.tick(GRACE + DEAD_AFTER, {CHILD})[0] == [DropLink(link)]
-
-
-def test_a_resumed_child_is_not_forgotten():
-    made = tree()
-    link = seat(made)
-    made.tick(0, set())
-    made.on_link_open(CHILD, LinkOpen(link, False, 0, VOCABULARY, {}), 21)
-    assert made.tick(GRACE + DEAD_AFTER, {CHILD})[0] == []
-    assert made.link_of(link) is not None
 
 
 def test_work_that_comes_back_for_a_dropped_link_is_nothing():
@@ -812,13 +382,6 @@ def test_when_the_parent_leaves_another_is_chosen():
     assert made.parent.node == other
 
 
-def test_when_a_child_leaves_its_seat_is_free():
-    made = tree()
-    link = seat(made)
-    assert made.on_leave(CHILD, DOWN, 1)[1:] == [DropLink(link)]
-    assert made.children == set()
-
-
 def test_goodbye_goes_to_all():
     assert said(tree().leave({ROOT: UP, CHILD: DOWN})) == [Leave(), Leave()]
 
@@ -852,24 +415,6 @@ def test_a_joiner_trains_once_its_parent_has_nothing_left_that_it_has_not_seen()
         made.settled(link, 0)
     assert made.settled_in(0)
     assert made.provenance.tokens == {ROOT: 5}
-
-
-def test_a_new_root_waits_for_what_its_trained_child_brings():
-    made = tree()
-    link = seat(made, origins={CHILD: 5})
-    for batch, unsent in ((1, 4), (2, 0)):
-        assert not made.settled_in(0)
-        made.on_push(CHILD, push(link, batch, batch, unsent=unsent), DOWN, 0)
-        made.merged(link, Batch(rows(batch), 0, 0), {CHILD: DOWN}, 0)
-    assert made.settled_in(0)
-
-
-def test_who_was_catching_up_with_one_that_is_gone_waits_no_more():
-    made = tree()
-    seat(made, origins={CHILD: 5})
-    assert not made.settled_in(0)
-    made.drop_child(CHILD)
-    assert made.settled_in(0)
 
 
 # -- the end ------------------------------------------------------------------------------------------------

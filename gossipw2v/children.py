@@ -1,0 +1,162 @@
+"""The edges down: seats for the nodes below, and the links to them.
+
+A broken connection keeps its link for GRACE seconds, so that both ends go on from the same reference; after that the
+link is forgotten, unless it is the one by which a part of the network would come back (`kept`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gossipw2v.beginning import Beginning
+from gossipw2v.instructions import DropLink, Instruction, Refused, Send
+from gossipw2v.kept import Kept
+from gossipw2v.link import Downlink
+from gossipw2v.members import DEAD_AFTER, NodeId
+from gossipw2v.messages import Adopt, Adopted, LinkOpen, LinkOpened, ProtocolError
+
+GRACE = 5.0  # s that a link outlives its connection
+MOST_CHILDREN = 64  # even for children who insist: each costs a copy of the model
+
+
+@dataclass(slots=True)
+class Children(Beginning):
+    """`seats`: children taken without insistence. `opening`: questions for a link that wait for the model."""
+
+    seats: int
+    children: set[NodeId] = field(default_factory=set)
+    downlinks: dict[NodeId, Downlink] = field(default_factory=dict)
+    opening: dict[NodeId, LinkOpen] = field(default_factory=dict)
+    vocabulary: bytes | None = None
+    kept: Kept = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.provenance.own = self.me
+        self.kept = Kept(self.members, self.provenance)
+
+    # -- time -----------------------------------------------------------------------------------------------
+
+    def watch_children(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
+        """Take back a kept child that is heard of again; forget children that do not come back."""
+        self._await_kept(now)
+        out: list[Instruction] = []
+        for link in list(self.downlinks.values()):
+            out += self._watch(link, now, reachable)
+        for child in self.children - reachable - self.downlinks.keys():
+            self.children.discard(child)
+        return out
+
+    def _watch(self, link: Downlink, now: float, reachable: set[NodeId]) -> list[Instruction]:
+        """Forget a child that does not come back, or keep its link if it is the one by which a part would come back."""
+        if link.peer not in reachable and link.lost_at is None:
+            link.lost_at = now
+        # until then the tree's end waits for it; only a resumption counts: it may be back with another parent
+        if link.lost_at is None or now - link.lost_at < GRACE + DEAD_AFTER:
+            return []
+        here = link.peer in reachable or self.members.is_alive(link.peer, now) or self.members.has_left(link.peer)
+        if here or not self.kept.prefers(link):
+            return self.drop_child(link.peer)
+        out = self.kept.drop(self.kept.down)
+        self.kept.down = self.downlinks.pop(link.peer)
+        self.catching_up.discard(link.peer)
+        return [*out, *self.drop_child(link.peer)]
+
+    def _await_kept(self, now: float) -> None:
+        down = self.kept.down
+        if down is not None and self.members.is_alive(down.peer, now):
+            down.lost_at = now
+            self.downlinks[down.peer], self.kept.down = down, None
+
+    def await_child(self, node: NodeId, now: float) -> None:
+        """A child says on a new connection what it still holds: who had no link asks for a seat, or has another."""
+        held = self.downlinks.get(node)
+        if held is None:
+            self.children.discard(node)
+            self.opening.pop(node, None)
+        elif held.lost_at is None:
+            held.lost_at = now
+
+    # -- seats ----------------------------------------------------------------------------------------------
+
+    def on_adopt(self, node: NodeId, ask: Adopt, conn: int) -> list[Instruction]:
+        """A node of lower priority asks for a seat."""
+        if node > self.me:
+            raise ProtocolError("tree", "a node of higher priority asks to be a child")
+        accepted = node in self.children or self._has_room(ask.insist)
+        held = self.downlinks.get(node)
+        lost = held is not None and held.lost_at is not None  # who asks for a seat holds no link any more
+        out = self.drop_child(node) if lost else []
+        out += self.kept.drop(self.kept.child_of(node))
+        if accepted:
+            self.children.add(node)
+        return [*out, Send(conn, Adopted(accepted))]
+
+    def _has_room(self, insist: bool) -> bool:
+        lost = {link.peer for link in self.downlinks.values() if link.lost_at is not None}  # most will not come back
+        return len(self.children - lost) < (MOST_CHILDREN if insist else self.seats)
+
+    def drop_child(self, node: NodeId) -> list[Instruction]:
+        """Forget a child and its link."""
+        self.children.discard(node)
+        self.opening.pop(node, None)
+        link = self.downlinks.pop(node, None)
+        if link is None:
+            return []
+        self.provenance.forget(link.link)
+        self.catching_up.discard(node)
+        return [DropLink(link.link)]
+
+    # -- links ----------------------------------------------------------------------------------------------
+
+    def on_link_open(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
+        """A child asks for a link: resume it, make it, or keep the question until the model is there.
+
+        One that was forgotten while it thought itself connected needs a seat again.
+        """
+        if node > self.me:
+            raise ProtocolError("tree", "a node of higher priority asks for a link")
+        if (kept := self.kept.child_of(node)) is not None:
+            self.downlinks[node], self.kept.down = kept, None
+        if node not in self.children and node not in self.downlinks and not self._has_room(insist=not ask.fresh):
+            return [Send(conn, Adopted(False))]
+        self.children.add(node)
+        held = self.downlinks.get(node)
+        if held is not None and held.link == ask.link and held.batch in (ask.batch, ask.batch + 1):
+            held.lost_at = None
+            mine = dict(self.provenance.tokens)
+            return [Send(conn, LinkOpened(ask.link, not ask.fresh, mine))]  # fresh: the question was repeated
+        if self.vocabulary != ask.vocabulary:
+            if self.vocabulary is not None:
+                return [Refused("vocabulary", "a link for another vocabulary")]
+            self.opening[node] = ask
+            return []
+        if ask.fresh:
+            return self._open_downlink(node, ask, conn)
+        out = self.drop_child(node)
+        self.children.add(node)
+        return [*out, Send(conn, LinkOpened(ask.link, False, {}))]
+
+    def _open_downlink(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
+        out = self.drop_child(node)
+        self.children.add(node)
+        mine = dict(self.provenance.tokens)
+        self.downlinks[node] = Downlink(node, ask.link)
+        out.append(self.reference(node, ask.link, ask.origins))
+        return [*out, Send(conn, LinkOpened(ask.link, False, mine))]
+
+    def answer_waiting(self, conns: dict[NodeId, int]) -> list[Instruction]:
+        """The model is allocated: answer the children who were waiting for it."""
+        waiting, self.opening = self.opening, {}
+        out: list[Instruction] = []
+        for node, ask in waiting.items():
+            if node in conns and ask.vocabulary == self.vocabulary:
+                out += self._open_downlink(node, ask, conns[node])
+        return out
+
+    def drop_downlinks(self) -> list[Instruction]:
+        """No link to a child outlives its vocabulary; the seats remain."""
+        names = [link.link for link in self.downlinks.values()]
+        self.downlinks.clear()
+        self.opening.clear()
+        self.kept.past.extend(names)
+        return [DropLink(name) for name in names]
