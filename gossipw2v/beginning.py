@@ -55,6 +55,28 @@ class Beginning:
         total = sum(member.total for member in self.members.everyone())
         return sum(tokens.values()) > OLD * total
 
+    def resumed(self, origins: Origins, lives: Origins) -> None:
+        """The model will be one from disk that holds these tokens of every origin; `lives` as in `Earlier`."""
+        self.provenance.learn(origins)
+        self.earlier = Earlier(dict(origins), dict(lives))
+
+    def progress(self, now: float) -> tuple[int, int]:
+        """(trained, to train) tokens of the swarm, with those in this model whose origins nobody remembers."""
+        trained, total = self.members.progress(now)
+        tokens = self.provenance.tokens
+        forgotten = sum(n for origin, n in tokens.items() if origin != self.me and self.members.get(origin) is None)
+        return trained + forgotten, total + forgotten
+
+    def young(self, share: float) -> bool:
+        """Whether this model holds at most this share of all training.
+
+        What others say they have trained does not count: they may have done so with another vocabulary.
+        """
+        origins = self.provenance.tokens
+        known = [self.members.me, *(self.members.get(node) for node in origins if node != self.me)]
+        total = sum(member.total for member in known if member is not None)
+        return sum(origins.values()) <= share * total
+
     def forget_all(self) -> None:
         """Nothing is left of what was trained."""
         self.catching_up.clear()

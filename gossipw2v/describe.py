@@ -78,7 +78,9 @@ def describe_members(core: Gossip, now: float) -> list[dict[str, Any]]:
 def describe_links(core: Gossip, learner: Learner | None) -> list[dict[str, Any]]:
     """The node's edges of the tree, with what each other end has moved; `role` is the other end's."""
     held = learner.model.influence.buckets if learner else {}
-    return [{**_link(edge), "host": core.origin_of(edge.link), **_moved(held.get(edge.link))} for edge in core.edges()]
+    return [
+        {**_link(edge), "host": core.blame.origin_of(edge.link), **_moved(held.get(edge.link))} for edge in core.edges()
+    ]
 
 
 def describe_corpus(text: Text) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Edges(Children):
     """
 
     interval: float = field(kw_only=True)
-    max_bandwidth: float = field(default=0.0, kw_only=True)
+    max_bandwidth: float = 0.0
     rows: int = MAX_ROWS
     parent: Parent | None = None
     uplink: Uplink | None = None
@@ -72,6 +72,13 @@ class Edges(Children):
     def link_of(self, link: bytes) -> Uplink | Downlink | None:
         """The link of that name, either way, a kept one too."""
         return next((edge for edge in (*self.edges(), *self.kept.links()) if edge.link == link), None)
+
+    def flow(self, node: NodeId, sent: int, received: int) -> None:
+        """Count the bytes of an exchange for the link with `node`."""
+        for edge in self.edges():
+            if edge.peer == node:
+                edge.flow.sent_bytes += sent
+                edge.flow.received_bytes += received
 
     # -- time -----------------------------------------------------------------------------------------------
 

@@ -7,15 +7,14 @@ The owner (the daemon, or a test's swarm in memory) moves bytes, runs the model 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
+from gossipw2v.blame import Blame
 from gossipw2v.census import VOCABULARY, YOUNG, Census, counts_name
 from gossipw2v.connections import Connection, Connections, claimed
 from gossipw2v.delta import Batch
-from gossipw2v.earlier import Earlier
 from gossipw2v.health import Health
 from gossipw2v.herald import Herald
-from gossipw2v.instructions import Close, Instruction, Refused, Send
+from gossipw2v.instructions import Close, Instruction, Refused
 from gossipw2v.link import Downlink, Origins, Uplink
 from gossipw2v.members import Member, MemberTable, NodeId, State
 from gossipw2v.messages import (
@@ -36,22 +35,10 @@ from gossipw2v.messages import (
     Refuse,
     StateNews,
 )
+from gossipw2v.rules import Rules
 from gossipw2v.seeker import Seeker
-from gossipw2v.standing import BREACHES, Standing
+from gossipw2v.standing import Standing
 from gossipw2v.tree import Tree
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What the core is told about its node and its job."""
-
-    job: dict[str, str]
-    interval: float = 0.2  # s from the beginning of an exchange with the parent to that of the next
-    max_bandwidth: float = 0.0  # Mbit/s of the link to the parent, each way; 0 is no limit
-    seats: int = 4  # children taken
-    quiet: float = 3.0  # s without a new member before the vocabulary is frozen
-    banned: tuple[str, ...] = ()  # node ids, addresses and networks nobody talks to
-    lost_patience: float = 60.0  # s that half of the swarm must be silent until this node believes that it is gone
 
 
 class Gossip:
@@ -65,8 +52,9 @@ class Gossip:
         self.census = Census(me.node)
         self.tree = Tree(self.members, rng, rules.seats, interval=rules.interval, max_bandwidth=rules.max_bandwidth)
         self.tree.lost_patience = rules.lost_patience
-        self.seeker = Seeker(self.connections, self.members, self.tree, rng, self._banned)
         self.standing = Standing(rules.banned)
+        self.blame = Blame(self.standing, self.connections, self.members, self.tree)
+        self.seeker = Seeker(self.connections, self.members, self.tree, rng, self.blame.is_banned)
         self.tree.choice.ban(self.standing.banned_nodes)
         self.health = Health(now)
         self.leaving = False
@@ -133,88 +121,19 @@ class Gossip:
         try:
             return self._take(here, message, now)
         except ProtocolError as error:
-            return self.violated(conn, error, now)
+            return self.blame.violated(conn, error, now)
 
     def _take(self, here: Connection, message: Message, now: float) -> list[Instruction]:
         if isinstance(message, Hello):
             return self._greeted(here.conn, message, now)
         if isinstance(message, Refuse):
             self._quarrelled(here.conn, now, message.reason)
-            text = f"refused by the other end: {message.text}"
-            return [Refused("peer", text), Close(here.conn, text)]
+            return [Refused("peer", text := f"refused by the other end: {message.text}"), Close(here.conn, text)]
         if here.node is None:
             raise ProtocolError("handshake", f"{type(message).__name__} before Hello")
         if self.connections.by_node.get(here.node) is not here:
             return []  # the losing one of two crossed connections
         return self._dispatch(here.node, here.conn, message, now)
-
-    def violated(self, conn: int, error: ProtocolError, now: float) -> list[Instruction]:
-        """The other end broke the protocol: say so, close, and leave it alone for a while."""
-        self.connections.quarrelled(conn, now)
-        here = self.connections.by_conn.get(conn)
-        out: list[Instruction] = [Refused(error.reason, str(error))]
-        if here is not None and here.node is not None:
-            out += self._unlinked(here.node, now)
-        text = str(error)[:400]
-        return [
-            *out,
-            Send(conn, Refuse(error.reason, text if text.isprintable() else error.reason)),
-            Close(conn, text),
-            *(self._blamed(here, now) if here is not None and error.reason in BREACHES else ()),
-        ]
-
-    def broken(self, link: bytes, error: ProtocolError, now: float) -> list[Instruction]:
-        """A delta on `link` could not be merged."""
-        edge = self.tree.link_of(link)
-        conn = self.connections.to(edge.peer) if edge else None
-        return self.violated(conn, error, now) if conn is not None else []
-
-    def clipped(self, link: bytes, now: float) -> list[Instruction]:
-        """The other end of `link` asked for rows to be moved further than is allowed."""
-        edge = self.tree.link_of(link)
-        here = self.connections.by_node.get(edge.peer) if edge else None
-        return self._blamed(here, now) if here is not None else []
-
-    def origin_of(self, link: bytes) -> str:
-        """The host at the other end of `link`, "" if it is not connected."""
-        edge = self.tree.link_of(link)
-        here = self.connections.by_node.get(edge.peer) if edge else None
-        return here.host if here is not None else ""
-
-    def _blamed(self, here: Connection, now: float) -> list[Instruction]:
-        """Hold it against the other end; who has too much against them is cut off, with all its connections."""
-        out: list[Instruction] = []
-        if here.host and self.standing.blame_host(here.host, now) > now:
-            out += self._cut_off([each for each in self.connections.by_conn.values() if each.host == here.host], now)
-        elif here.node is not None and self.standing.blame_node(here.node, now) > now:
-            out += self._cut_off([here], now)
-        return out
-
-    def _cut_off(self, whom: list[Connection], now: float) -> list[Instruction]:
-        out: list[Instruction] = []
-        for here in whom:
-            why = f"{here.host or 'a node'} has broken the rules too often: {self._against(here, now)}"
-            out += [Refused("barred", why), Send(here.conn, Refuse("barred", why)), Close(here.conn, why)]
-            if here.node is not None:
-                self.connections.quarrelled(here.conn, now)
-                out += self._unlinked(here.node, now)
-        return out
-
-    def _against(self, here: Connection, now: float) -> str | None:
-        host = self.standing.against_host(here.host, now)
-        return host or (self.standing.against_node(here.node, now) if here.node is not None else None)
-
-    def _banned(self, node: NodeId) -> bool:
-        """Whether a member can only be reached where nobody is to be talked to."""
-        member = self.members.get(node)
-        hosts = [address.rpartition(":")[0].strip("[]") for address in member.addresses] if member else []
-        return bool(hosts) and all(self.standing.is_banned(host) for host in hosts)
-
-    def _unlinked(self, node: NodeId, now: float) -> list[Instruction]:
-        out: list[Instruction] = []
-        if self.tree.parent is not None and self.tree.parent.node == node:
-            out += self.tree.drop_parent(now)
-        return [*out, *self.tree.drop_child(node)]
 
     # -- the own node ---------------------------------------------------------------------------------------
 
@@ -237,8 +156,7 @@ class Gossip:
 
     def resumed(self, origins: Origins, lives: Origins) -> None:
         """The model will be one from disk that holds these tokens of every origin; `lives` as in `Earlier`."""
-        self.tree.provenance.learn(origins)
-        self.tree.earlier = Earlier(dict(origins), dict(lives))
+        self.tree.resumed(origins, lives)
 
     def ready(self) -> list[Instruction]:
         """The model for the frozen vocabulary is allocated."""
@@ -268,36 +186,15 @@ class Gossip:
 
     def progress(self, now: float) -> tuple[int, int]:
         """(trained, to train) tokens of the swarm, with those in this model whose origins nobody remembers."""
-        trained, total = self.members.progress(now)
-        tokens = self.tree.provenance.tokens
-        forgotten = sum(n for origin, n in tokens.items() if origin != self.node and self.members.get(origin) is None)
-        return trained + forgotten, total + forgotten
+        return self.tree.progress(now)
 
     def final(self, now: float) -> bool:
         """Whether the swarm has trained everything and this node holds the result."""
         return self.tree.final(now)
 
-    def children_complete(self, now: float) -> bool:
-        """Whether all nodes below have had the last word and are done with it, or are gone.
-
-        That they were complete once does not do: what a late node has learned must still reach a service below it.
-        """
-        below = ((self.members.get(node), link) for node, link in self.tree.downlinks.items())
-        return all(
-            member.state >= State.COMPLETE and link.told_final
-            for member, link in below
-            if member is not None and self.members.is_alive(member.node, now)
-        )
-
     def shift(self) -> int:
         """Tokens of the own text to leave out, or, negative, to train again: see `Earlier.shift`."""
         return self.tree.earlier.shift()
-
-    def addresses(self, now: float) -> list[tuple[str, ...]]:
-        """Where other members can be reached, the living first."""
-        others = [member for member in self.members.everyone() if member.node != self.node and member.addresses]
-        others.sort(key=lambda member: not self.members.is_alive(member.node, now))
-        return [member.addresses for member in others]
 
     def collected(self, link: bytes, got: Batch) -> list[Instruction]:
         """Collect is done."""
@@ -321,10 +218,8 @@ class Gossip:
     def flow(self, conn: int, sent: int = 0, received: int = 0) -> None:
         """Count the bytes of an exchange for the link that runs over `conn`."""
         here = self.connections.by_conn.get(conn)
-        for edge in self.edges():
-            if here is not None and edge.peer == here.node:
-                edge.flow.sent_bytes += sent
-                edge.flow.received_bytes += received
+        if here is not None and here.node is not None:
+            self.tree.flow(here.node, sent, received)
 
     def edges(self) -> list[Uplink | Downlink]:
         """All links, the parent's first."""
@@ -341,7 +236,7 @@ class Gossip:
         reachable = set(self.connections.by_node)
         moves, wanted = self.tree.tick(now, reachable)
         out += moves
-        if wanted is not None and self._banned(wanted):
+        if wanted is not None and self.blame.is_banned(wanted):
             out += self.tree.drop_parent(now)
             self.tree.choice.ban([wanted])
         elif wanted is not None:
@@ -374,10 +269,8 @@ class Gossip:
     # -- messages -------------------------------------------------------------------------------------------
 
     def _greeted(self, conn: int, hello: Hello, now: float) -> list[Instruction]:
-        if (why := self.standing.against_node(hello.node, now)) is not None:
-            self.connections.quarrelled(conn, now)
-            text = f"{hello.node.hex()}: {why}"
-            return [Refused("barred", text), Send(conn, Refuse("barred", text)), Close(conn, text)]
+        if objection := self.blame.greeted(conn, hello.node, now):
+            return objection
         out = self.connections.greeted(conn, hello, now)
         if self.connections.to(hello.node) != conn:
             return out
@@ -415,23 +308,13 @@ class Gossip:
 
     def _heard(self, conn: int, news: StateNews, now: float) -> list[Instruction]:
         out = self.herald.heard(conn, news, now)
-        out += self.census.heard(conn, news.offers, self._young())
+        out += self.census.heard(conn, news.offers, self.tree.young(YOUNG))
         if any(isinstance(each, Refused) for each in out):
             self._quarrelled(conn, now, VOCABULARY)
         return out
 
     def _quarrelled(self, conn: int, now: float, reason: str) -> None:
-        """Leave the other end alone; who trains another vocabulary is of another swarm, with all it told of."""
+        """Who trains another vocabulary is of another swarm, with all it told of."""
         self.connections.quarrelled(conn, now)
         if reason == VOCABULARY:
             self.members.disown(conn)
-
-    def _young(self) -> bool:
-        """Whether this model holds so little training that its vocabulary may still change.
-
-        What others say they have trained does not count: they may have done so with another vocabulary.
-        """
-        origins = self.tree.provenance.tokens
-        known = [self.members.me, *(self.members.get(node) for node in origins if node != self.node)]
-        total = sum(member.total for member in known if member is not None)
-        return sum(origins.values()) <= YOUNG * total

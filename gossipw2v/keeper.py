@@ -190,7 +190,7 @@ def state_of(core: Gossip, learner: Learner) -> State:
         {**core.tree.earlier.lives, core.node: trainer.trained},
         tuple(trainer.places),
         tuple(trainer.losses),
-        tuple(core.addresses(now))[:MOST_ADDRESSES],
+        tuple(core.members.addresses(now))[:MOST_ADDRESSES],
     )
 
 

@@ -223,6 +223,12 @@ class MemberTable:
         for entry in self.entries.values():
             yield entry.member
 
+    def addresses(self, now: float) -> list[tuple[str, ...]]:
+        """Where others can be reached, the living first."""
+        others = [entry for entry in self.entries.values() if entry.member.addresses]
+        others.sort(key=lambda entry: not self._fresh(entry, now))
+        return [entry.member.addresses for entry in others]
+
     def news(self, now: float) -> list[Member]:
         """The records worth passing on: those of the living and of the recently departed."""
         recent = (e.member for e in self.entries.values() if now - e.rose_at <= self.patience)

@@ -188,7 +188,7 @@ class Network:
                     self.metrics.received(size, len(message.delta))
                 self.perform(self.core.received(peer.conn, message, self.now()))
         except ProtocolError as error:
-            self.perform(self.core.violated(peer.conn, error, self.now()))
+            self.perform(self.core.blame.violated(peer.conn, error, self.now()))
             await asyncio.sleep(0.1)  # the refusal leaves before the connection does
 
     def _send(self, conn: int, message: Message) -> None:

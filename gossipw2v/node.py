@@ -24,7 +24,7 @@ from gossipw2v.describe import (
     describe_vocabulary,
 )
 from gossipw2v.export import lines
-from gossipw2v.gossip import Gossip, Rules
+from gossipw2v.gossip import Gossip
 from gossipw2v.instructions import Collect, Freeze, Instruction, Merge, OpenLink, Received, Settle
 from gossipw2v.job import Job, job_fields
 from gossipw2v.keeper import Keeper
@@ -37,6 +37,7 @@ from gossipw2v.merger import Work
 from gossipw2v.messages import ProtocolError
 from gossipw2v.metrics import Metrics
 from gossipw2v.network import Network
+from gossipw2v.rules import Rules
 from gossipw2v.text import Text
 from gossipw2v.vocab import Counts, Vocab, VocabError, freeze, merge_counts
 
@@ -98,7 +99,7 @@ class Node:
             case _ if self.learner is not None:
                 self._count_event(instruction)
                 if isinstance(instruction, OpenLink):
-                    instruction = replace(instruction, origin=self.core.origin_of(instruction.link))
+                    instruction = replace(instruction, origin=self.core.blame.origin_of(instruction.link))
                 self.learner.merger.submit(instruction)  # type: ignore[arg-type]
             case _:
                 log.debug("no model yet", instruction=type(instruction).__name__)
@@ -116,12 +117,12 @@ class Node:
         """A piece of row work is done; runs in the event loop."""
         now = self.network.now()
         if isinstance(result, DeltaError):
-            self.network.perform(self.core.broken(work.link, ProtocolError(result.reason, str(result)), now))
+            self.network.perform(self.core.blame.broken(work.link, ProtocolError(result.reason, str(result)), now))
         elif isinstance(result, KeyError):
             return  # the link was dropped while this waited
         elif isinstance(result, Exception):
             log.error("merging failed", exc_info=result)
-            self.network.perform(self.core.broken(work.link, ProtocolError("internal", "merging failed"), now))
+            self.network.perform(self.core.blame.broken(work.link, ProtocolError("internal", "merging failed"), now))
         elif isinstance(work, Collect) and result is not None:
             self.network.perform(self.core.collected(work.link, result))
         elif isinstance(work, Merge) and result is not None:
@@ -133,10 +134,10 @@ class Node:
             self.metrics.exchanged(seconds)
 
     def _clipped(self, link: bytes, rows: int, now: float) -> None:
-        edge, host = self.core.tree.link_of(link), self.core.origin_of(link)
+        edge, host = self.core.tree.link_of(link), self.core.blame.origin_of(link)
         log.warning("rows were to move too far", rows=rows, peer=edge.peer.hex() if edge else None, host=host)
         self.metrics.clipped(rows)
-        self.network.perform(self.core.clipped(link, now))
+        self.network.perform(self.core.blame.clipped(link, now))
 
     async def _freeze(self, origins: tuple[str, ...]) -> None:
         try:

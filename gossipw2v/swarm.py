@@ -15,11 +15,12 @@ from random import Random
 
 from gossipw2v.actor import Node, Worker
 from gossipw2v.census import COUNTS
-from gossipw2v.gossip import Gossip, Rules
+from gossipw2v.gossip import Gossip
 from gossipw2v.host import Host
 from gossipw2v.instructions import Close, Dial, Freeze, Instruction, Merge, Received, Refused, Send
 from gossipw2v.members import Member, State
 from gossipw2v.messages import Message
+from gossipw2v.rules import Rules
 from gossipw2v.similarity import largest_difference
 from gossipw2v.virtual import Clock, Event, Line, Wires
 from gossipw2v.wire import HEADER, decode, encode

@@ -55,6 +55,18 @@ class Tree(Edges):
         highest = all(m.state >= State.DRAINING and m.node < self.me for m in alive)
         return highest and not self.members.cut_off(now, self.lost_patience)
 
+    def children_complete(self, now: float) -> bool:
+        """Whether all nodes below have had the last word and are done with it, or are gone.
+
+        That they were complete once does not do: what a late node has learned must still reach a service below it.
+        """
+        below = ((self.members.get(node), link) for node, link in self.downlinks.items())
+        return all(
+            member.state >= State.COMPLETE and link.told_final
+            for member, link in below
+            if member is not None and self.members.is_alive(member.node, now)
+        )
+
     def reset(self) -> list[Instruction]:
         """Another vocabulary has won: no link and no training outlives the old one."""
         self.done = False

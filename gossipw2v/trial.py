@@ -18,12 +18,12 @@ import numpy as np
 
 from gossipw2v.actor import Node
 from gossipw2v.books import ROUNDING, Books, Counter
-from gossipw2v.gossip import Rules
 from gossipw2v.host import Host
 from gossipw2v.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Refused, Settle
 from gossipw2v.link import Downlink, Phase, Uplink
 from gossipw2v.members import NodeId
 from gossipw2v.nemesis import Nemesis
+from gossipw2v.rules import Rules
 from gossipw2v.swarm import Swarm, Watch
 from gossipw2v.virtual import Line
 

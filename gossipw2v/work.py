@@ -94,7 +94,7 @@ async def learn(node: Node, vocab: Vocab) -> None:
     node.enter(State.COMPLETE)
     await node.save()
     if node.config.until_complete:
-        await until(node, lambda: node.core.children_complete(node.network.now()), GOODBYE)
+        await until(node, lambda: node.core.tree.children_complete(node.network.now()), GOODBYE)
     else:
         await serve_on(node)
 

@@ -29,13 +29,14 @@ from gossipw2v.cursor import Place, courses, deal
 from gossipw2v.delta import Batch, DeltaError, RowDelta, empty
 from gossipw2v.discovery import NODE_ID, SERVICE, read_text, usable_addresses
 from gossipw2v.generations import find
-from gossipw2v.gossip import Gossip, Rules
+from gossipw2v.gossip import Gossip
 from gossipw2v.influence import Limits
 from gossipw2v.instructions import Collect, Instruction, Merge, Received, Settle
 from gossipw2v.members import Member, State
 from gossipw2v.messages import PROTOCOL, Adopt, Hello, LinkOpen, ProtocolError, Push, StateNews
 from gossipw2v.model import Model
 from gossipw2v.options import reference_toml
+from gossipw2v.rules import Rules
 from gossipw2v.sections import Writer, digest
 from gossipw2v.settings import ConfigError, load
 from gossipw2v.vocab import Counts, Vocab, VocabError
@@ -84,7 +85,7 @@ def handshake(data: bytes) -> None:
         try:
             orders = core.received(1, decode(body), now)
         except ProtocolError as error:
-            orders = core.violated(1, error, now)
+            orders = core.blame.violated(1, error, now)
         _obey(core, orders, now)
         _obey(core, core.tick(now), now)
 

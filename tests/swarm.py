@@ -7,8 +7,8 @@ import numpy as np
 
 from gossipw2v import swarm
 from gossipw2v.actor import Node
-from gossipw2v.gossip import Rules
 from gossipw2v.model import Model
+from gossipw2v.rules import Rules
 from gossipw2v.virtual import Line
 
 PER_TICK = 3

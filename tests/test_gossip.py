@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from messages import DIGEST, LINK, NODE, OTHER, SAMPLES
+from messages import LINK, NODE, OTHER, SAMPLES
 from swarm import Swarm
 
 from gossipw2v.delta import Batch, empty
-from gossipw2v.gossip import Rules
-from gossipw2v.members import Member, State
-from gossipw2v.messages import Adopt, Adopted, Answer, Hello, LinkOpen, ProtocolError, Push, Refuse
-from gossipw2v.standing import BREACHES, FIRST_CUT, TOLERATED_OF_HOST, TOLERATED_OF_NODE
+from gossipw2v.members import State
+from gossipw2v.messages import Adopt, Answer, Hello, LinkOpen, Push, Refuse
+from gossipw2v.rules import Rules
+from gossipw2v.standing import BREACHES
 
 PATIENCE = 400  # virtual seconds
 
@@ -374,21 +374,6 @@ def test_a_message_on_a_closed_connection_is_nothing(core):
     assert core.received(1, SAMPLES[2], 0.0) == []
 
 
-def test_a_delta_that_could_not_be_merged_ends_the_connection_and_the_link(core):
-    greeted(core, b"\x00" * 16)
-    core.frozen(b"words", 1)
-    core.ready()
-    core.received(1, Adopt(False), 0.0)
-    vocabulary = core.census.vocabulary.digest
-    core.received(1, LinkOpen(LINK, True, 0, vocabulary, {}), 0.0)
-    assert LINK in {edge.link for edge in core.edges()}
-    orders = core.broken(LINK, ProtocolError("values", "a scale is not a finite number"), 1.0)
-    assert kinds(orders) == ["Refused", "DropLink", "Send", "Close"]
-    assert core.edges() == []
-    assert core.broken(LINK, ProtocolError("values", "again"), 1.0) == []
-    assert core.broken(DIGEST[:8], ProtocolError("values", "unknown"), 1.0) == []
-
-
 def test_who_leaves_says_so_and_does_no_more(core):
     greeted(core, b"\x00" * 16)
     core.frozen(b"words", 1)
@@ -402,89 +387,6 @@ def test_who_leaves_says_so_and_does_no_more(core):
     assert core.tick(5.0) == []
 
 
-# -- bans and cuts ------------------------------------------------------------------------------------------
-
-HOST = "10.0.0.66"
-CHILD = b"\x00" * 16
-BREACH = ProtocolError("values", "a scale is not a finite number")
-
-
-def breaks(core, times: int, host: str = HOST, node: bytes = CHILD, now: float = 0.0):
-    """Connect, say Hello, break the protocol and be hung up on; the last answer. Connection numbers go on from 100."""
-    for number in range(100, 100 + times):
-        core.opened(number, None, now, host)
-        core.received(number, Hello(1, 1, node, core.rules.job, []), now)
-        orders = core.violated(number, BREACH, now)
-        core.closed(number)
-    return orders
-
-
-def reasons(orders) -> list[str]:
-    return [order.reason for order in orders if type(order).__name__ == "Refused"]
-
-
-def test_a_node_that_breaks_the_rules_too_often_is_cut_off_and_may_come_back_later(core):
-    assert reasons(breaks(core, int(TOLERATED_OF_NODE) - 1)) == ["values"]
-    assert reasons(breaks(core, 1)) == ["values", "barred"]
-    hello = Hello(1, 1, CHILD, core.rules.job, [])
-    for now, welcome in ((1.0, False), (FIRST_CUT + 1, True)):
-        core.opened(7, None, now, "10.0.0.7")
-        orders = core.received(7, hello, now)
-        assert reasons(orders) == ([] if welcome else ["barred"])
-        assert (core.connections.to(CHILD) == 7) is welcome
-
-
-def test_ever_new_names_do_not_save_a_host(core):
-    for number in range(int(TOLERATED_OF_HOST)):
-        assert core.standing.against_host(HOST, 0.0) is None
-        orders = breaks(core, 1, node=number.to_bytes(16, "big"))
-    assert reasons(orders) == ["values", "barred"]
-    assert core.standing.against_host(HOST, 1.0)
-    assert core.standing.against_host("10.0.0.7", 1.0) is None
-
-
-def test_with_a_host_all_its_connections_end(core):
-    core.opened(50, None, 0.0, HOST)
-    core.received(50, Hello(1, 1, OTHER, core.rules.job, []), 0.0)
-    core.opened(51, None, 0.0, "10.0.0.7")
-    for number in range(int(TOLERATED_OF_HOST)):
-        orders = breaks(core, 1, node=number.to_bytes(16, "big"))
-    closed = {order.conn for order in orders if type(order).__name__ == "Close"}
-    assert 50 in closed
-    assert 51 not in closed
-
-
-def test_what_honest_nodes_do_by_accident_is_not_held_against_them(core):
-    for number in range(100, 150):
-        core.opened(number, None, 0.0, HOST)
-        core.received(number, Hello(1, 1, CHILD, {"job": "another"}, []), 0.0)
-        core.opened(number + 100, None, 0.0, HOST)
-        core.violated(number + 100, ProtocolError("timeout", "slow"), 0.0)
-    assert core.standing.describe(0.0)["origins"] == []
-
-
-def linked(core, conn: int = 1, host: str = HOST) -> None:
-    core.opened(conn, None, 0.0, host)
-    core.received(conn, Hello(1, 1, CHILD, core.rules.job, []), 0.0)
-    core.frozen(b"words", 1)
-    core.ready()
-    core.received(conn, Adopt(False), 0.0)
-    core.received(conn, LinkOpen(LINK, True, 0, core.census.vocabulary.digest, {}), 0.0)
-
-
-def test_who_goes_on_moving_rows_too_far_is_cut_off(core):
-    linked(core, 2)
-    assert core.origin_of(LINK) == HOST
-    for _ in range(int(TOLERATED_OF_NODE) - 1):
-        assert core.clipped(LINK, 0.0) == []
-    orders = core.clipped(LINK, 0.0)
-    assert kinds(orders) == ["Refused", "Send", "Close", "DropLink"]
-    assert orders[2].conn == 2
-    assert core.edges() == []
-    assert core.clipped(LINK, 0.0) == []
-    assert core.origin_of(LINK) == ""
-
-
 def test_a_dial_that_fails_when_the_other_has_dialled_meanwhile_is_nothing(core):
     """It has been asked for a seat by then, and would wait for this node to the end."""
     core.frozen(b"words", 1)
@@ -494,29 +396,3 @@ def test_a_dial_that_fails_when_the_other_has_dialled_meanwhile_is_nothing(core)
     assert core.tree.parent.node == OTHER
     core.dial_failed(OTHER.hex())
     assert core.tree.parent is not None
-
-
-def test_a_banned_node_is_neither_greeted_nor_chosen_as_parent():
-    swarm = Swarm(seed=0, rules=Rules(job={"job": "test"}, banned=(OTHER.hex(),)))
-    core = swarm.add("me").core
-    core.opened(1, None, 0.0, HOST)
-    core.received(1, Hello(1, 1, NODE, core.rules.job, []), 0.0)
-    assert reasons(core.received(1, Hello(1, 1, OTHER, core.rules.job, []), 0.0)) == ["barred"]
-    core.opened(2, None, 0.0, HOST)
-    assert reasons(core.received(2, Hello(1, 1, OTHER, core.rules.job, []), 0.0)) == ["barred"]
-    assert core.connections.to(OTHER) is None
-    assert core.received(2, Adopted(True), 0.0)[0].reason == "handshake"
-
-
-def test_no_member_at_a_banned_address_is_chosen_as_parent():
-    swarm = Swarm(seed=0, rules=Rules(job={"job": "test"}, banned=("10.0.0.0/24",)))
-    core = swarm.add("me").core
-    core.frozen(b"words", 1)
-    core.ready()
-    core.members.witness(Member(OTHER, 1, State.TRAINING, ("10.0.0.66:7411",)), 0.0)
-    for tick in range(1, 50):
-        assert "Dial" not in kinds(core.tick(tick / 10))
-        assert core.tree.parent is None
-    core.members.witness(Member(b"\xfe" * 16, 1, State.TRAINING, ("10.0.1.1:7411",)), 5.0)
-    core.tick(5.1)
-    assert core.tree.parent.node == b"\xfe" * 16

@@ -14,10 +14,11 @@ from gossipw2v.address import Address
 from gossipw2v.authority import issue
 from gossipw2v.connections import QUARREL_PAUSE
 from gossipw2v.credentials import Credentials
-from gossipw2v.gossip import Gossip, Rules
+from gossipw2v.gossip import Gossip
 from gossipw2v.members import Member, State
 from gossipw2v.metrics import Metrics
 from gossipw2v.network import Network
+from gossipw2v.rules import Rules
 
 SECRET, OTHER = b"c2VjcmV0LW9mLXRoaXMtdGVzdC1vbmx5", b"YW5vdGhlci1zZWNyZXQtb2YtYW5vdGhl"
 ONE, TWO = bytes(range(16)), bytes(range(16, 32))

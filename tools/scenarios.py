@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from gossipw2v import kernels
 from gossipw2v.files import corpus_digest, find_files
-from gossipw2v.gossip import Rules
 from gossipw2v.learner import initial_weights, most_rows
 from gossipw2v.merger import Estimates
 from gossipw2v.model import Model
 from gossipw2v.rows import Curve
+from gossipw2v.rules import Rules
 from gossipw2v.shards import encode
 from gossipw2v.swarm import Swarm
 from gossipw2v.trainer import Recipe, Trainer

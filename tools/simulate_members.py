@@ -24,10 +24,11 @@ from random import Random
 from typing import Any
 
 from gossipw2v.delta import Batch, empty
-from gossipw2v.gossip import Gossip, Rules
+from gossipw2v.gossip import Gossip
 from gossipw2v.instructions import Close, Collect, Dial, Instruction, Merge, Send, Settle
 from gossipw2v.members import SUSPECT_AFTER, Member, NodeId, State
 from gossipw2v.messages import StateNews
+from gossipw2v.rules import Rules
 from gossipw2v.virtual import Clock, Line, Wires
 
 TICK = 0.1  # s between two looks of a core at the clock; the daemon looks five times as often
