@@ -13,7 +13,7 @@ from gossipw2v.instructions import DropLink, Instruction, Refused, Send
 from gossipw2v.kept import Kept
 from gossipw2v.link import Downlink
 from gossipw2v.members import DEAD_AFTER, NodeId
-from gossipw2v.messages import Adopt, Adopted, LinkOpen, LinkOpened, ProtocolError
+from gossipw2v.messages import Adopt, Adopted, LinkOpen, LinkOpened
 
 GRACE = 5.0  # s that a link outlives its connection
 MOST_CHILDREN = 64  # even for children who insist: each costs a copy of the model
@@ -21,13 +21,20 @@ MOST_CHILDREN = 64  # even for children who insist: each costs a copy of the mod
 
 @dataclass(slots=True)
 class Children(Beginning):
-    """`seats`: children taken without insistence. `opening`: questions for a link that wait for the model."""
+    """`seats`: children taken without insistence. `opening`: questions for a link that wait for the model.
+
+    `way`: this node and those above it, up to the `root`, as far as known at the last look. `unseated`: who is to be
+    told that it is neither child nor parent any more.
+    """
 
     seats: int
     children: set[NodeId] = field(default_factory=set)
     downlinks: dict[NodeId, Downlink] = field(default_factory=dict)
     opening: dict[NodeId, LinkOpen] = field(default_factory=dict)
     vocabulary: bytes | None = None
+    way: list[NodeId] = field(default_factory=list)
+    root: NodeId | None = None
+    unseated: list[NodeId] = field(default_factory=list)
     kept: Kept = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +61,7 @@ class Children(Beginning):
         if link.lost_at is None or now - link.lost_at < GRACE + DEAD_AFTER:
             return []
         here = link.peer in reachable or self.members.is_alive(link.peer, now) or self.members.has_left(link.peer)
-        if here or not self.kept.prefers(link):
+        if here or link.peer > self.me or not self.kept.prefers(link):
             return self.drop_child(link.peer)
         out = self.kept.drop(self.kept.down)
         self.kept.down = self.downlinks.pop(link.peer)
@@ -79,10 +86,8 @@ class Children(Beginning):
     # -- seats ----------------------------------------------------------------------------------------------
 
     def on_adopt(self, node: NodeId, ask: Adopt, conn: int) -> list[Instruction]:
-        """A node of lower priority asks for a seat."""
-        if node > self.me:
-            raise ProtocolError("tree", "a node of higher priority asks to be a child")
-        accepted = node in self.children or self._has_room(ask.insist)
+        """A node asks for a seat: one of lower priority or, with no other way to the root, a higher one."""
+        accepted = self._may_be_below(node) and (node in self.children or self._has_room(ask.insist))
         held = self.downlinks.get(node)
         lost = held is not None and held.lost_at is not None  # who asks for a seat holds no link any more
         out = self.drop_child(node) if lost else []
@@ -90,6 +95,24 @@ class Children(Beginning):
         if accepted:
             self.children.add(node)
         return [*out, Send(conn, Adopted(accepted))]
+
+    def _may_be_below(self, node: NodeId) -> bool:
+        """Whether a node may come below this one: none that is above it, and none of higher priority than its root."""
+        below_root = self.root is not None and self.root != self.me and node < self.root
+        return node not in self.way and (node < self.me or below_root)
+
+    def release_higher(self) -> list[Instruction]:
+        """There is no way to the root any more: children of higher priority may know one."""
+        out: list[Instruction] = []
+        for child in sorted(child for child in self.children if child > self.me):
+            out += self.drop_child(child)
+            self.unseated.append(child)
+        return out
+
+    def tell_unseated(self, conns: dict[NodeId, int]) -> list[Instruction]:
+        """Tell those concerned that there is no seat any more, theirs here or this node's there."""
+        whom, self.unseated = self.unseated, []
+        return [Send(conns[node], Adopted(False)) for node in whom if node in conns]
 
     def _has_room(self, insist: bool) -> bool:
         lost = {link.peer for link in self.downlinks.values() if link.lost_at is not None}  # most will not come back
@@ -113,11 +136,10 @@ class Children(Beginning):
 
         One that was forgotten while it thought itself connected needs a seat again.
         """
-        if node > self.me:
-            raise ProtocolError("tree", "a node of higher priority asks for a link")
         if (kept := self.kept.child_of(node)) is not None:
             self.downlinks[node], self.kept.down = kept, None
-        if node not in self.children and node not in self.downlinks and not self._has_room(insist=not ask.fresh):
+        known = node in self.children or node in self.downlinks
+        if not known and not (self._may_be_below(node) and self._has_room(insist=not ask.fresh)):
             return [Send(conn, Adopted(False))]
         self.children.add(node)
         held = self.downlinks.get(node)

@@ -27,10 +27,24 @@ class Choice:
     full: set[NodeId] = field(default_factory=set)
 
     def above(self, now: float, but: NodeId | None = None) -> list[NodeId]:
-        """Who may become the parent, the best first: not who is suspect, and may be as dead as the last one."""
+        """Who may become the parent, the best first: not who is suspect, and may be as dead as the last one.
+
+        Nor who is below this node: with all links going up nobody above would be, but see `crossing`.
+        """
         barred = {node for node, (until, _) in self.barred.items() if until > now} | {but}
-        heard = (member for member in self.members.heard(now) if member.node not in barred)
-        return parents(self.members.me.node, heard, self.seats)
+        heard = [member for member in self.members.heard(now) if member.node not in barred]
+        wanted = parents(self.members.me.node, iter(heard), self.seats)
+        if not any(self._is_below(node, now) for node in wanted):
+            return wanted
+        return parents(self.members.me.node, (each for each in heard if not self._is_below(each.node, now)), self.seats)
+
+    def _is_below(self, node: NodeId, now: float) -> bool:
+        """Whether a node is in this one's own part of the tree, though it be of higher priority."""
+        return self.members.me.node in self.members.way_up(node, now)
+
+    def is_barred(self, node: NodeId, now: float) -> bool:
+        """Whether a node is to be left alone."""
+        return self.barred.get(node, (now, 0))[0] > now
 
     def pick(self, now: float) -> tuple[NodeId, bool] | None:
         """The first who may have a free seat, or one of the full by lot, lest all insist on the same; None: nobody.

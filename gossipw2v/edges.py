@@ -1,7 +1,8 @@
-"""The overlay: a tree of links in which every edge goes up in priority, so that no delta can meet itself.
+"""The overlay: a tree of links, so that no delta can meet itself.
 
 A node has one parent, of higher priority, chosen among the living by its place in a heap; a parent stays parent while
-it lives. Whoever sees nobody above itself is a root; roots that learn of each other join. `children` has the way down.
+it lives. Whoever sees nobody above itself is a root; roots that learn of each other join. Where nodes do not reach each
+other, `crossing` has exceptions. `children` has the way down.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 
 from gossipw2v.children import GRACE, Children
 from gossipw2v.choice import Choice
+from gossipw2v.crossing import Crossing
 from gossipw2v.instructions import Close, DropLink, Instruction, Send
 from gossipw2v.link import Downlink, Origins, Phase, Uplink, raise_to
 from gossipw2v.members import NodeId
@@ -34,19 +36,23 @@ class Parent:
 class Edges(Children):
     """This node's edges: up to one parent, down to its children. `interval`: s between two exchanges with the parent.
 
-    `max_bandwidth`: of the link to the parent. `rows`: that this node has time for in an exchange.
+    `max_bandwidth`: of the link to the parent. `rows`: that this node has time for in an exchange. `attached_at`: when
+    a parent was last connected that has given a seat.
     """
 
     interval: float = field(kw_only=True)
     max_bandwidth: float = 0.0
     rows: int = MAX_ROWS
+    attached_at: float = float("-inf")
     parent: Parent | None = None
     uplink: Uplink | None = None
     choice: Choice = field(init=False)
+    crossing: Crossing = field(init=False)
 
     def __post_init__(self) -> None:
         Children.__post_init__(self)
         self.choice = Choice(self.members, self.rng, self.seats)
+        self.crossing = Crossing(self.members, self.rng)
 
     # -- looking --------------------------------------------------------------------------------------------
 
@@ -85,11 +91,44 @@ class Edges(Children):
     def tick(self, now: float, reachable: set[NodeId]) -> tuple[list[Instruction], NodeId | None]:
         """Advance; returns what to do and the node to dial, if the parent is not connected."""
         out = [*self.kept.overdue(now), *self._watch_parent(now, reachable), *self.watch_children(now, reachable)]
+        out += self._locate(now, reachable)
         if self.parent is None and self.vocabulary is not None:  # until then members still come, and make it balanced
             self._choose(now)
+        if self.vocabulary is not None and not self._is_asking(reachable):
+            out += self._cross(now, reachable)
         if self.parent is None or self.parent.node in reachable:
             return out, None
         return out, self.parent.node
+
+    def _locate(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
+        """Tell the swarm where in the tree this node is, and see to it that this is a place to be."""
+        out, parent = [], self.parent
+        if parent is not None and parent.adopted and self.crossing.astray(parent.node, now):
+            self.unseated.append(parent.node)
+            out, parent = self.drop_parent(now), None
+        if parent is not None and parent.adopted and parent.node in reachable:
+            self.attached_at = now
+        attached = parent is not None and parent.adopted and now - self.attached_at <= GRACE
+        above = parent.node if parent is not None and attached else b""
+        if above != self.members.me.parent:
+            self.members.update_self(parent=above)
+        self.way, self.root = self.members.way_up(self.me, now), self.members.root_of(self.me, now)
+        return out if above else [*out, *self.release_higher()]
+
+    def _is_asking(self, reachable: set[NodeId]) -> bool:
+        """Whether a connected node has been asked for a seat, and may still give it."""
+        return self.parent is not None and self.parent.node in reachable and not self.parent.adopted
+
+    def _cross(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
+        """Go over to a higher tree, if there has been no other way for long enough."""
+        target = self.crossing.target(reachable, now, lambda node: not self.choice.is_barred(node, now))
+        if target is None:
+            return []
+        if self.parent is not None:
+            self.unseated.append(self.parent.node)
+        out = self._unparent()
+        self.parent = Parent(target, self.rng.randbytes(8), insist=True)
+        return out
 
     def request(self, conn: int, now: float) -> list[Instruction]:
         """The parent is connected, but there is no link yet: ask to be adopted, then for a link; repeated in time."""
@@ -144,6 +183,8 @@ class Edges(Children):
 
     def slept(self, seconds: float, now: float) -> None:
         """This node did not run for so long: others had no chance to come back."""
+        self.attached_at = min(now, self.attached_at + seconds)
+        self.crossing.slept(seconds, now)
         for edge in (self.parent, *self.downlinks.values()):
             if edge is not None and edge.lost_at is not None:
                 edge.lost_at = min(now, edge.lost_at + seconds)

@@ -235,7 +235,7 @@ class Gossip:
         out = self.connections.overdue(now)
         reachable = set(self.connections.by_node)
         moves, wanted = self.tree.tick(now, reachable)
-        out += moves
+        out += [*moves, *self.tree.tell_unseated(self._conns())]
         if wanted is not None and self.blame.is_banned(wanted):
             out += self.tree.drop_parent(now)
             self.tree.choice.ban([wanted])

@@ -39,7 +39,10 @@ class State(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One node's record, written by that node alone; token counts are in-vocabulary tokens times epochs."""
+    """One node's record, written by that node alone; token counts are in-vocabulary tokens times epochs.
+
+    `parent`: the node above it in the tree, b"" for a root.
+    """
 
     node: NodeId
     beat: int
@@ -48,6 +51,7 @@ class Member:
     trained: int = 0
     total: int = 0
     min_peers: int = 0
+    parent: NodeId = b""
 
 
 @dataclass(slots=True)
@@ -184,6 +188,22 @@ class MemberTable:
     def alive(self, now: float) -> Iterator[Member]:
         """The other members that are alive."""
         return (entry.member for entry in self.entries.values() if self._fresh(entry, now))
+
+    def way_up(self, node: NodeId, now: float) -> list[NodeId]:
+        """From `node` to its root, both included; less if one on the way is not alive, or the way is a circle."""
+        way: list[NodeId] = []
+        while node and node not in way and (node == self.me.node or self.is_alive(node, now)):
+            way.append(node)
+            node = self._parent_of(node)
+        return way
+
+    def root_of(self, node: NodeId, now: float) -> NodeId | None:
+        """The root of the tree that `node` is in, as far as news goes; None if that cannot be told."""
+        way = self.way_up(node, now)
+        return way[-1] if way and not self._parent_of(way[-1]) else None
+
+    def _parent_of(self, node: NodeId) -> NodeId:
+        return self.me.parent if node == self.me.node else self.entries[node].member.parent
 
     def suspects(self, now: float) -> list[tuple[float, NodeId]]:
         """The living who have been silent for so long that they should be looked for: seconds until they are dead."""

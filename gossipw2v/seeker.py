@@ -119,9 +119,11 @@ class Seeker:
             and node not in edges
             and now - here.opened_at > LINGER
             and here.conn not in busy
-            and self._known_elsewhere(node)
+            and self._known_elsewhere(node, now)
         ]
 
-    def _known_elsewhere(self, node: NodeId) -> bool:
-        """Whether news of `node` will go on coming without this connection: some edge of the tree is up."""
-        return any(edge.peer != node for edge in self.tree.edges())
+    def _known_elsewhere(self, node: NodeId, now: float) -> bool:
+        """Whether news of `node` will go on coming without this connection: it is in the same tree, by other edges."""
+        root = self.members.root_of(node, now)
+        together = root is not None and root == self.members.root_of(self.members.me.node, now)
+        return together and any(edge.peer != node for edge in self.tree.edges())

@@ -1,9 +1,10 @@
 """What flows over the edges of the tree, and when all of it has flowed.
 
 A child begins every exchange and its parent answers; see `link`. *The end*: a child whose subtree has trained and
-pushed everything says `clean`. The root, once all its children are clean and nobody it knows still trains, is `final`;
-finality goes down with answers that had nothing more to say. Work that the dead left undone is not waited for; but a
-root that lost half of the swarm or more at once may be the one that was cut off, and waits `lost_patience` seconds.
+pushed everything says `clean`. The root, once all its children are clean and all it knows have trained and are in its
+tree, is `final`; finality goes down with answers that had nothing more to say. Work that the dead left undone is not
+waited for; but a root that lost half of the swarm or more at once may be the one that was cut off, and waits
+`lost_patience` seconds.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Tree(Edges):
             return self.uplink.final
         alive = list(self.members.alive(now))
         highest = all(m.state >= State.DRAINING and m.node < self.me for m in alive)
-        return highest and not self.members.cut_off(now, self.lost_patience)
+        whole = highest and all(self.members.root_of(m.node, now) == self.me for m in alive)
+        return whole and not self.members.cut_off(now, self.lost_patience)
 
     def children_complete(self, now: float) -> bool:
         """Whether all nodes below have had the last word and are done with it, or are gone.

@@ -133,6 +133,11 @@ def _octets(low: int, high: int) -> Check:
     return check
 
 
+def _perhaps(check: Check) -> Check:
+    """Or none: no bytes."""
+    return lambda item: item if item == b"" and type(item) is bytes else check(item)
+
+
 def _text(longest: int) -> Check:
     def check(item: Any) -> str:
         if type(item) is not str or len(item) > longest or not item.isprintable():
@@ -213,7 +218,7 @@ _addresses = _many(_address, 16)
 _origins = _table(_node, _number, MAX_ORIGINS)
 _member = _record(
     lambda node, beat, state, addresses, *rest: Member(node, beat, State(state), tuple(addresses), *rest),
-    *(_node, _number, _integer(0, max(State)), _addresses, _number, _number, _integer(0, MAX_MEMBERS)),
+    *(_node, _number, _integer(0, max(State)), _addresses, _number, _number, _integer(0, MAX_MEMBERS), _perhaps(_node)),
 )
 _verdict = _record(lambda *each: each, _node, _number)
 _offer = _record(Offer, _name, _digest, _integer(1, MAX_BLOB), _number)

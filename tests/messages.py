@@ -43,7 +43,7 @@ def delta(rows, counts, scales, values) -> RowDelta:
 
 
 TWO_ROWS = delta([1, 70_000], [3, 2**32 - 1], [0.5, 2.0**-20], [[-127, 0, 127], [1, 2, 3]])
-MEMBER = Member(NODE, 7, State.TRAINING, ("10.0.0.1:7411", "[::1]:7411"), 5, 2**40, 3)
+MEMBER = Member(NODE, 7, State.TRAINING, ("10.0.0.1:7411", "[::1]:7411"), 5, 2**40, 3, OTHER)
 
 SAMPLES = [
     Hello(1, 2, NODE, {"job": "default", "alpha": "0.025"}, ["10.0.0.1:7411"]),

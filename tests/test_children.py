@@ -1,13 +1,16 @@
 """The edges down: who gets a seat, whose link is resumed, and which child is waited for."""
 
 import pytest
-from trees import CHILD, DOWN, ROOT, SEATS, VOCABULARY, node, push, rows, said, seat, tree
+from trees import CHILD, DOWN, ROOT, SEATS, UP, VOCABULARY, hear, linked, node, push, rows, said, seat, tree
 
 from gossipw2v.children import GRACE, MOST_CHILDREN
 from gossipw2v.delta import Batch
+from gossipw2v.edges import Parent
 from gossipw2v.instructions import DropLink, OpenLink, Refused, Send
 from gossipw2v.members import DEAD_AFTER
-from gossipw2v.messages import Adopt, Adopted, LinkOpen, LinkOpened, ProtocolError
+from gossipw2v.messages import Adopt, Adopted, LinkOpen, LinkOpened
+
+GONE = GRACE + DEAD_AFTER
 
 
 def test_a_child_that_gives_its_seat_back_is_not_waited_for():
@@ -74,15 +77,57 @@ def test_a_child_without_a_link_loses_its_seat_with_its_connection():
 
 
 @pytest.mark.parametrize("higher", [ROOT, node(101)])
-def test_nobody_above_can_become_a_child(higher):
-    with pytest.raises(ProtocolError, match="higher priority"):
-        tree().on_adopt(higher, Adopt(True), 1)
+def test_nobody_above_can_become_a_child_of_a_root(higher):
+    made = tree(ME, higher)
+    made.tick(0, set())
+    assert said(made.on_adopt(higher, Adopt(True), UP)) == [Adopted(False)]
+    for fresh in (False, True):
+        assert said(made.on_link_open(higher, LinkOpen(b"l" * 8, fresh, 0, VOCABULARY, {}), UP)) == [Adopted(False)]
+    assert made.children == set()
 
 
-@pytest.mark.parametrize("fresh", [False, True])
-def test_nobody_above_gets_a_link_as_a_child(fresh):
-    with pytest.raises(ProtocolError, match="higher priority"):
-        tree().on_link_open(ROOT, LinkOpen(b"l" * 8, fresh, 0, VOCABULARY, {}), DOWN)
+def test_below_a_higher_root_a_node_of_higher_priority_finds_a_seat_unless_it_is_the_root_or_above_it():
+    made = tree(ME, ROOT)
+    linked(made)
+    made.tick(1, {ROOT})
+    for higher, accepted in ((node(150), True), (ROOT, False), (node(201), False)):
+        assert said(made.on_adopt(higher, Adopt(True), 5)) == [Adopted(accepted)]
+    opened, _ = made.on_link_open(node(150), LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), 5)
+    assert isinstance(opened, OpenLink)
+
+
+def test_who_loses_the_way_to_the_root_sends_children_of_higher_priority_away():
+    made = tree(ME, ROOT)
+    linked(made)
+    made.tick(1, {ROOT})
+    low, high = seat(made, CHILD), seat(made, node(150), 5)
+    made.on_leave(ROOT, UP, 2)
+    orders, _ = made.tick(2, {CHILD, node(150)})
+    assert orders == [DropLink(high)]
+    assert made.link_of(low) is not None
+    assert made.tell_unseated({CHILD: DOWN, node(150): 5}) == [Send(5, Adopted(False))]
+    assert made.tell_unseated({CHILD: DOWN, node(150): 5}) == []
+
+
+def test_a_lost_child_of_higher_priority_is_not_kept():
+    made = tree(ME, ROOT)
+    linked(made)
+    made.tick(1, {ROOT})
+    link = seat(made, node(150), 5)
+    made.tick(2, {ROOT})
+    hear(made, ROOT, GONE)
+    assert DropLink(link) in made.tick(2 + GONE, {ROOT})[0]
+    assert made.link_of(link) is None
+
+
+def test_nobody_takes_a_seat_below_itself():
+    made = tree(ME)
+    hear(made, node(150), 0)
+    hear(made, CHILD, 0, parent=node(150))
+    made.parent = Parent(CHILD, b"l" * 8, adopted=True)
+    made.tick(0, {CHILD})
+    assert made.way == [ME, CHILD, node(150)]
+    assert said(made.on_adopt(CHILD, Adopt(True), DOWN)) == [Adopted(False)]
 
 
 def test_a_child_that_was_forgotten_gets_a_seat_again_if_there_is_one():

@@ -90,13 +90,15 @@ class Overlay:
         for node in self.trees:
             held = self.truth.get(node)
             assert held is not None
-            self.truth.witness(Member(node, held.beat + 1, State.TRAINING), self.now)
+            parent = self.trees[node].members.me.parent
+            self.truth.witness(Member(node, held.beat + 1, State.TRAINING, parent=parent), self.now)
         reachable = set(self.trees)
         for node in self.rng.sample(list(self.trees), len(self.trees)):
             tree = self.trees[node]
             orders, wanted = tree.tick(self.now, reachable)
             if tree.parent is not None and wanted is None:
                 orders += tree.ask(self.numbers[tree.parent.node], self.now)
+            orders += tree.tell_unseated(self.numbers)
             self.post(node, orders)
         while self.mail:
             self.deliver(*self.mail.popleft())

@@ -433,12 +433,14 @@ def test_a_root_waits_for_anybody_alive_who_still_trains(state):
     made.done = True
     hear(made, CHILD, 0, state)
     for n in (2, 3):
-        hear(made, node(n), DEAD_AFTER, State.DRAINING)
+        hear(made, node(n), DEAD_AFTER, State.DRAINING, ME)
     assert not made.final(DEAD_AFTER)
     assert made.final(DEAD_AFTER + 1)  # it has died
     hear(made, CHILD, 9)
     assert not made.final(9)
     hear(made, CHILD, 10, State.DRAINING)
+    assert not made.final(10)  # it has trained by itself
+    hear(made, CHILD, 10, State.DRAINING, node(2))
     assert made.final(10)
 
 

@@ -32,9 +32,9 @@ def tree(me: bytes = ME, *others: bytes, ready: bool = True) -> Tree:
     return made
 
 
-def hear(made: Tree, other: bytes, now: float, state: State = State.TRAINING) -> None:
+def hear(made: Tree, other: bytes, now: float, state: State = State.TRAINING, parent: bytes = b"") -> None:
     held = made.members.get(other)
-    made.members.witness(Member(other, held.beat + 1 if held else 1, state), now)
+    made.members.witness(Member(other, held.beat + 1 if held else 1, state, parent=parent), now)
 
 
 def rows(*ids: int):
