@@ -2,14 +2,15 @@
 
 Connections are reset, or closed at one end with what was sent still on its way; ways stand still, in one direction or
 both, for some nodes or between two halves, and come back one after another; a machine sleeps; a node is killed, loses
-its power without a word, comes back with an empty disk or what it had saved, leaves in order; others join.
+its power without a word, comes back with an empty disk or what it had saved, leaves in order; others join. Walls
+between pairs of nodes stand from the beginning to the end, as long as the living are one network all the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import combinations, permutations
 from random import Random
 
 from gossipw2v.swarm import Swarm
@@ -60,6 +61,30 @@ class Nemesis:
         """All ways are free again."""
         self.swarm.wires.free(*list(self.swarm.wires.blocked))
         self._note("heal")
+
+    # -- walls ----------------------------------------------------------------------------------------------
+
+    def build_walls(self, needed: set[frozenset[str]]) -> None:
+        """Let pairs of nodes never reach each other, none of those `needed`."""
+        pairs = [pair for each in combinations(self.swarm.nodes, 2) if (pair := frozenset(each)) not in needed]
+        walls = self.rng.sample(pairs, self.rng.randrange(len(pairs) + 1))
+        self.swarm.wires.walls.update(walls)
+        self._note(f"walls {sorted(sorted(pair) for pair in walls)}")
+
+    def tear_walls_down(self) -> None:
+        """Once those who lasted are no one network any more, there are no walls."""
+        names = {node.name for node in self.swarm.living() if not node.core.leaving}
+        if self.swarm.wires.walls and names and not self._is_one_network(names):
+            self.swarm.wires.walls.clear()
+            self._note("no walls any more")
+
+    def _is_one_network(self, names: set[str]) -> bool:
+        found, look = set[str](), [min(names)]
+        while look:
+            one = look.pop()
+            found.add(one)
+            look += [n for n in names - found if frozenset((one, n)) not in self.swarm.wires.walls]
+        return found == names
 
     def _note(self, text: str) -> None:
         if text:

@@ -29,6 +29,7 @@ from gossipw2v.virtual import Line
 
 ORIGINS, EACH, BUDGET = 20, 4, 12  # nodes that may ever train, rows of each, rows in an exchange
 PATIENCE = 120.0  # virtual s from the end of all trouble until everything is well
+WALLED_PATIENCE = 240.0  # the same where not all reach all: ways that go down are tried last
 SAVING = 4.0  # s between two states that a node finds when it comes back
 VOCABULARY = b"the vocabulary of the trial"
 TOLD = ("timeout", "vocabulary", "peer", "self")  # what honest nodes may refuse each other for
@@ -148,6 +149,7 @@ class Trial:
     nemesis: Nemesis = field(init=False)
     kept: dict[str, Kept] = field(default_factory=dict)
     counted: bool = False
+    acquainted: set[frozenset[str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.rng = rng = Random(self.seed)
@@ -166,17 +168,23 @@ class Trial:
         count = rng.randrange(2, 9)
         for n in range(count):
             self._begin(f"n{n}", count)
+        if rng.random() < 0.3:
+            self.nemesis.build_walls(self.acquainted)
 
     # -- nodes ----------------------------------------------------------------------------------------------
 
     def _begin(self, name: str, count: int) -> None:
         node = self._add(name, self.rng.randrange(0, 120), min_peers=count - 1)
         others = [f"n{n}" for n in range(count) if f"n{n}" < name] or [f"n{count - 1}"]
-        self.swarm.introduce(name, *self.rng.sample(others, min(len(others), self.rng.randrange(1, 3))))
+        self._acquaint(name, self.rng.sample(others, min(len(others), self.rng.randrange(1, 3))))
         if self.counted:
             node.host.at(self.rng.uniform(0, 2), lambda: self.swarm.count(name))
         else:
             self.swarm.perform(node, node.core.frozen(VOCABULARY, 1))
+
+    def _acquaint(self, name: str, others: list[str]) -> None:
+        self.swarm.introduce(name, *others)
+        self.acquainted.update(frozenset((name, other)) for other in others)
 
     def _add(self, name: str, work: int, min_peers: int = 0) -> Node:
         worker = Counter(self.books, self.rng, work, self.rng.uniform(2, 8), self.books.model(BUDGET))
@@ -196,9 +204,13 @@ class Trial:
         if state is not None:
             node.model.weights[:], node.model.updates[:] = state.weights, state.updates
             node.core.tree.provenance.learn(state.origins)
-        others = [other.name for other in self.swarm.living() if other is not node]
+        others = [other.name for other in self._within_reach(node)]
         self.swarm.introduce(name, *self.rng.sample(others, min(len(others), 2)))
         return True
+
+    def _within_reach(self, node: Node) -> list[Node]:
+        walls, living = self.swarm.wires.walls, self.swarm.living()
+        return [other for other in living if other is not node and frozenset((node.name, other.name)) not in walls]
 
     def _save(self, node: Node) -> None:
         """What a restart finds: a moment at which no row work was under way."""
@@ -214,19 +226,22 @@ class Trial:
         """Trouble, healing, and the end that must come."""
         self.nemesis.unleash()
         self.swarm.run(self.nemesis.seconds)
+        self.nemesis.tear_walls_down()
         for node in self.swarm.living():
             self._remind(node)
-        end = self.swarm.now + PATIENCE
+        patience = WALLED_PATIENCE if self.swarm.wires.walls else PATIENCE
+        end = self.swarm.now + patience
         while missing := self.missing():
             if self.swarm.now > end:
-                raise BrokenError(f"{PATIENCE:g} s after all was healed: {'; '.join(missing)}")
+                raise BrokenError(f"{patience:g} s after all was healed: {'; '.join(missing)}")
             self.swarm.run(1.0)
+            self.nemesis.tear_walls_down()
         self._conserved()
         return self.auditor.trace.hexdigest()
 
     def _remind(self, node: Node) -> None:
         """Who knows only the dead and the gone is told again where somebody is: no address of its own may be good."""
-        others = [other for other in self.swarm.living() if other is not node and not other.core.leaving]
+        others = [other for other in self._within_reach(node) if not other.core.leaving]
         if others and not any(other.core.node in node.core.members.entries for other in others):
             self.swarm.introduce(node.name, self.rng.choice(others).name)
 

@@ -82,7 +82,7 @@ class _End:
 class Wires:
     """Connections between nodes known by name, as numbers: one for each end. `line` tells the way between two.
 
-    `blocked`: (from, to) of the ways on which nothing passes.
+    `blocked`: (from, to) of the ways on which nothing passes. `walls`: pairs between which no connection can be made.
     """
 
     clock: Clock
@@ -90,6 +90,7 @@ class Wires:
     line: Callable[[str, str], Line]
     parts: list[set[str]] = field(default_factory=list)
     blocked: set[tuple[str, str]] = field(default_factory=set)
+    walls: set[frozenset[str]] = field(default_factory=set)
     _ends: dict[int, _End] = field(default_factory=dict)
     _waiting: list[_End] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -114,8 +115,9 @@ class Wires:
         return [conn for conn, end in self._ends.items() if end.twin not in self._ends]
 
     def reach(self, one: str, other: str) -> bool:
-        """Whether a connection can be made: no partition keeps the two apart, and both ways are free."""
+        """Whether a connection can be made: no partition or wall keeps the two apart, and both ways are free."""
         together = not self.parts or any(one in part and other in part for part in self.parts)
+        together = together and frozenset((one, other)) not in self.walls
         return together and not {(one, other), (other, one)} & self.blocked
 
     def connect(self, one: str, other: str) -> tuple[int, int]:

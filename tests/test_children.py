@@ -1,7 +1,7 @@
 """The edges down: who gets a seat, whose link is resumed, and which child is waited for."""
 
 import pytest
-from trees import CHILD, DOWN, ROOT, SEATS, UP, VOCABULARY, hear, linked, node, push, rows, said, seat, tree
+from trees import CHILD, DOWN, ME, ROOT, SEATS, UP, VOCABULARY, hear, linked, node, push, rows, said, seat, tree
 
 from gossipw2v.children import GRACE, MOST_CHILDREN
 from gossipw2v.delta import Batch
