@@ -81,3 +81,19 @@ def test_the_dead_are_forgotten_and_the_banned_never_chosen(choice):
     assert barred in choice.above(2000)
     for _ in range(50):
         assert choice.pick(2000)[0] != banned
+
+
+def test_nobody_is_picked_who_is_below(choice):
+    best = choice.above(0)[0]
+    choice.members.witness(Member(best, 9, State.TRAINING, parent=ME), 0)
+    assert best not in choice.above(0)
+    for each in CROWD:
+        choice.members.witness(Member(each, 10, State.TRAINING, parent=ME), 0)
+    assert choice.pick(0) is None
+
+
+def test_who_is_barred_is_so_for_a_while(choice):
+    choice.bar(CROWD[0], 0)
+    assert choice.is_barred(CROWD[0], BARRED - 1)
+    assert not choice.is_barred(CROWD[0], 1.25 * BARRED)
+    assert not choice.is_barred(CROWD[1], 0)

@@ -341,3 +341,33 @@ def test_who_leaves_in_order_after_a_death_does_not_make_it_look_like_a_cut(tabl
     table.witness(member(2, 3, State.COMPLETE), later)
     table.left(member(2, 3).node)
     assert not table.cut_off(later + 0.1, 60.0)
+
+
+# -- the tree as the records tell it -------------------------------------------------------------------------
+
+
+def test_the_way_up_goes_from_parent_to_parent(table):
+    for n, above in ((1, 2), (2, 3), (3, None)):
+        table.witness(member(n, parent=b"" if above is None else node(above)), 0)
+    assert table.way_up(node(1), 0) == [node(1), node(2), node(3)]
+    assert table.root_of(node(1), 0) == table.root_of(node(3), 0) == node(3)
+    table.update_self(parent=node(2))
+    assert table.way_up(node(0), 0) == [node(0), node(2), node(3)]
+
+
+def test_behind_the_dead_and_the_unknown_nobody_can_tell_the_root(table):
+    table.witness(member(1, parent=node(2)), DEAD_AFTER)
+    table.witness(member(2), 0)
+    assert table.root_of(node(1), DEAD_AFTER) == node(2)
+    assert table.root_of(node(1), DEAD_AFTER + 1) is None
+    assert table.way_up(node(1), DEAD_AFTER + 1) == [node(1)]
+    assert table.way_up(node(9), 0) == []
+    assert table.root_of(node(9), 0) is None
+
+
+def test_a_circle_has_no_root(table):
+    table.update_self(parent=node(1))
+    table.witness(member(1, parent=node(2)), 0)
+    table.witness(member(2, parent=node(0)), 0)
+    assert table.way_up(node(1), 0) == [node(1), node(2), node(0)]
+    assert table.root_of(node(0), 0) is None

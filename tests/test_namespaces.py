@@ -221,10 +221,23 @@ def test_narrow_ways_that_lose_packets_only_slow_a_swarm_down(net: Netns, tmp_pa
         assert difference(nodes) <= AGREEMENT
 
 
-def test_two_hosts_that_cannot_talk_to_each_other_are_one_swarm_through_a_third(net: Netns, tmp_path: Path) -> None:
-    """The third is the one of highest priority: links go up, so through a lower one there is no way."""
+@pytest.mark.parametrize("third", range(HOSTS), ids=["lowest", "middle", "highest"])
+def test_two_hosts_that_cannot_talk_to_each_other_are_one_swarm_through_a_third(
+    net: Netns, tmp_path: Path, third: int
+) -> None:
+    """Whichever of the three has the higher priority."""
     with Daemons(tmp_path) as swarm:
         nodes = running(net, swarm, tmp_path)
-        lower = sorted(range(HOSTS), key=lambda host: nodes[host].status()["node"])[:2]
-        net.deaf(*lower, on=True)
+        upwards = sorted(range(HOSTS), key=lambda host: nodes[host].status()["node"])
+        net.deaf(*(host for host in upwards if host != upwards[third]), on=True)
         come_together(nodes)
+
+
+def test_two_hosts_that_never_talk_to_each_other_end_as_one_swarm(net: Netns, tmp_path: Path) -> None:
+    net.deaf(0, 1, on=True)
+    with Daemons(tmp_path) as swarm:
+        texts = write_texts(tmp_path, HOSTS)
+        nodes = [start(net, swarm, host, text, epochs=20) for host, text in enumerate(texts)]
+        assert swarm.ended() == [0] * HOSTS
+        assert all(node.model()[2]["complete"] for node in nodes)
+        assert difference(nodes) <= AGREEMENT

@@ -8,9 +8,10 @@ from messages import NODE
 from gossipw2v.connections import Connections
 from gossipw2v.edges import Parent
 from gossipw2v.instructions import Dial
+from gossipw2v.link import Uplink
 from gossipw2v.members import DEAD_AFTER, SUSPECT_AFTER, Member, MemberTable, State
 from gossipw2v.messages import PROTOCOL, Hello
-from gossipw2v.seeker import LAST_CHANCE, PROBE, PROBERS, Seeker
+from gossipw2v.seeker import LAST_CHANCE, LINGER, PROBE, PROBERS, Seeker
 from gossipw2v.tree import Tree
 
 ME = b"\x50" * 16
@@ -131,3 +132,15 @@ def test_discovered_addresses_are_dialled_until_it_is_known_who_is_there():
     world.others.append(NODE)
     world.hear(NODE)
     assert world.run(20, set()) == []
+
+
+def test_a_connection_into_another_tree_is_kept_for_the_news_that_come_by_it_alone():
+    world = World(3)
+    parent, other, same = world.others
+    world.tree.parent, world.tree.uplink = Parent(parent, b"l" * 8, adopted=True), Uplink(parent, b"l" * 8, 0.0)
+    world.members.update_self(parent=parent)
+    world.members.witness(Member(same, 9, State.TRAINING, parent=parent), 0.0)
+    for conn, each in ((1, other), (2, same)):
+        world.connections.opened(conn, "somewhere", 0.0)
+        world.connections.greeted(conn, Hello(PROTOCOL, PROTOCOL, each, {}, []), 0.0)
+    assert [order.conn for order in world.seeker.idle(set(), LINGER + 1)] == [2]
