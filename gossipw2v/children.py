@@ -129,6 +129,14 @@ class Children(Beginning):
         self.catching_up.discard(node)
         return [DropLink(link.link)]
 
+    def give_up_child(self, node: NodeId, now: float) -> list[Instruction]:
+        """A child gives its seat back; what it has not pushed yet is waited for, as if its connection were lost."""
+        link = self.downlinks.get(node)
+        if link is None or link.clean:
+            return self.drop_child(node)
+        link.lost_at = now if link.lost_at is None else link.lost_at
+        return []
+
     # -- links ----------------------------------------------------------------------------------------------
 
     def on_link_open(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:

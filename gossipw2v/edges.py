@@ -223,7 +223,7 @@ class Edges(Children):
     def on_adopted(self, node: NodeId, answer: Adopted, conn: int, now: float) -> list[Instruction]:
         """The chosen parent has answered; or a child gives its seat back."""
         if self.parent is None or self.parent.node != node:
-            return self._decline(conn) if answer.accepted else self.drop_child(node)
+            return self._decline(conn) if answer.accepted else self.give_up_child(node, now)
         if not answer.accepted:
             self.choice.refused(node, self.parent.insist, now)
             return self._unparent()

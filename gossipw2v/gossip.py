@@ -107,8 +107,7 @@ class Gossip:
     def closed(self, conn: int) -> None:
         """Connection `conn` is gone, whoever closed it."""
         self.census.lost(conn)
-        node = self.connections.closed(conn)
-        if node is not None:
+        if (node := self.connections.closed(conn)) is not None:
             self.seeker.broke(node)
 
     def received(self, conn: int, message: Message, now: float) -> list[Instruction]:

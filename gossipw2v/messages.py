@@ -99,7 +99,9 @@ class BlobPart:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """A node asks one of higher priority to be its parent; it insists once all others have said no."""
+    """A node asks one of higher priority to be its parent, or a lower one in a higher tree; it insists once all others
+    have said no.
+    """
 
     insist: bool
 

@@ -16,12 +16,26 @@ GONE = GRACE + DEAD_AFTER
 def test_a_child_that_gives_its_seat_back_is_not_waited_for():
     made = tree()
     made.done = True
-    link = seat(made)
-    assert made.on_adopted(CHILD, Adopted(False), DOWN, 1) == [DropLink(link)]
+    made.on_adopt(CHILD, Adopt(False), DOWN)
+    assert made.on_adopted(CHILD, Adopted(False), DOWN, 1) == []
     assert made.children == set()
     assert made.subtree_clean()
-    made.on_adopt(CHILD, Adopt(False), DOWN)
-    made.on_adopted(CHILD, Adopted(False), DOWN, 1)
+    link = seat(made)
+    made.on_push(CHILD, push(link, 1, clean=True), DOWN, 1)
+    made.merged(link, Batch(rows(), 0, 0), {}, 1)
+    assert made.on_adopted(CHILD, Adopted(False), DOWN, 1) == [DropLink(link)]
+    assert made.subtree_clean()
+
+
+def test_a_child_that_gives_its_seat_back_before_all_is_said_may_find_another_way_first():
+    """Else the swarm could end without its last rows."""
+    made = tree()
+    made.done = True
+    link = seat(made)
+    assert made.on_adopted(CHILD, Adopted(False), DOWN, 1) == []
+    assert not made.subtree_clean()
+    assert made.tick(GONE, {CHILD})[0] == []
+    assert made.tick(1 + GONE, {CHILD})[0] == [DropLink(link)]
     assert made.subtree_clean()
 
 
