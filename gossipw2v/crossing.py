@@ -17,29 +17,40 @@ from dataclasses import dataclass
 
 from gossipw2v.members import MemberTable, NodeId
 
+LOOK = 1.0  # s between two looks for another way
 PATIENCE = 10.0  # s that a root is in a lower tree until it looks for another way than up
 LATER = 10.0  # s after which nodes below it do so too, and up to as much again, lest all leave it at once
 
 
 @dataclass(slots=True)
 class Crossing:
-    """`apart_since`: since when this node has been in a tree that is not the highest living node's."""
+    """`apart_since`: since when this node has been in a tree that is not the highest living node's.
+
+    `later`: s by which it is more patient than a root; `look_at`: when to look again.
+    """
 
     members: MemberTable
     rng: random.Random
     apart_since: float | None = None
     later: float = 0.0
+    look_at: float = float("-inf")
 
-    def target(self, reachable: set[NodeId], now: float, usable: Callable[[NodeId], bool]) -> NodeId | None:
-        """The connected node to go to as the new parent, of those that are `usable`; None to stay."""
-        me = self.members.me
-        home = self.members.root_of(me.node, now)
-        if home is None or not any(member.node > home for member in self.members.alive(now)):
+    def target(
+        self, home: NodeId | None, reachable: set[NodeId], now: float, usable: Callable[[NodeId], bool]
+    ) -> NodeId | None:
+        """The connected node to go to as the new parent, of those that are `usable`; None to stay.
+
+        `home`: the root of the tree that this node is in, if that can be told.
+        """
+        if now < self.look_at:
+            return None
+        self.look_at = now + LOOK
+        if home is None or not self.members.is_anybody_above(home, now):
             self.apart_since = None
             return None
         if self.apart_since is None:
             self.apart_since, self.later = now, LATER * self.rng.uniform(1.0, 2.0)
-        if now - self.apart_since < PATIENCE + (self.later if me.parent else 0.0):
+        if now - self.apart_since < PATIENCE + (self.later if home != self.members.me.node else 0.0):
             return None
         there = [node for node in sorted(reachable) if usable(node) and self._is_higher(node, home, now)]
         return self.rng.choice(there) if there else None
@@ -50,11 +61,11 @@ class Crossing:
 
     def astray(self, parent: NodeId, now: float) -> bool:
         """Whether this node must leave a parent of lower priority: they go round in a circle, or the root is below."""
-        way = self.members.way_up(parent, now)
+        me = self.members.me.node
+        if parent > me:
+            return False
         root = self.members.root_of(parent, now)
-        return parent < self.members.me.node and (
-            self.members.me.node in way or (root is not None and root < self.members.me.node)
-        )
+        return me in self.members.way_up(parent, now) or (root is not None and root < me)
 
     def slept(self, seconds: float, now: float) -> None:
         """This node did not run for so long: nothing could change."""

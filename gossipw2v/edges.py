@@ -121,7 +121,7 @@ class Edges(Children):
 
     def _cross(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
         """Go over to a higher tree, if there has been no other way for long enough."""
-        target = self.crossing.target(reachable, now, lambda node: not self.choice.is_barred(node, now))
+        target = self.crossing.target(self.root, reachable, now, lambda node: not self.choice.is_barred(node, now))
         if target is None:
             return []
         if self.parent is not None:

@@ -202,6 +202,12 @@ class MemberTable:
         way = self.way_up(node, now)
         return way[-1] if way and not self._parent_of(way[-1]) else None
 
+    def is_anybody_above(self, node: NodeId, now: float) -> bool:
+        """Whether a living member has a higher priority than `node`."""
+        if max(self.entries, default=node) <= node:  # asked of a thousand, this saves most of the time
+            return False
+        return any(other > node and self._fresh(entry, now) for other, entry in self.entries.items())
+
     def _parent_of(self, node: NodeId) -> NodeId:
         return self.me.parent if node == self.me.node else self.entries[node].member.parent
 

@@ -10,6 +10,7 @@ from test_gossip import complete, story, swarm_of
 from trees import CHILD, DOWN, ME, ROOT, UP, hear, linked, node, said, seat, tree
 
 from gossipw2v.children import GRACE
+from gossipw2v.choice import BARRED
 from gossipw2v.crossing import LATER, PATIENCE
 from gossipw2v.instructions import DropLink, Send
 from gossipw2v.messages import Adopt, Adopted, LinkOpened
@@ -57,22 +58,21 @@ def test_a_root_that_reaches_nobody_above_goes_below_a_lower_node_of_the_highest
 
 def test_only_a_connected_node_of_a_higher_tree_will_do():
     made = stranded()
-    for reachable in (set(), {CHILD}):
-        hear(made, CHILD, PATIENCE)
-        made.tick(PATIENCE, reachable)
+    for n, (reachable, parent) in enumerate([(set(), b""), ({CHILD}, b""), ({CHILD}, ME)]):
+        hear(made, CHILD, PATIENCE + n, parent=parent)
+        news(made, PATIENCE + n)
+        made.tick(PATIENCE + n, reachable)
         assert made.parent is None
-    hear(made, CHILD, PATIENCE, parent=ME)
-    made.tick(PATIENCE, {CHILD})
-    assert made.parent is None
 
 
 def test_who_has_refused_is_not_asked_again_at_once():
     made = stranded()
     made.tick(PATIENCE, {LOW})
     made.on_adopted(LOW, Adopted(False), DOWN, PATIENCE)
-    news(made, PATIENCE)
-    made.tick(PATIENCE, {LOW})
+    go_on(made, BARRED - 1, PATIENCE)
     assert made.parent is None
+    go_on(made, 5, PATIENCE + BARRED)
+    assert made.parent.node == LOW
 
 
 def test_a_node_below_a_root_that_does_not_find_the_way_waits_longer_and_then_goes_by_itself():
