@@ -26,13 +26,12 @@ LATER = 10.0  # s after which nodes below it do so too, and up to as much again,
 class Crossing:
     """`apart_since`: since when this node has been in a tree that is not the highest living node's.
 
-    `later`: s by which it is more patient than a root; `look_at`: when to look again.
+    `look_at`: when to look again.
     """
 
     members: MemberTable
     rng: random.Random
     apart_since: float | None = None
-    later: float = 0.0
     look_at: float = float("-inf")
 
     def target(
@@ -49,11 +48,15 @@ class Crossing:
             self.apart_since = None
             return None
         if self.apart_since is None:
-            self.apart_since, self.later = now, LATER * self.rng.uniform(1.0, 2.0)
-        if now - self.apart_since < PATIENCE + (self.later if home != self.members.me.node else 0.0):
+            self.apart_since = now
+        if now - self.apart_since < self._patience(home):
             return None
         there = [node for node in sorted(reachable) if usable(node) and self._is_higher(node, home, now)]
         return self.rng.choice(there) if there else None
+
+    def _patience(self, home: NodeId) -> float:
+        me = self.members.me.node
+        return PATIENCE if home == me else PATIENCE + LATER * (1 + me[-1] / 256)  # ids are drawn by lot
 
     def _is_higher(self, node: NodeId, home: NodeId, now: float) -> bool:
         root = self.members.root_of(node, now)
