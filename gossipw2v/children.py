@@ -105,6 +105,8 @@ class Children(Beginning):
         """There is no way to the root any more: children of higher priority may know one."""
         out: list[Instruction] = []
         for child in sorted(child for child in self.children if child > self.me):
+            names = [self.downlinks[child].link] if child in self.downlinks else []
+            self.kept.past.extend(names)  # a push may be under way
             out += self.drop_child(child)
             self.unseated.append(child)
         return out

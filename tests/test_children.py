@@ -118,6 +118,7 @@ def test_who_loses_the_way_to_the_root_sends_children_of_higher_priority_away():
     made.on_leave(ROOT, UP, 2)
     orders, _ = made.tick(2, {CHILD, node(150)})
     assert orders == [DropLink(high)]
+    assert made.on_push(node(150), push(high, 1, 1), 5, 2) == []  # it was under way
     assert made.link_of(low) is not None
     assert made.tell_unseated({CHILD: DOWN, node(150): 5}) == [Send(5, Adopted(False))]
     assert made.tell_unseated({CHILD: DOWN, node(150): 5}) == []
