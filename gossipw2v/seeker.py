@@ -5,7 +5,7 @@ is not connected; members that have fallen silent by a root, since perhaps only 
 edge off is dialled at once, which tells a cut cable from a dead program. Suspects are dialled by a few of those who
 hear them no more, chosen by lot, and by all of them before the verdict; when one gets through, its news clears all whom
 only a dead node in between had silenced. A connection that this node dialled and that became no edge of the tree is
-closed again.
+closed again. Who has lost every connection dials anybody: its parent may be stopped, and nobody else hears that it lives.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ class Seeker:
         return out
 
     def _probe(self, now: float) -> list[Instruction]:
+        if not self.connections.by_node:
+            return self._dial_anybody(now)
         suspects = self.members.suspects(now)
         urgent = [node for left, node in suspects if left <= LAST_CHANCE]
         if urgent or not suspects:
@@ -70,6 +72,10 @@ class Seeker:
         if self.rng.random() * witnesses > PROBERS:
             return []
         return self._dial(self.rng.choice(suspects)[1], now)
+
+    def _dial_anybody(self, now: float) -> list[Instruction]:
+        alive = [member.node for member in self.members.alive(now)]
+        return self._dial(self.rng.choice(alive), now) if alive else []
 
     def _dial(self, node: NodeId, now: float) -> list[Instruction]:
         member = self.members.get(node)

@@ -32,7 +32,12 @@ class World:
         self.seeker = Seeker(self.connections, self.members, self.tree, Random(seed))
         self.others = [node(n) for n in range(1, others + 1)]
         self.now, self.dialled = 0.0, []
+        self.connect(99, b"\x77" * 16)
         self.hear(*self.others)
+
+    def connect(self, conn: int, other: bytes) -> None:
+        self.connections.opened(conn, None, self.now)
+        self.connections.greeted(conn, Hello(PROTOCOL, PROTOCOL, other, {}, []), self.now)
 
     def hear(self, *nodes: bytes, state: State = State.TRAINING) -> None:
         for each in nodes:
@@ -60,6 +65,21 @@ def below_others(world: World) -> World:
 
 def test_nobody_who_is_heard_is_dialled():
     assert World(20).run(30, set()) == []
+
+
+def test_who_has_lost_every_connection_dials_anybody_until_somebody_answers():
+    world = World(5)
+    world.connections.closed(99)
+    dialled = world.run(10, set())
+    assert set(dialled) == set(world.others)
+    world.connect(1, node(3))
+    assert world.run(10, set()) == []
+
+
+def test_who_is_alone_dials_nobody():
+    world = World(0)
+    world.connections.closed(99)
+    assert world.run(10, set()) == []
 
 
 @pytest.mark.parametrize("others", [1, 3])
