@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from gossipw2v import influence, pending
 from gossipw2v import rows as rowwise
+from gossipw2v.coded import Coded, blank, frozen
 from gossipw2v.delta import Batch, RowDelta, check
 from gossipw2v.influence import Influence, Limits
 from gossipw2v.merge import COLLECTIVE, KINSHIP, Spectrum, flat, hessians, loosen, spectrum
@@ -165,7 +166,7 @@ class Model:
         ours = self._unseen(state, rows)
         apart = state.settled[rows]
         coded = self._room(rows, flush)
-        pushed = rowwise.frozen(rowwise.Coded(delta.scales, delta.values))
+        pushed = frozen(Coded(delta.scales, delta.values))
         arguments = (at, np.stack((theirs, ours)), apart, self._curves(), coded)
         self.broken += rowwise.merge_rows(self.weights, state.reference, rows, pushed, *arguments)
         self._credit(state, rows, theirs, ours)
@@ -188,8 +189,8 @@ class Model:
         if overlap:
             state.settled[:] = False
         apart = state.settled[rows]
-        coded = rowwise.frozen(rowwise.Coded(answer.scales, answer.values))
-        gone = rowwise.frozen(rowwise.Coded(sent.scales, sent.values))
+        coded = frozen(Coded(answer.scales, answer.values))
+        gone = frozen(Coded(sent.scales, sent.values))
         arguments = (gone, at, coded, np.stack((since, answer.counts)), apart, self._curves())
         self.broken += rowwise.settle_rows(self.weights, state.reference, rows, *arguments)
         self._credit(state, rows, answer.counts, ours)
@@ -217,9 +218,9 @@ class Model:
         state.sent_at[delta.rows] = state.exchange
         return Batch(delta, own.pending - len(own.rows), max(0, own.unsent - len(own.rows)))
 
-    def _room(self, rows: Ids, flush: bool) -> rowwise.Coded:
+    def _room(self, rows: Ids, flush: bool) -> Coded:
         """While training goes on, what rounding drops goes with a later exchange; at the end the last bits count."""
-        return rowwise.room(len(rows), self.vector_size, 8 if flush else self.bits)
+        return blank(len(rows), self.vector_size, 8 if flush else self.bits)
 
     def _curves(self) -> tuple[rowwise.Curve, rowwise.Curve]:
         one, other = (

@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from gossipw2v.coded import TINY, blank, frozen, pack_row, unpack_row
 from gossipw2v.tiles import add_four, add_row, fetch_row, four_dots
 
 _exact = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False)
@@ -23,12 +24,6 @@ _exact = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False)
 _fast = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"reassoc", "contract"})
 _finite = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"nnan", "nsz", "reassoc"})
 
-LEVELS = np.float32(127)  # of 8 bits a value, without -128, so that the code is symmetric
-FEW_LEVELS = np.float32(7)  # of 4 bits
-_FOUR, _EIGHT, _NIBBLE = np.int32(4), np.int32(8), np.int32(15)
-_ZERO, _SIXTEEN = np.float32(0.0), np.float32(16.0)
-_ABSOLUTE = np.int32(0x7FFFFFFF)  # all bits of a float but its sign
-TINY = np.float32(np.finfo(np.float32).tiny)
 AHEAD = 3  # rows between asking for one and working on it
 
 
@@ -37,16 +32,6 @@ class Curve(NamedTuple):
 
     directions: NDArray[np.float32]
     steps: NDArray[np.float32]
-
-
-class Coded(NamedTuple):
-    """Rows as they travel: row i is `scales[i] * values[i]`, float32[n] and int8[n, D].
-
-    With 4 bits a value, int8[n, (D + 1) // 2]: the first half of a row in the low bits, the second in the high ones.
-    """
-
-    scales: NDArray[np.float32]
-    values: NDArray[np.int8]
 
 
 # --- one row -------------------------------------------------------------------------------------------------------
@@ -144,53 +129,6 @@ def _change(weight, reference, out):
     return False
 
 
-@_exact
-def _unpack(coded, i, out):
-    """Row `i` of `coded` into `out`; -1 is the row that was not sent, which is zero."""
-    if i < 0:
-        out[:] = np.float32(0.0)
-        return
-    values, scale, size, width = coded.values[i], coded.scales[i], len(out), coded.values.shape[1]
-    if width == size:
-        for d in range(size):
-            out[d] = np.float32(values[d]) * scale
-        return
-    low, high = out[:width], out[width:]
-    for d in range(len(low)):
-        low[d] = np.float32(((np.int32(values[d]) + _EIGHT) & _NIBBLE) - _EIGHT) * scale
-    for d in range(len(high)):
-        high[d] = np.float32(np.int32(values[d]) >> _FOUR) * scale
-
-
-@_exact
-def _largest(row):
-    """The largest absolute value of a float32 row without NaN: as integers, floats without a sign are in order too."""
-    bits, largest = row.view(np.int32), np.int32(0)
-    for d in range(len(bits)):
-        largest = max(largest, bits[d] & _ABSOLUTE)
-    return np.int32(largest).view(np.float32)
-
-
-@_exact
-def _pack(row, coded, i):
-    """Round a float32 row to row `i` of `coded`, half to even."""
-    largest = _largest(row)
-    values, size, width = coded.values[i], len(row), coded.values.shape[1]
-    scale = largest / (LEVELS if width == size else FEW_LEVELS)
-    coded.scales[i] = scale
-    steps = np.float32(1.0) / max(scale, TINY)
-    if width == size:
-        for d in range(size):
-            values[d] = np.int8(np.rint(row[d] * steps))
-        return
-    low, high = row[:width], row[width:]
-    for d in range(len(high)):
-        one, other = np.rint(low[d] * steps), np.rint(high[d] * steps)
-        values[d] = np.int8(other * _SIXTEEN + (one if one >= _ZERO else one + _SIXTEEN))
-    for d in range(len(high), width):
-        values[d] = np.int8(np.int32(np.rint(low[d] * steps)) & _NIBBLE)
-
-
 @_fast
 def _move(weight, target, held):
     """`weight += target - held`, leaving what a trainer thread adds meanwhile in place."""
@@ -208,7 +146,7 @@ def _fetch(weights, reference, rows, i):
 
 
 @_exact
-def _room(curves):
+def _workspace(curves):
     return np.empty((2, max(len(curves[0].steps), len(curves[1].steps))), np.float32)
 
 
@@ -223,7 +161,7 @@ def collect_rows(weights, reference, rows, out):
     for i in range(len(rows)):
         _fetch(weights, reference, rows, i)
         broken += not _change(weights[rows[i]], reference[rows[i]], change)
-        _pack(change, out, i)
+        pack_row(change, out, i)
     return broken
 
 
@@ -238,20 +176,20 @@ def merge_rows(weights, reference, rows, pushed, at, counts, apart, curves, out)
     broken = 0
     size = weights.shape[1]
     theirs, ours, merged = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
-    room = _room(curves)
+    room = _workspace(curves)
     for i in range(len(rows)):
         _fetch(weights, reference, rows, i)
         r = rows[i]
         curve = curves[0] if r < len(weights) // 2 else curves[1]
-        _unpack(pushed, at[i], theirs)
+        unpack_row(pushed, at[i], theirs)
         broken += not _change(weights[r], reference[r], ours)
         if not apart[i] and at[i] >= 0 and _alike(theirs, ours, pushed.scales[at[i]]):
             merged[:] = ours
         else:
             _merge_row(theirs, ours, counts[0, i], counts[1, i], apart[i], curve, room, merged)
         _move(weights[r], merged, ours)
-        _pack(merged, out, i)
-        _unpack(out, i, theirs)
+        pack_row(merged, out, i)
+        unpack_row(out, i, theirs)
         add_row(theirs, 0, reference[r], 0)
     return broken
 
@@ -268,14 +206,14 @@ def settle_rows(weights, reference, rows, sent, at, answer, counts, apart, curve
     size = weights.shape[1]
     ours, since = np.empty(size, np.float32), np.empty(size, np.float32)
     theirs, merged = np.empty(size, np.float32), np.empty(size, np.float32)
-    room = _room(curves)
+    room = _workspace(curves)
     for i in range(len(rows)):
         _fetch(weights, reference, rows, i)
         r = rows[i]
         curve = curves[0] if r < len(weights) // 2 else curves[1]
-        _unpack(sent, at[i], ours)
+        unpack_row(sent, at[i], ours)
         broken += not _change(weights[r], reference[r], since)
-        _unpack(answer, i, theirs)
+        unpack_row(answer, i, theirs)
         add_row(theirs, 0, reference[r], 0)
         for d in range(size):
             since[d] -= ours[d]
@@ -316,7 +254,7 @@ def warm_up(vector_size: int) -> None:
     """Compile, or load from the cache, all of the above."""
     weights, reference = np.zeros((2, vector_size), np.float32), np.zeros((2, vector_size), np.float32)
     rows, at = np.array([1], np.int32), np.zeros(1, np.int32)
-    coded = room(1, vector_size, bits=8)
+    coded = blank(1, vector_size, bits=8)
     received = frozen(coded)
     curves = (curve(np.zeros((1, vector_size), np.float32), np.zeros(1), 0.0),) * 2
     counts, apart = np.ones((2, 1), np.uint32), np.ones(1, np.bool_)
@@ -332,20 +270,3 @@ def curve(directions: NDArray[np.float32], steps: NDArray[np.float64], rest: flo
     missing = -len(directions) % 4
     filled = np.concatenate([directions, np.zeros((missing, directions.shape[1]), np.float32)])
     return Curve(filled.astype(np.float32), np.concatenate([steps, np.zeros(missing), [rest]]).astype(np.float32))
-
-
-def width_of(vector_size: int, bits: int) -> int:
-    """Bytes of a row's values, of 8 or 4 bits each."""
-    return vector_size if bits == 8 else (vector_size + 1) // 2
-
-
-def room(n: int, vector_size: int, bits: int) -> Coded:
-    """Where `n` rows can be packed."""
-    return Coded(np.empty(n, np.float32), np.empty((n, width_of(vector_size, bits)), np.int8))
-
-
-def frozen(coded: Coded) -> Coded:
-    """Read-only views: arrays from the wire are, and one compiled form serves all."""
-    scales, values = np.ascontiguousarray(coded.scales).view(), np.ascontiguousarray(coded.values).view()
-    scales.flags.writeable = values.flags.writeable = False
-    return Coded(scales, values)

@@ -5,7 +5,7 @@ is not connected; members that have fallen silent by a root, since perhaps only 
 edge off is dialled at once, which tells a cut cable from a dead program. Suspects are dialled by a few of those who
 hear them no more, chosen by lot, and by all of them before the verdict; when one gets through, its news clears all whom
 only a dead node in between had silenced. A connection that this node dialled and that became no edge of the tree is
-closed again. Who has lost every connection dials anybody: its parent may be stopped, and nobody else hears that it lives.
+closed again. Who has lost every connection dials anybody: its parent may be stopped, and nobody else hears it.
 """
 
 from __future__ import annotations

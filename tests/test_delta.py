@@ -10,6 +10,7 @@ from messages import delta, repeatable
 from naive_merge import floats, slow_quantise
 
 from gossipw2v import rows as rowwise
+from gossipw2v.coded import blank
 from gossipw2v.delta import DeltaError, RowDelta, check, empty
 
 D = 3
@@ -22,7 +23,7 @@ changes = st.lists(st.lists(numbers, min_size=D, max_size=D), max_size=5).map(
 def coded(change, bits: int = 8) -> RowDelta:
     """`change` rounded as the model rounds it."""
     n = len(change)
-    rows, room = np.arange(n, dtype=np.int32), rowwise.room(n, D, bits)
+    rows, room = np.arange(n, dtype=np.int32), blank(n, D, bits)
     assert rowwise.collect_rows(change, np.zeros((n, D), np.float32), rows, room) == 0
     return RowDelta(rows, np.ones(n, np.uint32), *room)
 

@@ -89,7 +89,7 @@ def test_a_learner_has_the_jobs_settings() -> None:
 
 COMPILED = """
 import numpy as np
-from gossipw2v import kernels, model, pending, rows, sampling, scanner, tables
+from gossipw2v import coded, kernels, model, pending, rows, sampling, scanner, tables
 from gossipw2v.learner import initial_weights
 from gossipw2v.model import Model
 from gossipw2v.shards import encode as encode_text
@@ -101,7 +101,7 @@ from pathlib import Path
 
 def forms():
     found = {}
-    for module in (kernels, pending, rows, sampling, tables):
+    for module in (coded, kernels, pending, rows, sampling, tables):
         for name, each in vars(module).items():
             if hasattr(each, "signatures"):
                 found[module.__name__, name] = len(each.signatures)
