@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +234,9 @@ def children_of(pid: int) -> list[int]:
 def test_an_interrupted_demo_leaves_no_daemon_and_no_folder(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "gossipw2v", "demo", "--nodes", "2"]
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ, start_new_session=True) as process:
+    heard = partial(signal.signal, number, signal.SIG_DFL)  # a shell has what it starts in the background ignore Ctrl-C
+    options = {"stdout": subprocess.PIPE, "env": environ, "start_new_session": True}
+    with subprocess.Popen(command, **options, preexec_fn=heard) as process:  # noqa: PLW1509 (no threads here)
         deadline = time.monotonic() + 180
         while not list(tmp_path.glob("gossipw2v-demo-*/node2/data/node.json")):
             assert process.poll() is None, "the demo ended before it could be interrupted"
