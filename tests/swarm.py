@@ -7,6 +7,9 @@ import numpy as np
 
 from gossipw2v import swarm
 from gossipw2v.actor import Node
+from gossipw2v.gossip import Gossip
+from gossipw2v.instructions import Instruction
+from gossipw2v.messages import Hello
 from gossipw2v.model import Model
 from gossipw2v.rules import Rules
 from gossipw2v.virtual import Line
@@ -70,3 +73,24 @@ class Swarm(swarm.Swarm):
         """Largest difference of any value between two living nodes."""
         stack = np.stack([node.model.weights for node in self.living()])
         return float((stack.max(axis=0) - stack.min(axis=0)).max())
+
+
+def lone_core() -> Gossip:
+    """A core that one connection has reached, number 1, on which nobody has said who it is."""
+    swarm = Swarm(seed=0)
+    swarm.add("me")
+    core = swarm.nodes["me"].core
+    core.opened(1, None, 0.0)
+    return core
+
+
+def greeted(core: Gossip, node: bytes) -> Gossip:
+    """The same, once `node` has said Hello on it."""
+    core.received(1, Hello(1, 1, node, core.rules.job, []), 0.0)
+    assert core.connections.to(node) == 1
+    return core
+
+
+def kinds(orders: list[Instruction]) -> list[str]:
+    """What a core asks for, in order."""
+    return [type(order).__name__ for order in orders]

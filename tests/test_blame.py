@@ -2,7 +2,7 @@
 
 import pytest
 from messages import DIGEST, LINK, NODE, OTHER
-from swarm import Swarm
+from swarm import Swarm, greeted, kinds, lone_core
 
 from gossipw2v.members import Member, State
 from gossipw2v.messages import Adopt, Adopted, Hello, LinkOpen, ProtocolError
@@ -16,21 +16,7 @@ BREACH = ProtocolError("values", "a scale is not a finite number")
 
 @pytest.fixture
 def core():
-    swarm = Swarm(seed=0)
-    swarm.add("me")
-    node = swarm.nodes["me"].core
-    node.opened(1, None, 0.0)
-    return node
-
-
-def greeted(core, node: bytes = NODE):
-    core.received(1, Hello(1, 1, node, core.rules.job, []), 0.0)
-    assert core.connections.to(node) == 1
-    return core
-
-
-def kinds(orders) -> list[str]:
-    return [type(order).__name__ for order in orders]
+    return lone_core()
 
 
 def breaks(core, times: int, host: str = HOST, node: bytes = CHILD, now: float = 0.0):

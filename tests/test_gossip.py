@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from messages import LINK, NODE, OTHER, SAMPLES
-from swarm import Swarm
+from swarm import Swarm, greeted, kinds, lone_core
 
 from gossipw2v.delta import Batch, empty
 from gossipw2v.members import State
@@ -317,25 +317,11 @@ def test_two_addresses_of_one_node_end_in_one_connection():
 
 @pytest.fixture
 def core():
-    swarm = Swarm(seed=0)
-    swarm.add("me")
-    node = swarm.nodes["me"].core
-    node.opened(1, None, 0.0)
-    return node
-
-
-def greeted(core, node: bytes = NODE):
-    core.received(1, Hello(1, 1, node, core.rules.job, []), 0.0)
-    assert core.connections.to(node) == 1
-    return core
+    return lone_core()
 
 
 def of_kind(*samples):
     return pytest.mark.parametrize("message", samples, ids=lambda message: type(message).__name__)
-
-
-def kinds(orders) -> list[str]:
-    return [type(order).__name__ for order in orders]
 
 
 @of_kind(*(m for m in SAMPLES if not isinstance(m, (Hello, Refuse))))
@@ -356,7 +342,7 @@ def test_a_push_on_a_link_that_cannot_be_is_a_breach(core):
 @of_kind(*SAMPLES)
 @pytest.mark.parametrize("ready", [False, True])
 def test_no_message_out_of_place_does_more_than_end_the_connection(core, message, ready):
-    greeted(core)
+    greeted(core, NODE)
     if ready:
         core.frozen(b"words", 1)
         core.ready()
@@ -366,11 +352,11 @@ def test_no_message_out_of_place_does_more_than_end_the_connection(core, message
 
 
 def test_a_refusal_by_the_other_end_closes_and_is_counted(core):
-    assert kinds(greeted(core).received(1, Refuse("job", "no"), 0.0)) == ["Refused", "Close"]
+    assert kinds(greeted(core, NODE).received(1, Refuse("job", "no"), 0.0)) == ["Refused", "Close"]
 
 
 def test_a_message_on_a_closed_connection_is_nothing(core):
-    greeted(core).closed(1)
+    greeted(core, NODE).closed(1)
     assert core.received(1, SAMPLES[2], 0.0) == []
 
 

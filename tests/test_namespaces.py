@@ -66,13 +66,18 @@ def addresses(status: Status) -> set[str]:
     return {address for member in status["members"] for address in member["addresses"]}
 
 
+def end_as_one(net: Netns, swarm: Daemons, tmp_path: Path) -> None:
+    """A whole job, a part of the text on each host."""
+    texts = write_texts(tmp_path, HOSTS)
+    nodes = [start(net, swarm, host, text, epochs=20) for host, text in enumerate(texts)]
+    assert swarm.ended() == [0] * HOSTS
+    assert all(node.model()[2]["complete"] for node in nodes)
+    assert difference(nodes) <= AGREEMENT
+
+
 def test_three_hosts_find_each_other_and_agree(net: Netns, tmp_path: Path) -> None:
     with Daemons(tmp_path) as swarm:
-        texts = write_texts(tmp_path, HOSTS)
-        nodes = [start(net, swarm, host, text, epochs=20) for host, text in enumerate(texts)]
-        assert swarm.ended() == [0] * HOSTS
-        assert all(node.model()[2]["complete"] for node in nodes)
-        assert difference(nodes) <= AGREEMENT
+        end_as_one(net, swarm, tmp_path)
 
 
 @pytest.mark.parametrize("dead", [False, True], ids=["for a moment", "until they take each other for dead"])
@@ -236,8 +241,4 @@ def test_two_hosts_that_cannot_talk_to_each_other_are_one_swarm_through_a_third(
 def test_two_hosts_that_never_talk_to_each_other_end_as_one_swarm(net: Netns, tmp_path: Path) -> None:
     net.deaf(0, 1, on=True)
     with Daemons(tmp_path) as swarm:
-        texts = write_texts(tmp_path, HOSTS)
-        nodes = [start(net, swarm, host, text, epochs=20) for host, text in enumerate(texts)]
-        assert swarm.ended() == [0] * HOSTS
-        assert all(node.model()[2]["complete"] for node in nodes)
-        assert difference(nodes) <= AGREEMENT
+        end_as_one(net, swarm, tmp_path)
