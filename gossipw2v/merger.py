@@ -17,7 +17,7 @@ from gossipw2v.trainer import Trainer
 
 PAIRS = 512  # training pairs behind an estimate of the curvature, which takes some 5 ms
 OFTEN, SELDOM = 0.5, 3.0  # s between estimates: often while everything is new, seldom later
-AGE = 6  # of the model's age, so many parts pass between two
+AGE = 6  # between the two: a sixth of the time that the model has been trained
 
 Work = OpenLink | DropLink | Collect | Merge | Settle
 

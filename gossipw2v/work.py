@@ -23,7 +23,7 @@ FOLLOW = 0.1  # s between looks at how far the threads and the swarm are
 JOIN_PATIENCE = 30.0  # s until a node that cannot link to the tree trains all the same
 GOODBYE = 20.0  # s that a node which is done waits for its children to be done
 EXCHANGES = 110  # in a run, on a link: 100 reach one machine's quality, 250 gain a point of analogy for twice the work
-SLOWEST = 0.5  # s between exchanges of a run of hours: who dies should not take much along; 2 lost a point by churn
+SLOWEST = 0.5  # s between exchanges of long runs: who dies takes little along; with 2, churn cost two points of analogy
 FIRST_CHECKPOINT = 5.0  # s; later ones come at the interval that is set
 LAST_EXCHANGES = 2.0  # s for the last exchanges of a node that was told to stop
 
