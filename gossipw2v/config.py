@@ -158,7 +158,7 @@ class Config:
         Between(0.01, 1),
         "share of CPU time",
         "most that merging may take of what this node's training and merging use together; 1 is no limit",
-        "a run of seconds needs its exchanges, or loses six points of analogy; in one of minutes merging takes 5 to 20 %",
+        "a run of seconds needs its exchanges, or loses six points of analogy; in one of minutes it takes 5 to 20 %",
     )
     children: int = setting(
         4,
