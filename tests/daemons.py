@@ -4,13 +4,14 @@ import functools
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +33,7 @@ PATIENCE = 90.0  # s: only a test that fails waits as long
 STOP_SECONDS = 10.0  # the bound that the daemon promises
 POLL_SECONDS = 0.05
 LOG_LINES = 25
+FIRST_PORT, LAST_PORT = 10_000, 32_000
 AGREEMENT = 1e-3  # of the row's norm
 SMALL = {"vector-size": 32, "sample": 1e-3, "min-count": 5, "settle-seconds": 1}
 
@@ -224,10 +226,13 @@ def write_texts(folder: Path, count: int, sentences: int = 4000) -> list[Path]:
 
 
 def addresses(count: int) -> list[str]:
-    """Addresses on loopback whose ports are free."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    """Addresses on loopback whose ports are free, and below those that the system gives to connections."""
+    found: set[str] = set()
+    while len(found) < count:
+        port = FIRST_PORT + secrets.randbelow(LAST_PORT - FIRST_PORT)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.add(f"127.0.0.1:{port}")
+    return list(found)
 
 
 def agree_in_the_end(daemons: Sequence[Daemon]) -> bool:

@@ -27,7 +27,7 @@ from gossipw2v.messages import (
 
 MOVE, BUDGET = 2.0, 20.0  # lengths
 HOSTILE = [0, 1, 2]  # rows that attackers push
-BANNED = "127.77.0.0/16"
+BANNED = "127.251.0.0/16"  # where `elsewhere` never is
 ABOVE = b"\xff" * 16
 
 
@@ -138,7 +138,7 @@ def test_a_parent_that_moves_rows_too_far_is_refused_and_left(victim: Daemon, tm
 def test_nobody_talks_to_a_banned_address(victim: Daemon) -> None:
     refused = victim.status()["refusals"]["barred"]
     with pytest.raises((AssertionError, OSError)):
-        Stranger(victim.address, "127.77.3.4")
+        Stranger(victim.address, "127.251.3.4")
     assert victim.until(lambda s: s["refusals"]["barred"] == refused + 1)
     assert victim.status()["standing"]["banned"] == [BANNED]
     with Stranger(victim.address) as other:

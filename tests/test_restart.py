@@ -23,7 +23,8 @@ from gossipw2v.world import World
 
 OFTEN = 0.3  # s between checkpoints
 SHORT, LONG = 20, 40  # epochs
-ENOUGH = 0.4  # of the planted analogies: two thirds without any kill, half when a node trains its rest alone
+TWICE = 1.1  # what was trained after the last checkpoint may be trained again
+ENOUGH = 0.3  # of the planted analogies: two thirds without any kill, fewer when a node comes late and trains alone
 
 
 @pytest.fixture
@@ -35,6 +36,12 @@ def swarm(tmp_path: Path) -> Iterator[Daemons]:
 def kept(node: Daemon) -> dict[str, Any]:
     """Wait for its first checkpoint."""
     return node.until(lambda s: s["checkpoint"]["generation"])
+
+
+def kept_some(node: Daemon) -> dict[str, Any]:
+    """Wait for a checkpoint that was begun when something had been trained."""
+    at = node.until(lambda s: s["progress"]["trained_tokens"])["checkpoint"]["generation"] or 0
+    return node.until(lambda s: (s["checkpoint"]["generation"] or 0) > at + 1)
 
 
 def resumed(node: Daemon) -> dict[str, Any]:
@@ -61,7 +68,8 @@ def test_killed_and_restarted_nodes_go_on_and_the_job_ends_as_if_nothing_had_bee
     for text, place in zip(write_texts(tmp_path, 3, sentences=24_000), listen, strict=True):
         options = {"peers": ",".join(listen), "min_peers": 2, "epochs": LONG, "checkpoint_interval": OFTEN}
         swarm.start(text, listen=place, **options)
-    before = [kept(node) for node in swarm.all]
+    before = [kept_some(node) for node in swarm.all]
+    tokens = sum(status["progress"]["total_tokens"] for status in before)  # of all epochs
     for number in killed:
         assert swarm.all[number].end(signal.SIGKILL) == -signal.SIGKILL
     for number in killed:
@@ -73,7 +81,9 @@ def test_killed_and_restarted_nodes_go_on_and_the_job_ends_as_if_nothing_had_bee
         assert status["progress"]["trained_tokens"] > 0
     assert swarm.ended() == [0, 0, 0]
     for node in swarm.all:
-        assert node.model()[2]["complete"] is True
+        described = node.model()[2]
+        assert described["complete"] is True
+        assert tokens <= sum(described["origins"].values()) <= TWICE * tokens  # none is lost
         assert "Traceback" not in node.log()
     assert difference(swarm.all) <= AGREEMENT
     assert analogies(swarm.all[0]) > ENOUGH
