@@ -20,9 +20,9 @@ def text(tmp_path_factory) -> Path:
     return path
 
 
-def simulate(text: Path, *more: str) -> subprocess.CompletedProcess:
+def simulate(text: Path, *more: str, others: tuple[Path, ...] = ()) -> subprocess.CompletedProcess:
     small = ("--vector-size", "32", "--epochs", "2", "--seconds", "6", "--exchanges", "60")
-    line = [sys.executable, str(TOOL), str(text), *small, "--folder", str(text.parent), *more]
+    line = [sys.executable, str(TOOL), str(text), *map(str, others), *small, "--folder", str(text.parent), *more]
     done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done
@@ -77,3 +77,11 @@ def test_other_rules_do_worse(text, one_and_four, tmp_path):
     for each in (mean, adasum):
         assert each["apart"] < 1e-3
         assert each["held_out_loss"] > ours["held_out_loss"]
+
+
+def test_one_node_trains_all_texts_that_there_are(text, one_and_four, tmp_path):
+    other = tmp_path / "other"
+    other.write_text("".join(World(seed=2).sentences(20_000, seed=1)))
+    simulate(text, "--nodes", "1", "--out", str(tmp_path / "both.jsonl"), others=(other,))
+    both, one = results(tmp_path / "both.jsonl")[0], results(one_and_four)[0]
+    assert both["held_out_loss"] < 1.1 * one["held_out_loss"]

@@ -166,13 +166,14 @@ def read_texts(paths: list[str], min_count: int, folder: Path) -> Texts:
 
 def parts_of(texts: Texts, scenario: Scenario) -> Iterator[Tokens]:
     """A part of the text for each node: texts are dealt out in turn, then cut by the nodes' shares."""
-    count = len(texts.tokens)
+    count = min(len(texts.tokens), scenario.nodes)
+    hands = [np.concatenate(texts.tokens[hand::count]) for hand in range(count)]
     shares = itertools.cycle(scenario.shares)
     weights = [next(shares) for _ in range(scenario.nodes)]
     for node in range(scenario.nodes):
         mine = [n for n in range(scenario.nodes) if n % count == node % count]
         ends = np.cumsum([0.0] + [weights[n] for n in mine]) / sum(weights[n] for n in mine)
-        text, place = texts.tokens[node % count], mine.index(node)
+        text, place = hands[node % count], mine.index(node)
         yield text[int(ends[place] * len(text)) : int(ends[place + 1] * len(text))]
 
 
