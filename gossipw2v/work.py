@@ -17,12 +17,12 @@ from gossipw2v.logs import get_logger
 from gossipw2v.members import State
 from gossipw2v.node import Node
 from gossipw2v.notify import notify
+from gossipw2v.pace import ENOUGH
 from gossipw2v.vocab import Vocab, VocabError
 
 FOLLOW = 0.1  # s between looks at how far the threads and the swarm are
 JOIN_PATIENCE = 30.0  # s until a node that cannot link to the tree trains all the same
 GOODBYE = 20.0  # s that a node which is done waits for its children to be done
-EXCHANGES = 110  # in a run, on a link: 100 reach one machine's quality, 250 gain a point of analogy for twice the work
 SLOWEST = 0.5  # s between exchanges of long runs: who dies takes little along; with 2, churn cost two points of analogy
 FIRST_CHECKPOINT = 5.0  # s; later ones come at the interval that is set
 LAST_EXCHANGES = 2.0  # s for the last exchanges of a node that was told to stop
@@ -194,14 +194,16 @@ def tell(node: Node) -> None:
     trained, total = node.core.progress(node.network.now())
     trainer.others = (trained - trainer.trained, total - trainer.total)
     if trainer.words_per_second:
-        rows = node.learner.brake.look(node.learner.merger.cpu_seconds, trainer.cpu_seconds)
-        node.core.pace(pause(trainer.total / trainer.words_per_second, node.config.exchange_interval), rows)
+        run_seconds = trainer.total / trainer.words_per_second
+        interval = pause(run_seconds, node.config.exchange_interval)
+        spent = node.learner.merger.cpu_seconds, trainer.cpu_seconds
+        node.core.pace(interval, node.learner.brake.look(*spent, run_seconds / interval))
     notify(f"STATUS={node.state.name.lower()}, {trained / max(1, total):.0%} of the swarm's text trained")
 
 
 def pause(run_seconds: float, shortest: float) -> float:
     """Seconds from one exchange on a link to the next in a run of that length."""
-    return max(shortest, min(SLOWEST, run_seconds / EXCHANGES))
+    return max(shortest, min(SLOWEST, run_seconds / ENOUGH))
 
 
 async def last_exchanges(node: Node) -> None:

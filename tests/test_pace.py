@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from messages import repeatable
 
-from gossipw2v.pace import FEWEST, PROBE, THRIFT, Brake, Pace
+from gossipw2v.pace import FEWEST, PLENTY, PROBE, THRIFT, Brake, Pace
 
 TRIP, ROW = 0.02, 20e-6
 
@@ -65,13 +65,13 @@ def test_any_history_gives_a_room(history, pause):
     assert FEWEST <= pace.room(pause) <= max(2 * FEWEST, 2**17)
 
 
-def spend(brake: Brake, a_row: float, looks: int) -> int:
+def spend(brake: Brake, a_row: float, looks: int, exchanges: float = 1e6) -> int:
     """What is left after some exchanges of which every row costs so many seconds of merging per second of training."""
     merging, training = brake.merging, brake.training
     for _ in range(looks):
         training += 1.0
         merging += a_row * brake.rows
-        brake.look(merging, training)
+        brake.look(merging, training, exchanges)
     return brake.rows
 
 
@@ -88,5 +88,10 @@ def test_rows_come_back_when_merging_is_cheap():
     assert spend(brake, 1e-9, looks=30) == 16_384
 
 
+@pytest.mark.parametrize(("exchanges", "rows"), [(1, 16_384), (PLENTY, 16_384), (4 * PLENTY, 4096), (1e4, FEWEST)])
+def test_a_short_run_moves_as_many_rows_as_it_needs_whatever_they_cost(exchanges, rows):
+    assert spend(Brake(16_384, 0.1), 1.0, looks=30, exchanges=exchanges) == rows
+
+
 def test_a_moment_tells_nothing():
-    assert Brake(16_384, 0.1).look(0.01, 0.01) == 16_384
+    assert Brake(16_384, 0.1).look(0.01, 0.01, 1e6) == 16_384

@@ -2,7 +2,8 @@
 
 from gossipw2v.config import Config
 from gossipw2v.node import Node
-from gossipw2v.work import EXCHANGES, SLOWEST, pause
+from gossipw2v.pace import ENOUGH
+from gossipw2v.work import SLOWEST, pause
 
 
 def test_a_short_run_exchanges_as_often_as_it_may():
@@ -10,7 +11,7 @@ def test_a_short_run_exchanges_as_often_as_it_may():
 
 
 def test_a_longer_run_has_the_exchanges_it_needs():
-    assert pause(run_seconds=30, shortest=0.03) == 30 / EXCHANGES
+    assert pause(run_seconds=30, shortest=0.03) == 30 / ENOUGH
 
 
 def test_replicas_never_drift_for_long_unless_someone_asked_for_it():
