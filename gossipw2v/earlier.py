@@ -6,8 +6,8 @@ the newer back. So the node *yields*, as long as it has not begun to train, to a
 does but for what it can train again itself: that end's rows take the place of its own, one by one as they come.
 
 Links begin anew; their references are not kept on disk. Where 30 million words are trained between checkpoint and
-return, 98 % of all rows have moved by more than a hundredth (68,000 words, two nodes, 5 s), so a link that went on from
-its old reference would carry what a new one does, and cost each checkpoint a copy of the model for every link.
+return, 97 to 98 % of all rows have moved by more than a hundredth (68,000 words, two nodes, 5 s): a link that went on
+from its old reference would carry nearly all that a new one does, and cost each checkpoint a copy of the model.
 """
 
 from __future__ import annotations
