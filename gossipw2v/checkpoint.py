@@ -17,7 +17,6 @@ younger: then what was learned during the write is lost to this node.
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 from collections.abc import Callable, Iterator
@@ -31,7 +30,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.cursor import Place, Stretch
 from gossipw2v.durable import DISK, Disk, replacing
-from gossipw2v.sections import HASH_BYTES, DamagedError, Reader, Writer, digest
+from gossipw2v.sections import HASH_BYTES, DamagedError, Reader, Writer, blocks, digest, to_json
 
 VERSION = 1
 MAGIC = b"GW2VCKPT"
@@ -41,7 +40,6 @@ _ID_BYTES = 16
 _MOST_ABOUT = 1 << 20  # bytes; a job takes some hundred
 _MOST_STATE = 64 << 20  # bytes; 4096 origins and 1024 threads take one million
 _BLOCK_ROWS = 512  # rows copied at a time
-_BLOCK = 1 << 17  # numbers copied at a time
 
 Floats = NDArray[np.float32]
 Updates = NDArray[np.int64]
@@ -132,13 +130,13 @@ def write(path: Path, generation: int, contents: Contents, disk: Disk = DISK) ->
         raise ValueError(f"rows of shape {weights.shape} do not go with {about.words} words")
     try:
         with replacing(path, disk) as file:
-            described = _json(asdict(about))
+            described = to_json(asdict(about))
             out = _begin(file, generation, len(described))
             out.section(len(described), [described])
             out.section(len(contents.vocabulary), [contents.vocabulary])
             out.section(weights.nbytes, _finite(weights))
-            out.section(updates.nbytes, _blocks(updates))
-            last = _json(_state_json(contents.state()))
+            out.section(updates.nbytes, blocks(updates, "<i8"))
+            last = to_json(_state_json(contents.state()))
             out.section(len(last), [last])
             return file.tell()
     except OSError:
@@ -160,15 +158,6 @@ def _finite(weights: Floats) -> Iterator[bytes]:
             row = at + int(np.isfinite(block).all(axis=1).argmin())
             raise ValueError(f"row {row} of the model holds a value that is not finite")
         yield block.tobytes()
-
-
-def _blocks(updates: Updates) -> Iterator[bytes]:
-    for at in range(0, len(updates), _BLOCK):
-        yield updates[at : at + _BLOCK].astype("<i8").tobytes()
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _state_json(state: State) -> dict[str, Any]:
@@ -241,10 +230,10 @@ def _about(raw: dict[str, Any]) -> About:
 def _state(raw: dict[str, Any]) -> State:
     try:
         return State(
-            _id(raw["node"]),
+            node_id(raw["node"]),
             raw["complete"] is True,
-            _origins(raw["origins"]),
-            _origins(raw["lives"]),
+            origins_of(raw["origins"]),
+            origins_of(raw["lives"]),
             tuple(_place(*place) for place in raw["places"]),
             tuple((float(pairs), float(loss)) for pairs, loss in raw["losses"]),
             tuple(tuple(map(str, each)) for each in raw["addresses"]),
@@ -253,17 +242,19 @@ def _state(raw: dict[str, Any]) -> State:
         raise DamagedError(f"its state cannot be read: {error}") from error
 
 
-def _id(text: str) -> bytes:
+def node_id(text: str) -> bytes:
+    """An id from its hex digits. ValueError, TypeError."""
     node = bytes.fromhex(text)
     if len(node) != _ID_BYTES:
         raise ValueError("an id that is none")
     return node
 
 
-def _origins(raw: dict[str, int]) -> Origins:
+def origins_of(raw: dict[str, int]) -> Origins:
+    """Tokens by origin, from JSON. ValueError, TypeError, AttributeError."""
     if not all(_whole(n) for n in raw.values()):
         raise ValueError("a number of tokens that is none")
-    return {_id(origin): n for origin, n in raw.items()}
+    return {node_id(origin): n for origin, n in raw.items()}
 
 
 def _place(left: list[list[int]], epoch: int, bits: int) -> Place:

@@ -1,7 +1,8 @@
 """The edges down: seats for the nodes below, and the links to them.
 
 A broken connection keeps its link for GRACE seconds, so that both ends go on from the same reference; after that the
-link is forgotten, unless it is the one by which a part of the network would come back (`kept`).
+link is forgotten, unless it is the one by which a part of the network would come back, or the child has left in order
+and may do so itself (`kept`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from gossipw2v.beginning import Beginning
 from gossipw2v.instructions import DropLink, Instruction, Refused, Send
 from gossipw2v.kept import Kept
 from gossipw2v.link import Downlink
-from gossipw2v.members import DEAD_AFTER, NodeId
+from gossipw2v.members import DEAD_AFTER, NodeId, stem
 from gossipw2v.messages import Adopt, Adopted, LinkOpen, LinkOpened
 
 GRACE = 5.0  # s that a link outlives its connection
@@ -131,6 +132,14 @@ class Children(Beginning):
         self.catching_up.discard(node)
         return [DropLink(link.link)]
 
+    def part_with_child(self, node: NodeId, now: float) -> list[Instruction]:
+        """A child has left in order: it may come back."""
+        link = self.downlinks.pop(node, None)
+        if link is not None:
+            self.catching_up.discard(node)
+            self.kept.keep(link, now)
+        return self.drop_child(node)
+
     def give_up_child(self, node: NodeId, now: float) -> list[Instruction]:
         """A child gives its seat back; what it has not pushed yet is waited for, as if its connection were lost."""
         link = self.downlinks.get(node)
@@ -146,14 +155,13 @@ class Children(Beginning):
 
         One that was forgotten while it thought itself connected needs a seat again.
         """
-        if (kept := self.kept.child_of(node)) is not None:
-            self.downlinks[node], self.kept.down = kept, None
+        self._take_back(node, ask)
         known = node in self.children or node in self.downlinks
         if not known and not (self._may_be_below(node) and self._has_room(insist=not ask.fresh)):
             return [Send(conn, Adopted(False))]
         self.children.add(node)
         held = self.downlinks.get(node)
-        if held is not None and held.link == ask.link and held.batch in (ask.batch, ask.batch + 1):
+        if held is not None and held.link == ask.link and held.can_go_on(ask.batch):
             held.lost_at = None
             mine = dict(self.provenance.tokens)
             return [Send(conn, LinkOpened(ask.link, not ask.fresh, mine))]  # fresh: the question was repeated
@@ -168,8 +176,23 @@ class Children(Beginning):
         self.children.add(node)
         return [*out, Send(conn, LinkOpened(ask.link, False, {}))]
 
+    def _take_back(self, node: NodeId, ask: LinkOpen) -> None:
+        """Find the link by which a child wants to go on: it had vanished, or said goodbye and has a new id."""
+        held = next((e for e in (*self.downlinks.values(), *self.kept.links()) if e.link == ask.link), None)
+        if not isinstance(held, Downlink) or held.lost_at is None or stem(held.peer) != stem(node):
+            return
+        if held.peer != node:
+            if held.merging is not None:
+                return  # what its earlier life had pushed
+            held.kept = None  # nor does it know what it was answered
+            self.children.discard(held.peer)
+            self.downlinks.pop(held.peer, None)
+            held.peer = node
+        self.kept.release(held)
+        self.downlinks[node] = held
+
     def _open_downlink(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
-        out = self.drop_child(node)
+        out = [*self.drop_child(node), *self.kept.drop(self.kept.child_of(node))]
         self.children.add(node)
         mine = dict(self.provenance.tokens)
         self.downlinks[node] = Downlink(node, ask.link)
@@ -182,7 +205,7 @@ class Children(Beginning):
         out: list[Instruction] = []
         for node, ask in waiting.items():
             if node in conns and ask.vocabulary == self.vocabulary:
-                out += self._open_downlink(node, ask, conns[node])
+                out += self.on_link_open(node, ask, conns[node])
         return out
 
     def drop_downlinks(self) -> list[Instruction]:

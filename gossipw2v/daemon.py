@@ -26,7 +26,6 @@ from gossipw2v.durable import replace_file
 from gossipw2v.files import CorpusError
 from gossipw2v.logs import get_logger
 from gossipw2v.machine import share_heap
-from gossipw2v.members import State
 from gossipw2v.node import Node
 from gossipw2v.notify import notify
 from gossipw2v.secret import SecretError, read_secret
@@ -35,7 +34,7 @@ from gossipw2v.sources import follow
 from gossipw2v.status import Server, StatusSources
 from gossipw2v.status import serve as serve_http
 from gossipw2v.vocab import VocabError
-from gossipw2v.work import keep, last_exchanges, resume, work
+from gossipw2v.work import come_to_rest, keep, resume, work
 
 NODE_FILE = "node.json"
 RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others wait 8 s for a node that has moved
@@ -74,6 +73,7 @@ class Daemon:
         """Live: start, work until done or stopped, stop. Raises what made a part fail; OSError if work was lost."""
         self.node.text.find()
         await asyncio.to_thread(self.node.keeper.look, self.node.config.fresh)
+        self.node.begin()
         await self._compile()
         await resume(self.node)
         try:
@@ -208,15 +208,17 @@ class Daemon:
             task.result()
 
     async def _close(self) -> None:
-        """Stop in order, each step bounded: training, the last exchanges, the model, goodbyes, sockets."""
+        """Stop in order, each step bounded: training, the last exchanges, goodbyes, the model, sockets."""
         node = self.node
         node.text.stop()
         if node.learner is not None:
             node.learner.trainer.stop()
-            if node.state is State.TRAINING:
-                await last_exchanges(node)
-            await node.save()
+            await come_to_rest(node)
         node.network.perform(node.core.leave())
+        if node.learner is not None:
+            await node.learner.merger.idle()
+            await node.save()
+            await node.save_links()
         for task in self.tasks:
             task.cancel()
         if self.tasks:

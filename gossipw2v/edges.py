@@ -15,7 +15,7 @@ from gossipw2v.crossing import Crossing
 from gossipw2v.instructions import Close, DropLink, Instruction, Send
 from gossipw2v.link import Downlink, Origins, Phase, Uplink, raise_to
 from gossipw2v.members import NodeId
-from gossipw2v.messages import MAX_ROWS, Adopt, Adopted, Leave, LinkOpen, LinkOpened, ProtocolError
+from gossipw2v.messages import LINK_BYTES, MAX_ROWS, Adopt, Adopted, Leave, LinkOpen, LinkOpened, ProtocolError
 
 ASK_AGAIN = 3.0  # s until an unanswered Adopt or LinkOpen is repeated
 
@@ -90,7 +90,8 @@ class Edges(Children):
 
     def tick(self, now: float, reachable: set[NodeId]) -> tuple[list[Instruction], NodeId | None]:
         """Advance; returns what to do and the node to dial, if the parent is not connected."""
-        out = [*self.kept.overdue(now), *self._watch_parent(now, reachable), *self.watch_children(now, reachable)]
+        out = self.kept.overdue(now, max(1, self.seats - len(self.children)))
+        out += [*self._watch_parent(now, reachable), *self.watch_children(now, reachable)]
         out += self._locate(now, reachable)
         if self.parent is None and self.vocabulary is not None:  # until then members still come, and make it balanced
             self._choose(now)
@@ -127,7 +128,7 @@ class Edges(Children):
         if self.parent is not None:
             self.unseated.append(self.parent.node)
         out = self._unparent()
-        self.parent = Parent(target, self.rng.randbytes(8), insist=True)
+        self.parent = Parent(target, self.rng.randbytes(LINK_BYTES), insist=True)
         return out
 
     def request(self, conn: int, now: float) -> list[Instruction]:
@@ -146,12 +147,14 @@ class Edges(Children):
         return [Send(conn, LinkOpen(self.parent.link, True, 0, self.vocabulary, mine))]
 
     def _choose(self, now: float) -> None:
-        """The former parent if it is back, else whoever is best."""
-        if self.kept.up is not None and self.members.is_alive(self.kept.up.peer, now):
-            self._return(self.kept.up, now)
+        """The former parent if it is back, or may come back, else whoever is best."""
+        if (back := self.kept.parent_again(now)) is not None:
+            self._return(*back, now)
+        elif self.kept.awaits_parent(now):
+            return
         elif (picked := self.choice.pick(now)) is not None:
             node, insist = picked
-            self.parent = Parent(node, self.rng.randbytes(8), insist)
+            self.parent = Parent(node, self.rng.randbytes(LINK_BYTES), insist)
 
     def unreached(self, key: str, now: float) -> None:
         """Nobody answered where the node `key` (hex) should be: if there is no link yet, another may be the parent."""
@@ -175,11 +178,13 @@ class Edges(Children):
         self.catching_up.discard(parent.node)
         return []
 
-    def _return(self, link: Uplink, lost_at: float | None = None) -> None:
-        """The parent that had vanished is there again, or is heard of."""
+    def _return(self, link: Uplink, node: NodeId, lost_at: float | None = None) -> None:
+        """The parent that was gone is there again, or is heard of, perhaps by a new id."""
         self._unparent()
-        self.parent = Parent(link.peer, link.link, adopted=True, lost_at=lost_at)
-        self.uplink, self.kept.up = link, None
+        self.kept.release(link)
+        link.peer, link.resuming = node, True
+        self.parent = Parent(node, link.link, adopted=True, lost_at=lost_at)
+        self.uplink = link
 
     def slept(self, seconds: float, now: float) -> None:
         """This node did not run for so long: others had no chance to come back."""
@@ -194,15 +199,15 @@ class Edges(Children):
     def connected(self, node: NodeId, conn: int, now: float) -> list[Instruction]:
         """A node is reachable (again): take up the link with it where it broke off."""
         self.await_child(node, now)
-        if self.uplink is None and (kept := self.kept.parent_of(node)) is not None:
-            self._return(kept)
+        if self.uplink is None and self.vocabulary is not None and (kept := self.kept.parent_of(node)) is not None:
+            self._return(kept, node)
         if self.parent is None or self.parent.node != node:
             return []
         self.parent.lost_at, self.parent.asked_at = None, float("-inf")
         if self.uplink is None:
             self.parent.adopted = False  # it may have forgotten who never got a link
             return []
-        self.uplink.resuming = True
+        self.uplink.resuming, self.parent.asked_at = True, now
         return self._ask_again(self.uplink, conn)
 
     def _ask_again(self, uplink: Uplink, conn: int) -> list[Instruction]:
@@ -213,8 +218,6 @@ class Edges(Children):
         """The parent has not said whether it still holds the reference: ask again in time."""
         parent = self.parent
         assert parent is not None
-        if parent.asked_at == float("-inf"):
-            parent.asked_at = now  # asked when the connection came
         if now - parent.asked_at < ASK_AGAIN:
             return []
         parent.asked_at = now
@@ -248,14 +251,19 @@ class Edges(Children):
             raise ProtocolError("tree", "a link was opened that was not asked for")
         if held is None:
             self.uplink = Uplink(node, answer.link, now, self.max_bandwidth)
-            return [*self.kept.drop(self.kept.up), self.reference(node, answer.link, answer.origins)]
+            return [*self._drop_former_parents(), self.reference(node, answer.link, answer.origins)]
         return self._begin_anew(parent, conn, now) if held.resuming else []  # or the answer to a repeated question
+
+    def _drop_former_parents(self) -> list[Instruction]:
+        """What came by their links will come by another now: never by both."""
+        former = [edge for edge in self.kept.links() if isinstance(edge, Uplink)]
+        return [order for edge in former for order in self.kept.drop(edge)]
 
     def _begin_anew(self, parent: Parent, conn: int, now: float) -> list[Instruction]:
         """Under a new name: row work for the old link may still be under way, and would be taken for the new one's."""
         out = self._drop_uplink()
         self.kept.past.append(parent.link)
-        parent.link, parent.asked_at, parent.adopted = self.rng.randbytes(8), now, True
+        parent.link, parent.asked_at, parent.adopted = self.rng.randbytes(LINK_BYTES), now, True
         return [*out, *self._ask_link(conn)]
 
     def _decline(self, conn: int) -> list[Instruction]:
@@ -299,15 +307,25 @@ class Edges(Children):
         self.vocabulary = None
         if self.parent is not None:
             self.kept.past.append(self.parent.link)
-            self.parent.link = self.rng.randbytes(8)
+            self.parent.link = self.rng.randbytes(LINK_BYTES)
         return out
 
     def on_leave(self, node: NodeId, conn: int, now: float) -> list[Instruction]:
         """A neighbour goes in order."""
         out: list[Instruction] = [Close(conn, "the other end leaves")]
         if self.parent is not None and self.parent.node == node:
-            out += self.drop_parent(now)
-        return [*out, *self.drop_child(node)]
+            out += self._part_with_parent(now)
+        return [*out, *self.part_with_child(node, now)]
+
+    def _part_with_parent(self, now: float) -> list[Instruction]:
+        """The parent has left in order: it may come back."""
+        if self.uplink is None:
+            return self.drop_parent(now)
+        self.kept.keep(self.uplink, now)
+        self.catching_up.discard(self.uplink.peer)
+        self.choice.bar(self.uplink.peer, now)
+        self.parent = self.uplink = None
+        return []
 
     def leave(self, conns: dict[NodeId, int]) -> list[Instruction]:
         """Say goodbye to everybody."""

@@ -2,7 +2,8 @@
 
 `checkpoint-N` is written once and never changed. N is its generation, which also stands inside: of the whole files the
 one of the highest generation counts, whatever names and clocks say. The one before stays in case that it turns out to
-be damaged. What is damaged, or given up on purpose, stays under another name.
+be damaged. What is damaged, or given up on purpose, stays under another name. `checkpoint-N.links` has the references
+that belong to checkpoint N, if it was the last of a node that stopped in order.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from gossipw2v.durable import DISK, Disk, sweep
 from gossipw2v.sections import DamagedError
 
 KEEP = 2
-ASIDE, DAMAGED = ".aside", ".damaged"
+ASIDE, DAMAGED, LINKS = ".aside", ".damaged", ".links"
 
 _PATTERN = "checkpoint-*"
 _NAME = re.compile(r"checkpoint-(\d{1,18})")
@@ -34,6 +35,11 @@ class Found:
 def path_of(folder: Path, generation: int) -> Path:
     """Where a checkpoint of that generation goes."""
     return folder / f"checkpoint-{generation}"
+
+
+def links_of(folder: Path, generation: int) -> Path:
+    """Where the references go that belong to the checkpoint of that generation."""
+    return folder / f"checkpoint-{generation}{LINKS}"
 
 
 def find(folder: Path) -> Found:
@@ -78,8 +84,11 @@ def set_damaged_aside(path: Path, disk: Disk = DISK) -> Path:
 
 
 def prune(folder: Path, newest: int, disk: Disk = DISK) -> None:
-    """Remove what killed processes left half written, and all but KEEP generations up to `newest`."""
+    """Remove what killed processes left half written, all but KEEP generations up to `newest`, and older references."""
     sweep(folder, _PATTERN)
+    for path in folder.glob(_PATTERN + LINKS):
+        if _number(path) < newest:
+            disk.remove(path)
     known = sorted((path for path in _files(folder) if _number(path) <= newest), key=_number)
     for path in known[:-KEEP]:
         disk.remove(path)

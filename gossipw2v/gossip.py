@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 
 from gossipw2v.blame import Blame
+from gossipw2v.bond import Bond
 from gossipw2v.census import VOCABULARY, YOUNG, Census, counts_name
 from gossipw2v.connections import Connection, Connections, claimed
 from gossipw2v.delta import Batch
@@ -156,6 +157,14 @@ class Gossip:
     def resumed(self, origins: Origins, lives: Origins) -> None:
         """The model will be one from disk that holds these tokens of every origin; `lives` as in `Earlier`."""
         self.tree.resumed(origins, lives)
+
+    def bind(self, bonds: list[Bond], now: float) -> None:
+        """The model has the references of these links of an earlier life; to be told before `ready`."""
+        self.tree.bind(bonds, now, self.rules.quiet)
+
+    def rest(self) -> None:
+        """Begin no exchange any more, and answer none: those under way end."""
+        self.tree.resting = True
 
     def ready(self) -> list[Instruction]:
         """The model for the frozen vocabulary is allocated."""

@@ -78,6 +78,10 @@ class Influence:
         held = self._gone.pop(known)[1].due if known is not None else np.full(self.rows, -np.inf)
         self.buckets[link], self._origins[link] = Bucket(held), origin
 
+    def origin_of(self, link: bytes) -> str:
+        """The machine at the other end, as far as known."""
+        return self._origins.get(link, "")
+
     def close(self, link: bytes) -> None:
         """A link has ended; what its other end has used of the budget is remembered."""
         bucket = self.buckets.pop(link, None)

@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gossipw2v import __version__, generations
+from gossipw2v import __version__, generations, references
+from gossipw2v.bond import Bond
 from gossipw2v.checkpoint import About, Checkpoint, CheckpointError, Contents, State, write
 from gossipw2v.durable import DISK, Disk
 from gossipw2v.gossip import Gossip
 from gossipw2v.learner import Learner
 from gossipw2v.logs import get_logger
+from gossipw2v.members import STEM_BYTES, NodeId, stem
+from gossipw2v.sections import DamagedError
 
 MOST_ADDRESSES = 64  # members remembered: one that answers is enough
 LOOP_PATIENCE = 30.0  # s for the event loop to say how far the node is
@@ -81,6 +84,10 @@ class Keeper:
             told = ", ".join(f"{name} is {theirs.get(name)!r} there and {self.job.get(name)!r} here" for name in names)
             raise CheckpointError(f"{found.path}: is of another job: {told}; {_WAYS_OUT}")
 
+    def next_life(self, drawn: NodeId) -> NodeId:
+        """The id of this life, from 16 random bytes: with the stem of the one before, if there was one."""
+        return drawn if self.resumed is None else stem(self.resumed.state.node) + drawn[STEM_BYTES:]
+
     def restore(self, learner: Learner, text: bytes) -> bool:
         """Put a new learner where the checkpoint was, in a thread; returns whether there was one for its vocabulary.
 
@@ -103,6 +110,28 @@ class Keeper:
         self.resumed = found
         return True
 
+    def links(self, learner: Learner) -> list[Bond]:
+        """Put the references that belong to the checkpoint into a new learner's model, in a thread; their links.
+
+        Damaged ones are left out: those links begin anew.
+        """
+        if self.resumed is None or self.damaged:  # what is older than the others know must not look like new
+            return []
+        generation, model = self.resumed.generation, learner.model
+        path, shape = generations.links_of(self.folder, generation), (len(model.weights), model.vector_size)
+        bonds: list[Bond] = []
+        try:
+            for bond, held in references.read(path, generation, self.resumed.state.node, shape):
+                model.take_up(bond.link, held)
+                bonds.append(bond)
+        except FileNotFoundError:
+            pass
+        except (OSError, DamagedError) as error:
+            self.damaged += 1
+            log.warning("links begin anew: damaged references are not used", path=str(path), why=str(error))
+        log.info("links kept", links=len(bonds))
+        return bonds
+
     # -- the next -------------------------------------------------------------------------------------------
 
     async def save(self, core: Gossip, learner: Learner, counted: tuple[int, ...]) -> None:
@@ -124,6 +153,19 @@ class Keeper:
                 self.trouble = f"checkpoint {self.generation} could not be written: {error}; {self._rest()}"
             finally:
                 self.seconds, self._began_at = time.monotonic() - self._began_at, None
+
+    async def save_links(self, core: Gossip, learner: Learner) -> None:
+        """Write the references that go with the last checkpoint; nothing changes any more. Never raises for a disk."""
+        held = learner.model.references()
+        links = [(bond, held[bond.link]) for bond in core.tree.bonds() if bond.link in held]
+        if not links or self._saved is None or self.unkept is not None:
+            return
+        path, generation = generations.links_of(self.folder, self._newest), self._newest
+        try:
+            await asyncio.to_thread(references.write, path, generation, core.node, links, self.disk)
+            log.info("links kept", links=len(links))
+        except OSError as error:
+            log.warning("links begin anew next time: their references could not be written", why=str(error))
 
     def _write(self, contents: Contents) -> int:
         size = write(generations.path_of(self.folder, self.generation), self.generation, contents, self.disk)

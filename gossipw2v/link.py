@@ -235,6 +235,10 @@ class Downlink:
         """Whether the child has been told that no row will change any more."""
         return self.kept is not None and self.kept.final
 
+    def can_go_on(self, batch: int) -> bool:
+        """Whether a child that is done with `batch` holds the same reference, or gets it by what it is answered."""
+        return self.batch == batch or (self.batch == batch + 1 and self.kept is not None)
+
     def pushed(self, push: Push, provenance: Provenance, flush: bool, most: int = MAX_ROWS) -> list[Merge] | Answer:
         """What to do with a push: merge it with at most so many rows, or answer it again if it is a repeat."""
         if self.kept is not None and push.batch == self.batch:

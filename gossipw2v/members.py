@@ -6,8 +6,9 @@ What rose is told on within `herald.RELAY` seconds, so that a beat takes a fract
 A member whose beat has not risen for SUSPECT_AFTER seconds of the local monotonic clock is *suspect*: it is looked for,
 and any sign of it, by whatever way, clears it. After DEAD_AFTER it is dead, until it rises again; whoever comes to that
 verdict says so, and those who suspect it too agree, while those who know a newer beat tell that. A node that was late
-itself waits longer (`slack`) before it thinks so of others (Lifeguard, Dadgar et al. 2018). Node ids are drawn afresh
-at every start: a restarted node is a new member, and beats need no incarnation number.
+itself waits longer (`slack`) before it thinks so of others (Lifeguard, Dadgar et al. 2018). The second half of an id
+is drawn afresh at every start: a restarted node is a new member, and beats need no incarnation number. The first half,
+the `stem`, is that of the data directory: who comes back has its old place in the tree, and is known again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from enum import IntEnum
 
 SUSPECT_AFTER = 3.0  # s; beats come every second, and a lost packet delays one by some 0.2 s
 DEAD_AFTER = 8.0  # s; a busy machine may stall a daemon for several seconds, a dead one must not block for long
+STEM_BYTES = 8  # of 16; two nodes of a thousand have the same stem once in 10^13 swarms
 MAX_MEMBERS = 4096  # records kept; a stranger cannot fill the memory with invented ones
 
 Verdict = tuple[bytes, int]  # who is dead, and the last beat that was heard of it
@@ -293,6 +295,11 @@ class MemberTable:
         agreed = entry.doubted >= entry.member.beat  # another, who was not late, says so too
         patience = SUSPECT_AFTER if agreed else self.patience
         return entry.member.state != State.LEFT and now - entry.rose_at <= patience
+
+
+def stem(node: NodeId) -> bytes:
+    """What all lives of a node have in common."""
+    return node[:STEM_BYTES]
 
 
 def parents(me: NodeId, members: Iterator[Member], seats: int) -> list[NodeId]:

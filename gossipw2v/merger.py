@@ -17,6 +17,7 @@ from gossipw2v.trainer import Trainer
 
 PAIRS = 512  # training pairs behind an estimate of the curvature, which takes some 5 ms
 OFTEN, SELDOM = 0.5, 3.0  # s between estimates: often while everything is new, seldom later
+PATIENCE = 5.0  # s for what is queued
 AGE = 6  # between the two: a sixth of the time that the model has been trained
 
 Work = OpenLink | DropLink | Collect | Merge | Settle
@@ -63,6 +64,11 @@ class Merger:
         """Queue a piece of work; the core keeps at most one exchange per link under way, so the queue is short."""
         loop = asyncio.get_running_loop()
         self._thread.submit(self._perform, work, loop)
+
+    async def idle(self) -> None:
+        """Return when all that was submitted is done and reported, or at the latest after some seconds."""
+        loop = asyncio.get_running_loop()
+        await asyncio.wait([loop.run_in_executor(self._thread, int)], timeout=PATIENCE)
 
     def close(self) -> None:
         """Finish the piece under way and drop the rest; returns within a few milliseconds' work."""

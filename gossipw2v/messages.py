@@ -30,6 +30,7 @@ MAX_ROWS = 1 << 16  # rows in one push
 MAX_DIMENSIONS = 4096
 MAX_OFFERS = 2 * MAX_MEMBERS
 MAX_ORIGINS = MAX_MEMBERS
+LINK_BYTES = 8  # of a link's name
 BIG = 1 << 62  # token counts, sequence numbers
 
 

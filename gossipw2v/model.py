@@ -66,6 +66,19 @@ class _Link:
     exchange: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A link's view while the node is down: `weights` float32[2V, D] that both ends hold, `seen` int64[2V] updates that
+    the other has, rows bool[2V] that are `settled`; `take` and `origin` as when the link was opened.
+    """
+
+    weights: Floats
+    seen: NDArray[np.int64]
+    settled: NDArray[np.bool_]
+    take: bool
+    origin: str
+
+
 @dataclass(slots=True)
 class Model:
     """`initial()` makes the vectors that every node of the job starts from, float32[2V, D].
@@ -129,6 +142,21 @@ class Model:
             catch_up=catch_up,
             take=take,
         )
+
+    def references(self) -> dict[bytes, Reference]:
+        """What to keep of every link, but of those where an end has yet to catch up; views, not copies."""
+        return {
+            link: Reference(held.reference, held.seen, held.settled, held.take, self.influence.origin_of(link))
+            for link, held in self.links.items()
+            if not held.catch_up
+        }
+
+    def take_up(self, link: bytes, kept: Reference) -> None:
+        """Go on with a link that was kept. Its arrays become the model's."""
+        n = len(self.weights)
+        self.influence.open(link, kept.origin)
+        sent_at, rough = np.zeros(n, np.int32), np.ones(n, np.bool_)
+        self.links[link] = _Link(kept.weights, kept.seen, sent_at, kept.settled, rough, catch_up=False, take=kept.take)
 
     def drop_link(self, link: bytes) -> None:
         """Forget a link."""

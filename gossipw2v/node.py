@@ -46,9 +46,10 @@ log = get_logger("node")
 
 @dataclass(slots=True)
 class Node:
-    """The parts. `vocabularies` brings every vocabulary that this node is to train with, the first and any later.
+    """The parts; `core` and `network` as of `begin`.
 
-    An error there: none can be made of what was counted. `where`: the addresses that were really bound, for people.
+    `vocabularies` brings every vocabulary that this node is to train with, the first and any later; an error: none can
+    be made of what was counted. `where`: the addresses that were really bound, for people.
     `stopping`: set when the node was told to end.
     """
 
@@ -75,8 +76,12 @@ class Node:
         self.text = Text(config.corpus, config.data_dir, config.threads or usable_cores())
         job = {name: str(value) for name, value in job_fields(config.job).items()}
         self.keeper = Keeper(config.data_dir, job)
+
+    def begin(self) -> None:
+        """Make the core, with the id of this life; after the keeper has looked for an earlier one."""
+        config = self.config
         rules = Rules(
-            job=job,
+            job=self.keeper.job,
             interval=config.exchange_interval,
             max_bandwidth=config.max_bandwidth,
             seats=config.children,
@@ -84,7 +89,7 @@ class Node:
             quiet=config.settle_seconds if config.peers != ("none",) else 0.0,
             banned=config.ban,
         )
-        me = Member(self.random[:16], 0, State.COUNTING, min_peers=config.min_peers)
+        me = Member(self.keeper.next_life(self.random[:16]), 0, State.COUNTING, min_peers=config.min_peers)
         self.core = Gossip(me, rules, Random(self.random), self.now)
         self.network = Network(self.core, self.metrics, self._on_rows)
 
@@ -229,6 +234,11 @@ class Node:
         if self.learner is not None and self.state >= State.TRAINING:
             await self.keeper.save(self.core, self.learner, self.text.totals())
             self.problem("checkpoint", self.keeper.trouble)
+
+    async def save_links(self) -> None:
+        """Keep the links for the next life of a node that was told to stop and has said goodbye."""
+        if self.learner is not None and self.state >= State.TRAINING and self.stopping.is_set():
+            await self.keeper.save_links(self.core, self.learner)
 
     def close_learner(self) -> None:
         """Stop the threads that train and merge; the model is let go."""

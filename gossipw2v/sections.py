@@ -20,6 +20,7 @@ HASH_BYTES = 16
 
 _LENGTH = struct.Struct("<Q")
 _BLOCK = 1 << 20  # bytes read at a time
+_NUMBERS = 1 << 17  # copied at a time
 
 
 class DamagedError(ValueError):
@@ -29,6 +30,17 @@ class DamagedError(ValueError):
 def digest(data: bytes) -> bytes:
     """The checksum of `data`."""
     return hashlib.blake2b(data, digest_size=HASH_BYTES).digest()
+
+
+def to_json(value: Any) -> bytes:
+    """What `Reader.json` reads."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+
+
+def blocks(numbers: NDArray[Any], form: str) -> Iterator[bytes]:
+    """What `Reader.fill` reads: one-dimensional `numbers`, of the type `form` on disk."""
+    for at in range(0, len(numbers), _NUMBERS):
+        yield numbers[at : at + _NUMBERS].astype(form).tobytes()
 
 
 @dataclass(slots=True)

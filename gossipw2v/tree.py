@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gossipw2v.bond import Bond, bond_of, edge_of
 from gossipw2v.delta import Batch
 from gossipw2v.edges import Edges
 from gossipw2v.instructions import (
@@ -24,9 +25,10 @@ from gossipw2v.messages import Answer, ProtocolError, Push
 
 @dataclass(slots=True)
 class Tree(Edges):
-    """The edges with their exchanges. `done`: the own text has had its epochs."""
+    """The edges with their exchanges. `done`: the own text has had its epochs; `resting`: no exchange is begun."""
 
     done: bool = False
+    resting: bool = False
     lost_patience: float = 60.0
 
     # -- the beginning and the end --------------------------------------------------------------------------
@@ -34,9 +36,11 @@ class Tree(Edges):
     def settled_in(self, now: float) -> bool:
         """Whether training may begin: linked to the tree, if there is one, and holding what the others hold."""
         alive = list(self.members.alive(now))
-        linked = self.uplink is not None or not parents(self.me, iter(alive), self.seats)
+        up = self.uplink is not None and not self.uplink.resuming
+        linked = up or not parents(self.me, iter(alive), self.seats)
         informed = (self.trained and bool(self.edges())) or not any(member.trained for member in alive)
-        return self.vocabulary is not None and linked and informed and not self.catching_up
+        ready = self.vocabulary is not None and not self.kept.awaits_parent(now)
+        return ready and linked and informed and not self.catching_up
 
     def subtree_clean(self) -> bool:
         """Whether this node and everybody below it has trained and pushed up what it had."""
@@ -74,6 +78,25 @@ class Tree(Edges):
         self.done = False
         return Edges.reset(self)
 
+    # -- a stop, and the next life --------------------------------------------------------------------------
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no exchange is under way."""
+        busy = self.uplink is not None and self.uplink.phase is not Phase.IDLE
+        return not busy and all(link.merging is None for link in self.downlinks.values())
+
+    def bonds(self) -> list[Bond]:
+        """What to keep of all links."""
+        bonds = (bond_of(edge, self.provenance) for edge in (*self.edges(), *self.kept.links()))
+        return [bond for bond in bonds if bond is not None]
+
+    def bind(self, bonds: list[Bond], now: float, patience: float) -> None:
+        """Go on with the links of an earlier life, if their other ends do; wait `patience` s for the parent."""
+        for bond in bonds:
+            self.kept.keep(edge_of(bond, self.provenance, now), now)
+        self.kept.waiting_until = now + patience
+
     # -- exchanges ------------------------------------------------------------------------------------------
 
     def ask(self, conn: int, now: float) -> list[Instruction]:
@@ -82,6 +105,8 @@ class Tree(Edges):
             return self.request(conn, now)
         if self.uplink.resuming:
             return self.resume(self.uplink, conn, now)
+        if self.resting:
+            return []
         return [*self.uplink.begin(now, self.subtree_clean(), self.provenance, self.rows)]
 
     def collected(self, link: bytes, got: Batch, conns: dict[NodeId, int]) -> list[Instruction]:
@@ -95,7 +120,7 @@ class Tree(Edges):
     def on_push(self, node: NodeId, push: Push, conn: int, now: float) -> list[Instruction]:
         """A child pushes; it may not know yet that another vocabulary has won."""
         link = self.downlinks.get(node)
-        if push.link in self.kept.past:
+        if push.link in self.kept.past or self.resting:
             return []
         if link is None or link.link != push.link:
             raise ProtocolError("tree", "a push on a link that is not open")

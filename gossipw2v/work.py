@@ -26,6 +26,7 @@ GOODBYE = 20.0  # s that a node which is done waits for its children to be done
 SLOWEST = 0.5  # s between exchanges of long runs: who dies takes little along; with 2, churn cost two points of analogy
 FIRST_CHECKPOINT = 5.0  # s; later ones come at the interval that is set
 LAST_EXCHANGES = 2.0  # s for the last exchanges of a node that was told to stop
+LAST_ANSWERS = 1.0  # s for those under way then
 
 log = get_logger("work")
 
@@ -107,7 +108,8 @@ async def prepare(node: Node, vocab: Vocab) -> None:
     check_room(node.config, vocab)
     shard = await node.text.encode(vocab)
     learner = await asyncio.to_thread(make_learner, node.config, vocab, shard, node.merged)
-    await asyncio.to_thread(node.keeper.restore, learner, shard.checksum)
+    if await asyncio.to_thread(node.keeper.restore, learner, shard.checksum):
+        node.core.bind(await asyncio.to_thread(node.keeper.links, learner), node.network.now())
     node.learner = learner  # from here on it is seen, exported and merged
     node.core.members.update_self(total=learner.trainer.total)
     node.enter(State.JOINING)
@@ -206,12 +208,15 @@ def pause(run_seconds: float, shortest: float) -> float:
     return max(shortest, min(SLOWEST, run_seconds / ENOUGH))
 
 
-async def last_exchanges(node: Node) -> None:
-    """Hand over what was trained last, so that a stopped node's work is not lost."""
+async def come_to_rest(node: Node) -> None:
+    """Hand over what was trained last, so that a stopped node's work is not lost, and end what is under way."""
     tell(node)
-    before = {edge.link: edge.flow.exchanges for edge in node.core.edges()}
+    if node.state is State.TRAINING:
+        before = {edge.link: edge.flow.exchanges for edge in node.core.edges()}
+        await until(node, lambda: _handed_over(node, before), LAST_EXCHANGES)
+    node.core.rest()
+    await until(node, lambda: node.core.tree.at_rest, LAST_ANSWERS)
 
-    def handed_over() -> bool:
-        return all(e.flow.exchanges >= before.get(e.link, 0) + 2 and not e.pending for e in node.core.edges())
 
-    await until(node, handed_over, LAST_EXCHANGES)
+def _handed_over(node: Node, before: dict[bytes, int]) -> bool:
+    return all(e.flow.exchanges >= before.get(e.link, 0) + 2 and not e.pending for e in node.core.edges())

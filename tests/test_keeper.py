@@ -51,6 +51,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
             node.keeper.disk = disk
         if look:
             node.keeper.look(fresh=False)
+        node.begin()
         node.adopt(vocab, vocab.to_bytes())
         if found := node.keeper.resumed:
             node.core.resumed(found.state.origins, found.state.lives)

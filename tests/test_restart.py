@@ -89,6 +89,35 @@ def test_killed_and_restarted_nodes_go_on_and_the_job_ends_as_if_nothing_had_bee
     assert analogies(swarm.all[0]) > ENOUGH
 
 
+@pytest.mark.parametrize(("nodes", "stopped"), [(2, (0,)), (2, (1,)), (3, (0, 1, 2))], ids=["one", "other", "all"])
+def test_stopped_nodes_go_on_with_the_links_that_both_ends_still_hold(
+    swarm: Daemons, tmp_path: Path, nodes: int, stopped: tuple[int, ...]
+) -> None:
+    listen = addresses(nodes)
+    for text, place in zip(write_texts(tmp_path, nodes, sentences=24_000), listen, strict=True):
+        swarm.start(text, listen=place, peers=",".join(listen), min_peers=nodes - 1, epochs=4 * LONG, settle_seconds=3)
+    before = [node.progress(0.05) for node in swarm.all]
+    tokens = sum(status["progress"]["total_tokens"] for status in before)
+    for number in stopped:
+        swarm.all[number].process.send_signal(signal.SIGTERM)
+    assert [swarm.all[number].end(seconds=STOP_SECONDS) for number in stopped] == [0] * len(stopped)
+    kept = {number: swarm.all[number].log().count("links kept") for number in stopped}
+    for number in stopped:
+        swarm.again(swarm.all[number])
+    opened = [status["events"].get("link_opened", 0) for status in before]
+    for number, node in enumerate(swarm.all):
+        after = node.until(lambda s: s["state"] == "training" and s["links"] and s["links"][0]["exchanges"] > 2)
+        assert kept.get(number, 1) == 1
+        assert after["events"].get("link_opened", 0) == (0 if number in stopped else opened[number])
+        assert after["events"].get("reset", 0) == 0
+    assert swarm.ended() == [0] * nodes
+    for node in swarm.all:
+        assert sum(node.model()[2]["origins"].values()) == tokens
+        assert "Traceback" not in node.log()
+    assert difference(swarm.all) <= AGREEMENT
+    assert analogies(swarm.all[0]) > ENOUGH
+
+
 def test_one_remembered_address_is_enough(swarm: Daemons, tmp_path: Path) -> None:
     texts, nobody = write_texts(tmp_path, 2), addresses(1)[0]
     first = swarm.start(texts[0], peers=nobody, min_peers=1, epochs=SHORT, until_complete=False)

@@ -303,7 +303,7 @@ def test_nothing_is_pushed_before_the_parent_has_said_that_it_still_holds_the_re
     made = tree(ME, ROOT)
     link = linked(made)
     made.connected(ROOT, 11, 1)
-    assert made.ask(11, 10) == []
+    assert made.ask(11, 3) == []
     (again,) = said(made.ask(11, 10 + ASK_AGAIN))
     assert again == LinkOpen(link, False, 0, VOCABULARY, {})
     assert made.ask(11, 11 + ASK_AGAIN) == []
@@ -374,12 +374,16 @@ def test_when_the_parent_leaves_another_is_chosen():
     other = node(201)
     made = tree(ME, ROOT)
     link = linked(made)
-    close, dropped = made.on_leave(ROOT, UP, 1)
+    (close,) = made.on_leave(ROOT, UP, 1)
     assert isinstance(close, Close)
-    assert dropped == DropLink(link)
+    made.members.left(ROOT)
     hear(made, other, 1)
-    made.tick(1, {ROOT, other})
+    made.tick(1, {other})
     assert made.parent.node == other
+    made.ask(UP, 1)
+    (asked,) = said(made.on_adopted(other, Adopted(True), UP, 1))
+    opened = made.on_link_opened(other, LinkOpened(asked.link, False, {}), UP, 1)
+    assert opened[0] == DropLink(link)  # kept until then, in case that the parent came back
 
 
 def test_goodbye_goes_to_all():

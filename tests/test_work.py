@@ -21,5 +21,7 @@ def test_replicas_never_drift_for_long_unless_someone_asked_for_it():
 
 def test_the_core_is_told_what_is_configured_of_its_exchanges(tmp_path):
     config = Config(corpus=("text",), data_dir=tmp_path, exchange_interval=7.0, max_bandwidth=3.0, children=5)
-    tree = Node(config, bytes(32), 0.0).core.tree
+    made = Node(config, bytes(32), 0.0)
+    made.begin()
+    tree = made.core.tree
     assert (tree.interval, tree.max_bandwidth, tree.seats) == (7.0, 3.0, 5)

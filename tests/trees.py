@@ -16,7 +16,7 @@ UP, DOWN = 10, 20  # connections to the parent and to a child
 
 
 def node(n: int) -> bytes:
-    return n.to_bytes(16)
+    return n.to_bytes(8) + bytes(8)
 
 
 ME, ROOT, CHILD = node(100), node(200), node(1)
@@ -47,7 +47,7 @@ def said(orders) -> list:
 
 def seat(made: Tree, child: bytes = CHILD, conn: int = DOWN, **more) -> bytes:
     """A child with an open link; the link's name."""
-    link = child[-8:]
+    link = child[:8]
     made.on_adopt(child, Adopt(False), conn)
     made.on_link_open(child, LinkOpen(link, True, 0, VOCABULARY, more.pop("origins", {})), conn)
     assert child in made.downlinks
