@@ -2,8 +2,9 @@
 
 Connections are reset, or closed at one end with what was sent still on its way; ways stand still, in one direction or
 both, for some nodes or between two halves, and come back one after another; a machine sleeps; a node is killed, loses
-its power without a word, comes back with an empty disk or what it had saved, leaves in order; others join. Walls
-between pairs of nodes stand from the beginning to the end, as long as the living are one network all the same.
+its power without a word, comes back with an empty disk or what it had saved, leaves in order, is stopped in order and
+started again; others join. Walls between pairs of nodes stand from the beginning to the end, as long as the living are
+one network all the same.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ Fault = Callable[[], str]
 @dataclass(slots=True)
 class Nemesis:
     """Disturbs `swarm` for `seconds`, on average every `pause` s. `enter(name, kept)` starts a node, as a new one or
-    from what it had saved, or returns False if there is no room for more. `story`: what was done, when.
+    from what it had saved, or returns False if there is no room for more; `stop(name)` tells one to stop, and returns
+    after how many seconds it is gone. `story`: what was done, when.
     """
 
     swarm: Swarm
@@ -32,6 +34,7 @@ class Nemesis:
     seconds: float
     pause: float
     enter: Callable[[str, bool], bool]
+    stop: Callable[[str], float]
     most: int = 8
     story: list[str] = field(default_factory=list)
     kinds: tuple[str, ...] = ()
@@ -48,6 +51,7 @@ class Nemesis:
             "pause": self.stand_still,
             "crash": self.crash,
             "leave": self.leave,
+            "restart": self.restart,
             "join": self.join,
         }
         chosen = self.kinds or tuple(faults)
@@ -210,6 +214,15 @@ class Nemesis:
             return ""
         self.swarm.leave(name)
         return f"leave {name}"
+
+    def restart(self) -> str:
+        """A node is stopped in order, and started again later."""
+        name = self._one()
+        if name is None or self.swarm.nodes[name].host.still:
+            return ""
+        back = self.stop(name) + self.rng.choice((0.1, 3.0, 12.0))
+        self.swarm.clock.at(back, lambda: self._note(f"start {name}" * self.enter(name, True)))
+        return f"restart {name}, back after {back:.1f} s"
 
     def join(self) -> str:
         """One more node."""

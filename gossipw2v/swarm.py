@@ -18,7 +18,7 @@ from gossipw2v.census import COUNTS
 from gossipw2v.gossip import Gossip
 from gossipw2v.host import Host
 from gossipw2v.instructions import Close, Dial, Freeze, Instruction, Merge, Received, Refused, Send
-from gossipw2v.members import Member, State
+from gossipw2v.members import STEM_BYTES, Member, NodeId, State, stem
 from gossipw2v.messages import Message
 from gossipw2v.rules import Rules
 from gossipw2v.similarity import largest_difference
@@ -76,11 +76,19 @@ class Swarm:
     # -- building -------------------------------------------------------------------------------------------
 
     def add(
-        self, name: str, worker: Worker, min_peers: int = 0, rules: Rules | None = None, host: Host | None = None
+        self,
+        name: str,
+        worker: Worker,
+        min_peers: int = 0,
+        rules: Rules | None = None,
+        host: Host | None = None,
+        before: NodeId | None = None,
     ) -> Node:
-        """A new node that knows nobody; it takes the place of a dead one of the same name."""
+        """A new node that knows nobody; it takes the place of a dead one of the same name. `before`: its former id."""
         host = host or Host(self.clock)
-        me = Member(self.rng.randbytes(16), 0, State.COUNTING, (f"{name}:1",), min_peers=min_peers)
+        drawn = self.rng.randbytes(16)
+        own = drawn if before is None else stem(before) + drawn[STEM_BYTES:]
+        me = Member(own, 0, State.COUNTING, (f"{name}:1",), min_peers=min_peers)
         core = Gossip(me, rules or self.rules, Random(self.rng.random()), host.now)
         node = self.nodes[name] = Node(name, core, worker, host, host.now)
         host.at(self.rng.random() * self.tick, lambda: self._tick(node))

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import numpy as np
 
 from gossipw2v.actor import Node
+from gossipw2v.bond import Bond
 from gossipw2v.books import ROUNDING, Books, Counter
 from gossipw2v.host import Host
 from gossipw2v.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Refused, Settle
 from gossipw2v.link import Downlink, Phase, Uplink
 from gossipw2v.members import NodeId
+from gossipw2v.model import Reference
 from gossipw2v.nemesis import Nemesis
 from gossipw2v.rules import Rules
 from gossipw2v.swarm import Swarm, Watch
@@ -30,6 +32,7 @@ from gossipw2v.virtual import Line
 ORIGINS, EACH, BUDGET = 20, 4, 12  # nodes that may ever train, rows of each, rows in an exchange
 PATIENCE = 120.0  # virtual s from the end of all trouble until everything is well
 WALLED_PATIENCE = 240.0  # the same where not all reach all: ways that go down are tried last
+RESTING, GOING = 1.0, 0.9  # s from being told to stop until the goodbye, and from there until the disk has everything
 SAVING = 4.0  # s between two states that a node finds when it comes back
 VOCABULARY = b"the vocabulary of the trial"
 TOLD = ("timeout", "vocabulary", "peer", "self")  # what honest nodes may refuse each other for
@@ -42,12 +45,14 @@ class BrokenError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a node finds on its disk when it comes back."""
+    """What a node finds on its disk when it comes back; `links` if it was stopped in order."""
 
+    node: NodeId
     weights: np.ndarray
     updates: np.ndarray
     origins: dict[NodeId, int]
     left: int
+    links: list[tuple[Bond, Reference]]
 
 
 @dataclass(slots=True)
@@ -162,7 +167,7 @@ class Trial:
         self.swarm.tick, self.swarm.piece_seconds = rng.choice((0.1, 0.3)), rng.choice((0.001, 0.05, 0.5))
         self.counted = rng.random() < 0.25
         pause, seconds = rng.choice((0.5, 2.0, 6.0)), rng.uniform(10, 30)
-        self.nemesis = Nemesis(self.swarm, rng, seconds, pause, self.enter)
+        self.nemesis = Nemesis(self.swarm, rng, seconds, pause, self.enter, self.stop)
         if self.counted or rng.random() < 0.3:
             self.nemesis.kinds = NETWORK
         count = rng.randrange(2, 9)
@@ -186,12 +191,12 @@ class Trial:
         self.swarm.introduce(name, *others)
         self.acquainted.update(frozenset((name, other)) for other in others)
 
-    def _add(self, name: str, work: int, min_peers: int = 0) -> Node:
+    def _add(self, name: str, work: int, min_peers: int = 0, before: NodeId | None = None) -> Node:
         worker = Counter(self.books, self.rng, work, self.rng.uniform(2, 8), self.books.model(BUDGET))
         host = Host(self.swarm.clock, self.rng.uniform(0, 1e6), self.rng.uniform(0.98, 1.02))
-        node = self.swarm.add(name, worker, min_peers, host=host)
+        node = self.swarm.add(name, worker, min_peers, host=host, before=before)
         self.auditor.nodes[node.core.node] = node
-        node.host.at(SAVING * self.rng.random(), lambda: self._save(node))
+        node.host.at(SAVING * self.rng.random(), lambda: self._go_on_saving(node))
         return node
 
     def enter(self, name: str, kept: bool) -> bool:
@@ -199,11 +204,13 @@ class Trial:
         if self.books.given == self.books.origins or (name in self.swarm.nodes and self.swarm.nodes[name].alive):
             return False
         state = self.kept.get(name) if kept else None
-        node = self._add(name, state.left if state else self.rng.randrange(0, 60))
+        before = state.node if state else None
+        node = self._add(name, state.left if state else self.rng.randrange(0, 60), before=before)
         self.swarm.perform(node, node.core.frozen(VOCABULARY, 1))
         if state is not None:
             node.model.weights[:], node.model.updates[:] = state.weights, state.updates
             node.core.tree.provenance.learn(state.origins)
+            self._bind(node, state.links)
         others = [other.name for other in self._within_reach(node)]
         self.swarm.introduce(name, *self.rng.sample(others, min(len(others), 2)))
         return True
@@ -212,13 +219,34 @@ class Trial:
         walls, living = self.swarm.wires.walls, self.swarm.living()
         return [other for other in living if other is not node and frozenset((node.name, other.name)) not in walls]
 
-    def _save(self, node: Node) -> None:
+    def _bind(self, node: Node, links: list[tuple[Bond, Reference]]) -> None:
+        for bond, held in links:
+            node.model.take_up(bond.link, _copy(held))  # it may come back to the same disk once more
+            self.auditor.open.add((node.core.node, bond.link))
+        node.core.bind([bond for bond, _ in links], node.host.now)
+
+    def stop(self, name: str) -> float:
+        """Tell a node to stop; after how many seconds it is gone."""
+        node = self.swarm.nodes[name]
+        node.core.rest()
+        node.host.at(RESTING, lambda: self.swarm.leave(name))
+        node.host.at(RESTING + GOING, lambda: self._save(node, links=True))
+        return RESTING + 1.0
+
+    def _go_on_saving(self, node: Node) -> None:
+        self._save(node)
+        node.host.at(SAVING, lambda: self._go_on_saving(node))
+
+    def _save(self, node: Node, links: bool = False) -> None:
         """What a restart finds: a moment at which no row work was under way."""
-        tokens = dict(node.core.tree.provenance.tokens)
+        core, model = node.core, node.model
         left = node.worker.total - node.trained
-        if not node.host.queue:
-            self.kept[node.name] = Kept(node.model.weights.copy(), node.model.updates.copy(), tokens, left)
-        node.host.at(SAVING, lambda: self._save(node))
+        if node.host.queue:
+            return
+        held = model.references() if links else {}
+        kept = [(bond, _copy(held[bond.link])) for bond in core.tree.bonds() if bond.link in held]
+        tokens = dict(core.tree.provenance.tokens)
+        self.kept[node.name] = Kept(core.node, model.weights.copy(), model.updates.copy(), tokens, left, kept)
 
     # -- the run --------------------------------------------------------------------------------------------
 
@@ -248,6 +276,8 @@ class Trial:
     def missing(self) -> list[str]:
         """What is not yet as it must be in the end."""
         nodes = [node for node in self.swarm.living() if not node.core.leaving]
+        if not self.swarm.living():
+            return []  # and no room for anybody to come back
         if len(nodes) < len(self.swarm.living()) or any(node.host.still for node in nodes):
             return ["somebody is about to leave, or stands still"]
         ids = {node.core.node for node in nodes}
@@ -279,6 +309,10 @@ class Trial:
                 deficit = self.books.deficit(node.model, origin.worker.rows)  # type: ignore[attr-defined]
                 if deficit > ROUNDING:
                     raise BrokenError(f"{node.name} lacks {deficit:.3f} of what {origin.name} trained in a row")
+
+
+def _copy(held: Reference) -> Reference:
+    return replace(held, weights=held.weights.copy(), seen=held.seen.copy(), settled=held.settled.copy())
 
 
 def failure(seed: int) -> str | None:

@@ -8,7 +8,7 @@ from swarm import Swarm
 from gossipw2v.nemesis import Nemesis
 
 SECONDS = 20.0
-KINDS = ["reset", "hang up", "clog", "one way", "partition", "swizzle", "pause", "crash", "leave", "join"]
+KINDS = ["reset", "hang up", "clog", "one way", "partition", "swizzle", "pause", "crash", "leave", "restart", "join"]
 
 
 def disturbed(seed: int, *kinds: str) -> Nemesis:
@@ -24,7 +24,11 @@ def disturbed(seed: int, *kinds: str) -> Nemesis:
         swarm.introduce(name, "n0")
         return True
 
-    nemesis = Nemesis(swarm, Random(seed), SECONDS, 0.5, enter, kinds=kinds)
+    def stop(name: str) -> float:
+        swarm.leave(name)
+        return 1.0
+
+    nemesis = Nemesis(swarm, Random(seed), SECONDS, 0.5, enter, stop, kinds=kinds)
     nemesis.unleash()
     return nemesis
 

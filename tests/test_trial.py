@@ -39,14 +39,43 @@ def test_a_seed_is_the_same_trial_everywhere(seed):
     assert traces[0] != Trial(seed + 1).run() + "\n"
 
 
+def restarted(seed: int) -> Trial:
+    """A swarm whose nodes are only stopped and started again."""
+    trial = Trial(seed)
+    trial.nemesis.kinds = ("restart",)
+    return trial
+
+
+RESTARTED = [seed for seed in range(60) if not Trial(seed).counted]  # who counts comes back with another vocabulary
+
+
+def test_swarms_whose_nodes_come_back_go_on_with_their_links(monkeypatch):
+    kept, taken = set[bytes](), Model.take_up
+
+    def noted(self, link, *more):
+        kept.add(link)
+        taken(self, link, *more)
+
+    monkeypatch.setattr(Model, "take_up", noted)
+    lasted = exact = 0
+    for seed in RESTARTED[:30]:
+        trial = restarted(seed)
+        trial.run()
+        lasted += any(edge.link in kept for node in trial.swarm.living() for edge in node.core.edges())
+        exact += bool(kept) and not trial.auditor.overlapped  # every row was found to hold just what was trained
+        kept.clear()
+    assert lasted > 5
+    assert exact > 2
+
+
 # -- what a trial would notice ------------------------------------------------------------------------------
 
 
-def noticed(seeds=range(40)) -> str:
+def noticed(seeds=range(40), trial=Trial) -> str:
     """The first promise that is broken in some seeds; anything else that goes wrong is a mistake of the test."""
     for seed in seeds:
         try:
-            Trial(seed).run()
+            trial(seed).run()
         except BrokenError as error:
             return str(error)
     return ""
@@ -91,6 +120,11 @@ def test_a_reference_that_outlives_its_link_is_noticed(monkeypatch):
 
     monkeypatch.setattr(Model, "open_link", reopen)
     assert noticed()
+
+
+def test_a_link_that_goes_on_though_its_ends_differ_is_noticed(monkeypatch):
+    monkeypatch.setattr(Downlink, "can_go_on", lambda *_: True)
+    assert noticed(RESTARTED, restarted)
 
 
 def test_a_trainers_update_that_gets_lost_is_noticed(monkeypatch):
