@@ -5,9 +5,8 @@ it links to a swarm that went on meanwhile, both models hold much of the same: m
 the newer back. So the node *yields*, as long as it has not begun to train, to an end whose model holds all that its own
 does but for what it can train again itself: that end's rows take the place of its own, one by one as they come.
 
-Links begin anew; their references are not kept on disk. Where 30 million words are trained between checkpoint and
-return, 97 to 98 % of all rows have moved by more than a hundredth (68,000 words, two nodes, 5 s): a link that went on
-from its old reference would carry nearly all that a new one does, and cost each checkpoint a copy of the model.
+So it is with a node that was killed, or whose neighbours linked to others meanwhile; with one that was stopped in order
+the links themselves go on (`bond`), and nothing is yielded or left out.
 """
 
 from __future__ import annotations
