@@ -112,8 +112,9 @@ class Reader:
     def _pieces(self, length: int) -> Iterator[bytes]:
         seal = hashlib.blake2b(self.sealed + _LENGTH.pack(length), digest_size=HASH_BYTES)
         while length:
-            piece = self.file.read(min(_BLOCK, length))
-            if not piece:
+            size = min(_BLOCK, length)
+            piece = self.file.read(size)
+            if len(piece) < size:
                 raise DamagedError("it is cut short")
             length -= len(piece)
             seal.update(piece)

@@ -70,3 +70,9 @@ def test_a_section_of_another_length_than_it_must_have_is_refused_before_it_is_r
         reader(written(b"three")).skip(4)
     with pytest.raises(DamagedError, match="should have 16 bytes"):
         reader(written(b"three")).fill(np.zeros(2), "<i8")
+
+
+def test_numbers_of_which_one_is_cut_in_two_are_refused() -> None:
+    for missing in range(1, HASH_BYTES + 24):
+        with pytest.raises(DamagedError, match=r"cut short|checksum"):
+            reader(written(bytes(24))[:-missing]).fill(np.zeros(3), "<i8")
