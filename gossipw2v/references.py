@@ -32,7 +32,10 @@ MAGIC = b"GW2VLINK"
 _PREFIX = struct.Struct("<8sIQ")
 _MOST_ABOUT = 256 << 20  # bytes; 64 links with 4096 origins each, four times named, take some 60 million
 _MOST_LINKS = 1024
-_MORE = {"take", "origin"}  # of a link in `about`, beside the bond
+_FIELDS = {  # of a link in `about`
+    "up": bool, "peer": str, "link": str, "batch": int, "known": dict, "again": list, "via": list, "doubts": list,
+    "take": bool, "origin": str,
+}  # fmt: skip
 
 Held = tuple[Bond, Reference]
 
@@ -84,7 +87,7 @@ def _reference(sections: Reader, raw: dict[str, Any], shape: tuple[int, int]) ->
     sections.fill(settled, "u1")
     if not np.isfinite(weights).all() or (seen < 0).any():
         raise DamagedError("a reference that is none")
-    return Reference(weights, seen, settled != 0, raw["take"] is True, str(raw["origin"]))
+    return Reference(weights, seen, settled != 0, raw["take"], raw["origin"])
 
 
 def _described(bond: Bond, held: Reference) -> dict[str, Any]:
@@ -104,12 +107,13 @@ def _links(about: dict[str, Any], node: bytes) -> list[dict[str, Any]]:
 
 
 def _bond(raw: dict[str, Any]) -> Bond:
+    if any(type(raw.get(name)) is not kind for name, kind in _FIELDS.items()):
+        raise DamagedError("a link that lacks something")
     try:
         again, via, doubts = (tuple(node_id(each) for each in raw[name]) for name in ("again", "via", "doubts"))
         peer, link, known = node_id(raw["peer"]), bytes.fromhex(raw["link"]), origins_of(raw["known"])
-        bond = Bond(raw["up"] is True, peer, link, raw["batch"], known, again, via, doubts)
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError) as error:
         raise DamagedError(f"a link that cannot be read: {error}") from error
-    if type(bond.batch) is not int or not 0 <= bond.batch <= BIG or len(link) != LINK_BYTES or not raw.keys() >= _MORE:
-        raise DamagedError("a link that lacks something")
-    return bond
+    if not 0 <= raw["batch"] <= BIG or len(link) != LINK_BYTES:
+        raise DamagedError("a link that is none")
+    return Bond(raw["up"], peer, link, raw["batch"], known, again, via, doubts)
