@@ -64,15 +64,16 @@ class Kept:
         return [DropLink(edge.link)]
 
     def overdue(self, now: float, room: int) -> list[Instruction]:
-        """Forget what was kept for too long, or in vain, and all but `room` of those that were left."""
+        """Forget what was kept for too long, or in vain, and all but `room` of the children's who left."""
         out: list[Instruction] = []
         for edge in self.links():
             assert edge.lost_at is not None
             in_vain = self.members.has_left(edge.peer) and edge.link not in self.left
             if in_vain or now - edge.lost_at > KEPT:
                 out += self.drop(edge)
-        for name in list(self.left)[: max(0, len(self.left) - room)]:
-            out += self.drop(self.left[name])
+        children = [edge for edge in self.left.values() if isinstance(edge, Downlink)]
+        for edge in children[: max(0, len(children) - room)]:
+            out += self.drop(edge)
         return out
 
     def parent_of(self, node: NodeId) -> Uplink | None:
