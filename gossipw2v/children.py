@@ -181,6 +181,8 @@ class Children(Beginning):
         held = next((e for e in (*self.downlinks.values(), *self.kept.links()) if e.link == ask.link), None)
         if not isinstance(held, Downlink) or held.lost_at is None or stem(held.peer) != stem(node):
             return
+        if self.downlinks.get(node, held) is not held:
+            return  # it has another link, of which the model would never be rid
         if held.peer != node:
             if held.merging is not None:
                 return  # what its earlier life had pushed
