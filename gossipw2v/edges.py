@@ -182,7 +182,7 @@ class Edges(Children):
         """The parent that was gone is there again, or is heard of, perhaps by a new id."""
         self._unparent()
         self.kept.release(link)
-        link.peer, link.resuming = node, True
+        link.peer, link.resuming, link.max_bandwidth = node, True, self.max_bandwidth
         self.parent = Parent(node, link.link, adopted=True, lost_at=lost_at)
         self.uplink = link
 
