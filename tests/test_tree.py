@@ -4,13 +4,15 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from trees import CHILD, DOWN, ME, ROOT, UP, VOCABULARY, hear, linked, node, push, rows, said, seat, tree
+from trees import CHILD, DOWN, ME, ROOT, SEATS, UP, VOCABULARY, hear, later, linked, node, push, rows, said, seat, tree
 
+from gossipw2v.bond import Bond
 from gossipw2v.children import GRACE
 from gossipw2v.choice import BARRED
 from gossipw2v.delta import Batch
 from gossipw2v.edges import ASK_AGAIN
 from gossipw2v.instructions import Close, Collect, DropLink, Merge, OpenLink, Send, Settle
+from gossipw2v.link import Phase
 from gossipw2v.members import DEAD_AFTER, State, parents
 from gossipw2v.messages import Adopt, Adopted, Answer, Leave, LinkOpen, LinkOpened, ProtocolError
 from gossipw2v.tree import Tree
@@ -402,6 +404,163 @@ def test_another_vocabulary_drops_every_link_and_all_that_was_learned():
     made.model_ready(b"W" * 16, {})
     made.on_adopt(CHILD, Adopt(False), DOWN)
     assert made.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, b"W" * 16, {}), DOWN)
+
+
+# -- a stop -------------------------------------------------------------------------------------------------
+
+
+def test_a_node_at_rest_begins_no_exchange_and_ends_the_one_under_way():
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.ask(UP, 0)
+    made.resting = True
+    assert not made.at_rest
+    (sent,) = said(made.collected(link, Batch(rows(1), 0, 0), {ROOT: UP}))
+    assert not made.at_rest
+    made.on_answer(ROOT, Answer(link, sent.batch, False, 0, 0, {}, rows(1)))
+    assert not made.at_rest
+    made.settled(link, 1)
+    assert made.at_rest
+    assert made.uplink.batch == 1
+    assert made.ask(UP, 100) == []
+    assert made.at_rest
+
+
+def test_a_node_at_rest_answers_no_push_but_the_one_under_way():
+    made = tree(ME, CHILD)
+    links = [seat(made), seat(made, node(2), 2)]
+    made.on_push(CHILD, push(links[0], 1, 1), DOWN, 0)
+    made.resting = True
+    assert not made.at_rest
+    assert made.on_push(node(2), push(links[1], 1, 1), 2, 0) == []
+    (answer,) = said(made.merged(links[0], Batch(rows(1), 0, 0), {CHILD: DOWN}, 0))
+    assert answer.batch == 1
+    assert made.at_rest
+    for n in (1, 2):
+        assert made.on_push(CHILD, push(links[0], n, 1), DOWN, 0) == []
+    assert [made.downlinks[each].batch for each in (CHILD, node(2))] == [1, 0]
+
+
+def test_a_node_at_rest_may_be_asked_for_links_still():
+    made = tree()
+    made.resting = True
+    link = seat(made)
+    assert made.link_of(link) is not None
+
+
+def test_what_is_kept_of_a_stopped_node_is_each_link_that_is_not_just_changing_hands():
+    made = tree(ME, ROOT)
+    up = linked(made)
+    made.ask(UP, 0)
+    left = seat(made, node(1), 1)
+    made.on_leave(node(1), 1, 1)
+    busy, idle = seat(made, node(2), 2), seat(made, node(3), 3)
+    made.on_push(node(2), push(busy, 1, 1), 2, 1)
+    assert made.bonds() == [
+        Bond(True, ROOT, up, 0, {}),
+        Bond(False, node(3), idle, 0, {}),
+        Bond(False, node(1), left, 0, {}),
+    ]
+
+
+# -- the next life ------------------------------------------------------------------------------------------
+
+LINK, NEXT_ROOT, QUIET = b"12345678", later(ROOT), 5.0
+UPWARD = Bond(True, ROOT, LINK, 3, {})
+
+
+def bound(*bonds: Bond, others=()) -> Tree:
+    """A node that has these links of an earlier life."""
+    made = tree(ME, *others, ready=False)
+    made.bind([*bonds], 0, QUIET)
+    made.model_ready(VOCABULARY, {})
+    return made
+
+
+def test_a_restarted_node_waits_for_its_former_parent_and_then_takes_another():
+    other = node(300)
+    made = bound(UPWARD, others=[other])
+    for now in (0, QUIET - 0.1, QUIET):
+        hear(made, other, now)
+        assert made.tick(now, {other}) == ([], None)
+        assert not made.settled_in(now)
+        assert (made.parent is None) is (now < QUIET)
+    assert made.parent.node == other
+    assert made.link_of(LINK) is not None  # it may still come, before the other has given a seat
+    made.ask(UP, QUIET)
+    (asked,) = said(made.on_adopted(other, Adopted(True), UP, QUIET))
+    dropped, _ = made.on_link_opened(other, LinkOpened(asked.link, False, {}), UP, QUIET)
+    assert dropped == DropLink(LINK)
+    assert made.settled_in(QUIET)
+
+
+def test_a_restarted_node_that_sees_nobody_waits_too():
+    made = bound(UPWARD)
+    assert not made.settled_in(QUIET - 0.1)
+    assert made.settled_in(QUIET)
+
+
+def test_a_restarted_node_without_a_former_parent_waits_for_nobody():
+    made = bound(Bond(False, CHILD, LINK, 3, {}), others=[ROOT])
+    made.tick(0, {ROOT})
+    assert made.parent.node == ROOT
+    assert bound(Bond(False, CHILD, LINK, 3, {})).settled_in(0)
+
+
+@pytest.mark.parametrize("parent", [ROOT, NEXT_ROOT])
+def test_a_restarted_node_trains_when_its_parent_goes_on_with_the_link(parent):
+    made = bound(UPWARD, others=[node(300)])
+    hear(made, parent, 1)
+    assert made.tick(1, {node(300)}) == ([], parent)
+    assert not made.settled_in(1)
+    assert said(made.connected(parent, 11, 2)) == [LinkOpen(LINK, False, 3, VOCABULARY, {})]
+    assert not made.settled_in(QUIET + 1)
+    assert made.on_link_opened(parent, LinkOpened(LINK, True, {}), 11, 2) == []
+    assert made.settled_in(2)
+    assert made.ask(11, 2) == [Collect(LINK, False)]
+    (sent,) = said(made.collected(LINK, Batch(rows(1), 0, 0), {parent: 11}))
+    assert sent.batch == 4
+
+
+def test_a_restarted_node_that_must_begin_anew_is_not_settled_in_before_it_has():
+    made = bound(UPWARD)
+    hear(made, NEXT_ROOT, 1)
+    made.connected(NEXT_ROOT, 11, 1)
+    (_, ask) = made.on_link_opened(NEXT_ROOT, LinkOpened(LINK, False, {}), 11, 1)
+    assert not made.settled_in(1)
+    made.on_link_opened(NEXT_ROOT, LinkOpened(ask.message.link, False, {}), 11, 1)
+    assert made.settled_in(1)
+
+
+def test_a_restarted_node_answers_its_children_while_it_waits_for_its_parent():
+    made = bound(UPWARD, Bond(False, CHILD, b"87654321", 3, {}), others=[ROOT])
+    (opened,) = said(made.on_link_open(later(CHILD), LinkOpen(b"87654321", False, 3, VOCABULARY, {}), DOWN))
+    assert opened.resumed
+    assert made.on_push(later(CHILD), push(b"87654321", 4, 1), DOWN, 0)
+
+
+def test_a_node_with_all_its_seats_taken_has_all_its_links_after_a_restart():
+    downward = [Bond(False, node(n), bytes([n]) * 8, n, {}) for n in range(1, SEATS + 1)]
+    made = bound(UPWARD, *downward)
+    assert made.tick(1, set()) == ([], None)
+    assert made.bonds() == [UPWARD, *downward]
+
+
+def test_a_link_keeps_to_the_bandwidth_after_a_restart():
+    made = bound(UPWARD)
+    made.max_bandwidth = 7.5
+    made.connected(NEXT_ROOT, 11, 1)
+    assert made.uplink.max_bandwidth == 7.5
+
+
+def test_what_is_bound_is_what_is_kept_of_it():
+    provenance = {ME: 5, ROOT: 6}
+    bond = Bond(True, ROOT, LINK, 3, {ROOT: 6}, (ME,), (ROOT,), (ME,))
+    made = tree(ready=False)
+    made.provenance.learn(provenance)
+    made.bind([bond], 0, QUIET)
+    assert made.bonds() == [bond]
+    assert made.link_of(LINK).phase is Phase.IDLE
 
 
 # -- catching up --------------------------------------------------------------------------------------------

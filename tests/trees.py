@@ -19,6 +19,11 @@ def node(n: int) -> bytes:
     return n.to_bytes(8) + bytes(8)
 
 
+def later(node: bytes, life: int = 1) -> bytes:
+    """The id of a later life of a node: it has the same stem."""
+    return node[:8] + bytes(7) + bytes([life])
+
+
 ME, ROOT, CHILD = node(100), node(200), node(1)
 
 
