@@ -19,6 +19,7 @@ from gossipw2v.checkpoint import About, Checkpoint, CheckpointError, Contents, S
 from gossipw2v.durable import DISK, Disk
 from gossipw2v.gossip import Gossip
 from gossipw2v.learner import Learner
+from gossipw2v.link import Origins
 from gossipw2v.logs import get_logger
 from gossipw2v.members import STEM_BYTES, NodeId, stem
 from gossipw2v.sections import DamagedError
@@ -27,6 +28,7 @@ MOST_ADDRESSES = 64  # members remembered: one that answers is enough
 LOOP_PATIENCE = 30.0  # s for the event loop to say how far the node is
 
 T = TypeVar("T")
+Progress = tuple[int, int, bool, Origins]
 
 log = get_logger("keeper")
 
@@ -50,7 +52,7 @@ class Keeper:
     seconds: float = 0.0
     trouble: str | None = None
     _newest: int = 0
-    _saved: tuple[int, bool] | None = None
+    _saved: Progress | None = None
     _saved_at: float | None = None
     _began_at: float | None = None
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -138,7 +140,7 @@ class Keeper:
         """Write a checkpoint, unless nothing has changed since the last; never raises for what a disk does."""
         async with self._writing:
             loop = asyncio.get_running_loop()
-            change = int(learner.model.updates.sum()), core.final(loop.time())
+            change = _progress(core, learner, loop.time())
             if change == self._saved:
                 return
             self.generation, self._began_at = self.generation + 1, time.monotonic()
@@ -218,6 +220,15 @@ class Keeper:
             "damaged": self.damaged,
             "resumed_from": self.resumed.generation if self.resumed else None,
         }
+
+
+def _progress(core: Gossip, learner: Learner, now: float) -> Progress:
+    """What differs when there is something to write: what was trained here shows in the updates.
+
+    Residuals of others and names of origins come without any, but links take them for known.
+    """
+    others = {origin: n for origin, n in core.tree.claims().items() if origin != core.node}
+    return int(learner.model.updates.sum()), learner.model.came, core.final(now), others
 
 
 def state_of(core: Gossip, learner: Learner) -> State:

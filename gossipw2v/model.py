@@ -85,7 +85,7 @@ class Model:
 
     `budget`: pending rows that one end puts into one exchange, `last_budget` when its training is over and there is
     nothing to wait for; `bits` of a value in it, 4 or 8. `limits` of what others may do; `now`: seconds of a monotonic
-    clock, which the owner sets.
+    clock, which the owner sets. `came`: rows that others have sent.
     """
 
     initial: Callable[[], Floats]
@@ -100,6 +100,7 @@ class Model:
     spectra: tuple[Spectrum, Spectrum] = field(init=False)
     influence: Influence = field(init=False)
     broken: int = 0
+    came: int = 0
     links: dict[bytes, _Link] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -198,6 +199,7 @@ class Model:
         arguments = (at, np.stack((theirs, ours)), apart, self._curves(), coded)
         self.broken += rowwise.merge_rows(self.weights, state.reference, rows, pushed, *arguments)
         self._credit(state, rows, theirs, ours)
+        self.came += len(delta.rows)
         return replace(self._batch(state, RowDelta(rows, ours, *coded), own), clipped=clipped)
 
     def settle(self, link: bytes, sent: RowDelta, answer: RowDelta, overlap: bool = False) -> None:
@@ -222,6 +224,7 @@ class Model:
         arguments = (gone, at, coded, np.stack((since, answer.counts)), apart, self._curves())
         self.broken += rowwise.settle_rows(self.weights, state.reference, rows, *arguments)
         self._credit(state, rows, answer.counts, ours)
+        self.came += len(rows)
 
     def _give_up(self, state: _Link, rows: Ids) -> None:
         """Make rows of which there is nothing new here as if they had never been trained; a child's settle does so."""
