@@ -10,7 +10,7 @@ from disks import Crash, Scripted, Volatile
 
 from gossipw2v.checkpoint import CheckpointError
 from gossipw2v.durable import DISK, Disk
-from gossipw2v.generations import KEEP, find, newest, path_of, prune, set_aside, set_damaged_aside
+from gossipw2v.generations import KEEP, find, links_of, newest, path_of, prune, set_aside, set_damaged_aside
 
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT]
 
@@ -51,6 +51,25 @@ def test_only_two_generations_stay(tmp_path: Path) -> None:
         save(tmp_path, generation)
     assert names(tmp_path) == {"other-1", "checkpoint-4", "checkpoint-5"}
     assert KEEP == 2
+
+
+def test_references_go_with_the_next_generation_and_not_before(tmp_path: Path) -> None:
+    for generation in (1, 2):
+        save(tmp_path, generation)
+        links_of(tmp_path, generation).touch()
+    (tmp_path / ".checkpoint-2.links.aaaa.tmp").touch()
+    prune(tmp_path, 2)
+    assert names(tmp_path) == {"checkpoint-1", "checkpoint-2", "checkpoint-2.links"}
+    save(tmp_path, 3)
+    assert names(tmp_path) == {"checkpoint-2", "checkpoint-3"}
+
+
+def test_references_are_no_checkpoints_but_no_later_one_takes_their_number(tmp_path: Path) -> None:
+    keep(tmp_path, 1)
+    links_of(tmp_path, 5).write_bytes(b"references")
+    found = find(tmp_path)
+    assert found.newest is not None
+    assert (found.newest.generation, found.damaged, found.last) == (1, {}, 5)
 
 
 def test_a_damaged_one_is_named_and_the_one_before_counts(tmp_path: Path) -> None:

@@ -11,16 +11,18 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 from disks import Scripted
+from messages import delta
 
+from gossipw2v.bond import Bond
 from gossipw2v.checkpoint import CheckpointError
 from gossipw2v.config import Config
 from gossipw2v.delta import empty
 from gossipw2v.durable import Disk
-from gossipw2v.generations import find, path_of
+from gossipw2v.generations import find, links_of, path_of
 from gossipw2v.job import Job
 from gossipw2v.learner import make_learner
 from gossipw2v.link import Downlink, Uplink
-from gossipw2v.members import Member, State
+from gossipw2v.members import Member, State, stem
 from gossipw2v.messages import Answer, Push
 from gossipw2v.node import Node
 from gossipw2v.shards import Shard
@@ -181,6 +183,277 @@ async def test_starting_over_keeps_what_was_there(make: Make, tmp_path: Path) ->
     train(other)
     await other.save()
     assert files(tmp_path) == {"checkpoint-1.aside", "checkpoint-2"}
+
+
+# --- links ----------------------------------------------------------------------------------------------
+
+UP, DOWN = b"upwards!", b"downward"
+KNOWN = {OTHER: 7, THIRD: 8}
+
+
+@pytest.fixture
+def link(make: Make) -> Callable[[], Node]:
+    """A node that has trained, and exchanged rows with its parent and a child."""
+
+    def linked() -> Node:
+        node = make()
+        assert node.learner is not None
+        model, tree = node.learner.model, node.core.tree
+        train(node)
+        for name, origin in ((UP, "10.0.0.1"), (DOWN, "10.0.0.2")):
+            model.open_link(name, overlap=name == DOWN, catch_up=False, origin=origin, take=name == DOWN)
+        sent = model.collect(UP, flush=True)
+        model.settle(UP, sent.delta, sent.delta)
+        model.merge(DOWN, sent.delta, flush=True, overlap=False)
+        tree.provenance.learn({OTHER: 7}, UP)
+        tree.uplink = Uplink(OTHER, UP, 0.0, batch=3, known=dict(KNOWN), again=[OTHER])
+        tree.downlinks[THIRD] = Downlink(THIRD, DOWN, 4, known=dict(KNOWN))
+        return node
+
+    return linked
+
+
+async def stop(node: Node) -> None:
+    node.stopping.set()
+    await node.save()
+    await node.save_links()
+
+
+def bonds(node: Node) -> list[Bond]:
+    """The links that a new node goes on with."""
+    assert node.learner is not None
+    return node.keeper.links(node.learner)
+
+
+def references(node: Node) -> dict[bytes, tuple[object, ...]]:
+    assert node.learner is not None
+    held = node.learner.model.references()
+    return {
+        name: (each.weights.tobytes(), each.seen.tobytes(), each.settled.tobytes(), each.take, each.origin)
+        for name, each in held.items()
+    }
+
+
+async def test_the_next_node_has_the_links_of_one_that_was_stopped(
+    make: Make, link: Callable[[], Node], tmp_path: Path
+) -> None:
+    one = link()
+    await stop(one)
+    assert files(tmp_path) == {"checkpoint-1", "checkpoint-1.links"}
+    other = make()
+    assert bonds(other) == one.core.tree.bonds()
+    assert [(bond.peer, bond.batch, bond.again) for bond in one.core.tree.bonds()] == [
+        (OTHER, 3, (OTHER,)),
+        (THIRD, 4, ()),
+    ]
+    assert references(other) == references(one)
+    assert set(references(one)) == {UP, DOWN}
+    assert other.keeper.damaged == 0
+
+
+async def test_links_go_on_with_what_neither_end_had_told(make: Make, link: Callable[[], Node]) -> None:
+    one = link()
+    train(one)
+    await stop(one)
+    other = make()
+    bonds(other)
+    assert one.learner is not None
+    assert other.learner is not None
+    for flush in (False, True):
+        before, after = one.learner.model.collect(UP, flush), other.learner.model.collect(UP, flush)
+        assert len(before.delta) > 0
+        assert after.delta.rows.tolist() == before.delta.rows.tolist()
+        assert after.delta.values.tobytes() == before.delta.values.tobytes()
+        assert after.delta.counts.tobytes() == before.delta.counts.tobytes()
+
+
+async def test_who_begins_without_a_checkpoint_or_links_has_none(make: Make) -> None:
+    node = make()
+    assert bonds(node) == []
+    train(node)
+    await node.save()
+    assert bonds(make()) == []
+
+
+async def test_links_of_older_checkpoints_are_removed_with_the_next(
+    make: Make, link: Callable[[], Node], tmp_path: Path
+) -> None:
+    await stop(link())
+    other = make()
+    bonds(other)
+    train(other)
+    await other.save()
+    assert files(tmp_path) == {"checkpoint-1", "checkpoint-2"}
+
+
+async def test_a_node_that_was_stopped_before_it_trained_anything_more_keeps_its_links_again(
+    make: Make, link: Callable[[], Node], tmp_path: Path
+) -> None:
+    await stop(link())
+    other = make()
+    other.core.bind(bonds(other), 0.0)
+    await stop(other)
+    assert files(tmp_path) == {"checkpoint-1", "checkpoint-2", "checkpoint-2.links"}
+    third = make()
+    assert [bond.link for bond in bonds(third)] == [UP, DOWN]
+    assert references(third) == references(other)
+
+
+@pytest.mark.parametrize(("cut", "left"), [(1, [UP]), (20, [UP]), (2_000, [UP]), (6_000, []), (10_000, [])])
+async def test_damaged_links_are_told_of_and_only_those_before_the_damage_are_used(
+    make: Make, link: Callable[[], Node], tmp_path: Path, caplog: pytest.LogCaptureFixture, cut: int, left: list[bytes]
+) -> None:
+    one = link()
+    await stop(one)
+    path = links_of(tmp_path, 1)
+    path.write_bytes(path.read_bytes()[:-cut])
+    caplog.clear()
+    other = make()
+    assert [bond.link for bond in bonds(other)] == left
+    assert references(other) == {name: each for name, each in references(one).items() if name in left}
+    (warning,) = (record for record in caplog.records if record.levelname == "WARNING")
+    assert "checkpoint-1.links" in warning.getMessage()
+    assert other.keeper.resumed is not None
+    assert other.keeper.describe()["damaged"] == 1
+    assert one.learner is not None
+    assert other.learner is not None
+    assert other.learner.model.weights.tobytes() == one.learner.model.weights.tobytes()
+
+
+async def test_links_that_are_none_or_of_another_checkpoint_are_not_used(
+    make: Make, link: Callable[[], Node], tmp_path: Path
+) -> None:
+    await stop(link())
+    train(other := make())
+    good = links_of(tmp_path, 1).read_bytes()
+    await other.save()
+    for bad in (b"", b"nonsense", good):
+        links_of(tmp_path, 2).write_bytes(bad)
+        third = make()
+        assert third.keeper.resumed is not None
+        assert bonds(third) == []
+        assert references(third) == {}
+        assert third.keeper.damaged == 1
+
+
+async def test_links_are_not_used_with_an_older_checkpoint_than_the_last(
+    make: Make, link: Callable[[], Node], tmp_path: Path
+) -> None:
+    """The others have seen more of this node than it holds."""
+    node = link()
+    await stop(node)
+    older = links_of(tmp_path, 1).read_bytes()
+    train(node)
+    await stop(node)
+    links_of(tmp_path, 1).write_bytes(older)
+    path_of(tmp_path, 2).write_bytes(b"damaged")
+    other = make()
+    assert other.keeper.resumed is not None
+    assert other.keeper.resumed.generation == 1
+    assert bonds(other) == []
+    assert references(other) == {}
+
+
+async def test_no_links_are_written_beside_a_checkpoint_that_could_not_be(
+    link: Callable[[], Node], tmp_path: Path
+) -> None:
+    node = link()
+    await node.save()
+    train(node)
+    disk = node.keeper.disk = Scripted(fail_at=1)
+    await stop(node)
+    assert node.keeper.unkept is not None
+    assert disk.fail_at < disk.count  # it works again by now
+    assert files(tmp_path) == {"checkpoint-1"}
+    train(node)
+    await stop(node)
+    assert files(tmp_path) == {"checkpoint-1", "checkpoint-3", "checkpoint-3.links"}
+
+
+async def test_links_that_cannot_be_written_are_told_of_and_leave_no_litter(
+    link: Callable[[], Node], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = link()
+    node.stopping.set()
+    await node.save()
+    node.keeper.disk = Scripted(fail_at=3)
+    await node.save_links()
+    assert files(tmp_path) == {"checkpoint-1"}
+    (warning,) = (record for record in caplog.records if record.levelname == "WARNING")
+    assert "No space left on device" in warning.getMessage()
+    assert node.keeper.unkept is None
+
+
+async def test_links_are_written_only_by_a_node_that_was_told_to_stop_and_has_trained(
+    make: Make, link: Callable[[], Node], tmp_path: Path
+) -> None:
+    node = link()
+    await node.save()
+    await node.save_links()
+    node.stopping.set()
+    node.state = State.JOINING
+    await node.save_links()
+    train(unlinked := make())
+    await stop(unlinked)
+    assert files(tmp_path) == {"checkpoint-1", "checkpoint-2"}
+    unsaved = link()
+    unsaved.stopping.set()
+    await unsaved.save_links()
+    assert files(tmp_path) == {"checkpoint-1", "checkpoint-2"}
+
+
+async def test_a_link_whose_rows_change_hands_or_whose_other_end_catches_up_is_left_out(
+    make: Make, link: Callable[[], Node]
+) -> None:
+    node = link()
+    assert node.learner is not None
+    catching, busy = b"catching", b"merging!"
+    for name in (catching, busy):
+        node.learner.model.open_link(name, overlap=False, catch_up=name == catching)
+        node.core.tree.downlinks[name * 2] = Downlink(name * 2, name)
+    node.core.tree.downlinks[busy * 2].merging = Push(busy, 1, False, 0, 0, {}, empty(8))
+    node.core.tree.downlinks[OTHER] = Downlink(OTHER, b"no model")
+    await stop(node)
+    assert [bond.link for bond in bonds(make())] == [UP, DOWN]
+
+
+async def test_what_an_exchange_brought_without_an_update_is_written_before_the_links(
+    make: Make, link: Callable[[], Node], tmp_path: Path
+) -> None:
+    """The links speak of rows and origins that must be in the model of the next life."""
+    one = link()
+    await one.save()
+    assert one.learner is not None
+    before = one.learner.model.updates.copy()
+    one.learner.model.merge(DOWN, delta([5], [0], [0.1], np.ones((1, 8))), flush=True, overlap=False)
+    assert np.array_equal(one.learner.model.updates, before)
+    await one.save()
+    assert files(tmp_path) == {"checkpoint-1", "checkpoint-2"}
+    row = delta([6], [0], [0.1], np.ones((1, 8)))
+    one.learner.model.settle(UP, row, row)
+    await one.save()
+    one.core.tree.provenance.learn({THIRD: 9}, DOWN)
+    await stop(one)
+    assert files(tmp_path) == {"checkpoint-3", "checkpoint-4", "checkpoint-4.links"}
+    other = make()
+    assert other.core.tree.provenance.tokens == one.core.tree.provenance.tokens
+    assert other.learner is not None
+    assert other.learner.model.weights.tobytes() == one.learner.model.weights.tobytes()
+
+
+async def test_every_life_has_the_stem_of_the_first_and_an_end_of_its_own(make: Make) -> None:
+    lives = []
+    for _ in range(3):
+        node = make()
+        train(node)
+        await node.save()
+        lives.append(node.core.node)
+    assert len({stem(life) for life in lives}) == 1
+    assert len({life[8:] for life in lives}) == 3
+    assert {len(life) for life in lives} == {16}
+    fresh = make(look=False)
+    fresh.keeper.look(fresh=True)
+    assert fresh.keeper.next_life(bytes(16)) == bytes(16)
 
 
 # --- refused --------------------------------------------------------------------------------------------

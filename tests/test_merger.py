@@ -12,6 +12,7 @@ from gossipw2v.delta import empty
 from gossipw2v.instructions import Collect, Instruction, Merge, OpenLink, Settle
 from gossipw2v.job import Job
 from gossipw2v.learner import make_learner
+from gossipw2v.merger import Merger
 from gossipw2v.shards import Shard
 from gossipw2v.vocab import Vocab
 from gossipw2v.words import Words
@@ -60,3 +61,15 @@ async def test_both_ends_of_a_link_know_the_curvature_by_which_they_merge(order:
 async def test_work_on_a_link_that_is_gone_reports_why() -> None:
     _, (result,) = await performed(Collect(LINK, flush=False))
     assert isinstance(result, KeyError)
+
+
+async def test_it_is_idle_when_all_that_was_submitted_is_done_and_reported() -> None:
+    learner, _ = await performed(OpenLink(LINK, overlap=False, catch_up=False))
+    reported: list[Any] = []
+    merger = Merger(learner.model, learner.trainer, lambda work, _result: reported.append(work))
+    orders = [Merge(LINK, empty(SIZE), flush=False, overlap=False) for _ in range(20)]
+    for order in orders:
+        merger.submit(order)
+    await merger.idle()
+    assert list(map(id, reported)) == list(map(id, orders))
+    merger.close()

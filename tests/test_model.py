@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from gossipw2v.delta import Batch, DeltaError, empty
 from gossipw2v.merge import spectrum
-from gossipw2v.model import MOST_COUNT, Model, Pairs
+from gossipw2v.model import MOST_COUNT, Model, Pairs, Reference
 
 V, D = 10, 4
 ROWS = 2 * V
@@ -412,3 +412,69 @@ def test_a_link_that_begins_anew_under_its_old_name_begins_at_the_initial_vector
     assert (reference(child) == start()).all()
     assert not child.links[LINK].settled.any()
     assert child.links[LINK].exchange == 1
+
+
+# -- a stop, and the next life ------------------------------------------------------------------------------
+
+
+def next_life(made: Model) -> Model:
+    """A new model that goes on where another was stopped."""
+    after = Model(made.initial, made.budget, bits=made.bits)
+    after.weights[:], after.updates[:] = made.weights, made.updates
+    after.spectra = made.spectra
+    for link, kept in made.references().items():
+        copies = (kept.weights.copy(), kept.seen.copy(), kept.settled.copy())
+        after.take_up(link, Reference(*copies, kept.take, kept.origin))
+    return after
+
+
+@repeatable(30)
+@given(rngs, st.booleans(), st.sampled_from([(True, False), (False, True), (True, True)]))
+def test_after_a_restart_of_either_end_all_goes_on_as_if_there_had_been_none(rng, overlap, restarted):
+    pairs = [pair(budget=100, overlap=overlap, curved=True) for _ in range(2)]
+    seeds = rng.integers(0, 2**32, 4)
+    for step, seed in enumerate(seeds):
+        if step == 2:
+            pairs[1] = tuple(
+                next_life(made) if again else made for made, again in zip(pairs[1], restarted, strict=True)
+            )
+        for child, parent in pairs:
+            same = np.random.default_rng(seed)
+            train_somehow(child, same)
+            train_somehow(parent, same)
+            exchange(child, parent)
+            assert reference(child).tobytes() == reference(parent).tobytes()
+    for one, other in zip(*pairs, strict=True):
+        assert one.weights.tobytes() == other.weights.tobytes()
+        assert one.updates.tobytes() == other.updates.tobytes()
+
+
+def test_what_is_left_out_is_a_link_whose_other_end_has_yet_to_catch_up():
+    made = model(budget=1)
+    train(made, [1, 2])
+    made.open_link(b"one", overlap=False, catch_up=True)
+    made.open_link(b"two", overlap=False, catch_up=False, origin="10.0.0.1")
+    assert list(made.references()) == [b"two"]
+    for _ in range(3):
+        made.merge(b"one", empty(D), False, False)
+    assert list(made.references()) == [b"one", b"two"]
+    assert [kept.origin for kept in made.references().values()] == ["", "10.0.0.1"]
+
+
+def test_a_link_that_was_taken_up_ends_like_any_other():
+    _, parent = pair()
+    after = next_life(parent)
+    after.drop_link(LINK)
+    assert after.references() == {}
+    with pytest.raises(KeyError):
+        after.collect(LINK, False)
+
+
+def test_rows_that_others_sent_are_counted_at_both_ends():
+    child, parent = pair()
+    train(child, [1, 2])
+    train(parent, [2, 3])
+    exchange(child, parent)
+    assert (parent.came, child.came) == (2, 3)
+    exchange(child, parent)
+    assert (parent.came, child.came) == (2, 3)
