@@ -8,6 +8,7 @@ import atexit
 import functools
 import hashlib
 import io
+import itertools
 import json
 import random
 import shutil
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import bonds
 import numpy as np
 from checkpoints import GOOD_ABOUT, GOOD_STATE, VOCAB
 from messages import LINK, NODE, OTHER, SAMPLES
@@ -36,8 +38,9 @@ from gossipw2v.members import Member, State
 from gossipw2v.messages import PROTOCOL, Adopt, Hello, LinkOpen, ProtocolError, Push, StateNews
 from gossipw2v.model import Model
 from gossipw2v.options import reference_toml
+from gossipw2v.references import read as read_references
 from gossipw2v.rules import Rules
-from gossipw2v.sections import Writer, digest
+from gossipw2v.sections import HASH_BYTES, DamagedError, Writer, digest
 from gossipw2v.settings import ConfigError, load
 from gossipw2v.vocab import Counts, Vocab, VocabError
 from gossipw2v.wire import HEADER, decode, encode
@@ -242,6 +245,34 @@ def _signed_checkpoint(data: bytes) -> bytes:
     return file.getvalue()
 
 
+def references(data: bytes) -> None:
+    """The references beside a checkpoint; an odd first byte: checksums are put right. What is read can be written."""
+    path = folder() / "a.links"
+    path.write_bytes(_signed_references(data[1:]) if data[:1] and data[0] & 1 else data[1:])
+    with suppress(DamagedError):
+        got = list(read_references(path, bonds.GENERATION, NODE, bonds.SHAPE))
+        for _, kept in got:
+            assert np.isfinite(kept.weights).all()
+        bonds.keep(path, *got)
+        again, error = bonds.read_all(path)
+        assert error is None
+        assert [bonds.bits(link) for link in again] == [bonds.bits(link) for link in got]
+
+
+def _signed_references(data: bytes) -> bytes:
+    """A description as long as a number of 16 bits says, then sections of the sizes that a link's have, all sealed."""
+    (length,), rest = struct.unpack_from("<H", data.ljust(2, b"\0")), data[2:]
+    file = io.BytesIO(bonds.prefix())
+    file.seek(0, io.SEEK_END)
+    out = Writer(file, bonds.prefix()[-HASH_BYTES:])
+    sizes = itertools.chain([length], itertools.cycle(map(len, bonds.arrays())))
+    while rest:
+        size = next(sizes)
+        out.section(len(rest[:size]), [rest[:size]])
+        rest = rest[size:]
+    return file.getvalue()
+
+
 def vocab(data: bytes) -> None:
     """A vocabulary from a peer: exactly what it would be packed as, or VocabError."""
     with suppress(VocabError):
@@ -286,6 +317,7 @@ TARGETS: dict[str, Target] = {
     "merging": merging,
     "shard": shard,
     "checkpoint": checkpoint,
+    "references": references,
     "vocab": vocab,
     "counts": counts,
     "announcement": announcement,
@@ -317,6 +349,8 @@ def seeds() -> dict[str, list[bytes]]:
     good_delta = bytes([3, 0, 2, 4]) + np.array([1, 2, 3], "<u4").tobytes() + np.full(3, 0.1, "<f4").tobytes()
     parts = [_json(GOOD_ABOUT), VOCAB.to_bytes(), bytes(48), bytes(32)]
     kept = struct.pack("<4H", *map(len, parts)) + b"".join(parts) + _json(GOOD_STATE)
+    linked = _json({"node": NODE.hex(), "links": [bonds.GOOD_LINK] * 2})
+    links = struct.pack("<H", len(linked)) + linked + b"".join(bonds.arrays() * 2)
     records = {"txtvers": "1", "id": NODE.hex(), "cl": "0" * 16, "pv": "1"}
     text = b"".join(bytes([len(pair)]) + pair for key, value in records.items() if (pair := f"{key}={value}".encode()))
     return {
@@ -325,6 +359,7 @@ def seeds() -> dict[str, list[bytes]]:
         "merging": [good_delta + bytes(range(9)), bytes([good_delta[0] | 112]) + good_delta[1:] + bytes(60)],
         "shard": [b"\1" + struct.pack("<QQ", 4, 3) + tokens, b"\0" + _signed_shard(struct.pack("<QQ", 4, 3) + tokens)],
         "checkpoint": [b"\1" + kept, b"\0" + _signed_checkpoint(kept)],
+        "references": [b"\1" + links, b"\0" + _signed_references(links)],
         "vocab": [words.to_bytes()],
         "counts": [counted.to_bytes()],
         "announcement": [text + b"\0\0" + bytes([10, 0, 0, 1])],
