@@ -45,7 +45,8 @@ def bond_of(edge: Uplink | Downlink, provenance: Provenance) -> Bond | None:
 
 def _unsaid(edge: Uplink) -> tuple[bytes, ...]:
     """The origins to name anew, with those of a push that perhaps never arrived."""
-    return tuple({*edge.again, *(edge.news if edge.phase is not Phase.IDLE else ())})
+    under_way = edge.news if edge.phase is not Phase.IDLE else ()
+    return tuple(dict.fromkeys((*edge.again, *under_way)))  # in order, so that runs can be replayed
 
 
 def edge_of(bond: Bond, provenance: Provenance, now: float) -> Uplink | Downlink:
