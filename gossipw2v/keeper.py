@@ -131,7 +131,8 @@ class Keeper:
         except (OSError, DamagedError) as error:
             self.damaged += 1
             log.warning("links begin anew: damaged references are not used", path=str(path), why=str(error))
-        log.info("links kept", links=len(bonds))
+        if bonds:
+            log.info("links kept", links=len(bonds))
         return bonds
 
     # -- the next -------------------------------------------------------------------------------------------

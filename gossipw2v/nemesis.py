@@ -1,10 +1,10 @@
 """What can befall a swarm: a seeded schedule of the faults that machines and networks have.
 
 Connections are reset, or closed at one end with what was sent still on its way; ways stand still, in one direction or
-both, for some nodes or between two halves, and come back one after another; a machine sleeps; a node is killed, loses
-its power without a word, comes back with an empty disk or what it had saved, leaves in order, is stopped in order and
-started again; others join. Walls between pairs of nodes stand from the beginning to the end, as long as the living are
-one network all the same.
+both, for some nodes or between two halves, and come back one after another; a machine sleeps, or its clock leaps; a
+node is killed, loses its power without a word, comes back with an empty disk or what it had saved, leaves in order, is
+stopped in order and started again; others join. Walls between pairs of nodes stand from the beginning to the end, as
+long as the living are one network all the same.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from random import Random
 from gossipw2v.swarm import Swarm
 
 PAUSES = (0.3, 3.0, 15.0)  # s; shorter than any patience, than a death, and longer than both
+STEPS = (0.5, 5.0, 60.0, 4000.0)  # s; the last one is longer than anything is kept
 OUTAGES = (0.5, 4.0, 12.0, 30.0)  # s; a resumption, a lost link, a lost member, long apart
 
 Fault = Callable[[], str]
@@ -49,6 +50,7 @@ class Nemesis:
             "partition": self.partition,
             "swizzle": self.swizzle,
             "pause": self.stand_still,
+            "clock": self.step,
             "crash": self.crash,
             "leave": self.leave,
             "restart": self.restart,
@@ -195,6 +197,15 @@ class Nemesis:
         seconds = self._within(self.rng.choice(PAUSES) * self.rng.uniform(0.5, 1.5))
         self.swarm.pause(name, seconds)
         return f"pause {name} for {seconds:.1f} s"
+
+    def step(self) -> str:
+        """A machine's clock leaps ahead, though nothing stood still."""
+        name = self._one()
+        if name is None:
+            return ""
+        seconds = self.rng.choice(STEPS)
+        self.swarm.nodes[name].host.offset += seconds
+        return f"clock of {name} steps {seconds:g} s"
 
     def crash(self) -> str:
         """A node is killed or loses its power; it comes back at once, later, or never, with or without its disk."""

@@ -1,8 +1,9 @@
 """A network that is not there: a clock that jumps from event to event, and connections that take their time.
 
-Each direction of a connection keeps its order, as TCP does; a lost packet makes what follows late, and what cannot pass
-waits until the way is free again. Nothing vanishes unless the connection ends: it is cut, which both ends notice;
-closed, which the other end learns after all that was sent; or one end is gone without a word, and the other half open.
+Each direction of a connection keeps its order, as TCP does, unless the line lets messages go astray; a lost packet
+makes what follows late, and what cannot pass waits until the way is free again. Nothing vanishes unless the connection
+ends: it is cut, which both ends notice; closed, which the other end learns after all that was sent; or one end is gone
+without a word, and the other half open.
 All chance comes from the generator that is passed in.
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
+ECHO = 2.0  # s after which a message may come once more
 RESEND = 0.2  # s by which a lost packet delays its message: TCP's shortest timeout on Linux
 
 Event = Callable[[], None]
@@ -24,13 +26,15 @@ Arrival = Callable[[str, int], None]  # the node that something has reached, and
 @dataclass(frozen=True, slots=True)
 class Line:
     """What a message meets on its way: `delay` s and up to `jitter` more, `bandwidth` bytes/s for each direction of a
-    connection, and with probability `loss` a packet that must be sent again.
+    connection, and with probability `loss` a packet that must be sent again. `astray`: share of messages that come
+    twice, and of such that overtake others, as on no TCP; a connection's first message and its end keep their places.
     """
 
     delay: float = 0.01
     jitter: float = 0.0
     bandwidth: float = float("inf")
     loss: float = 0.0
+    astray: float = 0.0
 
 
 @dataclass(slots=True)
@@ -75,6 +79,7 @@ class _End:
     twin: int
     free_at: float = 0.0
     arrived_at: float = 0.0
+    began_at: float | None = None
     stuck: list[Event] = field(default_factory=list)
 
 
@@ -162,8 +167,22 @@ class Wires:
         arrival = end.free_at + line.delay + self.rng.uniform(0, line.jitter)
         if line.loss and self.rng.random() < line.loss:
             arrival += RESEND
+        if size and end.began_at is not None and line.astray:
+            self._stray(end, arrival, line.astray, lambda: self._arrive(end, arrive))
+            return
         end.arrived_at = arrival = max(arrival, end.arrived_at)
+        end.began_at = arrival if end.began_at is None else end.began_at
         self.clock.when(arrival, lambda: self._pass(end, lambda: self._arrive(end, arrive)))
+
+    def _stray(self, end: _End, arrival: float, share: float, event: Event) -> None:
+        """Let a message overtake those before it, or come once more."""
+        assert end.began_at is not None
+        overtakes, again = self.rng.random() < share, self.rng.random() < share
+        arrival = max(arrival, end.began_at if overtakes else end.arrived_at)
+        end.arrived_at = max(arrival, end.arrived_at)
+        self.clock.when(arrival, lambda: self._pass(end, event))
+        if again:
+            self.clock.when(arrival + self.rng.uniform(0, ECHO), lambda: self._pass(end, event))
 
     def _pass(self, end: _End, event: Event) -> None:
         if end.stuck:

@@ -8,7 +8,20 @@ from swarm import Swarm
 from gossipw2v.nemesis import Nemesis
 
 SECONDS = 20.0
-KINDS = ["reset", "hang up", "clog", "one way", "partition", "swizzle", "pause", "crash", "leave", "restart", "join"]
+KINDS = [
+    "reset",
+    "hang up",
+    "clog",
+    "one way",
+    "partition",
+    "swizzle",
+    "pause",
+    "clock",
+    "crash",
+    "leave",
+    "restart",
+    "join",
+]
 
 
 def disturbed(seed: int, *kinds: str) -> Nemesis:

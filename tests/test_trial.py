@@ -68,6 +68,14 @@ def test_swarms_whose_nodes_come_back_go_on_with_their_links(monkeypatch):
     assert exact > 2
 
 
+def test_what_no_tcp_would_do_is_refused_and_does_no_harm():
+    strayed = [trial for seed in range(60) if (trial := Trial(seed)).line.astray]
+    for trial in strayed:
+        trial.run()
+    refused = [text for trial in strayed for node in trial.swarm.nodes.values() for text in node.refused]
+    assert any(text.startswith("sequence") for text in refused)
+
+
 # -- what a trial would notice ------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """The network that is not there: order, time, loss and cuts of its connections."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -54,6 +55,19 @@ def test_jitter_and_loss_keep_the_order(seed):
     assert min(waits) >= 0.1
     assert max(waits) > 0.4  # some were late by more than jitter alone
     assert max(waits) < 0.4 + 2 * RESEND
+
+
+def test_messages_that_go_astray_come_twice_or_early_but_neither_before_the_first_nor_after_the_end():
+    post = Post(Line(delay=0.1, jitter=0.3, astray=0.3), 1)
+    for n in range(50):
+        post.clock.at(0.02 * n, lambda n=n: post.send(1, str(n)))
+    post.clock.at(3.0, lambda: post.wires.close(post.here, lambda _node, end: post.got.append((0, end, "end"))))
+    names = [name for _, _, name in post.run()]
+    assert (names[0], names[-1]) == ("0", "end")
+    assert names.count("0") == 1
+    come = [int(name) for name in names[:-1]]
+    assert any(earlier > later for earlier, later in pairwise(dict.fromkeys(come)))
+    assert 5 < len(come) - len(set(come)) < 25
 
 
 def test_a_cut_loses_what_is_under_way_and_names_both_ends():
