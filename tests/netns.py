@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 _numbers = itertools.count()
+_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # tc is in sbin, which root's path may lack
 
 
 def netns_available(version: int = 4) -> str | None:
@@ -149,4 +150,5 @@ def _ip(*arguments: str) -> None:
 
 def _in(namespace: str, *command: str) -> str:
     inside = ["ip", "netns", "exec", namespace, *command]
-    return subprocess.run(inside, check=True, capture_output=True, text=True).stdout
+    environ = {**os.environ, "PATH": _PATH}
+    return subprocess.run(inside, check=True, capture_output=True, text=True, env=environ).stdout
