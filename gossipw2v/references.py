@@ -1,7 +1,7 @@
 """The references of a stopped node's links, in a file beside the checkpoint whose rows they go with.
 
     prefix      magic, version, generation of the checkpoint, checksum
-    about       JSON: the life that wrote it, shape of the rows, every link (`Bond`)
+    about       JSON: the life that wrote it, and every link (`Bond`)
     per link    the reference, float32[2V, D]; updates seen, int64[2V]; settled rows, uint8[2V]
 
 Numbers are little-endian; all but the prefix are sealed sections (`sections`), and nothing follows the last. It is
