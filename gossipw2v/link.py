@@ -65,13 +65,14 @@ class Provenance:
         n = self.tokens.get(self.own, 0)
         return news | {self.own: n} if n > known.get(self.own, 0) else news
 
-    def learn(self, news: Origins, link: bytes = b"") -> list[bytes]:
-        """Take the larger of both for each origin; they came by `link`, or are the own ones.
+    def learn(self, news: Origins, link: bytes = b"", known: Origins | None = None) -> list[bytes]:
+        """Take the larger of both for each origin; they came by `link`, where so much was `known`, or are the own ones.
 
-        Returns those that came by another link before.
+        Returns those that came by another link before; that they are no more than what came there makes no difference.
         """
         more = [origin for origin, n in news.items() if n > self.tokens.get(origin, 0)]
-        moved = [origin for origin in more if self.via.get(origin, link) != link]
+        new = more if known is None else [origin for origin, n in news.items() if n > known.get(origin, 0)]
+        moved = [origin for origin in new if self.via.get(origin, link) != link]
         for origin in moved:
             self.doubts.setdefault(self.via[origin], []).append(origin)
         raise_to(self.tokens, news)
@@ -163,7 +164,8 @@ class Uplink:
     def answered(self, answer: Answer, provenance: Provenance) -> list[Settle]:
         """Check the answer against the outstanding batch and have it applied; repeats are ignored.
 
-        What it brings may have come by another way since the push was gathered; the next push names that `again`.
+        What it brings may have come by another way since the push was gathered. Where its origins tell of that, the
+        next push names them `again`; what was in doubt before, it names anyway.
         """
         if answer.batch <= self.batch or self.phase is Phase.SETTLING:
             return []
@@ -173,9 +175,9 @@ class Uplink:
         self.phase, self.answer = Phase.SETTLING, answer
         since = provenance.news(self.known | self.outbox.origins)
         self.again = [o for o, n in answer.origins.items() if o in since and n > self.known.get(o, 0)]
-        self.again += provenance.learn(answer.origins, self.link)
-        overlap = bool(self.again or answer.origins.keys() & self.outbox.origins.keys())
-        return [Settle(self.link, self.outbox.delta, answer.delta, overlap)]
+        self.again += provenance.learn(answer.origins, self.link, self.known)
+        met = self.again or self.link in provenance.doubts or answer.origins.keys() & self.outbox.origins.keys()
+        return [Settle(self.link, self.outbox.delta, answer.delta, bool(met))]
 
     def settled(self, now: float, interval: float) -> None:
         """Both ends now hold the same reference; the next batch may follow."""
@@ -250,7 +252,7 @@ class Downlink:
         self.merging, self.flush, self.most = push, flush, most
         mine = provenance.news(self.known)
         both = {origin: n for origin, n in push.origins.items() if origin in mine or n <= self.known.get(origin, 0)}
-        both |= {origin: push.origins[origin] for origin in provenance.learn(push.origins, self.link)}
+        both |= {origin: push.origins[origin] for origin in provenance.learn(push.origins, self.link, self.known)}
         both |= provenance.doubted(self.link)
         self.news = both | mine
         return [Merge(self.link, push.delta, flush, bool(both), min(push.room, most))]

@@ -260,6 +260,45 @@ def test_an_origin_that_comes_by_another_link_than_before_puts_both_in_doubt(pai
     assert not pair.parent.doubts
 
 
+def test_an_origin_that_comes_by_a_second_link_puts_the_first_in_doubt_though_it_is_no_more(pair):
+    """Rows of it may wait at the other end of the first, and have come by the second by then."""
+    pair.parent.learn({THIRD: 9}, ELSEWHERE)
+    pair.child.learn({THIRD: 9})
+    (merge,) = pair.down.pushed(pair.push(1), pair.parent, False)
+    assert merge.overlap
+    assert pair.parent.doubts == {ELSEWHERE: [THIRD]}
+    assert pair.parent.doubted(ELSEWHERE) == {THIRD: 9}
+
+
+def test_a_doubt_that_is_named_back_raises_no_other(pair):
+    """Else two links would ask each other for ever."""
+    pair.parent.learn({THIRD: 9})
+    pair.exchange([1], [1])
+    pair.child.via[THIRD] = ELSEWHERE
+    pair.child.doubts[LINK] = [THIRD]
+    push = pair.push(1)
+    assert push.origins == {THIRD: 9}
+    answer = pair.answer(push, 1)
+    assert answer.origins == {THIRD: 9}
+    pair.settle(answer)
+    assert not pair.child.doubts
+    assert not pair.parent.doubts
+
+
+def test_what_comes_while_a_link_is_in_doubt_is_an_overlap(pair):
+    """The push was gathered before there was any doubt, so that the answer says nothing of it."""
+    pair.parent.learn({THIRD: 9})
+    pair.exchange([1], [1])
+    answer = pair.answer(pair.push(1), 1, 2)
+    assert not answer.origins
+    pair.child.learn({THIRD: 9}, ELSEWHERE, {})
+    (settle,) = pair.up.answered(answer, pair.child)
+    assert settle.overlap
+    pair.up.settled(pair.now, 0.2)
+    pair.now = 99.0
+    assert pair.push(1).origins == {THIRD: 9}
+
+
 def test_training_that_goes_on_where_it_was_is_no_overlap(pair):
     for n in range(1, 5):
         pair.child.learn({NODE: 10 * n})
