@@ -266,8 +266,7 @@ class Trial:
         self.swarm.run(self.nemesis.seconds)
         self.line = replace(self.line, astray=0.0)
         self.nemesis.tear_walls_down()
-        for node in self.swarm.living():
-            self._remind(node)
+        self._remind()
         patience = WALLED_PATIENCE if self.swarm.wires.walls else PATIENCE
         end = self.swarm.now + patience
         while missing := self.missing():
@@ -278,11 +277,22 @@ class Trial:
         self._conserved()
         return self.auditor.trace.hexdigest()
 
-    def _remind(self, node: Node) -> None:
-        """Who knows only the dead and the gone is told again where somebody is: no address of its own may be good."""
-        others = [other for other in self._within_reach(node) if not other.core.leaving]
-        if others and not any(other.core.node in node.core.members.entries for other in others):
-            self.swarm.introduce(node.name, self.rng.choice(others).name)
+    def _remind(self) -> None:
+        """Those who know of nobody but each other, the dead and the gone are told where somebody else is."""
+        left = [node for node in self.swarm.living() if not node.core.leaving]
+        while left:
+            circle = self._circle(left)
+            left = [node for node in left if node not in circle]
+            ways = [(one.name, other.name) for one in circle for other in self._within_reach(one) if other in left]
+            if ways:
+                self.swarm.introduce(*self.rng.choice(ways))
+
+    def _circle(self, nodes: list[Node]) -> list[Node]:
+        """The first of some nodes, and those of whom it can learn because each knows the next, or is known to it."""
+        circle = nodes[:1]
+        for one in circle:  # grows
+            circle += [other for other in nodes if other not in circle and _acquainted(one, other)]
+        return circle
 
     def missing(self) -> list[str]:
         """What is not yet as it must be in the end."""
@@ -320,6 +330,10 @@ class Trial:
                 deficit = self.books.deficit(node.model, origin.worker.rows)  # type: ignore[attr-defined]
                 if deficit > ROUNDING:
                     raise BrokenError(f"{node.name} lacks {deficit:.3f} of what {origin.name} trained in a row")
+
+
+def _acquainted(one: Node, other: Node) -> bool:
+    return other.core.node in one.core.members.entries or one.core.node in other.core.members.entries
 
 
 def _copy(held: Reference) -> Reference:
