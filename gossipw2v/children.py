@@ -156,6 +156,8 @@ class Children(Beginning):
         One that was forgotten while it thought itself connected needs a seat again.
         """
         self._take_back(node, ask)
+        if self._is_stale(node, ask):
+            return []
         known = node in self.children or node in self.downlinks
         if not known and not (self._may_be_below(node) and self._has_room(insist=not ask.fresh)):
             return [Send(conn, Adopted(False))]
@@ -166,15 +168,25 @@ class Children(Beginning):
             mine = dict(self.provenance.tokens)
             return [Send(conn, LinkOpened(ask.link, not ask.fresh, mine))]  # fresh: the question was repeated
         if self.vocabulary != ask.vocabulary:
-            if self.vocabulary is not None:
-                return [Refused("vocabulary", "a link for another vocabulary")]
-            self.opening[node] = ask
-            return []
+            return self._postpone(node, ask)
         if ask.fresh:
             return self._open_downlink(node, ask, conn)
         out = self.drop_child(node)
         self.children.add(node)
         return [*out, Send(conn, LinkOpened(ask.link, False, {}))]
+
+    def _postpone(self, node: NodeId, ask: LinkOpen) -> list[Instruction]:
+        if self.vocabulary is not None:
+            return [Refused("vocabulary", "a link for another vocabulary")]
+        self.opening[node] = ask
+        return []
+
+    def _is_stale(self, node: NodeId, ask: LinkOpen) -> bool:
+        """Whether the link has been opened or resumed since this question: it comes a second time, and late."""
+        held = self.downlinks.get(node)
+        if held is None or held.link != ask.link or held.lost_at is not None:
+            return False
+        return not held.can_go_on(ask.batch)
 
     def _take_back(self, node: NodeId, ask: LinkOpen) -> None:
         """Find the link by which a child wants to go on: it had vanished, or said goodbye and has a new id."""

@@ -229,7 +229,8 @@ class Edges(Children):
             return self._decline(conn) if answer.accepted else self.give_up_child(node, now)
         if not answer.accepted:
             self.choice.refused(node, self.parent.insist, now)
-            return self._unparent()
+            heard = self._decline(conn) if self.uplink is not None else []  # a refusal that comes late ends a link too
+            return [*self._unparent(), *heard]
         self.choice.found(node)
         self.parent.adopted = True
         self.parent.asked_at = now

@@ -29,6 +29,7 @@ Origins = dict[bytes, int]
 FLUSH_PAUSE = 0.02  # s between exchanges when the child has trained its share and hands over what is left
 END_PAUSE = 0.1  # s between a child's questions whether all have trained
 IDLE_PAUSE = 0.5  # s between exchanges that had nothing to say
+UNANSWERED = 30.0  # s from the beginning of an exchange until the child asks whether there is a link, doubling
 ROW_BYTES = 12  # of a row's id, count and scale, beside its values
 
 
@@ -116,7 +117,7 @@ class Uplink:
 
     `room`: rows that the link has time for; `room_there`: that the parent does; `most`: in the exchange under way.
     `resuming`: after a reconnect, until the parent says that it still holds the reference; nothing is pushed before.
-    `lost_at`: when the parent vanished, if it did.
+    `patience`: s that an exchange may last. `lost_at`: when the parent vanished, if it did.
     """
 
     peer: bytes
@@ -141,6 +142,7 @@ class Uplink:
     room: int = MAX_ROWS
     room_there: int = MAX_ROWS
     most: int = MAX_ROWS
+    patience: float = UNANSWERED
     lost_at: float | None = None
 
     def begin(self, now: float, flush: bool, provenance: Provenance, most: int = MAX_ROWS) -> list[Collect]:
@@ -179,6 +181,12 @@ class Uplink:
         met = self.again or self.link in provenance.doubts or answer.origins.keys() & self.outbox.origins.keys()
         return [Settle(self.link, self.outbox.delta, answer.delta, bool(met))]
 
+    def overdue(self, now: float) -> bool:
+        """Whether the answer should have come by now; from then on, in as long a time again."""
+        late = self.phase is Phase.AWAITING and now - self.began_at > self.patience
+        self.patience *= 1 + late
+        return late
+
     def settled(self, now: float, interval: float) -> None:
         """Both ends now hold the same reference; the next batch may follow."""
         assert self.outbox is not None
@@ -188,7 +196,7 @@ class Uplink:
         raise_to(self.known, answer.origins)
         self.batch, self.final, self.unsent_there = answer.batch, answer.final, answer.unsent
         self.outbox = self.answer = None
-        self.phase = Phase.IDLE
+        self.phase, self.patience = Phase.IDLE, UNANSWERED
         busy, least = now - self.began_at, self._least(sent, answer)
         self.next_at = max(now + self._pause(sent, answer, max(0.0, interval - busy)), self.began_at + least)
         self.pace.saw(len(sent.delta) + len(answer.delta), max(busy, least))

@@ -103,7 +103,8 @@ class Tree(Edges):
         """The parent is connected: get a link, or begin an exchange over it."""
         if self.uplink is None or self.parent is None or not self.parent.adopted:
             return self.request(conn, now)
-        if self.uplink.resuming:
+        if self.uplink.resuming or self.uplink.overdue(now):
+            self.uplink.resuming = True
             return self.resume(self.uplink, conn, now)
         if self.resting:
             return []

@@ -222,10 +222,25 @@ def test_a_parent_resumes_a_child_whose_answer_was_lost(answered):
 def test_a_parent_that_cannot_know_the_childs_batch_has_the_child_start_anew(batch):
     made = tree()
     link = seat(made)
+    made.connected(CHILD, DOWN, 1)
     dropped, send = made.on_link_open(CHILD, LinkOpen(link, False, batch, VOCABULARY, {}), DOWN)
     assert dropped == DropLink(link)
     assert send.message == LinkOpened(link, False, {})
     assert CHILD in made.children
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_question_for_a_link_that_has_gone_on_since_it_was_asked_changes_nothing(fresh):
+    """It comes a second time: its first answer was heard, and two exchanges have followed."""
+    made = tree()
+    link = seat(made)
+    for batch in (1, 2):
+        made.on_push(CHILD, push(link, batch, 1), DOWN, 0)
+        made.merged(link, Batch(rows(1), 0, 0), {}, 0)
+    held = made.downlinks[CHILD]
+    assert made.on_link_open(CHILD, LinkOpen(link, fresh, 0, VOCABULARY, {}), DOWN) == []
+    assert made.downlinks[CHILD] is held
+    assert held.batch == 2
 
 
 def test_a_child_that_comes_back_without_its_link_is_forgotten_too():

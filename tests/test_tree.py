@@ -12,7 +12,7 @@ from gossipw2v.choice import BARRED
 from gossipw2v.delta import Batch
 from gossipw2v.edges import ASK_AGAIN
 from gossipw2v.instructions import Close, Collect, DropLink, Merge, OpenLink, Send, Settle
-from gossipw2v.link import Phase
+from gossipw2v.link import UNANSWERED, Phase
 from gossipw2v.members import DEAD_AFTER, State, parents
 from gossipw2v.messages import Adopt, Adopted, Answer, Leave, LinkOpen, LinkOpened, ProtocolError
 from gossipw2v.tree import Tree
@@ -224,8 +224,15 @@ def test_who_is_refused_gives_up_the_link_that_it_held():
     made = tree(ME, ROOT)
     link = linked(made)
     made.connected(ROOT, 11, 1)
-    assert made.on_adopted(ROOT, Adopted(False), 11, 1) == [DropLink(link)]
+    orders = made.on_adopted(ROOT, Adopted(False), 11, 1)
+    assert orders == [DropLink(link), Send(11, Adopted(False))]  # else who said it long ago would wait for pushes
     assert (made.parent, made.uplink) == (None, None)
+
+
+def test_who_is_refused_before_there_is_a_link_has_nothing_to_give_back():
+    made = tree(ME, ROOT)
+    made.tick(0, {ROOT})
+    assert made.on_adopted(ROOT, Adopted(False), UP, 1) == []
 
 
 # -- opening links ------------------------------------------------------------------------------------------
@@ -275,6 +282,25 @@ def test_rows_that_were_gathered_while_the_link_was_cut_go_out_on_resumption():
     made.connected(ROOT, 11, 1)
     (again,) = said(made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 1))
     assert (again.batch, again.delta.rows.tolist()) == (1, [1])
+
+
+def test_an_answer_that_does_not_come_is_asked_for():
+    """Whatever has become of it: the parent has it still, or has no link any more and says so."""
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.ask(UP, 1)
+    made.collected(link, Batch(rows(1), 0, 0), {ROOT: UP})
+    outbox = made.uplink.outbox
+    assert made.ask(UP, 1 + UNANSWERED) == []
+    (asked,) = said(made.ask(UP, 1.1 + UNANSWERED))
+    assert asked == LinkOpen(link, False, 0, VOCABULARY, {})
+    assert made.ask(UP, 1.2 + UNANSWERED) == []
+    assert said(made.on_link_opened(ROOT, LinkOpened(link, True, {}), UP, 2 + UNANSWERED)) == [outbox]
+    assert made.ask(UP, 2 * UNANSWERED) == []  # a slow network is given twice as long
+    assert said(made.ask(UP, 1.1 + 2 * UNANSWERED)) == [asked]
+    orders = made.on_link_opened(ROOT, LinkOpened(link, False, {}), UP, 2 + 2 * UNANSWERED)
+    assert orders[0] == DropLink(link)
+    assert said(orders)[0].fresh
 
 
 def test_a_resumed_link_with_nothing_outstanding_repeats_nothing():
