@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from gossipw2v import influence, pending
 from gossipw2v import rows as rowwise
 from gossipw2v.coded import Coded, blank, frozen
+from gossipw2v.curvature import Pairs, spectra
 from gossipw2v.delta import Batch, RowDelta, check
 from gossipw2v.influence import Influence, Limits
-from gossipw2v.merge import COLLECTIVE, KINSHIP, Spectrum, flat, hessians, loosen, spectrum
+from gossipw2v.merge import Spectrum, flat
 from gossipw2v.pending import Ledger, Waiting, both, picked, waiting
 
 TOLERANCE = 1e-4  # of a row's norm: residuals below it are not worth a frame when all training is over
@@ -33,19 +34,6 @@ MOST_COUNT = 2**32 - 1  # uint32
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """A sample of n training pairs, word ids int32.
-
-    `inputs` [n, m]: the words whose mean is the input vector, -1 where there are fewer than m; `outputs` [n];
-    `noise` [n, negative].
-    """
-
-    inputs: Ids
-    outputs: Ids
-    noise: Ids
 
 
 @dataclass(slots=True)
@@ -282,28 +270,8 @@ class Model:
     # -- curvature ------------------------------------------------------------------------------------------
 
     def learn_curvature(self, pairs: Pairs) -> None:
-        """Estimate both spectra from a sample of training pairs, if there are any.
-
-        `updates` counts true pairs of an input row, each of which comes with `negative` noise pairs: hence that factor.
-        All rows of a mean take its whole gradient, so that for them too it is the mean's curvature that counts.
-        """
-        if not len(pairs.outputs):
-            return
-        means = self._means(pairs.inputs)
-        others = self.syn1neg[np.concatenate([pairs.outputs[:, None], pairs.noise], axis=1)]
-        if not (np.isfinite(means).all() and np.isfinite(others).all()):
-            return
-        of_inputs, of_outputs = hessians(means, others)
-        self.spectra = (
-            spectrum(of_inputs * (KINSHIP * others.shape[1])),
-            loosen(spectrum(of_outputs), COLLECTIVE),
-        )
-
-    def _means(self, inputs: Ids) -> Floats:
-        """The input vectors float32[n, D]: means of the rows of `inputs`, but for -1."""
-        there = (inputs >= 0)[:, :, None]
-        means: Floats = np.where(there, self.syn0[inputs], np.float32(0)).sum(axis=1) / there.sum(axis=1)
-        return means.astype(np.float32)
+        """Estimate both spectra from a sample of training pairs, if it tells anything."""
+        self.spectra = spectra(self.syn0, self.syn1neg, pairs) or self.spectra
 
 
 def _spread(delta: RowDelta, others: Ids) -> tuple[Ids, Ids, NDArray[np.uint32]]:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from gossipw2v import kernels
 from gossipw2v.cursor import Course, Place, courses, deal
-from gossipw2v.model import Model, Pairs
+from gossipw2v.curvature import Pairs
+from gossipw2v.model import Model
 
 SLICE = 20_000  # tokens a kernel call: some 10 ms, so that a stop or a new alpha is not kept waiting
 FORGET = 50 * SLICE  # tokens between calls of `forget`: 4 MB of text

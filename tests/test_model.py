@@ -8,9 +8,10 @@ from messages import LINK, delta, repeatable
 from naive_merge import floats, slow_merge, slow_settle
 from numpy.testing import assert_allclose
 
+from gossipw2v.curvature import Pairs
 from gossipw2v.delta import Batch, DeltaError, empty
 from gossipw2v.merge import spectrum
-from gossipw2v.model import MOST_COUNT, Model, Pairs, Reference
+from gossipw2v.model import MOST_COUNT, Model, Reference
 
 V, D = 10, 4
 ROWS = 2 * V

@@ -31,8 +31,9 @@ from scenarios import RULES, Scenario, Texts, make_swarm, read_texts
 
 from gossipw2v import kernels
 from gossipw2v.actor import Node
+from gossipw2v.curvature import Pairs
 from gossipw2v.delta import DeltaError
-from gossipw2v.model import Model, Pairs
+from gossipw2v.model import Model
 from gossipw2v.swarm import Swarm
 from gossipw2v.trainer import Recipe, Trainer
 
