@@ -4,8 +4,9 @@
     tools/nemesis.py --seeds 10000 [--first 0] [--processes 2]
     tools/nemesis.py --seed 4711    # one, with the story of what befell it
 
-Each seed is a swarm of two to eight nodes (see `gossipw2v/trial.py` for what must hold, `gossipw2v/nemesis.py` for what
-happens to it). One that fails is printed with the line that replays it; exits with 1 if any did.
+Each seed is a swarm of two to eight nodes; in `gossipw2v/`, `auditor.py` has what must hold at every step, `trial.py`
+what must come true in the end, and `nemesis.py` what happens to it. One that fails is printed with the line that
+replays it; exits with 1 if any did.
 """
 
 import argparse
