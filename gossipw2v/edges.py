@@ -2,57 +2,35 @@
 
 A node has one parent, of higher priority, chosen among the living by its place in a heap; a parent stays parent while
 it lives. Whoever sees nobody above itself is a root; roots that learn of each other join. Where nodes do not reach each
-other, `crossing` has exceptions. `children` has the way down.
+other, `crossing` has exceptions. `parentage` has the way up, `children` the way down; here is what both have to do with
+each other, and what is said about either.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gossipw2v.children import GRACE, Children
-from gossipw2v.choice import Choice
-from gossipw2v.crossing import Crossing
-from gossipw2v.instructions import Close, DropLink, Instruction, Send
+from gossipw2v.children import GRACE
+from gossipw2v.instructions import Close, Instruction, Send
 from gossipw2v.link import Downlink, Origins, Phase, Uplink, raise_to
 from gossipw2v.members import NodeId
 from gossipw2v.messages import LINK_BYTES, MAX_ROWS, Adopt, Adopted, Leave, LinkOpen, LinkOpened, ProtocolError
+from gossipw2v.parentage import Parent, Parentage
 
 ASK_AGAIN = 3.0  # s until an unanswered Adopt or LinkOpen is repeated
 
 
 @dataclass(slots=True)
-class Parent:
-    """The chosen parent and how far the two have come. `insist`: it is to make room, since nobody has any left."""
-
-    node: NodeId
-    link: bytes
-    insist: bool = False
-    asked_at: float = float("-inf")
-    adopted: bool = False
-    lost_at: float | None = None
-
-
-@dataclass(slots=True)
-class Edges(Children):
+class Edges(Parentage):
     """This node's edges: up to one parent, down to its children. `interval`: s between two exchanges with the parent.
 
-    `max_bandwidth`: of the link to the parent. `rows`: that this node has time for in an exchange. `attached_at`: when
-    a parent was last connected that has given a seat.
+    `rows`: that this node has time for in an exchange. `attached_at`: when a parent was last connected that has given a
+    seat.
     """
 
     interval: float = field(kw_only=True)
-    max_bandwidth: float = 0.0
     rows: int = MAX_ROWS
     attached_at: float = float("-inf")
-    parent: Parent | None = None
-    uplink: Uplink | None = None
-    choice: Choice = field(init=False)
-    crossing: Crossing = field(init=False)
-
-    def __post_init__(self) -> None:
-        Children.__post_init__(self)
-        self.choice = Choice(self.members, self.rng, self.seats)
-        self.crossing = Crossing(self.members, self.rng)
 
     # -- looking --------------------------------------------------------------------------------------------
 
@@ -91,12 +69,12 @@ class Edges(Children):
     def tick(self, now: float, reachable: set[NodeId]) -> tuple[list[Instruction], NodeId | None]:
         """Advance; returns what to do and the node to dial, if the parent is not connected."""
         out = self.kept.overdue(now, max(1, self.seats - len(self.children)))
-        out += [*self._watch_parent(now, reachable), *self.watch_children(now, reachable)]
+        out += [*self.watch_parent(now, reachable), *self.watch_children(now, reachable)]
         out += self._locate(now, reachable)
         if self.parent is None and self.vocabulary is not None:  # until then members still come, and make it balanced
-            self._choose(now)
-        if self.vocabulary is not None and not self._is_asking(reachable):
-            out += self._cross(now, reachable)
+            self.choose(now)
+        if self.vocabulary is not None and not self.is_asking(reachable):
+            out += self.cross(now, reachable)
         if self.parent is None or self.parent.node in reachable:
             return out, None
         return out, self.parent.node
@@ -116,21 +94,6 @@ class Edges(Children):
         self.way, self.root = self.members.way_up(self.me, now), self.members.root_of(self.me, now)
         return out if above else [*out, *self.release_higher()]
 
-    def _is_asking(self, reachable: set[NodeId]) -> bool:
-        """Whether a connected node has been asked for a seat, and may still give it."""
-        return self.parent is not None and self.parent.node in reachable and not self.parent.adopted
-
-    def _cross(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
-        """Go over to a higher tree, if there has been no other way for long enough."""
-        target = self.crossing.target(self.root, reachable, now, lambda node: not self.choice.is_barred(node, now))
-        if target is None:
-            return []
-        if self.parent is not None:
-            self.unseated.append(self.parent.node)
-        out = self._unparent()
-        self.parent = Parent(target, self.rng.randbytes(LINK_BYTES), insist=True)
-        return out
-
     def request(self, conn: int, now: float) -> list[Instruction]:
         """The parent is connected, but there is no link yet: ask to be adopted, then for a link; repeated in time."""
         parent = self.parent
@@ -146,46 +109,6 @@ class Edges(Children):
         mine = dict(self.provenance.tokens)
         return [Send(conn, LinkOpen(self.parent.link, True, 0, self.vocabulary, mine))]
 
-    def _choose(self, now: float) -> None:
-        """The former parent if it is back, or may come back, else whoever is best."""
-        if (back := self.kept.parent_again(now)) is not None:
-            self._return(*back, now)
-        elif self.kept.awaits_parent(now):
-            return
-        elif (picked := self.choice.pick(now)) is not None:
-            node, insist = picked
-            self.parent = Parent(node, self.rng.randbytes(LINK_BYTES), insist)
-
-    def unreached(self, key: str, now: float) -> None:
-        """Nobody answered where the node `key` (hex) should be: if there is no link yet, another may be the parent."""
-        if self.parent is not None and self.uplink is None and self.parent.node.hex() == key:
-            self.choice.bar(self.parent.node, now)
-            self._unparent()
-
-    def _watch_parent(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
-        """Give a parent up that does not come back, though others hear it, or that nobody hears any more."""
-        parent = self.parent
-        if parent is None or parent.node in reachable:
-            return []
-        parent.lost_at = now if parent.lost_at is None else parent.lost_at
-        heard = self.members.is_heard(parent.node, now)
-        if now - parent.lost_at < GRACE if heard else self.members.is_alive(parent.node, now):
-            return []
-        if self.uplink is None or self.members.has_left(parent.node) or self.choice.above(now, but=parent.node):
-            return self.drop_parent(now)
-        self.kept.up, self.uplink, self.parent = self.uplink, None, None
-        self.kept.up.lost_at = now
-        self.catching_up.discard(parent.node)
-        return []
-
-    def _return(self, link: Uplink, node: NodeId, lost_at: float | None = None) -> None:
-        """The parent that was gone is there again, or is heard of, perhaps by a new id."""
-        self._unparent()
-        self.kept.release(link)
-        link.peer, link.resuming, link.max_bandwidth = node, True, self.max_bandwidth
-        self.parent = Parent(node, link.link, adopted=True, lost_at=lost_at)
-        self.uplink = link
-
     def slept(self, seconds: float, now: float) -> None:
         """This node did not run for so long: others had no chance to come back."""
         self.attached_at = min(now, self.attached_at + seconds)
@@ -200,7 +123,7 @@ class Edges(Children):
         """A node is reachable (again): take up the link with it where it broke off."""
         self.await_child(node, now)
         if self.uplink is None and self.vocabulary is not None and (kept := self.kept.parent_of(node)) is not None:
-            self._return(kept, node)
+            self.return_to(kept, node)
         if self.parent is None or self.parent.node != node:
             return []
         self.parent.lost_at, self.parent.asked_at = None, float("-inf")
@@ -230,7 +153,7 @@ class Edges(Children):
         if not answer.accepted:
             self.choice.refused(node, self.parent.insist, now)
             heard = self._decline(conn) if self.uplink is not None else []  # a refusal that comes late ends a link too
-            return [*self._unparent(), *heard]
+            return [*self.unparent(), *heard]
         self.choice.found(node)
         self.parent.adopted = True
         self.parent.asked_at = now
@@ -262,7 +185,7 @@ class Edges(Children):
 
     def _begin_anew(self, parent: Parent, conn: int, now: float) -> list[Instruction]:
         """Under a new name: row work for the old link may still be under way, and would be taken for the new one's."""
-        out = self._drop_uplink()
+        out = self.drop_uplink()
         self.kept.past.append(parent.link)
         parent.link, parent.asked_at, parent.adopted = self.rng.randbytes(LINK_BYTES), now, True
         return [*out, *self._ask_link(conn)]
@@ -278,29 +201,9 @@ class Edges(Children):
             self.parent.asked_at = float("-inf")
         return self.answer_waiting(conns)
 
-    def drop_parent(self, now: float) -> list[Instruction]:
-        """Give the parent up: it died, left, or broke the protocol."""
-        if self.parent is not None:
-            self.choice.bar(self.parent.node, now)
-        return self._unparent()
-
-    def _unparent(self) -> list[Instruction]:
-        if self.parent is not None:
-            self.kept.past.append(self.parent.link)
-        self.parent = None
-        return self._drop_uplink()
-
-    def _drop_uplink(self) -> list[Instruction]:
-        link, self.uplink = self.uplink, None
-        if link is None:
-            return []
-        self.provenance.forget(link.link)
-        self.catching_up.discard(link.peer)
-        return [DropLink(link.link)]
-
     def reset(self) -> list[Instruction]:
         """Another vocabulary has won: no link and no training outlives the old one."""
-        out = self._drop_uplink()
+        out = self.drop_uplink()
         for edge in self.kept.links():
             out += self.kept.drop(edge)
         out += self.drop_downlinks()
@@ -315,18 +218,8 @@ class Edges(Children):
         """A neighbour goes in order."""
         out: list[Instruction] = [Close(conn, "the other end leaves")]
         if self.parent is not None and self.parent.node == node:
-            out += self._part_with_parent(now)
+            out += self.part_with_parent(now)
         return [*out, *self.part_with_child(node, now)]
-
-    def _part_with_parent(self, now: float) -> list[Instruction]:
-        """The parent has left in order: it may come back."""
-        if self.uplink is None:
-            return self.drop_parent(now)
-        self.kept.keep(self.uplink, now)
-        self.catching_up.discard(self.uplink.peer)
-        self.choice.bar(self.uplink.peer, now)
-        self.parent = self.uplink = None
-        return []
 
     def leave(self, conns: dict[NodeId, int]) -> list[Instruction]:
         """Say goodbye to everybody."""

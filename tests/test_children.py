@@ -5,10 +5,10 @@ from trees import CHILD, DOWN, ME, ROOT, SEATS, UP, VOCABULARY, hear, linked, no
 
 from gossipw2v.children import GRACE, MOST_CHILDREN
 from gossipw2v.delta import Batch
-from gossipw2v.edges import Parent
 from gossipw2v.instructions import DropLink, OpenLink, Refused, Send
 from gossipw2v.members import DEAD_AFTER
 from gossipw2v.messages import Adopt, Adopted, LinkOpen, LinkOpened
+from gossipw2v.parentage import Parent
 
 GONE = GRACE + DEAD_AFTER
 

@@ -6,11 +6,11 @@ import pytest
 from messages import NODE
 
 from gossipw2v.connections import Connections
-from gossipw2v.edges import Parent
 from gossipw2v.instructions import Dial
 from gossipw2v.link import Uplink
 from gossipw2v.members import DEAD_AFTER, SUSPECT_AFTER, Member, MemberTable, State
 from gossipw2v.messages import PROTOCOL, Hello
+from gossipw2v.parentage import Parent
 from gossipw2v.seeker import LAST_CHANCE, LINGER, PROBE, PROBERS, Seeker
 from gossipw2v.tree import Tree
 
