@@ -1,9 +1,8 @@
 """What must hold in every swarm at every step, whatever befalls it; a trial's swarm is looked on by an `Auditor`.
 
-No row holds more than was trained (once histories have overlapped, which AdaSum settles row by row and not exactly, no
-model holds a fifth more); both ends of a link that are done with the same batch hold the same reference, bit for bit;
-no honest node takes another for a breaker of the protocol; no work is asked for on a link that is not open; every table
-and queue stays within what its swarm needs.
+No row holds more than was trained, by however many ways it came; both ends of a link that are done with the same batch
+hold the same reference, bit for bit; no honest node takes another for a breaker of the protocol; no work is asked for
+on a link that is not open; every table and queue stays within what its swarm needs.
 """
 
 from __future__ import annotations
@@ -30,7 +29,9 @@ class BrokenError(AssertionError):
 
 @dataclass(slots=True)
 class Auditor(Watch):
-    """Looks at everything that happens; `trace` is a digest of it. `overlapped`: whether histories ever met twice."""
+    """Looks at everything that happens; `trace` is a digest of it. `overlapped`: whether histories ever met twice, of
+    which AdaSum leaves less than there was.
+    """
 
     books: Books
     trace: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
@@ -63,8 +64,7 @@ class Auditor(Watch):
 
     def worked(self, node: Node, link: bytes) -> None:
         """Nothing has been taken twice, and the two references are one."""
-        excess = self.books.surplus(node.model) if self.overlapped else self.books.excess(node.model)
-        if excess > ROUNDING:
+        if (excess := self.books.excess(node.model)) > ROUNDING:
             raise BrokenError(f"{node.name} at {node.host.clock.now:.3f} s: {excess:.3f} more than was trained")
         self._compared(node, link)
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from gossipw2v.model import Model
 
 ROUNDING = 1e-2  # of a one: what float32 and a mean of means may be off
-APPROXIMATE = 0.2  # of all that was trained: what AdaSum may leave twice of histories that met again and again
 
 
 @dataclass(slots=True)
@@ -44,11 +43,6 @@ class Books:
     def excess(self, model: Model) -> float:
         """By how much any row of a replica is above what was trained."""
         return float((model.weights[:, 0] - self.truth).max())
-
-    def surplus(self, model: Model) -> float:
-        """By how much a replica as a whole is above what was trained, and what AdaSum may leave."""
-        held, trained = (values.sum(dtype=np.float64) for values in (model.weights[:, 0], self.truth))
-        return float(held - (1 + APPROXIMATE) * trained)
 
     def deficit(self, model: Model, rows: NDArray[np.int64]) -> float:
         """By how much any of some rows is below what was trained."""

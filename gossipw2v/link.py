@@ -178,8 +178,12 @@ class Uplink:
         since = provenance.news(self.known | self.outbox.origins)
         self.again = [o for o, n in answer.origins.items() if o in since and n > self.known.get(o, 0)]
         self.again += provenance.learn(answer.origins, self.link, self.known)
-        met = self.again or self.link in provenance.doubts or answer.origins.keys() & self.outbox.origins.keys()
+        met = self.again or self.link in provenance.doubts or self._named_anew(answer.origins, self.outbox.origins)
         return [Settle(self.link, self.outbox.delta, answer.delta, bool(met))]
+
+    def _named_anew(self, origins: Origins, mine: Origins) -> bool:
+        """Whether an answer names what this end has named, or what both knew already: the parent is in doubt of it."""
+        return any(origin in mine or n <= self.known.get(origin, 0) for origin, n in origins.items())
 
     def overdue(self, now: float) -> bool:
         """Whether the answer should have come by now; from then on, in as long a time again."""

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from gossipw2v.books import APPROXIMATE, Books, Counter
+from gossipw2v.books import Books, Counter
 
 
 @pytest.fixture
@@ -33,7 +33,6 @@ def test_training_goes_by_its_speed_to_its_end_and_is_in_the_books(books):
     worker.train(100, (0, 0))
     assert worker.trained == 10 == books.truth.sum() == worker.model.updates.sum()
     assert books.excess(worker.model) == books.deficit(worker.model, worker.rows) == 0
-    assert books.surplus(worker.model) == pytest.approx(-APPROXIMATE * 10)
 
 
 def test_what_is_there_twice_or_not_at_all_is_found(books):
@@ -42,10 +41,8 @@ def test_what_is_there_twice_or_not_at_all_is_found(books):
     row = worker.rows[0]
     worker.model.weights[row, 0] += 3
     assert books.excess(worker.model) == 3
-    assert books.surplus(worker.model) == pytest.approx(3 - APPROXIMATE * 10)
     worker.model.weights[row, 0] -= 4
     assert books.deficit(worker.model, worker.rows) == 1
-    assert books.surplus(worker.model) == pytest.approx(-1 - APPROXIMATE * 10)
 
 
 def test_a_restart_leaves_nothing_in_model_or_books(books):

@@ -299,6 +299,19 @@ def test_what_comes_while_a_link_is_in_doubt_is_an_overlap(pair):
     assert pair.push(1).origins == {THIRD: 9}
 
 
+def test_a_doubt_that_only_the_answer_names_is_an_overlap_for_the_child_too(pair):
+    """It is no news to the child, and not what it pushed: the parent has met it elsewhere since, and sends it again."""
+    pair.child.learn({NODE: 10})
+    pair.exchange([1], [1])
+    pair.parent.learn({NODE: 10}, ELSEWHERE, {})
+    push = pair.push(1)
+    assert not push.origins
+    answer = pair.answer(push, 1)
+    assert answer.origins == {NODE: 10}
+    (settle,) = pair.up.answered(answer, pair.child)
+    assert settle.overlap
+
+
 def test_training_that_goes_on_where_it_was_is_no_overlap(pair):
     for n in range(1, 5):
         pair.child.learn({NODE: 10 * n})
