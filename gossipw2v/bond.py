@@ -53,7 +53,7 @@ def edge_of(bond: Bond, provenance: Provenance, now: float) -> Uplink | Downlink
     """The link again; its other end is not there yet."""
     provenance.via.update((origin, bond.link) for origin in bond.via if origin in provenance.tokens)
     if bond.doubts:
-        provenance.doubts[bond.link] = [origin for origin in bond.doubts if origin in provenance.tokens]
+        provenance.doubts[bond.link] = dict.fromkeys(origin for origin in bond.doubts if origin in provenance.tokens)
     known = dict(bond.known)
     if not bond.up:
         return Downlink(bond.peer, bond.link, bond.batch, known=known, lost_at=now)

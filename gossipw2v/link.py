@@ -5,9 +5,10 @@ one initiator is enough and two pushes can never cross. After a reconnect the ch
 parent, which keeps its last answer, repeats that: nothing is applied twice.
 
 What came by two ways would count twice, so each exchange says which origins are new. An answer that names one which its
-push named says that both ends have it, and a push that names one anew that it has come by another way too. The model
-works off what it is asked in order: an origin counts as there from the moment its rows are ordered, and is named as of
-the moment in which the rows that go out are. Else what is under way when a link drops would be there without a name.
+push named says that both ends have it; an end that names one anew, that it has come by another way too. Who hears so
+merges with care, and says so in turn on the link by which it has that origin itself. The model works off what it is
+asked in order: an origin counts as there from the moment its rows are ordered, and is named as of the moment in which
+the rows that go out are. Else what is under way when a link drops would be there without a name.
 
 Both classes are pure state: events in, instructions out.
 """
@@ -49,12 +50,13 @@ class Provenance:
     """Tokens of every origin in this node's model, and by which link the last of them came.
 
     An origin whose tokens come by another link than before has come by two ways, or moved: rows of it may still wait at
-    either end of both links. `doubts`: such origins by the former link. `own`: this node, which trains meanwhile.
+    either end of both links. `doubts`: such origins, in order, by the former link. `own`: this node, which trains
+    meanwhile.
     """
 
     tokens: Origins = field(default_factory=dict)
     via: dict[bytes, bytes] = field(default_factory=dict)
-    doubts: dict[bytes, list[bytes]] = field(default_factory=dict)
+    doubts: dict[bytes, dict[bytes, None]] = field(default_factory=dict)
     own: bytes = b""
 
     def news(self, known: Origins) -> Origins:
@@ -66,16 +68,17 @@ class Provenance:
         n = self.tokens.get(self.own, 0)
         return news | {self.own: n} if n > known.get(self.own, 0) else news
 
-    def learn(self, news: Origins, link: bytes = b"", known: Origins | None = None) -> list[bytes]:
-        """Take the larger of both for each origin; they came by `link`, where so much was `known`, or are the own ones.
+    def learn(self, news: Origins, link: bytes = b"", echoed: Origins | None = None) -> list[bytes]:
+        """Take the larger of both for each origin; they came by `link`, or are the own ones.
 
-        Returns those that came by another link before; that they are no more than what came there makes no difference.
+        Returns those that came by another link before. That one is in doubt from now on, though they be no more than
+        what is here: rows of them may still wait there. What is `echoed`, the other end has only repeated.
         """
         more = [origin for origin, n in news.items() if n > self.tokens.get(origin, 0)]
-        new = more if known is None else [origin for origin, n in news.items() if n > known.get(origin, 0)]
-        moved = [origin for origin in new if self.via.get(origin, link) != link]
+        told = [origin for origin, n in news.items() if n > (echoed or {}).get(origin, -1)]
+        moved = [origin for origin in told if self.via.get(origin) not in (None, link, b"")]
         for origin in moved:
-            self.doubts.setdefault(self.via[origin], []).append(origin)
+            self.doubts.setdefault(self.via[origin], {})[origin] = None  # once, however often it is named
         raise_to(self.tokens, news)
         self.via.update((origin, link) for origin in more if origin in self.tokens)
         return moved
@@ -177,7 +180,8 @@ class Uplink:
         self.phase, self.answer = Phase.SETTLING, answer
         since = provenance.news(self.known | self.outbox.origins)
         self.again = [o for o, n in answer.origins.items() if o in since and n > self.known.get(o, 0)]
-        self.again += provenance.learn(answer.origins, self.link, self.known)
+        echoed = {origin: self.known.get(origin, 0) for origin in self.outbox.origins}
+        self.again += provenance.learn(answer.origins, self.link, echoed)
         met = self.again or self.link in provenance.doubts or self._named_anew(answer.origins, self.outbox.origins)
         return [Settle(self.link, self.outbox.delta, answer.delta, bool(met))]
 
@@ -264,7 +268,7 @@ class Downlink:
         self.merging, self.flush, self.most = push, flush, most
         mine = provenance.news(self.known)
         both = {origin: n for origin, n in push.origins.items() if origin in mine or n <= self.known.get(origin, 0)}
-        both |= {origin: push.origins[origin] for origin in provenance.learn(push.origins, self.link, self.known)}
+        both |= {origin: push.origins[origin] for origin in provenance.learn(push.origins, self.link)}
         both |= provenance.doubted(self.link)
         self.news = both | mine
         return [Merge(self.link, push.delta, flush, bool(both), min(push.room, most))]

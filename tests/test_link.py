@@ -179,7 +179,7 @@ def test_training_of_one_origin_from_both_ends_is_an_overlap(pair, theirs, mine,
 
 # -- what comes by two ways ---------------------------------------------------------------------------------
 
-THIRD, ELSEWHERE = b"3" * 16, b"elsewher"
+THIRD, ELSEWHERE, BEYOND = b"3" * 16, b"elsewher", b"beyond.."
 
 
 def test_an_origin_is_known_once_its_rows_are_ordered_not_when_they_have_changed_hands(pair):
@@ -252,7 +252,7 @@ def test_an_origin_that_comes_by_another_link_than_before_puts_both_in_doubt(pai
     pair.child.via[THIRD] = ELSEWHERE
     (settle,) = pair.up.answered(answer, pair.child)
     assert settle.overlap
-    assert pair.child.doubts == {ELSEWHERE: [THIRD]}
+    assert pair.child.doubts == {ELSEWHERE: {THIRD: None}}
     pair.up.settled(10.0, 0.2)
     pair.now = 99.0
     push = pair.push(1)
@@ -266,7 +266,7 @@ def test_an_origin_that_comes_by_a_second_link_puts_the_first_in_doubt_though_it
     pair.child.learn({THIRD: 9})
     (merge,) = pair.down.pushed(pair.push(1), pair.parent, False)
     assert merge.overlap
-    assert pair.parent.doubts == {ELSEWHERE: [THIRD]}
+    assert pair.parent.doubts == {ELSEWHERE: {THIRD: None}}
     assert pair.parent.doubted(ELSEWHERE) == {THIRD: 9}
 
 
@@ -275,7 +275,7 @@ def test_a_doubt_that_is_named_back_raises_no_other(pair):
     pair.parent.learn({THIRD: 9})
     pair.exchange([1], [1])
     pair.child.via[THIRD] = ELSEWHERE
-    pair.child.doubts[LINK] = [THIRD]
+    pair.child.doubts[LINK] = {THIRD: None}
     push = pair.push(1)
     assert push.origins == {THIRD: 9}
     answer = pair.answer(push, 1)
@@ -285,13 +285,51 @@ def test_a_doubt_that_is_named_back_raises_no_other(pair):
     assert not pair.parent.doubts
 
 
+def test_a_doubt_that_a_child_names_goes_on_to_the_link_by_which_the_parent_has_it(pair):
+    """Its rows may still wait at the other end of that one, and come by the child first."""
+    pair.parent.learn({THIRD: 9}, ELSEWHERE)
+    pair.exchange([1], [1])
+    pair.child.learn({THIRD: 9}, BEYOND)
+    assert pair.child.doubts == {LINK: {THIRD: None}}
+    pair.settle(pair.answer(pair.push(1), 1))
+    assert pair.parent.doubts == {ELSEWHERE: {THIRD: None}}
+    assert not pair.child.doubts
+
+
+def test_a_doubt_that_a_parent_names_goes_on_to_the_link_by_which_the_child_has_it(pair):
+    pair.child.learn({THIRD: 9}, BEYOND)
+    pair.exchange([1], [1])
+    pair.parent.learn({THIRD: 9}, ELSEWHERE)
+    pair.settle(pair.answer(pair.push(1), 1))
+    assert pair.child.doubts == {BEYOND: {THIRD: None}}
+    assert not pair.parent.doubts
+
+
+def test_an_origin_is_in_doubt_once_however_often_it_is_named():
+    """The other end of the link may be gone for long, and whoever names it need not be honest."""
+    provenance = Provenance()
+    provenance.learn({THIRD: 9}, ELSEWHERE)
+    for _ in range(50):
+        assert provenance.learn({THIRD: 9}, LINK) == [THIRD]
+    assert len(provenance.doubts[ELSEWHERE]) == 1
+
+
+def test_the_own_training_is_in_no_doubt(pair):
+    pair.child.learn({NODE: 9})
+    pair.exchange([1], [1])
+    pair.parent.learn({NODE: 9}, ELSEWHERE)
+    pair.settle(pair.answer(pair.push(1), 1))
+    assert not pair.child.doubts
+
+
 def test_what_comes_while_a_link_is_in_doubt_is_an_overlap(pair):
     """The push was gathered before there was any doubt, so that the answer says nothing of it."""
     pair.parent.learn({THIRD: 9})
     pair.exchange([1], [1])
     answer = pair.answer(pair.push(1), 1, 2)
     assert not answer.origins
-    pair.child.learn({THIRD: 9}, ELSEWHERE, {})
+    pair.child.via[THIRD] = LINK
+    pair.child.learn({THIRD: 9}, ELSEWHERE)
     (settle,) = pair.up.answered(answer, pair.child)
     assert settle.overlap
     pair.up.settled(pair.now, 0.2)
@@ -303,7 +341,7 @@ def test_a_doubt_that_only_the_answer_names_is_an_overlap_for_the_child_too(pair
     """It is no news to the child, and not what it pushed: the parent has met it elsewhere since, and sends it again."""
     pair.child.learn({NODE: 10})
     pair.exchange([1], [1])
-    pair.parent.learn({NODE: 10}, ELSEWHERE, {})
+    pair.parent.learn({NODE: 10}, ELSEWHERE)
     push = pair.push(1)
     assert not push.origins
     answer = pair.answer(push, 1)
