@@ -30,7 +30,8 @@ Origins = dict[bytes, int]
 FLUSH_PAUSE = 0.02  # s between exchanges when the child has trained its share and hands over what is left
 END_PAUSE = 0.1  # s between a child's questions whether all have trained
 IDLE_PAUSE = 0.5  # s between exchanges that had nothing to say
-UNANSWERED = 30.0  # s from the beginning of an exchange until the child asks whether there is a link, doubling
+UNANSWERED = 30.0  # s from the beginning of an exchange until the child asks whether there is a link, doubling;
+LONGER = 3.0  # or so many times what the last one took: a slow link must not carry everything twice
 ROW_BYTES = 12  # of a row's id, count and scale, beside its values
 
 
@@ -204,8 +205,9 @@ class Uplink:
         raise_to(self.known, answer.origins)
         self.batch, self.final, self.unsent_there = answer.batch, answer.final, answer.unsent
         self.outbox = self.answer = None
-        self.phase, self.patience = Phase.IDLE, UNANSWERED
+        self.phase = Phase.IDLE
         busy, least = now - self.began_at, self._least(sent, answer)
+        self.patience = max(UNANSWERED, LONGER * busy)
         self.next_at = max(now + self._pause(sent, answer, max(0.0, interval - busy)), self.began_at + least)
         self.pace.saw(len(sent.delta) + len(answer.delta), max(busy, least))
         self.room, self.room_there = self.pace.room(interval), max(1, answer.room)

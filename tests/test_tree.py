@@ -303,6 +303,20 @@ def test_an_answer_that_does_not_come_is_asked_for():
     assert said(orders)[0].fresh
 
 
+def test_on_a_slow_link_an_answer_may_take_three_times_as_long_as_the_last():
+    made = tree(ME, ROOT)
+    link = linked(made)
+    made.ask(UP, 0)
+    made.collected(link, Batch(rows(1), 0, 0), {ROOT: UP})
+    made.on_answer(ROOT, Answer(link, 1, False, 0, 0, {}, rows(1)))
+    made.settled(link, UNANSWERED - 5)
+    made.ask(UP, 100)
+    made.collected(link, Batch(rows(1), 0, 0), {ROOT: UP})
+    assert made.ask(UP, 100 + 3 * (UNANSWERED - 5)) == []
+    (asked,) = said(made.ask(UP, 101 + 3 * (UNANSWERED - 5)))
+    assert asked.link == link
+
+
 def test_a_resumed_link_with_nothing_outstanding_repeats_nothing():
     made = tree(ME, ROOT)
     link = linked(made)
