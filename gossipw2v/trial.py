@@ -189,10 +189,11 @@ class Trial:
                 self.swarm.introduce(*self.rng.choice(ways))
 
     def _circle(self, nodes: list[Node]) -> list[Node]:
-        """The first of some nodes, and those of whom it can learn because each knows the next, or is known to it."""
+        """The first of some nodes, and those of whom it can learn: each reaches the next, and one knows the other."""
         circle = nodes[:1]
         for one in circle:  # grows
-            circle += [other for other in nodes if other not in circle and _acquainted(one, other)]
+            near = [other for other in self._within_reach(one) if other in nodes and other not in circle]
+            circle += [other for other in near if _acquainted(one, other)]
         return circle
 
     def missing(self) -> list[str]:
