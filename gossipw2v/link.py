@@ -72,17 +72,21 @@ class Provenance:
     def learn(self, news: Origins, link: bytes = b"", echoed: Origins | None = None) -> list[bytes]:
         """Take the larger of both for each origin; they came by `link`, or are the own ones.
 
-        Returns those that came by another link before. That one is in doubt from now on, though they be no more than
-        what is here: rows of them may still wait there. What is `echoed`, the other end has only repeated.
+        Returns those of others that were here and had not come by it. The link by which they had is in doubt from now
+        on, though they be no more than what is here: rows of them may still wait there. What is `echoed`, the other end
+        has only repeated.
         """
         more = [origin for origin, n in news.items() if n > self.tokens.get(origin, 0)]
-        told = [origin for origin, n in news.items() if n > (echoed or {}).get(origin, -1)]
-        moved = [origin for origin in told if self.via.get(origin) not in (None, link, b"")]
-        for origin in moved:
-            self.doubts.setdefault(self.via[origin], {})[origin] = None  # once, however often it is named
+        told = [origin for origin, n in news.items() if n > (echoed or {}).get(origin, -1) and origin != self.own]
+        met = [origin for origin in told if self.tokens.get(origin) and self.via.get(origin) != link]
+        for origin in met:
+            if before := self.via.get(origin):
+                self.doubts.setdefault(before, {})[origin] = None  # once, however often it is named
+            else:
+                self.via[origin] = link  # it came from disk, or by a link that is gone
         raise_to(self.tokens, news)
         self.via.update((origin, link) for origin in more if origin in self.tokens)
-        return moved
+        return met
 
     def doubted(self, link: bytes) -> Origins:
         """The origins that have come by `link` and another way, as far as not asked before."""

@@ -305,6 +305,14 @@ def test_a_doubt_that_a_parent_names_goes_on_to_the_link_by_which_the_child_has_
     assert not pair.parent.doubts
 
 
+def test_what_is_here_from_disk_may_come_once_more_whoever_brings_it():
+    provenance = Provenance(own=OTHER)
+    provenance.learn({NODE: 3, OTHER: 4})
+    assert provenance.learn({NODE: 5, OTHER: 4, THIRD: 6}, LINK) == [NODE]
+    assert provenance.doubts == {}
+    assert provenance.learn({NODE: 7, OTHER: 4, THIRD: 8}, LINK) == []
+
+
 def test_an_origin_is_in_doubt_once_however_often_it_is_named():
     """The other end of the link may be gone for long, and whoever names it need not be honest."""
     provenance = Provenance()
@@ -370,8 +378,9 @@ def test_a_link_that_is_gone_is_in_no_doubt():
     assert provenance.learn({NODE: 3}, LINK) == [NODE]
     for link in (LINK, ELSEWHERE):
         provenance.forget(link)
-    assert provenance.learn({NODE: 4}, ELSEWHERE) == []
+    assert provenance.learn({NODE: 4}, ELSEWHERE) == [NODE]  # what that one brought may come once more
     assert provenance.doubts == {}
+    assert provenance.learn({NODE: 5}, ELSEWHERE) == []
     provenance.clear()
     assert (provenance.tokens, provenance.via, provenance.doubts) == ({}, {}, {})
 
