@@ -115,7 +115,8 @@ class Model:
     # -- links ----------------------------------------------------------------------------------------------
 
     def open_link(self, link: bytes, overlap: bool, catch_up: bool, origin: str = "", take: bool = False) -> None:
-        """Start a link from the initial vectors. With `overlap` a row's first exchange is an AdaSum.
+        """Start a link from the initial vectors. With `overlap` a row is merged by AdaSum until the child has sent its
+        own: until then what one end has beyond the other may be part of a common history.
 
         With `take`, which goes with it, nothing is pending, and a row that comes replaces the one that is here.
         `origin` names the machine at the other end, whose influence is limited whatever links it opens.
@@ -167,7 +168,7 @@ class Model:
     def merge(self, link: bytes, delta: RowDelta, flush: bool, overlap: bool, room: int = MOST_COUNT) -> Batch:
         """The parent's half: merge a child's rows with the pending ones here, and answer with the result.
 
-        With `overlap` both may hold the same training in any row: each row's next exchange is an AdaSum.
+        With `overlap` both may hold the same training in any row: each is merged by AdaSum until the child has sent it.
         A row that asks for more than the limits allow is cut back to them before it is merged. DeltaError if `delta`
         does not fit the model; nothing has changed then.
         """
@@ -187,6 +188,7 @@ class Model:
         arguments = (at, np.stack((theirs, ours)), apart, self._curves(), coded)
         self.broken += rowwise.merge_rows(self.weights, state.reference, rows, pushed, *arguments)
         self._credit(state, rows, theirs, ours)
+        state.settled[delta.rows] = True
         self.came += len(delta.rows)
         return replace(self._batch(state, RowDelta(rows, ours, *coded), own), clipped=clipped)
 
@@ -212,6 +214,7 @@ class Model:
         arguments = (gone, at, coded, np.stack((since, answer.counts)), apart, self._curves())
         self.broken += rowwise.settle_rows(self.weights, state.reference, rows, *arguments)
         self._credit(state, rows, answer.counts, ours)
+        state.settled[sent.rows] = True
         self.came += len(rows)
 
     def _give_up(self, state: _Link, rows: Ids) -> None:
@@ -228,7 +231,6 @@ class Model:
         rowwise.add_counts(self.updates, rows, credit)
         rowwise.add_counts(state.seen, rows, credit)
         rowwise.add_counts(state.seen, rows, ours)
-        state.settled[rows] = True
         for each in self.links.values():
             each.rough[rows] = True
 
