@@ -1,11 +1,12 @@
 """Whom to call and when to hang up: the policy between the member table, the tree and the connections.
 
 Addresses from discovery and configuration are dialled until a live member is known behind them; the parent whenever it
-is not connected; members that have fallen silent by a root, since perhaps only those between have died. Who broke an
-edge off is dialled at once, which tells a cut cable from a dead program. Suspects are dialled by a few of those who
-hear them no more, chosen by lot, and by all of them before the verdict; when one gets through, its news clears all whom
-only a dead node in between had silenced. A connection that this node dialled and that became no edge of the tree is
-closed again. Who has lost every connection dials anybody: its parent may be stopped, and nobody else hears it.
+is not connected; members that have fallen silent by a root, since perhaps only those between have died, and now and
+then by anybody, since perhaps not every root can reach them. Who broke an edge off is dialled at once, which tells a
+cut cable from a dead program. Suspects are dialled by a few of those who hear them no more, chosen by lot, and by all
+of them before the verdict; when one gets through, its news clears all whom only a dead node in between had silenced. A
+connection that this node dialled and that became no edge of the tree is closed again. Who has lost every connection
+dials anybody: its parent may be stopped, and nobody else hears it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from gossipw2v.tree import Tree
 LINGER = 5.0  # s that a connection which is no edge of the tree is kept
 PROBE = 0.5  # s between two looks for suspects
 PROBERS = 3  # of all who suspect somebody, so many dial at each look
+SELDOM = 0.02  # of all nodes together, that dial a silent member at a look at the clock, beside a root
 LAST_CHANCE = 2.0  # s before a suspect is dead from which on everybody dials
 
 
@@ -85,9 +87,7 @@ class Seeker:
         return self.connections.dial(node.hex(), now)
 
     def silent(self, now: float) -> None:
-        """Have a root go on dialling members it no longer hears."""
-        if self.tree.parent is not None:
-            return
+        """Know where those are whom this node no longer hears."""
         for member in self.members.everyone():
             silent = member.node != self.members.me.node and not self.members.is_alive(member.node, now)
             if silent and member.state != State.LEFT and member.addresses:
@@ -103,11 +103,13 @@ class Seeker:
         return out
 
     def _wanted(self, node: NodeId, now: float) -> bool:
-        """Whether to dial where `node` should be: the dead are looked for by a root alone."""
+        """Whether to dial where `node` should be: the dead are looked for by a root, and now and then by others."""
         member = self.members.get(node)
         if member is None:
             return not self._known(node, now)
-        return member.state != State.LEFT and self.tree.parent is None and not self._known(node, now)
+        if member.state == State.LEFT or self._known(node, now):
+            return False
+        return self.tree.parent is None or self.rng.random() * len(self.members.entries) < SELDOM
 
     def _known(self, node: NodeId | None, now: float) -> bool:
         if node is None:

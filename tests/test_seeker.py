@@ -1,4 +1,4 @@
-"""Whom a node dials, and when: suspects, broken edges, the dead by a root alone; never in storms."""
+"""Whom a node dials, and when: suspects, broken edges, the dead by a root, and seldom by others; never in storms."""
 
 from random import Random
 
@@ -128,14 +128,25 @@ def test_who_left_is_not_looked_for():
     assert world.run(2 * DEAD_AFTER, set()) == []
 
 
-def test_the_dead_are_looked_for_by_a_root_alone():
+def test_the_dead_are_looked_for_by_a_root_and_now_and_then_by_others():
+    """A root may be where they cannot be reached."""
+    dials = []
     for world in (World(3), below_others(World(3))):
         world.run(2 * DEAD_AFTER, {node(1)})
         world.seeker.silent(world.now)
-        dials = world.run(120, {node(1)})
-        root = world.tree.parent is None
-        assert bool(dials) is root
-        assert len(dials) < 12  # the pauses grow
+        assert len(world.run(120, {node(1)})) < 12  # the pauses grow
+        dials.append(len(world.run(3600, {node(1)})))
+    assert 20 < dials[1] < 0.8 * dials[0]
+
+
+def test_the_more_there_are_the_less_each_looks_for_the_dead():
+    """All together they would make a storm."""
+    dials = []
+    for world in (below_others(World(3)), below_others(World(60))):
+        world.run(2 * DEAD_AFTER, {node(1)})
+        world.seeker.silent(world.now)
+        dials.append(world.run(900, {node(1)}).count(node(1)))
+    assert dials[1] < dials[0] / 3
 
 
 def test_an_address_of_this_node_is_never_dialled():
