@@ -387,6 +387,23 @@ def test_curvature_is_learned_from_finite_pairs_only():
     assert made.spectra is learned
 
 
+def test_what_several_hold_beyond_an_answer_is_not_added_once_for_each():
+    """It may be a common history: the answer came before their own rows, and told the parent nothing of them."""
+    links = [b"one", b"two", b"three"]
+    parent, children = model(), [model() for _ in links]
+    train(parent, [3], 9.0, updates=9)
+    for link, child in zip(links, children, strict=True):
+        train(child, [3], 12.0, updates=12)
+        for each in (child, parent):
+            each.open_link(link, overlap=True, catch_up=False)
+    for room in (0, 100):
+        for link, child in zip(links, children, strict=True):
+            sent = child.collect(link, False, room)
+            assert len(sent.delta) == bool(room)
+            child.settle(link, sent.delta, parent.merge(link, sent.delta, False, False).delta)
+    assert 9 < (parent.weights - start())[3].max() < 12.1
+
+
 def test_two_that_hold_the_same_model_link_without_moving_it():
     """After a node between them has left, neighbours start anew from the initial vectors: nothing may be lost by it."""
     rng = np.random.default_rng(5)
