@@ -32,7 +32,7 @@ from gossipw2v.cursor import Place, Stretch
 from gossipw2v.durable import DISK, Disk, replacing
 from gossipw2v.sections import HASH_BYTES, DamagedError, Reader, Writer, blocks, digest, to_json
 
-VERSION = 1
+VERSION = 2  # 2: made from initial vectors in (-1, 1) / D
 MAGIC = b"GW2VCKPT"
 
 _PREFIX = struct.Struct("<8sIQI")

@@ -2,9 +2,9 @@
 # ruff: noqa: PLR0913, PLR0917
 """word2vec with negative sampling, as fast as the arithmetic allows, on any number of threads.
 
-The scheme is pWord2Vec's (Ji et al. 2016: inputs share noise words, so that vector work becomes matrix work) taken
-further, as pSGNScc (Rengasamy et al. 2017) did by joining windows: `chunks` has it. `skipgram` and `cbow` say what the
-inputs are; `tiles` and `simd` are the arithmetic. This module compiles them and is what others call.
+The scheme is pWord2Vec's (Ji et al. 2016): inputs share noise words, so that vector work becomes matrix work. `noise`
+says how many are shared by how many pairs, so that nothing is lost by it at any setting; `skipgram` and `cbow` say what
+the inputs are; `tiles` and `simd` are the arithmetic. This module compiles them and is what others call.
 
 Threads share the matrices without locks (Hogwild): a race may lose an update, nothing else. One thread with one
 seed gives the same bits on every run of the same machine.
@@ -24,21 +24,22 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
-from gossipw2v import cbow, chunks, sampling, simd, skipgram, tiles
-from gossipw2v.chunks import POSITIONS, SHARED, Params, Scratch, make_scratch
+from gossipw2v import cbow, sampling, simd, skipgram, tiles
+from gossipw2v import noise as noise_sets
+from gossipw2v.noise import Params, Plan, Scratch, make_plan, make_scratch
 from gossipw2v.sampling import init_rows, keep_table, noise_table, rng_state
 from gossipw2v.tiles import aligned
 
 __all__ = [
-    "POSITIONS",
-    "SHARED",
     "Params",
+    "Plan",
     "Scratch",
     "aligned",
     "cbow_train",
     "compiled",
     "init_rows",
     "keep_table",
+    "make_plan",
     "make_scratch",
     "noise_table",
     "rng_state",
@@ -46,15 +47,15 @@ __all__ = [
     "warm_up",
 ]
 
-_PARTS = tuple(Path(str(module.__file__)) for module in (cbow, chunks, sampling, simd, skipgram, tiles))
+_PARTS = tuple(Path(str(module.__file__)) for module in (cbow, noise_sets, sampling, simd, skipgram, tiles))
 
 
 def _cbow(source: bytes) -> Callable[..., None]:
     """The function that gets compiled. `source` makes it another one, to the disk cache, when its parts change."""
 
-    def cbow_kernel(tokens, syn0, syn1neg, updates, keep, noise, params, state, scratch, result):
+    def cbow_kernel(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result):
         if len(source):
-            cbow.train(tokens, syn0, syn1neg, updates, keep, noise, params, state, scratch, result)
+            cbow.train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result)
 
     return cbow_kernel
 
@@ -62,9 +63,9 @@ def _cbow(source: bytes) -> Callable[..., None]:
 def _skipgram(source: bytes) -> Callable[..., None]:
     """The same for skip-gram."""
 
-    def skipgram_kernel(tokens, syn0, syn1neg, updates, keep, noise, params, state, scratch, result):
+    def skipgram_kernel(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result):
         if len(source):
-            skipgram.train(tokens, syn0, syn1neg, updates, keep, noise, params, state, scratch, result)
+            skipgram.train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result)
 
     return skipgram_kernel
 
@@ -74,7 +75,7 @@ def _dispatcher(sg: int) -> Any:
     """A kernel, not compiled yet. The disk cache looks at this file only; the digest covers what it inlines."""
     parts = b"".join(path.read_bytes() for path in _PARTS)
     train = (_cbow, _skipgram)[sg](hashlib.blake2b(parts, digest_size=8).digest())
-    return njit(nogil=True, fastmath=True, error_model="numpy", cache=True)(train)
+    return njit(nogil=True, fastmath=True, error_model="numpy", cache=True, **sampling.NO_COUNTING)(train)
 
 
 @functools.cache
@@ -91,8 +92,10 @@ def _kernel(sg: int) -> Any:
             types.Array(types.uint32, 1, "C", readonly=True),
             types.Array(types.uint64, 1, "C", readonly=True),
             numba.typeof(Params(1, 1, 1.0)),
+            numba.typeof(Plan(1, 1, 1, 1)),
             types.uint64[::1],
             numba.typeof(scratch),
+            types.int32[::1],
             types.float64[::1],
         )
     )
@@ -117,7 +120,7 @@ def sgns_train(
     [V, D] and `updates` [2V] change in place: an input row counts its pairs, an output row its true pairs and the
     pairs that its noise draws stood for. Rows of `aligned` are fastest. `keep`, `noise`, `state`, `scratch` come
     from `keep_table`, `noise_table`, `rng_state`, `make_scratch`; the last two belong to one thread. The loss is an
-    estimate from one chunk in eight. Releases the GIL.
+    estimate from one position in eight. Releases the GIL.
     """
     return _train(1, tokens, syn0, syn1neg, updates, keep, noise, params, state, scratch)
 
@@ -140,9 +143,10 @@ def cbow_train(
     return _train(0, tokens, syn0, syn1neg, updates, keep, noise, params, state, scratch)
 
 
-def _train(sg, tokens, *arguments) -> tuple[int, float]:
-    result = np.zeros(3)
-    _kernel(sg)(np.asarray(tokens), *arguments, result)
+def _train(sg, tokens, syn0, syn1neg, updates, keep, noise, params, state, scratch) -> tuple[int, float]:
+    result, kept = np.zeros(3), np.empty(len(tokens) + 1, np.int32)
+    arguments = (syn0, syn1neg, updates, keep, noise, params, make_plan(params, sg), state, scratch, kept, result)
+    _kernel(sg)(np.asarray(tokens), *arguments)
     pairs, loss, measured = result
     return int(pairs), float(loss * pairs / measured) if measured else 0.0
 

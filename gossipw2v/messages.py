@@ -21,7 +21,7 @@ from typing import TypeAlias
 from gossipw2v.delta import RowDelta
 from gossipw2v.members import MAX_MEMBERS, Member, Verdict
 
-PROTOCOL = 1
+PROTOCOL = 2  # 2: initial vectors in (-1, 1) / D
 MAX_FRAME = 8 << 20  # bytes; a push of 16,384 rows of 300 dimensions is 5.1 MB
 MAX_HELLO = 4 << 10  # bytes, before the other end has said who it is
 MAX_BLOB = 1 << 30  # bytes; counts of some 50 million words

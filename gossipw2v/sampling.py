@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 _exact = njit(nogil=True, error_model="numpy", cache=True)
-_inline = njit(nogil=True, error_model="numpy", forceinline=True)
+# no reference counting: these functions own no array, and counting halves the speed where LLVM cannot take it out
+NO_COUNTING: dict[str, Any] = {"_nrt": False}
+_inline = njit(nogil=True, error_model="numpy", forceinline=True, **NO_COUNTING)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -109,7 +113,7 @@ def draw(noise, state):
 
 @_exact
 def _init_rows(word_hashes, key, out):
-    scale = np.float32(1.0 / (33554432.0 * out.shape[1]))
+    scale = np.float32(1.0 / (16777216.0 * out.shape[1]))
     for w in range(len(word_hashes)):
         base = _mix(word_hashes[w] ^ key[0])
         for d in range(out.shape[1]):
@@ -118,7 +122,9 @@ def _init_rows(word_hashes, key, out):
 
 
 def init_rows(word_hashes: NDArray[np.uint64], seed: int, out: NDArray[np.float32]) -> None:
-    """Fill `out` [V, D] with values uniform in (-0.5, 0.5) / D, from (seed, word hash, column) alone.
+    """Fill `out` [V, D] with values uniform in (-1, 1) / D, from (seed, word hash, column) alone.
+
+    The range is gensim's since version 4; word2vec.c's is half of it, and short trainings end some points lower.
 
     The same bits on every machine: integers, then one multiplication.
     """

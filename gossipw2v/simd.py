@@ -103,16 +103,15 @@ class Span:
         call(self._builder, f"llvm.masked.store.v{LANES}f32.p0", ir.VoidType(), args)
 
 
-def each_span(builder, width, body: Callable[[Span], None], *, whole: bool) -> None:
-    """Emit a loop of `body` over a row; `whole` promises that `width` is a multiple of `LANES`."""
-    end = width if whole else builder.and_(width, integer(-LANES))
+def each_span(builder, width, body: Callable[[Span], None]) -> None:
+    """Emit a loop of `body` over a row of `width` floats, the last ones under a mask."""
+    end = builder.and_(width, integer(-LANES))
     with cgutils.for_range_slice(builder, integer(0), end, integer(LANES), inc=True) as (at, _):
         body(Span(builder, at))
-    if not whole:
-        with builder.if_then(builder.icmp_signed("<", end, width)):
-            lanes = ir.Constant(ir.VectorType(I32, LANES), list(range(LANES)))
-            rest = splat(builder, builder.trunc(builder.sub(width, end), I32))
-            body(Span(builder, end, builder.icmp_signed("<", lanes, rest)))
+    with builder.if_then(builder.icmp_signed("<", end, width)):
+        lanes = ir.Constant(ir.VectorType(I32, LANES), list(range(LANES)))
+        rest = splat(builder, builder.trunc(builder.sub(width, end), I32))
+        body(Span(builder, end, builder.icmp_signed("<", lanes, rest)))
 
 
 def sums(builder, vectors):

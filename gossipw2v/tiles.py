@@ -4,8 +4,8 @@
 
 Each intrinsic does one thing to a few rows at once, so that a row that was loaded is used several times, and keeps
 its sums in registers: a tile of 4 x 4 dot products takes 16 accumulators and 8 operands of AVX-512's 32 registers.
-Rows of the model may have any length and stride: the last `LANES` floats are read and written under a mask. Rows of
-scratch arrays (`aligned`) are padded with zeros and aligned, and need no mask.
+Rows may have any length and stride: the last `LANES` floats are read and written under a mask. Rows that stand far
+apart are given by their addresses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,23 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from gossipw2v.simd import FAST, I32, LANES, Span, call, each_span, fma, integer, lower, same, sigmoid, splat, sums
+from gossipw2v.simd import (
+    FAST,
+    I32,
+    I64,
+    LANES,
+    Array,
+    Span,
+    call,
+    each_span,
+    fma,
+    integer,
+    lower,
+    same,
+    sigmoid,
+    splat,
+    sums,
+)
 
 TILE = 4
 
@@ -35,44 +51,22 @@ def aligned(rows: int, width: int) -> NDArray[np.float32]:
     return memory[start : start + rows * stride].reshape(rows, stride)[:, :width]
 
 
-def _dots(builder, xs, ys, width, *, whole: bool, align: int = 64):
-    """Dot products of every row of `xs` with every row of `ys`, as vectors still to be summed; x-major.
-
-    `align`: what the addresses of `xs` are multiples of.
-    """
+def _dots(builder, xs, ys, width):
+    """Dot products of every row of `xs` with every row of `ys`, as vectors still to be summed; x-major."""
     totals = [cgutils.alloca_once_value(builder, same(0.0)) for _ in range(len(xs) * len(ys))]
     for total in totals:
         builder.store(same(0.0), total)
 
     def body(span):
-        vectors = [span.load(x, align) for x in xs]
+        vectors = [span.load(x) for x in xs]
         for j, y in enumerate(ys):
-            other = span.load(y, 64 if whole else 4)
+            other = span.load(y)
             for i, vector in enumerate(vectors):
                 total = totals[i * len(ys) + j]
                 builder.store(fma(builder, vector, other, builder.load(total)), total)
 
-    each_span(builder, width, body, whole=whole)
+    each_span(builder, width, body)
     return [builder.load(total) for total in totals]
-
-
-def _move(builder, xs, steps, ys, gains, width, *, whole: bool):
-    """One gradient step of all pairs, by the old rows: `steps[i] += gain * ys[j]`, `ys[j] += gain * xs[i]`."""
-
-    def body(span):
-        vectors = [span.load(x, 64) for x in xs]
-        totals = [span.load(step, 64) for step in steps]
-        for j, y in enumerate(ys):
-            old = new = span.load(y, 64 if whole else 4)
-            for i, vector in enumerate(vectors):
-                gain = gains[i * len(ys) + j]
-                totals[i] = fma(builder, gain, old, totals[i])
-                new = fma(builder, gain, vector, new)
-            span.store(new, y, 64 if whole else 4)
-        for step, total in zip(steps, totals, strict=True):
-            span.store(total, step, 64)
-
-    each_span(builder, width, body, whole=whole)
 
 
 def _gains(builder, array, at, count: int):
@@ -83,70 +77,83 @@ def _gains(builder, array, at, count: int):
 
 
 @intrinsic
-def tile_dots(_context, x, i, y, j, out, at):
-    """out[at + 4 * p + q] = x[i + p] . y[j + q] for p, q < 4; aligned arrays."""
+def address(_context, y, j):
+    """Where row y[j] begins, int64."""
 
-    def emit(b, x, i, y, j, out, at):
-        xs, ys = [x.row(i, p) for p in range(TILE)], [y.row(j, q) for q in range(TILE)]
-        totals = sums(b, _dots(b, xs, ys, x.width, whole=True))
-        Span(b, integer(0)).store(totals, out.row(at), 64)
+    def generate(context, builder, signature, values):
+        row = Array(context, builder, signature.args[0], values[0]).row(values[1])
+        return builder.ptrtoint(row, I64)
 
-    return types.void(x, i, y, j, out, at), lower(emit)
+    return types.int64(y, j), generate
+
+
+def _rows_at(builder, addresses, at):
+    """`TILE` rows whose addresses stand in an int64 array from `at` on."""
+    float_pointer = ir.FloatType().as_pointer()
+    return [builder.inttoptr(builder.load(addresses.row(at, q)), float_pointer) for q in range(TILE)]
+
+
+def _block(builder, inputs: int, x, y, k, like, pull, push, out):
+    """One gradient step of `inputs` rows, whose addresses are in `x`, against `TILE` with addresses in `y` from `k` on.
+
+    All scores come first, so that their latencies overlap; then both rows of a pair move, `TILE` inputs at a time.
+    """
+    xs = [row for i in range(0, inputs, TILE) for row in _rows_at(builder, x, integer(i))]
+    ys = _rows_at(builder, y, k)
+    tile = Span(builder, integer(0))
+    for i in range(0, inputs, TILE):
+        tile.store(sums(builder, _dots(builder, xs[i : i + TILE], ys, like.width)), out.row(integer(TILE * i)), 64)
+    from_label, per_score = (tile.load(steps.row(builder.mul(k, integer(TILE))), 64) for steps in (pull, push))
+    for i in range(0, inputs, TILE):
+        probability = sigmoid(builder, tile.load(out.row(integer(TILE * i)), 64))
+        step = builder.fsub(from_label, builder.fmul(per_score, probability, flags=FAST), flags=FAST)
+        tile.store(probability, out.row(integer(TILE * i)), 64)
+        tile.store(step, out.row(integer(TILE * (inputs + i))), 64)
+    for i in range(0, inputs, TILE):
+        steps = _gains(builder, out, integer(TILE * (inputs + i)), TILE * TILE)
+        _move(builder, xs[i : i + TILE], ys, steps, like.width)
+
+
+def _move(builder, xs, ys, steps, width):
+    """Every pair's rows move by its step times the other's old row; `steps` are x-major."""
+
+    def body(span):
+        old = [span.load(row) for row in xs]
+        new = list(old)
+        for q, row in enumerate(ys):
+            before = after = span.load(row)
+            for p, vector in enumerate(old):
+                step = steps[len(ys) * p + q]
+                new[p] = fma(builder, step, before, new[p])
+                after = fma(builder, step, vector, after)
+            span.store(after, row)
+        for row, vector in zip(xs, new, strict=True):
+            span.store(vector, row)
+
+    each_span(builder, width, body)
 
 
 @intrinsic
-def tile_move(_context, x, step, i, y, j, gains, at):
-    """Gradient step of 4 x 4 pairs: step[i + p] and y[j + q] move by gains[at + 4 * p + q]; aligned arrays."""
+def block4(_context, x, y, k, like, pull, push, out):
+    """Rows at the 4 addresses x and at y[k : k + 4] move by (pull - push * probability) times each other.
 
-    def emit(b, x, step, i, y, j, gains, at):
-        xs, steps = [x.row(i, p) for p in range(TILE)], [step.row(i, p) for p in range(TILE)]
-        ys = [y.row(j, q) for q in range(TILE)]
-        _move(b, xs, steps, ys, _gains(b, gains, at, TILE * TILE), x.width, whole=True)
-
-    return types.void(x, step, i, y, j, gains, at), lower(emit)
+    Probabilities are left in out[4 * p + q], steps behind them; `pull` and `push` have theirs at 4 * k + 4 * p + q.
+    Rows are as wide as those of `like`, and differ, but for blank ones.
+    """
+    return _block_of(TILE, x, y, k, like, pull, push, out)
 
 
 @intrinsic
-def pair_dots(_context, x, i, y, j, k, out, at):
-    """out[at] = x[i] . y[j] and out[at + 1] = x[i] . y[k]; only x is aligned."""
-
-    def emit(b, x, i, y, j, k, out, at):
-        totals = sums(b, _dots(b, [x.row(i)], [y.row(j), y.row(k)], y.width, whole=False))
-        for p in range(2):
-            b.store(b.extract_element(totals, ir.Constant(I32, p * LANES // 2)), out.row(at, p))
-
-    return types.void(x, i, y, j, k, out, at), lower(emit)
+def block8(_context, x, y, k, like, pull, push, out):
+    """`block4` for 8 rows at x; the second 4 have the steps of the first, and move by what those made of the y."""
+    return _block_of(2 * TILE, x, y, k, like, pull, push, out)
 
 
-@intrinsic
-def pair_move(_context, x, step, i, y, j, k, gains, at):
-    """Gradient step of the pairs of `pair_dots`; only x and step are aligned, j and k differ."""
+def _block_of(inputs: int, x, y, k, like, pull, push, out):
+    def emit(builder, *arguments):
+        _block(builder, inputs, *arguments)
 
-    def emit(b, x, step, i, y, j, k, gains, at):
-        _move(b, [x.row(i)], [step.row(i)], [y.row(j), y.row(k)], _gains(b, gains, at, 2), y.width, whole=False)
-
-    return types.void(x, step, i, y, j, k, gains, at), lower(emit)
-
-
-@intrinsic
-def one_dot(_context, x, i, y, j, out, at):
-    """out[at] = x[i] . y[j]; only x is aligned."""
-
-    def emit(b, x, i, y, j, out, at):
-        totals = sums(b, _dots(b, [x.row(i)], [y.row(j)], y.width, whole=False))
-        b.store(b.extract_element(totals, ir.Constant(I32, 0)), out.row(at))
-
-    return types.void(x, i, y, j, out, at), lower(emit)
-
-
-@intrinsic
-def one_move(_context, x, step, i, y, j, gains, at):
-    """Gradient step of the pair of `one_dot`."""
-
-    def emit(b, x, step, i, y, j, gains, at):
-        _move(b, [x.row(i)], [step.row(i)], [y.row(j)], _gains(b, gains, at, 1), y.width, whole=False)
-
-    return types.void(x, step, i, y, j, gains, at), lower(emit)
+    return types.void(x, y, k, like, pull, push, out), lower(emit)
 
 
 @intrinsic
@@ -154,7 +161,7 @@ def four_dots(_context, x, y, j, out, at):
     """out[at + q] = x . y[j + q] for q < 4 and one row x."""
 
     def emit(b, x, y, j, out, at):
-        totals = sums(b, _dots(b, [x.row(integer(0))], [y.row(j, q) for q in range(4)], y.width, whole=False, align=4))
+        totals = sums(b, _dots(b, [x.row(integer(0))], [y.row(j, q) for q in range(4)], y.width))
         for q in range(4):
             b.store(b.extract_element(totals, ir.Constant(I32, q * LANES // 4)), out.row(at, q))
 
@@ -174,20 +181,9 @@ def add_four(_context, gains, at, y, j, x):
                 total = fma(b, factor, span.load(other), total)
             span.store(total, row)
 
-        each_span(b, y.width, body, whole=False)
+        each_span(b, y.width, body)
 
     return types.void(gains, at, y, j, x), lower(emit)
-
-
-@intrinsic
-def sigmoids(_context, x, at):
-    """x[at : at + LANES] becomes its logistic function; aligned."""
-
-    def emit(b, x, at):
-        span, row = Span(b, integer(0)), x.row(at)
-        span.store(sigmoid(b, span.load(row, 64)), row, 64)
-
-    return types.void(x, at), lower(emit)
 
 
 @intrinsic
@@ -196,7 +192,7 @@ def copy_row(_context, source, i, target, j):
 
     def emit(b, source, i, target, j):
         a, z = source.row(i), target.row(j)
-        each_span(b, source.width, lambda span: span.store(span.load(a), z), whole=False)
+        each_span(b, source.width, lambda span: span.store(span.load(a), z))
 
     return types.void(source, i, target, j), lower(emit)
 
@@ -211,7 +207,7 @@ def add_row(_context, source, i, target, j):
         def body(span):
             span.store(b.fadd(span.load(z), span.load(a), flags=FAST), z)
 
-        each_span(b, target.width, body, whole=False)
+        each_span(b, target.width, body)
 
     return types.void(source, i, target, j), lower(emit)
 
@@ -222,7 +218,7 @@ def add_scaled(_context, source, i, gain, target, j):
 
     def emit(b, source, i, gain, target, j):
         a, z, gains = source.row(i), target.row(j), splat(b, gain)
-        each_span(b, source.width, lambda span: span.store(fma(b, gains, span.load(a), span.load(z)), z), whole=False)
+        each_span(b, source.width, lambda span: span.store(fma(b, gains, span.load(a), span.load(z)), z))
 
     return types.void(source, i, gain, target, j), lower(emit)
 
@@ -238,7 +234,7 @@ def add_change(_context, new, old, i, target, j):
             change = b.fsub(span.load(n), span.load(o), flags=FAST)
             span.store(b.fadd(span.load(z), change, flags=FAST), z)
 
-        each_span(b, target.width, body, whole=False)
+        each_span(b, target.width, body)
 
     return types.void(new, old, i, target, j), lower(emit)
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-POSITIONS, SHARED, GROUP, TILE = 128, 32, 8, 4
+TILE = 4
 _MASK = (1 << 64) - 1
 
 
@@ -60,119 +60,140 @@ def window(kept, i, reach):
     return sides
 
 
-def in_order(group):
-    """The true pairs (position in the group, word): first those with one word from either side, then the rest."""
-    couples, singles = [], []
-    for p, (_, left, right) in enumerate(group):
-        for a, b in zip(left, right, strict=False):
-            (singles if a == b else couples).extend([(p, a), (p, b)])
-        both = min(len(left), len(right))
-        singles += [(p, word) for word in left[both:] + right[both:]]
-    return couples + singles
+def sgns_train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, rng):  # noqa: PLR0917
+    """`kernels.sgns_train` in float64; returns (pairs, loss) of each position."""
+    kept = subsample(tokens, keep, rng)
+    sets = Sets(noise, plan, params, syn1neg, updates, rng)
+    trained = []
+    for at, center in enumerate(kept):
+        if center < 0:
+            continue
+        left, right = window(kept, at, 1 + rng.below(params.window))
+        inputs, loss = left[::-1] + right, 0.0
+        while inputs:
+            drawn = sets.next()
+            block = []
+            while inputs and len(block) < plan.block and inputs[0] not in block:
+                block.append(inputs.pop(0))
+            rows = [(center, [center] * len(block)), *((word, None) for word in drawn)]
+            x = syn0[block]
+            loss += descend(x, rows, [center] * len(block), syn1neg, params, sets)
+            syn0[block] = x
+            np.add.at(updates, block, 1)
+            sets.serve([center] * len(block))
+        updates[len(syn0) + center] += len(left + right)
+        if left or right:
+            trained.append((len(left + right), loss))
+    sets.close()
+    return trained
 
 
-def next_group(kept, at, params, rng):
-    """Up to `GROUP` positions with neighbours from `at` on: (where they end, [(word, left, right)])."""
+def cbow_train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, rng):  # noqa: PLR0917
+    """`kernels.cbow_train` in float64; returns (pairs, loss) of each group."""
+    kept = subsample(tokens, keep, rng)
+    sets = Sets(noise, plan, params, syn1neg, updates, rng)
+    at, trained = 0, []
+    while at < len(kept):
+        at, group = next_group(kept, at, plan.group, params, rng)
+        if not group:
+            break
+        drawn = sets.next()
+        words = [word for word, _ in group]
+        before = np.array([syn0[context].mean(axis=0) for _, context in group])
+        x = before.copy()
+        rows = [(word, words) for word in words] + [(None, None)] * (TILE - len(group))
+        rows += [(word, None) for word in drawn]
+        loss = descend(x, rows, words, syn1neg, params, sets)
+        for change, (word, context) in zip(x - before, group, strict=True):
+            for other in context:
+                syn0[other] += change
+                updates[other] += 1
+            updates[len(syn0) + word] += 1
+        sets.serve(words)
+        trained.append((len(group), loss))
+    sets.close()
+    return trained
+
+
+def next_group(kept, at, most, params, rng):
+    """Up to `most` positions of different words with neighbours: (where they end, [(word, context)])."""
     group = []
-    while at < len(kept) and len(group) < GROUP:
+    while at < len(kept) and len(group) < most:
         if kept[at] >= 0:
+            if kept[at] in [word for word, _ in group]:
+                break
             left, right = window(kept, at, 1 + rng.below(params.window))
             if left or right:
-                group.append((kept[at], left, right))
+                group.append((kept[at], left[::-1] + right))
         at += 1
     return at, group
 
 
-def cbow_train(*arguments):
-    """`kernels.cbow_train` in float64; returns (pairs, loss) of each chunk."""
-    return train(*arguments, train_bags, count_bags)
+class Sets:
+    """Noise words that serve some pairs, and what they stand for; the next ones are drawn when a set is taken up."""
+
+    def __init__(self, noise, plan, params, syn1neg, updates, rng):
+        self.noise, self.plan, self.params, self.rng = noise, plan, params, rng
+        self.outputs = updates[len(syn1neg) :]
+        self.now, self.coming = self._draw(), self._draw()
+        self.served, self.missed = 0, {}
+
+    def _draw(self):
+        return [draw(self.noise, self.rng) for _ in range(self.plan.noise)]
+
+    def next(self):
+        """The different words of the set that the next pairs have."""
+        if self.served >= self.plan.serves:
+            self.close()
+            self.now, self.coming = self.coming, self._draw()
+            self.served, self.missed = 0, {}
+        return list(dict.fromkeys(self.now))
+
+    def serve(self, centers):
+        self.served += len(centers)
+        for center in centers:
+            self.missed[center] = self.missed.get(center, 0) + 1
+
+    def weight(self, word):
+        """How many of word2vec's draws a pair with this word stands for."""
+        return self.params.negative * self.now.count(word) / self.plan.noise
+
+    def close(self):
+        for word in dict.fromkeys(self.now):
+            pairs = self.served - self.missed.get(word, 0)
+            self.outputs[word] += math.floor(pairs * self.weight(word) + 0.5)
 
 
-def sgns_train(*arguments):
-    """`kernels.sgns_train` in float64; returns (pairs, loss) of each chunk."""
-    return train(*arguments, train_group, count_pairs)
+def descend(x, rows, centers, syn1neg, params, sets):
+    """Move the inputs `x`, whose true words are `centers`, and the output rows, four at a time; returns the old loss.
 
-
-def train(tokens, syn0, syn1neg, updates, keep, noise, params, rng, train_group, count):  # noqa: PLR0917
-    """The scheme of both: noise words for a chunk, one step for a group."""
-    kept = subsample(tokens, keep, rng)
-    at, chunks = 0, []
-    while at < len(kept):
-        words = [draw(noise, rng) for _ in range(SHARED)]
-        before = syn1neg[words]
-        rows = before.copy()
-        pairs = positions = 0
-        loss = 0.0
-        while at < len(kept) and positions < POSITIONS:
-            at, group = next_group(kept, at, params, rng)
-            loss += train_group(group, syn0, syn1neg, rows, params)
-            positions += len(group)
-            pairs += sum(count(word, left + right, updates, len(syn0)) for word, left, right in group)
-        for k, word in enumerate(words):
-            syn1neg[word] += rows[k] - before[k]
-            updates[len(syn0) + word] += math.floor(pairs * params.negative / SHARED + 0.5)
-        chunks.append((pairs, loss))
-    return chunks
-
-
-def count_pairs(word, context, updates, outputs):
-    """Skip-gram: the word is the input of a pair with each word of its context."""
-    updates[word] += len(context)
-    np.add.at(updates, outputs + np.array(context), 1)
-    return len(context)
-
-
-def count_bags(word, context, updates, outputs):
-    """CBOW: one pair, whose inputs are all words of the context."""
-    np.add.at(updates, np.array(context), 1)
-    updates[outputs + word] += 1
-    return 1
-
-
-def train_group(group, syn0, syn1neg, rows, params):
-    """Skip-gram: one gradient step of all pairs of a group, scores by the old rows; returns the loss."""
-    x = [syn0[word] for word, _, _ in group]
-    pairs = [len(left + right) for _, left, right in group]
-    step, loss = descend(x, in_order(group), pairs, syn1neg, rows, params)
-    for p, (word, _, _) in enumerate(group):
-        syn0[word] += step[p]
+    A row is (word, the true words of the inputs), or (word, None) for noise. Scores are those before the four; the
+    second four inputs meet the rows as the first four have moved them.
+    """
+    loss = 0.0
+    for k in range(0, len(rows), TILE):
+        four, old = rows[k : k + TILE], x.copy()
+        scores = [None if word is None else old @ syn1neg[word] for word, _ in four]
+        for half in range(0, len(x), TILE):
+            before = [None if word is None else syn1neg[word].copy() for word, _ in four]
+            for (word, true), score, row in zip(four, scores, before, strict=True):
+                for p in range(half, min(half + TILE, len(x))):
+                    gain, more = pair_step(word, true is not None, centers[p], score, p, params, sets)
+                    loss += more
+                    if gain:
+                        x[p] += gain * row
+                        syn1neg[word] += gain * old[p]
     return loss
 
 
-def train_bags(group, syn0, syn1neg, rows, params):
-    """CBOW: the same for pairs of a mean and the word; all rows of the mean move by its whole gradient."""
-    x = [syn0[left + right].mean(axis=0) for _, left, right in group]
-    true = [(p, word) for p, (word, _, _) in enumerate(group)]
-    step, loss = descend(x, true, [1] * len(group), syn1neg, rows, params)
-    for p, (_, left, right) in enumerate(group):
-        for word in left + right:
-            syn0[word] += step[p]
-    return loss
-
-
-def descend(x, true, pairs, syn1neg, rows, params):
-    """Move the output rows of `true` pairs (input, word) and noise `rows`: (gradients of the inputs, loss)."""
-    if not pairs:
-        return [], 0.0
-    x = np.array(x)
-    step = np.zeros_like(x)
-    scores = [x[p] @ syn1neg[word] for p, word in true]
-    loss = sum(softplus(-score) for score in scores)
-    for (p, word), score in zip(true, scores, strict=True):
-        gain = params.alpha * (1.0 - sigmoid(score))
-        step[p] += gain * syn1neg[word]
-        syn1neg[word] += gain * x[p]
-    for k in range(SHARED):
-        scores = x @ rows[k]
-        for p in range(len(x)):
-            weight = params.negative * pairs[p] / SHARED
-            loss += weight * softplus(scores[p])
-            gain = -params.alpha * weight * sigmoid(scores[p])
-            if p % TILE == 0:
-                row = rows[k].copy()  # the step of a tile is by the row before the tile
-            step[p] += gain * row
-            rows[k] += gain * x[p]
-    return step, loss
+def pair_step(word, may_be_true, center, scores, p, params, sets):  # noqa: PLR0917
+    """The step of a pair and its loss: 0 for others' true words, and for noise that is the pair's own."""
+    if word is None or (word == center) != may_be_true:
+        return 0.0, 0.0
+    if may_be_true:
+        return params.alpha * (1.0 - sigmoid(scores[p])), softplus(-scores[p])
+    weight = sets.weight(word)
+    return -params.alpha * weight * sigmoid(scores[p]), weight * softplus(scores[p])
 
 
 def init_rows(word_hashes, seed, out):
@@ -182,4 +203,4 @@ def init_rows(word_hashes, seed, out):
         base = SplitMix.mix(int(word_hash) ^ key)
         for d in range(out.shape[1]):
             bits = SplitMix.mix((base + (d + 1) * 0x9E3779B97F4A7C15) & _MASK) >> 39
-            out[w, d] = np.float32((bits | 1) - 2**24) * np.float32(1 / (2**25 * out.shape[1]))
+            out[w, d] = np.float32((bits | 1) - 2**24) * np.float32(1 / (2**24 * out.shape[1]))

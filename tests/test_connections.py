@@ -59,7 +59,7 @@ def test_a_greeting_makes_the_node_known(here):
         (hello(OTHER, alpha="0.05"), "job", "alpha is '0.05' there and '0.025' here"),
         (hello(OTHER, job="tests"), "job", "job is 'tests' there and 'default' here"),
         (hello(OTHER, extra="1"), "job", "extra is '1' there and None here"),
-        (Hello(1, 1, OTHER, {}, []), "job", "alpha is None there and '0.025' here"),
+        (Hello(PROTOCOL, PROTOCOL, OTHER, {}, []), "job", "alpha is None there and '0.025' here"),
         (hello(OTHER, PROTOCOL + 1, PROTOCOL + 3), "protocol", f"protocol {PROTOCOL + 1}..{PROTOCOL + 3} there"),
         (hello(OTHER, 0, PROTOCOL - 1), "protocol", f"{PROTOCOL} here"),
     ],

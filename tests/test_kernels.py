@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gossipw2v import kernels
+from gossipw2v import kernels, noise
 
 VOCABULARY = 50
 
@@ -31,12 +31,12 @@ def _model(vector_size, size=VOCABULARY, seed=1):
 def _train(tokens, weights, params, *, sample=0.0, seed=1, calls=1, sg=1):
     size = len(weights) // 2
     updates = np.zeros(2 * size, np.int64)
-    keep, noise = kernels.keep_table(_counts(size), sample), kernels.noise_table(_counts(size), 0.75)
+    keep, table = kernels.keep_table(_counts(size), sample), kernels.noise_table(_counts(size), 0.75)
     state = kernels.rng_state(seed, 0)
     scratch = kernels.make_scratch(weights.shape[1], params.window, params.negative)
     train = (kernels.cbow_train, kernels.sgns_train)[sg]
     results = [
-        train(tokens, weights[:size], weights[size:], updates, keep, noise, params, state, scratch)
+        train(tokens, weights[:size], weights[size:], updates, keep, table, params, state, scratch)
         for _ in range(calls)
     ]
     return updates, results
@@ -45,11 +45,11 @@ def _train(tokens, weights, params, *, sample=0.0, seed=1, calls=1, sg=1):
 def _train_naive(tokens, weights, params, *, sample=0.0, seed=1, sg=1):
     size = len(weights) // 2
     wide, updates = weights.astype(np.float64), np.zeros(2 * size, np.int64)
-    keep, noise = kernels.keep_table(_counts(size), sample), kernels.noise_table(_counts(size), 0.75)
+    keep, table = kernels.keep_table(_counts(size), sample), kernels.noise_table(_counts(size), 0.75)
     rng = naive.SplitMix(kernels.rng_state(seed, 0)[0])
-    train = (naive.cbow_train, naive.sgns_train)[sg]
-    chunks = train(tokens, wide[:size], wide[size:], updates, keep, noise, params, rng)
-    return wide, updates, chunks
+    train, plan = (naive.cbow_train, naive.sgns_train)[sg], kernels.make_plan(params, sg)
+    trained = train(tokens, wide[:size], wide[size:], updates, keep, table, params, plan, rng)
+    return wide, updates, trained
 
 
 @pytest.mark.parametrize("vector_size", [1, 5, 16, 33, 100, 128, 300])
@@ -58,40 +58,70 @@ def _train_naive(tokens, weights, params, *, sample=0.0, seed=1, sg=1):
 def test_training_agrees_with_its_twin(vector_size, sample, sg):
     tokens, weights = _tokens(500), _model(vector_size)
     params = kernels.Params(window=5, negative=5, alpha=0.025)
-    wide, wide_updates, chunks = _train_naive(tokens, weights, params, sample=sample, sg=sg)
+    wide, wide_updates, trained = _train_naive(tokens, weights, params, sample=sample, sg=sg)
     updates, [(pairs, _)] = _train(tokens, weights, params, sample=sample, sg=sg)
     np.testing.assert_allclose(weights, wide, atol=2e-4)
     np.testing.assert_array_equal(updates, wide_updates)
-    assert pairs == sum(pairs for pairs, _ in chunks)
+    assert pairs == sum(pairs for pairs, _ in trained)
 
 
 @given(
-    lengths=st.lists(st.integers(0, 9), min_size=1, max_size=40),
-    window=st.integers(1, 8),
-    negative=st.integers(1, 10),
+    lengths=st.lists(st.integers(0, 60), min_size=1, max_size=12),
+    vocabulary=st.sampled_from([1, 2, 4, 5, 20, 50]),
+    window=st.integers(1, 50),
+    negative=st.integers(1, 20),
+    alpha=st.floats(0, 0.05),
     seed=st.integers(0, 2**64 - 1),
     sg=st.integers(0, 1),
 )
-@settings(deadline=None, max_examples=60)
-def test_twin_agrees_on_any_sentences(lengths, window, negative, seed, sg):
-    words = np.random.default_rng(3).integers(0, VOCABULARY, sum(lengths))
-    ends = np.repeat(np.cumsum(lengths), 1)
-    tokens = np.insert(words, ends, -1).astype(np.int32)
-    weights, params = _model(20), kernels.Params(window, negative, 0.05)
+@settings(deadline=None, max_examples=100)
+def test_twin_agrees_on_any_sentences_at_any_setting(lengths, vocabulary, window, negative, alpha, seed, sg):  # noqa: PLR0917
+    words = np.random.default_rng(3).zipf(1.3, sum(lengths)) % vocabulary
+    tokens = np.insert(words, np.cumsum(lengths), -1).astype(np.int32)
+    weights, params = _model(20, vocabulary), kernels.Params(window, negative, alpha)
     wide, wide_updates, _ = _train_naive(tokens, weights, params, seed=seed, sg=sg)
     updates, _ = _train(tokens, weights, params, seed=seed, sg=sg)
-    np.testing.assert_allclose(weights, wide, atol=2e-4)
+    np.testing.assert_allclose(weights, wide, atol=5e-4)
     np.testing.assert_array_equal(updates, wide_updates)
 
 
 @pytest.mark.parametrize("sg", [0, 1])
 def test_loss_is_that_of_the_twin_where_it_is_measured(sg):
-    tokens, weights = _tokens(kernels.POSITIONS, sentence=1000), _model(64)
+    tokens, weights = _tokens(600, sentence=1000), _model(64)
     params = kernels.Params(5, 5, 0.025)
-    _, _, [(pairs, loss)] = _train_naive(tokens, weights, params, sg=sg)
-    _, [(trained, estimate)] = _train(tokens, weights, params, sg=sg)
-    assert trained == pairs
-    assert estimate == pytest.approx(loss, rel=1e-4)
+    _, _, trained = _train_naive(tokens, weights, params, sg=sg)
+    _, [(pairs, estimate)] = _train(tokens, weights, params, sg=sg)
+    measured = np.array(trained[:: noise.MEASURED])
+    assert pairs == sum(pairs for pairs, _ in trained)
+    assert estimate == pytest.approx(pairs * measured[:, 1].sum() / measured[:, 0].sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize("window", [1, 2, 5, 10, 20, 50, 255])
+@pytest.mark.parametrize("negative", [1, 5, 10, 15, 20, 255])
+@pytest.mark.parametrize("alpha", [0.0, 1e-4, 0.025, 0.05, 1.0])
+@pytest.mark.parametrize("sg", [0, 1])
+def test_plan_keeps_every_step_within_its_bound(window, negative, alpha, sg):
+    plan = kernels.make_plan(kernels.Params(window, negative, alpha), sg)
+    true_words = 1 if sg else noise.TILE
+    assert (plan.noise + true_words) % noise.TILE == 0, "whole blocks"
+    assert alpha * negative / plan.noise <= noise.LARGEST_STEP or plan.noise + true_words == noise.MOST
+    assert plan.group == 1 or plan.group * alpha * negative <= noise.LARGEST_SWEEP
+    assert plan.block == 2 or plan.block * window <= noise.STALE
+
+
+def test_plan_at_the_defaults_is_the_cheapest_there_is():
+    assert kernels.make_plan(kernels.Params(5, 5, 0.025), 1) == kernels.Plan(3, noise.SERVES, noise.BLOCK, noise.TILE)
+
+
+@pytest.mark.parametrize("vocabulary", [1, 2, 4, 20, 34])
+@pytest.mark.parametrize(("negative", "window", "alpha"), [(5, 5, 0.025), (20, 5, 0.05), (20, 10, 0.05)])
+@pytest.mark.parametrize("sg", [0, 1])
+def test_tiny_vocabularies_have_rows_of_ordinary_length(vocabulary, negative, window, alpha, sg):
+    tokens = np.random.default_rng(1).zipf(1.3, 30_000) % vocabulary
+    tokens[40::41] = -1
+    weights = _model(32, vocabulary)
+    _train(tokens.astype(np.int32), weights, kernels.Params(window, negative, alpha), calls=3, sg=sg)
+    assert np.linalg.norm(weights, axis=1).max() < (10, 70)[sg == 0]  # gensim's CBOW reaches 64
 
 
 @pytest.mark.parametrize("sg", [0, 1])
@@ -110,9 +140,9 @@ def test_updates_count_every_pair_of_both_rows():
     updates, [(pairs, _)] = _train(tokens, _model(8, size=5), kernels.Params(1, 5, 0.025))
     assert pairs == 4  # 0-1, 1-0, 1-2, 2-1; 3 is alone
     assert updates[:5].tolist() == [1, 2, 1, 0, 0]
-    noise = updates[5:] - [1, 2, 1, 0, 0]
-    assert noise.sum() == kernels.SHARED * 1  # 4 pairs * 5 / 32 draws, rounded
-    assert noise.min() >= 0
+    noisy = updates[5:] - [1, 2, 1, 0, 0]
+    assert 0 < noisy.sum() <= 4 * 5 + 1  # what hits the true word is left out; 1 for rounding
+    assert noisy.min() >= 0
 
 
 def test_cbow_counts_a_pair_for_each_word_and_an_update_for_each_neighbour():
@@ -120,9 +150,9 @@ def test_cbow_counts_a_pair_for_each_word_and_an_update_for_each_neighbour():
     updates, [(pairs, _)] = _train(tokens, _model(8, size=5), kernels.Params(1, 7, 0.025), sg=0)
     assert pairs == 3  # 3 is alone
     assert updates[:5].tolist() == [1, 2, 1, 0, 0]  # 1 is in the windows of both others
-    noise = updates[5:] - [1, 1, 1, 0, 0]
-    assert noise.sum() == kernels.SHARED * 1  # 3 pairs * 7 / 32 draws, rounded
-    assert noise.min() >= 0
+    noisy = updates[5:] - [1, 1, 1, 0, 0]
+    assert 0 < noisy.sum() <= 3 * 7 + 2
+    assert noisy.min() >= 0
 
 
 def test_cbow_gives_every_neighbour_the_whole_gradient():
@@ -169,7 +199,7 @@ def test_loss_falls_and_nothing_diverges():
     _, results = _train(tokens, weights, kernels.Params(5, 5, 0.025), calls=5)
     losses = [loss / pairs for pairs, loss in results]
     assert losses[0] < 6 * np.log(2)  # six scores of zero
-    assert losses[-1] < losses[0] - 0.02
+    assert losses[-1] < losses[0] - 0.01
     assert np.isfinite(weights).all()
     assert np.abs(weights).max() < 10
 
@@ -196,24 +226,24 @@ def test_words_that_meet_come_together(sg):
 
 def test_noise_has_the_distribution_of_word2vec():
     counts = _counts(2000)
-    noise = kernels.noise_table(counts, 0.75)
-    threshold, alias = (noise >> 32).astype(np.float64) / 2**32, (noise & 0xFFFFFFFF).astype(np.int64)
+    table = kernels.noise_table(counts, 0.75)
+    threshold, alias = (table >> 32).astype(np.float64) / 2**32, (table & 0xFFFFFFFF).astype(np.int64)
     share = np.bincount(alias, 1 - threshold, len(counts)) + threshold
     wanted = counts**0.75 / (counts**0.75).sum()
     np.testing.assert_allclose(share / len(counts), wanted, rtol=1e-4, atol=1e-9)
 
 
 def test_noise_draws_follow_the_table():
-    noise, rng = kernels.noise_table(_counts(), 0.75), naive.SplitMix(1)
-    drawn = np.bincount([naive.draw(noise, rng) for _ in range(50_000)], minlength=VOCABULARY)
+    table, rng = kernels.noise_table(_counts(), 0.75), naive.SplitMix(1)
+    drawn = np.bincount([naive.draw(table, rng) for _ in range(50_000)], minlength=VOCABULARY)
     wanted = 50_000 * _counts() ** 0.75 / (_counts() ** 0.75).sum()
     assert ((drawn - wanted) ** 2 / wanted).sum() < 100  # chi-square of 49 degrees; 100 has p < 1e-4
 
 
 def test_a_word_never_seen_is_never_noise():
-    noise = kernels.noise_table(np.array([5, 0, 5, 0], np.int64), 0.75)
+    table = kernels.noise_table(np.array([5, 0, 5, 0], np.int64), 0.75)
     rng = naive.SplitMix(1)
-    assert {naive.draw(noise, rng) for _ in range(1000)} == {0, 2}
+    assert {naive.draw(table, rng) for _ in range(1000)} == {0, 2}
 
 
 @pytest.mark.parametrize("counts", [[], [0, 0], [1, -1]])
@@ -259,8 +289,8 @@ def test_initial_rows_depend_on_seed_word_and_column_only():
     kernels.init_rows(hashes[500:], 1, tail[500:])
     np.testing.assert_array_equal(out[500:], tail[500:])
     assert (out != other).mean() > 0.99
-    assert np.abs(out).max() < 0.5 / 50
-    assert out.std() == pytest.approx(1 / 50 / np.sqrt(12), rel=0.02)
+    assert np.abs(out).max() < 1 / 50
+    assert out.std() == pytest.approx(2 / 50 / np.sqrt(12), rel=0.02)
     assert abs(out.mean()) < 1e-4
 
 
@@ -280,4 +310,4 @@ def test_warm_up_compiles(sg):
     assert kernels.compiled(sg)
 
 
-GOLDEN_ROWS = [[1025454370, 3163193466], [3173578164, 3177849426]]  # bits of float32, seed 42
+GOLDEN_ROWS = [[1033842978, 3171582074], [3181966772, 3186238034]]  # bits of float32, seed 42

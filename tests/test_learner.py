@@ -29,7 +29,7 @@ def test_every_node_starts_from_the_same_vectors_whatever_its_vocabulary_holds_b
     weights = initial_weights(WORDS, seed=1, vector_size=16)
     assert (weights.shape, weights.dtype) == ((6, 16), np.float32)
     assert weights.tobytes() == initial_weights(WORDS, 1, 16).tobytes()
-    assert np.abs(weights[:3]).max() <= 0.5 / 16
+    assert np.abs(weights[:3]).max() <= 1 / 16
     assert len({row.tobytes() for row in weights[:3]}) == 3
     assert not weights[3:].any()
     other = Vocab(Words.of([b"of", b"new"]), np.array([5, 4], np.int64))
