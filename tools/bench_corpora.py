@@ -180,19 +180,22 @@ def add_twins(words: list[str], tokens: Tokens) -> tuple[list[str], Tokens, Judg
         chosen = rng.choice(counts[word], rng.integers(RARE[0], RARE[1] + 1), replace=False)
         tokens[order[starts[word] + chosen]] = len(words) + len(pairs)
         pairs.append((f"{words[word]}//rare", words[word]))
-    twins = [twin for twin, _ in pairs]
-    return [*words, *twins], tokens, Judge("rare", digest_of(pairs), lambda *model: twins_found(pairs, *model))
+    twins, known = [twin for twin, _ in pairs], {words[word] for word in frequent.tolist()}
+    return [*words, *twins], tokens, Judge("rare", digest_of(pairs), lambda *model: twins_found(pairs, known, *model))
 
 
-def twins_found(pairs: list[tuple[str, str]], words: list[str], vectors: Floats) -> float:
-    """100 times the mean of 1 / the rank that the word has among the neighbours of its rare twin."""
+def twins_found(pairs: list[tuple[str, str]], known: set[str], words: list[str], vectors: Floats) -> float:
+    """100 times the mean of 1 / the rank of a word among the `known` ones by their cosine to its rare twin.
+
+    Rare words are left out as they are near each other, whatever they mean.
+    """
     space = Space.of(words, vectors)
-    known = [(space.index[twin], space.index[word]) for twin, word in pairs if twin in space.index]
+    others = space.unit[[word in known for word in words]]
     ranks = []
-    for twin, word in known:
-        scores = space.unit @ space.unit[twin]
-        scores[twin] = -np.inf
-        ranks.append(np.count_nonzero(scores >= scores[word]))
+    for twin, word in pairs:
+        if twin in space.index:
+            one, two = space.unit[space.index[twin]], space.unit[space.index[word]]
+            ranks.append(max(1, np.count_nonzero(others @ one >= two @ one)))
     return 100 * float(np.mean(1 / np.array(ranks))) if ranks else float("nan")
 
 

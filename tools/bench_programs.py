@@ -18,6 +18,8 @@ from gossipw2v import kernels
 LAST_ALPHA = 0.0001
 SLICE = 20_000  # tokens of one kernel call, as in the daemon
 
+Slice = tuple[Tokens, int]
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -32,6 +34,11 @@ class Setting:
     alpha: float
     window: int
     negative: int
+
+    @property
+    def last_alpha(self) -> float:
+        """Where alpha ends."""
+        return min(LAST_ALPHA, self.alpha)
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class Ours:
         self.updates = np.zeros(2 * self.half, np.int64)
         self.keep = kernels.keep_table(text.counts, setting.sample)
         self.noise = kernels.noise_table(text.counts, 0.75)
-        self.parts = divide(text.tokens, setting.threads)
+        self.parts = [slices(part) for part in divide(text.tokens, setting.threads)]
         self.done = [0] * setting.threads
         kernels.init_rows(np.arange(self.half, dtype=np.uint64), seed, self.weights[: self.half])
 
@@ -84,18 +91,22 @@ class Ours:
         seconds = time.perf_counter() - start
         return Trained(seconds, self.total, pairs, self.weights[: self.half], self.weights[self.half :])
 
-    def _work(self, n: int, tokens: Tokens) -> int:
+    def _work(self, n: int, part: list[Slice]) -> int:
         """Train a thread's part; returns its pairs."""
         one, pairs = self.setting, 0
-        slices = [(part, int(np.count_nonzero(part >= 0))) for part in divide(tokens, len(tokens) // SLICE + 1)]
         train = (kernels.cbow_train, kernels.sgns_train)[one.sg]
         state, scratch = kernels.rng_state(self.seed, n), kernels.make_scratch(one.size, one.window, one.negative)
         matrices = self.weights[: self.half], self.weights[self.half :], self.updates
-        for part, words in slices * one.epochs:
-            params = kernels.Params(one.window, one.negative, max(LAST_ALPHA, one.alpha * (1 - self.progress)))
-            pairs += train(part, *matrices, self.keep, self.noise, params, state, scratch)[0]
+        for tokens, words in part * one.epochs:
+            params = kernels.Params(one.window, one.negative, max(one.last_alpha, one.alpha * (1 - self.progress)))
+            pairs += train(tokens, *matrices, self.keep, self.noise, params, state, scratch)[0]
             self.done[n] += words
         return pairs
+
+
+def slices(part: Tokens) -> list[Slice]:
+    """What a kernel gets at once, and how many words that is."""
+    return [(each, int(np.count_nonzero(each >= 0))) for each in divide(part, len(part) // SLICE + 1) if len(each)]
 
 
 def divide(tokens: Tokens, parts: int) -> list[Tokens]:
@@ -141,7 +152,7 @@ class Gensim:
         self.epochs_done = 0
         self.model = Word2Vec(
             vector_size=setting.size, window=setting.window, negative=setting.negative, sample=setting.sample,
-            min_count=setting.min_count, sg=setting.sg, alpha=setting.alpha, min_alpha=min(LAST_ALPHA, setting.alpha),
+            min_count=setting.min_count, sg=setting.sg, alpha=setting.alpha, min_alpha=setting.last_alpha,
             workers=setting.threads, epochs=setting.epochs, seed=seed,
         )  # fmt: skip
         self.model.build_vocab_from_freq(dict(zip(text.words, text.counts.tolist(), strict=True)))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -216,10 +217,17 @@ def fill(panel: Any, rows: Sequence[Row], measure: Measure) -> None:
     windows, negatives = (sorted({row.setting[name] for row in rows}) for name in ("window", "negative"))
     grid = [[math.nan] * len(negatives) for _ in windows]
     for row in rows:
-        y, x = windows.index(row.setting["window"]), negatives.index(row.setting["negative"])
-        grid[y][x] = value = measure.value(row)
+        grid[windows.index(row.setting["window"])][negatives.index(row.setting["negative"])] = measure.value(row)
+    mesh = panel.pcolormesh(grid, cmap=measure.colours, norm=measure.norm, edgecolors="white")
+    for x, y in product(range(len(negatives)), range(len(windows))):
+        value = grid[y][x]
         text = measure.text.format(value) if math.isfinite(value) else "\u00d7"
-        panel.text(x, y, text, ha="center", va="center", bbox={"fc": "white", "ec": "none", "alpha": 0.6, "pad": 1})
-    panel.imshow(grid, cmap=measure.colours, norm=measure.norm, aspect="auto", origin="lower")
-    panel.set(xticks=range(len(negatives)), xticklabels=negatives, xlabel="negative")
-    panel.set(yticks=range(len(windows)), yticklabels=windows)
+        panel.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=ink(mesh.to_rgba(value)))
+    panel.set(xticks=[x + 0.5 for x in range(len(negatives))], xticklabels=negatives, xlabel="negative")
+    panel.set(yticks=[y + 0.5 for y in range(len(windows))], yticklabels=windows)
+
+
+def ink(ground: Sequence[float]) -> str:
+    """Black or white, whichever is read more easily on red, green, blue and opacity."""
+    red, green, blue, opacity = ground
+    return "white" if opacity and 0.3 * red + 0.6 * green + 0.1 * blue < 0.5 else "black"

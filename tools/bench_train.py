@@ -8,6 +8,7 @@
 Several values of a setting: every combination in turn. Both programs get the same sentences and the same vocabulary;
 alpha falls to 0.0001. With --out, each run is a line of JSON there with all its settings, and what is there is not run
 again: gensim's runs are kept while the kernels change, as this project's lines hold a digest of their sources.
+Speeds of another machine, or of an hour with another load, are not told apart: give each a file of its own.
 
 Words are those of the vocabulary before subsampling, over training time without vocabulary building. gensim is counted
 by what it says it has trained, as it leaves out what goes beyond 10,000 words of a batch (where `sample` is 0, a line
@@ -55,6 +56,7 @@ class Bench:
 
     def __init__(self, args: argparse.Namespace, corpus: Corpus) -> None:
         self.args, self.corpus = args, corpus
+        self.free = varying([asdict(setting) for setting in settings_of(args)])
         self.vocabulary: Callable[[int], Vocabulary] = lru_cache(1)(corpus.vocabulary)
         self.versions = {"gossipw2v": kernel_version()}
         if not args.alone:
@@ -82,7 +84,7 @@ class Bench:
 
     def make(self, run: Run) -> dict[str, Any]:
         """Train and score."""
-        text, name = self.vocabulary(run.setting.min_count), label(run)
+        text, name = self.vocabulary(run.setting.min_count), label(run, self.free)
         if run.who == "gensim":
             trainer: Ours | Gensim = Gensim(text, self.corpus, run.setting, run.seed)
         else:
@@ -166,9 +168,9 @@ def signs_of_life(name: str, progress: Callable[[], float]) -> Iterator[None]:
         thread.join()
 
 
-def label(run: Run) -> str:
-    """A run in words."""
-    return f"{run.who}, {in_words(asdict(run.setting), [each.name for each in fields(Setting)])}, seed {run.seed}"
+def label(run: Run, names: list[str]) -> str:
+    """A run in words, of its settings those that have several values."""
+    return ", ".join(filter(None, [run.who, in_words(asdict(run.setting), names), f"seed {run.seed}"]))
 
 
 def file_name(run: Run) -> str:
