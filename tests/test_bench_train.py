@@ -50,7 +50,8 @@ def corpora(monkeypatch):
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory) -> Path:
-    pytest.importorskip("gensim", exc_type=ImportError)
+    for name in ("gensim", "matplotlib"):
+        pytest.importorskip(name, exc_type=ImportError)
     path = tmp_path_factory.mktemp("bench") / "text"
     path.write_text("\n".join(World(seed=1).sentences(3_000, seed=1)))
     (path.parent / "ranks.csv").write_text("one,two,mean\nking,queen,9\nking,rome,1\nparis,rome,8\n")
@@ -152,9 +153,7 @@ def test_another_test_set_of_the_same_name_is_scored(text, known):
          "--pairs", known.parent / "ranks.csv")  # fmt: skip
     old, new = lines(known)[1], lines(known)[before + 1]
     assert old["run"] == new["run"]
-    assert new["result"]["scores"]["ranks"] == pytest.approx(
-        -old["result"]["scores"]["ranks"]
-    )
+    assert new["result"]["scores"]["ranks"] == pytest.approx(-old["result"]["scores"]["ranks"])
     assert old["result"]["sets"] != new["result"]["sets"]
 
 
@@ -171,9 +170,10 @@ def test_a_run_that_diverged_is_said_to_be_not_finite(text, known):
 
 def test_a_run_that_diverges_is_found_out(text, tmp_path):
     out = tmp_path / "out.jsonl"
-    rows = table(done(*grid(text, "--alone", "--alpha", "1e38", "--out", out)))
+    rows = table(done(*grid(text, "--alone", "--alpha", "1e38", "--rare", "--out", out)))
     assert {row["finite"] for row in rows} == {"gossipw2v: 1 of 1 not finite"}
     assert all(line["result"]["longest"] is None for line in lines(out))
+    assert {score for line in lines(out) for score in line["result"]["scores"].values()} == {None}
 
 
 def test_threads_are_compared_and_seeds_spread(text, tmp_path):
@@ -187,7 +187,8 @@ def test_threads_are_compared_and_seeds_spread(text, tmp_path):
 
 
 def test_walks_over_a_graph_tell_its_halves_apart(tmp_path, corpora):
-    pytest.importorskip("sklearn", exc_type=ImportError)
+    for name in ("gensim", "sklearn"):
+        pytest.importorskip(name, exc_type=ImportError)
     edges, labels = tmp_path / "edges", tmp_path / "labels"
     rng = np.random.default_rng(1)
     pairs = {(half * 30 + a, half * 30 + b) for half in (0, 1) for a, b in rng.integers(30, size=(150, 2)) if a != b}
@@ -217,6 +218,7 @@ def test_a_node_may_have_several_labels(corpora):
 
 
 def test_the_next_item_of_a_basket_is_predicted(tmp_path):
+    pytest.importorskip("gensim", exc_type=ImportError)
     rng = np.random.default_rng(1)
     path = tmp_path / "baskets"
     groups = [rng.permutation(25)[:7] + 25 * rng.integers(4) for _ in range(800)]
@@ -240,7 +242,7 @@ def test_a_hit_is_no_item_that_the_user_has_and_no_draw(corpora):
 
 def test_sentences_end_where_lines_do(tmp_path, corpora, monkeypatch):
     path = tmp_path / "baskets"
-    path.write_bytes("a b c\x0bd\n\na b\u2028c a\r\n".encode() + b"x " * 10_001 + b"\n")
+    path.write_bytes("a b c\x0bd\n\na b\u2028c\ra\r\n".encode() + b"x " * 10_001 + b"\n")
     args = Namespace(file=path, lines="baskets", drop_first=False, next_item=False, words=sys.maxsize, rare=False)
     corpus = corpora.read_corpus(args, corpora.TestSets({}, []), tmp_path)
     written = corpus.path.read_text().splitlines()
