@@ -22,6 +22,7 @@ ALWAYS_TRAINED = 2  # passages at the beginning: a text of one or two has none t
 
 Ids = NDArray[np.int32]
 Mask = NDArray[np.bool_]
+Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +80,28 @@ class Divider:
 
     def _held_out(self, block: Ids) -> Mask:
         """Which of a block's ids are words that are held out."""
-        words = block != END
-        begins = words & (self._offsets(words) % PASSAGE == 0)
-        passages = np.cumsum(begins)  # 0 is the one that the last block has begun
-        chosen = np.concatenate(([self._inside], self._choose(int(np.count_nonzero(begins)))))
-        out: Mask = words & chosen[passages]
-        if self.words + np.count_nonzero(out) > MOST_WORDS:
-            chosen[1:] &= self.words + np.cumsum(out)[begins] <= MOST_WORDS
-            out = words & chosen[passages]
+        begins, stops = self._spans(block)
+        chosen = np.concatenate(([self._inside], self._choose(len(begins) - 1)))
+        words = np.cumsum((stops - begins) * chosen)
+        chosen[1:] &= self.words + words[:-1] < MOST_WORDS
         self._inside = bool(chosen[-1])
+        out = np.zeros(len(block), np.bool_)
+        for begin, stop in zip(begins[chosen], stops[chosen], strict=True):
+            out[begin:stop] = True
         return out
 
-    def _offsets(self, words: Mask) -> NDArray[np.int64]:
-        """How many words of its sentence stand before each id."""
-        places = np.arange(len(words))
-        ends = np.maximum.accumulate(np.where(words, -1, places))
-        offsets: NDArray[np.int64] = places - ends - 1 + np.where(ends < 0, self._offset, 0)
-        if len(words):
-            self._offset = int(offsets[-1]) + 1 if words[-1] else 0
-        return offsets
+    def _spans(self, block: Ids) -> tuple[Places, Places]:
+        """Where the passages of a block begin and stop; the first is what is left of the one that has begun before."""
+        ends = np.flatnonzero(block == END)
+        lines, stops = np.concatenate(([0], ends + 1)), np.concatenate((ends, [len(block)]))
+        firsts = lines.copy()
+        firsts[0] = min(-self._offset % PASSAGE, stops[0])
+        numbers = -((firsts - stops) // PASSAGE)  # of passages that begin in each line
+        earlier = np.repeat(np.cumsum(numbers) - numbers, numbers)
+        begins = np.repeat(firsts, numbers) + PASSAGE * (np.arange(len(earlier)) - earlier)
+        self._offset = int(stops[-1] - lines[-1]) + (0 if len(ends) else self._offset)
+        stops = np.minimum(begins + PASSAGE, np.repeat(stops, numbers))
+        return np.concatenate(([0], begins)), np.concatenate((firsts[:1], stops))
 
     def _choose(self, passages: int) -> Mask:
         """Whether each of the next passages is held out."""
