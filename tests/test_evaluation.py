@@ -1,6 +1,8 @@
 """The loss on held-out text: pairs as training draws them, the same each time; a slow twin; what is never trained."""
 
+import asyncio
 import math
+import threading
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,14 +11,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gossipw2v import evaluation
+from gossipw2v import describe, evaluation
+from gossipw2v.config import Config
 from gossipw2v.curvature import Pairs
 from gossipw2v.evaluation import COPIES, PAIRS, POINTS, REST, Evaluation, draw_pairs, mean_loss
 from gossipw2v.files import corpus_digest, find_files
 from gossipw2v.heldout import Division
-from gossipw2v.learner import initial_weights
+from gossipw2v.job import Job
+from gossipw2v.learner import initial_weights, make_learner
 from gossipw2v.model import Model
-from gossipw2v.shards import encode
+from gossipw2v.node import Node
+from gossipw2v.shards import Shard, encode
 from gossipw2v.trainer import Recipe, Trainer
 from gossipw2v.vocab import Vocab, count_words, freeze
 from gossipw2v.words import Words
@@ -183,6 +188,26 @@ def test_the_history_is_bounded_and_goes_from_the_first_to_the_last() -> None:
     places = [point["trained_tokens"] for point in found.describe()["history"]]
     assert all(one < other for one, other in pairwise(places))
     assert len(places) > POINTS // 2
+
+
+async def test_a_node_measures_in_a_thread_and_tells_what_came_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text, threads, measure = sentences(4, 9), [], Evaluation.measure
+    monkeypatch.setattr(
+        Evaluation, "measure", lambda *given: threads.append(threading.current_thread()) or measure(*given)
+    )
+    vocab = Vocab(Words.of([b"%02d" % n for n in range(36)]), np.full(36, 10, np.int64))
+    config = Config(corpus=("text",), data_dir=tmp_path, threads=1, held_out=0.1, job=Job(vector_size=SIZE))
+    node = Node(config, bytes(32), asyncio.get_running_loop().time())
+    node.begin()
+    assert node.snapshot()["held_out"] == {"share": 0.1, **describe.NOTHING_HELD_OUT}
+    node.learner = make_learner(config, vocab, Shard(text, 36, Path("none"), held_out=text), node.merged)
+    assert node.snapshot()["held_out"].keys() == describe.NOTHING_HELD_OUT.keys() | {"share"}
+    await node.evaluate(node.learner, last=False)
+    node.close_learner()
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """A shard is the text, whole, or it is not there: after kills, full disks and damage alike."""
 
+import hashlib
 import os
 import random
 import signal
@@ -301,6 +302,8 @@ def test_texts_divided_in_different_ways_are_told_apart(tmp_path: Path) -> None:
     ]
     assert [(shard.reused, shard.broken) for shard in shards] == [(False, 0)] * 4
     assert len({shard.checksum for shard in shards}) == len({shard.path for shard in shards}) == 4
+    ids = shards[-1].tokens.tobytes()  # a checkpoint of a text that was never divided still belongs to it
+    assert shards[-1].checksum == hashlib.blake2b(ids, digest_size=16).digest()
     with pytest.raises(ShardError, match="divided in another way"):
         open_shard(shards[-1].path, corpus_digest(files), VOCAB.digest, Division(0.1, 1))
 
