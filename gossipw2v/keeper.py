@@ -103,7 +103,8 @@ class Keeper:
             log.warning("the checkpoint is of a vocabulary that was given up", kept=", ".join(map(str, kept)))
             return False
         if found.about.text != text.hex():
-            raise CheckpointError(f"{found.path}: was trained on another text than there is now; {_WAYS_OUT}")
+            why = "was trained on another text than there is now, or with another --held-out"
+            raise CheckpointError(f"{found.path}: {why}; {_WAYS_OUT}")
         found.restore(learner.model.weights, learner.model.updates)
         try:
             learner.trainer.resume(found.state.places, found.state.losses)

@@ -73,6 +73,8 @@ GAUGES = (
     Reading("epochs", "Passes that were asked for.", ("progress", "epochs")),
     Reading("learning_rate", "alpha in use.", ("progress", "alpha")),
     Reading("loss", "Mean loss of a recent training pair.", ("progress", "loss")),
+    Reading("held_out_loss", "Mean loss of a pair of held-out text.", ("held_out", "loss")),
+    Reading("held_out_words", "Tokens that are kept out of training.", ("held_out", "words")),
     Reading("words_per_second", "Tokens this node trains in a second.", ("progress", "words_per_second")),
     Reading(
         "swarm_words_per_second",

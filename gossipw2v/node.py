@@ -16,6 +16,7 @@ from gossipw2v.config import Config
 from gossipw2v.delta import Batch, DeltaError
 from gossipw2v.describe import (
     describe_corpus,
+    describe_held_out,
     describe_job,
     describe_links,
     describe_load,
@@ -25,6 +26,7 @@ from gossipw2v.describe import (
 )
 from gossipw2v.export import lines
 from gossipw2v.gossip import Gossip
+from gossipw2v.heldout import Division
 from gossipw2v.instructions import Collect, Freeze, Instruction, Merge, OpenLink, Received, Settle
 from gossipw2v.job import Job, job_fields
 from gossipw2v.keeper import Keeper
@@ -73,7 +75,8 @@ class Node:
 
     def __post_init__(self) -> None:
         config = self.config
-        self.text = Text(config.corpus, config.data_dir, config.threads or usable_cores())
+        division = Division(config.held_out, config.job.seed)
+        self.text = Text(config.corpus, config.data_dir, config.threads or usable_cores(), division)
         job = {name: str(value) for name, value in job_fields(config.job).items()}
         self.keeper = Keeper(config.data_dir, job)
 
@@ -194,6 +197,7 @@ class Node:
             "tls": self.network.credentials is not None,
             "vocabulary": describe_vocabulary(self.learner),
             "progress": describe_progress(self.config, self.core, self.learner, now),
+            "held_out": describe_held_out(self.config, self.learner),
             "members": describe_members(self.core, now),
             "links": describe_links(self.core, self.learner),
             "standing": self.core.standing.describe(now),
@@ -230,10 +234,22 @@ class Node:
     # -- the model ------------------------------------------------------------------------------------------
 
     async def save(self) -> None:
-        """Write a checkpoint if there is anything new; not of a model that still waits for what others have."""
+        """Write a checkpoint if there is anything new; not of a model that still waits for what others have.
+
+        The loss on held-out text is measured first, so that a slow disk does not hold it up.
+        """
         if self.learner is not None and self.state >= State.TRAINING:
+            await self.evaluate(self.learner, self.state is State.COMPLETE)
             await self.keeper.save(self.core, self.learner, self.text.totals())
             self.problem("checkpoint", self.keeper.trouble)
+
+    async def evaluate(self, learner: Learner, last: bool) -> None:
+        """Measure the loss on held-out text, in a thread, if there is a new one and it is time, or the `last`."""
+        trainer, evaluation, now = learner.trainer, learner.evaluation, self.network.now()
+        trained, swarm = trainer.before + trainer.trained, self.core.progress(now)[0]
+        if evaluation.due((trained, swarm, learner.model.came), now, last):
+            loss = await asyncio.to_thread(evaluation.measure, trained, swarm)
+            log.info("loss on held-out text", loss=round(loss, 4), pairs=len(evaluation.pairs.outputs), trained=trained)
 
     async def save_links(self) -> None:
         """Keep the links for the next life of a node that was told to stop and has said goodbye."""

@@ -88,6 +88,7 @@ def _figures(status: Row) -> str:
         "words/s, swarm": count(progress.get("swarm_words_per_second")),
         "words/s, this node": count(progress.get("words_per_second")),
         "loss": decimal(progress.get("loss")),
+        "loss on held-out text": decimal(_of(status, "held_out").get("loss")),
         "alpha": decimal(progress.get("alpha")),
         "epoch here": epoch,
         "sent": size(sum(finite(link.get("sent_bytes")) or 0 for link in links)),

@@ -65,7 +65,8 @@ def _progress(status: Row) -> list[str]:
     rate = ("swarm_words_per_second", "words_per_second")
     swarm, own = (count(progress.get(key)) for key in rate)
     epoch = f"epoch {count(progress.get('epoch'))} of {count(progress.get('epochs'))}"
-    learned = f"alpha {decimal(progress.get('alpha'))}, loss {decimal(progress.get('loss'))}"
+    losses = f"loss {decimal(progress.get('loss'))}, on held-out text {decimal(_of(status, 'held_out').get('loss'))}"
+    learned = f"alpha {decimal(progress.get('alpha'))}, {losses}"
     tokens = f"{count(progress.get('swarm_trained_tokens'))} of {count(progress.get('swarm_total_tokens'))} tokens"
     return [
         "",

@@ -91,6 +91,7 @@ async def learn(node: Node, vocab: Vocab) -> None:
     node.enter(State.TRAINING)
     await train(node)
     node.enter(State.DRAINING)
+    await evaluate(node)
     await until(node, lambda: node.core.final(node.network.now()))
     node.enter(State.COMPLETE)
     await node.save()
@@ -146,6 +147,12 @@ async def keep(node: Node) -> None:
         await asyncio.sleep(pause)
         await node.save()
         pause = node.config.checkpoint_interval
+
+
+async def evaluate(node: Node) -> None:
+    """Measure the loss on held-out text once the own text is trained: the node may leave soon after it is complete."""
+    assert node.learner is not None
+    await node.evaluate(node.learner, last=True)
 
 
 async def train(node: Node) -> None:

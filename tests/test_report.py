@@ -17,7 +17,8 @@ def test_a_report_tells_what_the_status_holds():
         "training for 2 min 5 s, 100 MB of text, vocabulary 67,867 words 1a2b3c4d5e6f",
         "",
         "█████████████░░░░░░░░░░░░░░░░░ 42.0 %, 9 s left",
-        "21 M of 50.2 M tokens, 3.4 M words/s; this node 1.2 M words/s, epoch 2 of 3; alpha 0.0145, loss 2.31",
+        "21 M of 50.2 M tokens, 3.4 M words/s; this node 1.2 M words/s, epoch 2 of 3; alpha 0.0145, "
+        "loss 2.31, on held-out text 2.45",
         "",
         "members 2",
         "  3fa2c1d0e5b6  training  25.0 %  this node",
