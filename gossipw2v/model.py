@@ -105,7 +105,7 @@ class Model:
         self.weights = self.initial()
         self.updates = np.zeros(len(self.weights), np.int64)
         self.spectra = (flat(self.vector_size), flat(self.vector_size))
-        self.influence = Influence(self.limits, len(self.weights), self.vector_size)
+        self.influence = Influence(self.limits, len(self.weights), self.vector_size, self.weights, self.longest)
 
     @property
     def vector_size(self) -> int:
