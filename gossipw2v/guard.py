@@ -21,6 +21,10 @@ LONGEST = 100.0  # norm of a row; models of all settings that learn stay below 2
 # any slice, also where the text changed to an unrelated one. Models that diverge passed 2 of it within some slices.
 MARGIN = 1.2
 ENOUGH = 20_000  # pairs to judge by: one in eight is measured, so that their mean is known to 2 %
+# Verdicts in a row that are a breach. Others may move rows so far that the loss is no better; skip-gram has taken that
+# back within 14 slices, and the loss fell all the time. Where steps are too large it stays up. It takes 0.1 s.
+PATIENCE = 20
+FALLING = 0.9  # of the first of them: by then training takes back what has happened
 LOOKED_AT = (
     24  # of a slice's last words, whose rows are looked at; a cache miss each, 0.3 % of a slice of 300 dimensions
 )
@@ -88,14 +92,25 @@ def describe(weights: Floats, row: int) -> str:
     return f"the {matrix} vector of word {word} {what}"
 
 
+def is_worse_than_nothing(mean: float, negative: int) -> bool:
+    """Whether a model that knows nothing would have a clearly lower loss than `mean` a pair."""
+    return mean > MARGIN * untrained(negative)
+
+
+def untrained(negative: int) -> float:
+    """The loss of a pair and its `negative` noise words while all scores are 0."""
+    return (1 + negative) * math.log(2)
+
+
 @dataclass(slots=True)
 class Guard:
     """What one thread's slices say of the model `weights` float32[2V, D]. `negative`: noise words of a pair."""
 
     weights: Floats
     negative: int
-    pairs: float = 0.0
-    _loss: float = field(default=0.0)
+    _pairs: float = 0.0
+    _loss: float = 0.0
+    _bad: list[float] = field(default_factory=list)
 
     def look(self, words: Ids, pairs: float, loss: float) -> str | None:
         """Why the model has diverged, after a slice of so many pairs with that sum of losses; None if it has not.
@@ -110,14 +125,27 @@ class Guard:
     def _judge(self, pairs: float, loss: float) -> str | None:
         """By the mean loss of enough pairs; a sum of 0 says that the slice was too short to be measured."""
         if loss:
-            self.pairs, self._loss = self.pairs + pairs, self._loss + loss
-        if self.pairs < ENOUGH:
+            self._pairs, self._loss = self._pairs + pairs, self._loss + loss
+        if self._pairs < ENOUGH:
             return None
-        mean, untrained = self._loss / self.pairs, (1 + self.negative) * math.log(2)
-        self.pairs = self._loss = 0.0
-        if mean <= MARGIN * untrained:
-            return None
-        return f"the loss of a pair is {mean:.3g}, and {untrained:.3g} without any training"
+        mean = self._loss / self._pairs
+        self._pairs = self._loss = 0.0
+        self._note(mean)
+        return too_high(mean, self.negative) if len(self._bad) >= PATIENCE else None
+
+    def _note(self, mean: float) -> None:
+        """Bad verdicts in a row; one that is much better than the first begins anew."""
+        if not is_worse_than_nothing(mean, self.negative):
+            self._bad.clear()
+        elif self._bad and mean < FALLING * self._bad[0]:
+            self._bad = [mean]
+        else:
+            self._bad.append(mean)
+
+
+def too_high(mean: float, negative: int) -> str:
+    """What is wrong with a mean loss, for people."""
+    return f"the loss of a pair is {mean:.3g}, and {untrained(negative):.3g} without any training"
 
 
 def _bare(words: Ids) -> Any:

@@ -241,10 +241,13 @@ class Trainer:
         return not any(thread.is_alive() for thread in self._threads)
 
     def look_over(self) -> None:
-        """Look at all rows, when training is over: the last slice of each thread may have broken some."""
-        row = guard.first_unsound(self.model.weights)
+        """Look at all rows and the loss when training is over: there may have been too little text to judge by."""
+        row, negative = guard.first_unsound(self.model.weights), self.recipe.negative
+        judged = self.loss if self.loss and self._sums[:, :, 0].sum() >= guard.ENOUGH else 0.0
         if row is not None:
             self.breach = guard.describe(self.model.weights, row)
+        elif guard.is_worse_than_nothing(judged, negative):
+            self.breach = guard.too_high(judged, negative)
 
     def _guarded(self, n: int) -> None:
         _give_way()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gossipw2v.guard import ENOUGH, LONGEST, LOOKED_AT, MARGIN, Guard, describe, first_unsound, sound
+from gossipw2v.guard import ENOUGH, LONGEST, LOOKED_AT, MARGIN, PATIENCE, Guard, describe, first_unsound, sound
 from gossipw2v.learner import initial_weights
 from gossipw2v.model import Model
 from gossipw2v.trainer import SLICE, Recipe, Trainer
@@ -87,29 +87,42 @@ def test_a_loss_that_is_not_finite_is_a_breach_at_once(loss: float) -> None:
 @pytest.mark.parametrize(
     ("share", "breach"), [(0.5, False), (1.0, False), (0.99 * MARGIN, False), (1.01 * MARGIN, True)]
 )
-def test_a_loss_above_that_of_no_training_at_all_is_a_breach(share: float, breach: bool) -> None:
-    told = a_guard().look(WORDS, ENOUGH, share * UNTRAINED * ENOUGH)
+def test_a_loss_that_stays_above_that_of_no_training_at_all_is_a_breach(share: float, breach: bool) -> None:
+    *before, told = verdicts(a_guard(), [share] * PATIENCE)
+    assert before == [None] * (PATIENCE - 1)
     assert (told is not None) == breach
     assert not breach or f"{UNTRAINED:.3g} without any training" in str(told)
 
 
+def verdicts(guard: Guard, shares: list[float]) -> list[str | None]:
+    """What it says of slices with these losses, as shares of that of a model that knows nothing."""
+    return [guard.look(WORDS, ENOUGH, share * UNTRAINED * ENOUGH) for share in shares]
+
+
+def test_a_loss_that_comes_down_or_was_high_for_a_moment_is_no_breach() -> None:
+    falling = [9 * 0.97**n for n in range(3 * PATIENCE)]
+    for shares in (falling, [5.0] * (PATIENCE - 1) + [1.0], ([4.0] * (PATIENCE // 2) + [0.6]) * 5):
+        assert not any(verdicts(a_guard(), shares))
+    assert any(verdicts(a_guard(), [*falling[:PATIENCE], *[falling[PATIENCE]] * PATIENCE]))
+
+
 def test_few_pairs_are_not_judged_until_there_are_enough() -> None:
     guard, few = a_guard(), ENOUGH // 4
-    told = [guard.look(WORDS, few, 2 * UNTRAINED * few) for _ in range(4)]
-    assert told[:3] == [None] * 3
-    assert told[3] is not None
+    told = [guard.look(WORDS, few, 2 * UNTRAINED * few) for _ in range(4 * PATIENCE)]
+    assert not any(told[:-1])
+    assert told[-1] is not None
 
 
 def test_each_judgement_is_of_pairs_of_its_own() -> None:
     guard = a_guard()
-    assert guard.look(WORDS, 10 * ENOUGH, 0.1 * UNTRAINED * 10 * ENOUGH) is None
-    assert guard.look(WORDS, ENOUGH, 1.5 * UNTRAINED * ENOUGH) is not None
+    assert guard.look(WORDS, 100 * ENOUGH, 0.1 * UNTRAINED * 100 * ENOUGH) is None
+    assert any(verdicts(guard, [1.5] * PATIENCE))
 
 
 def test_slices_that_were_not_measured_say_nothing_of_the_loss() -> None:
     guard = a_guard()
-    assert guard.look(WORDS, 100 * ENOUGH, 0.0) is None
-    assert guard.look(WORDS, ENOUGH, 2 * UNTRAINED * ENOUGH) is not None
+    assert not any(guard.look(WORDS, 100 * ENOUGH, 0.0) for _ in range(PATIENCE))
+    assert any(verdicts(guard, [2] * PATIENCE))
 
 
 # --- models that learn ----------------------------------------------------------------------------------
@@ -129,18 +142,36 @@ def a_text() -> np.ndarray:
     ids=str,
 )
 def test_models_that_learn_stay_far_from_the_bounds_also_when_the_text_changes(settings: dict[str, Any]) -> None:
+    trainer, worst, before = a_trainer(**settings), 0.0, np.zeros(2)
+    for _ in trainer.steps(0, SLICE):
+        pairs, loss = trainer._sums.sum(axis=(0, 1)) - before
+        before += pairs, loss
+        assert trainer.breach is None
+        worst = max(worst, loss / pairs / ((1 + trainer.recipe.negative) * math.log(2)))
+    assert trainer.done
+    assert worst < (1 + MARGIN) / 2
+    assert np.linalg.norm(trainer.model.weights, axis=1).max() < LONGEST / 4
+
+
+def a_trainer(**settings: Any) -> Trainer:
     usual = {"window": 5, "negative": 5, "sample": 0.0, "alpha": 0.05, "min_alpha": 1e-4, "epochs": 3}
     recipe = Recipe(**{**usual, "ns_exponent": 0.75, "seed": 1, "threads": 1, **settings})
     tokens = a_text()
     counts = np.bincount(tokens[tokens >= 0], minlength=V).astype(np.int64)
     vocab = Vocab([b"%02d" % n for n in range(V)], counts)
-    trainer, worst = Trainer(Model(lambda: initial_weights(vocab, 1, 16), 100), tokens, counts, recipe), 0.0
-    before = np.zeros(2)
-    for _ in trainer.steps(0, SLICE):
-        pairs, loss = trainer._sums.sum(axis=(0, 1)) - before
-        before += pairs, loss
-        assert trainer.breach is None
-        worst = max(worst, loss / pairs / ((1 + recipe.negative) * math.log(2)))
+    return Trainer(Model(lambda: initial_weights(vocab, 1, 16), 100), tokens, counts, recipe)
+
+
+@pytest.mark.parametrize("length", [3, 20, 80])
+def test_rows_that_others_have_moved_are_no_breach_but_trained_again(length: float) -> None:
+    trainer = a_trainer(alpha=0.025, epochs=20)
+    steps = trainer.steps(0, SLICE)
+    for _ in range(40):
+        next(steps)
+    trainer.model.weights += np.float32(length / np.sqrt(trainer.model.vector_size))  # all in one direction
+    for _ in steps:
+        pass
+    assert trainer.breach is None
     assert trainer.done
-    assert worst < (1 + MARGIN) / 2
-    assert np.linalg.norm(trainer.model.weights, axis=1).max() < LONGEST / 4
+    assert trainer.loss is not None
+    assert trainer.loss < 0.9 * UNTRAINED
