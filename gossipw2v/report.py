@@ -39,7 +39,8 @@ def summary(status: Row) -> str:
 
 
 def _state(status: Row) -> str:
-    return _text(status.get("state")) + (", degraded," if status.get("degraded") is True else "")
+    degraded = status.get("degraded") is True and status.get("failure") is None
+    return _text(status.get("state")) + (", degraded," if degraded else "")
 
 
 def bar(ratio: object, width: int = BAR) -> str:
