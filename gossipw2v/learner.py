@@ -13,6 +13,7 @@ from gossipw2v import kernels
 from gossipw2v.config import Config
 from gossipw2v.delta import Batch
 from gossipw2v.evaluation import Evaluation, draw_pairs
+from gossipw2v.guard import LONGEST
 from gossipw2v.influence import Limits
 from gossipw2v.machine import return_memory, usable_cores
 from gossipw2v.merger import Merger, Work
@@ -60,7 +61,8 @@ def make_learner(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
     most = most_rows(job.vector_size)
     initial = partial(initial_weights, vocab, job.seed, job.vector_size)
     limits = Limits(config.max_row_move, config.row_budget)
-    model = Model(initial, min(config.exchange_rows, most), most, job.alpha, limits=limits)
+    rows = min(config.exchange_rows, most)
+    model = Model(initial, rows, most, job.alpha, limits=limits, longest=LONGEST)
     recipe = Recipe(
         window=job.window,
         negative=job.negative,

@@ -103,6 +103,13 @@ def test_numbers_are_written_for_people(shown, wanted):
     assert shown == wanted
 
 
+def test_a_node_that_has_failed_says_at_length_what_to_do():
+    why = "the model diverged again with half of alpha: " + "the settings are too large, " * 12
+    shown = report.render(STATUS | {"state": "failed", "failure": why, "degraded": True, "problems": [why]})
+    assert "failed for" in shown
+    assert why in shown
+
+
 def test_a_node_with_problems_is_called_degraded():
     assert "training, degraded, for" in report.render(STATUS | {"degraded": True})
     assert report.summary(STATUS | {"degraded": True}).startswith("training, degraded, 42")
