@@ -18,7 +18,7 @@ from gossipw2v.evaluation import COPIES, PAIRS, POINTS, REST, Evaluation, draw_p
 from gossipw2v.files import corpus_digest, find_files
 from gossipw2v.heldout import Division
 from gossipw2v.job import Job
-from gossipw2v.learner import initial_weights, make_learner
+from gossipw2v.learner import Learner, initial_weights, make_learner
 from gossipw2v.model import Model
 from gossipw2v.node import Node
 from gossipw2v.shards import Shard, encode
@@ -197,17 +197,47 @@ async def test_a_node_measures_in_a_thread_and_tells_what_came_of_it(
     monkeypatch.setattr(
         Evaluation, "measure", lambda *given: threads.append(threading.current_thread()) or measure(*given)
     )
-    vocab = Vocab(Words.of([b"%02d" % n for n in range(36)]), np.full(36, 10, np.int64))
-    config = Config(corpus=("text",), data_dir=tmp_path, threads=1, held_out=0.1, job=Job(vector_size=SIZE))
-    node = Node(config, bytes(32), asyncio.get_running_loop().time())
-    node.begin()
+    node = begun(tmp_path)
     assert node.snapshot()["held_out"] == {"share": 0.1, **describe.NOTHING_HELD_OUT}
-    node.learner = make_learner(config, vocab, Shard(text, 36, Path("none"), held_out=text), node.merged)
+    learner = node.learner = learner_of(node, text)
     assert node.snapshot()["held_out"].keys() == describe.NOTHING_HELD_OUT.keys() | {"share"}
-    await node.evaluate(node.learner, last=False)
+    await node.evaluate(learner, last=False)
     node.close_learner()
     assert len(threads) == 1
     assert threads[0] is not threading.current_thread()
+
+
+async def test_a_model_that_has_diverged_is_not_measured_before_it_is_mended(tmp_path: Path) -> None:
+    node = begun(tmp_path)
+    learner = node.learner = learner_of(node, sentences(4, 9))
+    first = learner.model.weights.copy()
+    learner.model.weights[:] = np.nan
+    learner.trainer.look_over()
+    assert learner.trainer.breach is not None
+    await node.evaluate(learner, last=True)
+    assert node.snapshot()["held_out"]["history"] == []
+    learner.model.come_back()
+    learner.trainer.stop()  # so that going on trains nothing
+    learner.trainer.go_on(0.5)
+    await node.evaluate(learner, last=True)
+    node.close_learner()
+    assert learner.model.weights.tobytes() == first.tobytes()
+    (point,) = learner.evaluation.describe()["history"]
+    assert point["loss"] == pytest.approx(6 * math.log(2), rel=1e-3)
+
+
+def begun(folder: Path) -> Node:
+    """A node that holds a tenth of its text out and has no model yet."""
+    config = Config(corpus=("text",), data_dir=folder, threads=1, held_out=0.1, job=Job(vector_size=SIZE))
+    node = Node(config, bytes(32), asyncio.get_running_loop().time())
+    node.begin()
+    return node
+
+
+def learner_of(node: Node, text: Ids) -> Learner:
+    """What a node learns with that trains a text of 36 words and holds the same out."""
+    vocab = Vocab(Words.of([b"%02d" % n for n in range(36)]), np.full(36, 10, np.int64))
+    return make_learner(node.config, vocab, Shard(text, 36, Path("none"), held_out=text), node.merged)
 
 
 @pytest.fixture(scope="module")
