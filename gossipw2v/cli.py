@@ -136,7 +136,7 @@ def _status(args: argparse.Namespace) -> int:
     try:
         while True:
             status = client.status(args.url, token)
-            done = not args.watch or status["state"] == "complete"
+            done = not args.watch or status["state"] in ("complete", "failed")
             print(_shown(status, args), flush=True)
             if done:
                 return 0

@@ -188,6 +188,13 @@ class Config:
         "IP addresses, networks (10.0.0.0/24) and node ids with which this node has nothing to do",
         "nobody is banned; who breaks the protocol is cut off for growing times without it",
     )
+    held_out: float = setting(
+        0.002,
+        Between(0, 0.5),
+        "share of the text",
+        "sentences kept out of training, 200,000 words at most, to measure the loss on; 0 keeps none out",
+        "the loss of training itself may rise while vectors get better; so little text is not missed",
+    )
     checkpoint_interval: float = setting(
         60.0,
         Between(0.1, 86_400),

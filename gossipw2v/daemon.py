@@ -11,6 +11,7 @@ import json
 import os
 import signal
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from gossipw2v.credentials import Credentials
 from gossipw2v.discovery import Discovery, local_addresses
 from gossipw2v.durable import replace_file
 from gossipw2v.files import CorpusError
+from gossipw2v.guard import DivergedError
 from gossipw2v.logs import get_logger
 from gossipw2v.machine import share_heap
 from gossipw2v.node import Node
@@ -38,6 +40,7 @@ from gossipw2v.work import come_to_rest, keep, resume, work
 
 NODE_FILE = "node.json"
 RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others wait 8 s for a node that has moved
+SEEN_SECONDS = 3.0  # in which a node that has failed still answers over HTTP; `status --watch` asks every second
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
 UNUSABLE = (CorpusError, VocabError, SecretError, CheckpointError)  # people can mend these: no traceback
 
@@ -52,6 +55,8 @@ async def serve(config: Config) -> int:
         asyncio.get_running_loop().add_signal_handler(number, daemon.node.stopping.set)
     try:
         await daemon.run()
+    except DivergedError:  # the node has told of it
+        return 1
     except (*UNUSABLE, ShardError, OSError) as error:
         log.critical("cannot go on", problem=str(error))
         return 2 if isinstance(error, UNUSABLE) else 74
@@ -208,12 +213,16 @@ class Daemon:
             task.result()
 
     async def _close(self) -> None:
-        """Stop in order, each step bounded: training, the last exchanges, goodbyes, the model, sockets."""
+        """Stop in order, each step bounded: training, the last exchanges, goodbyes, the model, sockets.
+
+        A node that has failed gives nothing to others any more, keeps no model, and can be seen for a moment.
+        """
         node = self.node
         node.text.stop()
         if node.learner is not None:
             node.learner.trainer.stop()
-            await come_to_rest(node)
+            if node.failure is None:
+                await come_to_rest(node)
         node.network.perform(node.core.leave())
         if node.learner is not None:
             await node.learner.merger.idle()
@@ -224,10 +233,19 @@ class Daemon:
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=STOP_PATIENCE)
         await node.network.close()
+        if node.failure is not None:
+            await self._be_seen()
         if self.http is not None:
             await self.http.close()
         node.close_learner()
         log.info("stopped")
+
+    async def _be_seen(self) -> None:
+        """Let probes and people that look now and then find out over HTTP, unless the node is told to stop."""
+        notify("STATUS=failed")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SEEN_SECONDS):
+                await self.node.stopping.wait()
 
     def _start(self, part: Coroutine[Any, Any, Any], name: str) -> None:
         """Run a part for as long as the node lives; its end ends the node."""

@@ -24,7 +24,7 @@ from gossipw2v.corpus import read_blocks
 from gossipw2v.export import export_model, load_model
 from gossipw2v.files import CorpusError, find_files, total_bytes
 from gossipw2v.options import PREFIX
-from gossipw2v.showcase import Link, Outcome, Progress, account, examine
+from gossipw2v.showcase import Link, Outcome, Progress, account, examine, held_out
 from gossipw2v.world import World
 
 # Enough text for most analogies, not for all, to come out: a merge that loses something shows in the score.
@@ -129,7 +129,8 @@ def run(plan: Plan, folder: Path, screen: TextIO) -> Outcome:
         models.append((words, weights[: len(words)]))
     outcome = examine(models, world)
     links = [link for node in nodes for link in node.links.values()]
-    _say(screen, f"{outcome.text}\n{account(links, progress, time.monotonic() - began)}")
+    losses = held_out({node.name: node.status for node in nodes})
+    _say(screen, "\n".join(filter(None, (outcome.text, losses, account(links, progress, time.monotonic() - began)))))
     return outcome
 
 

@@ -17,6 +17,8 @@ from gossipw2v.load import Pulse
 from gossipw2v.members import Member, State
 from gossipw2v.text import Text
 
+NOTHING_HELD_OUT: dict[str, Any] = {"words": 0, "pairs": 0, "loss": None, "seconds": 0.0, "history": []}
+
 
 def describe_job(config: Config, core: Gossip, state: str) -> dict[str, Any]:
     """Who this is and what it is doing."""
@@ -55,6 +57,12 @@ def describe_progress(config: Config, core: Gossip, learner: Learner | None, now
         "epoch": min(epochs, mine // words + 1) if words else 0,
         "epochs": epochs,
     }
+
+
+def describe_held_out(config: Config, learner: Learner | None) -> dict[str, Any]:
+    """The loss on the text that is kept out of training; null where there is none, or none yet."""
+    found = learner.evaluation.describe() if learner else NOTHING_HELD_OUT
+    return {"share": config.held_out, **found}
 
 
 def describe_load(learner: Learner | None, pulse: Pulse) -> dict[str, Any]:

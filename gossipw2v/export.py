@@ -40,6 +40,11 @@ def check_exportable(words: Sequence[bytes], vectors: Floats) -> None:
     for word in words:
         if not word or len(word.translate(None, _WHITE_SPACE)) != len(word):
             raise ExportError(f"the word {_shown(word)} is empty or holds white space, which word2vec text cannot")
+    check_finite(words, vectors)
+
+
+def check_finite(words: Sequence[bytes], vectors: Floats) -> None:
+    """ExportError naming the first of the words whose vector, a row of float32[V, D], is not finite."""
     for start in range(0, len(words), BLOCK_ROWS):
         finite = np.isfinite(vectors[start : start + BLOCK_ROWS]).all(axis=1)
         if not finite.all():
@@ -48,12 +53,17 @@ def check_exportable(words: Sequence[bytes], vectors: Floats) -> None:
 
 
 def lines(words: Sequence[bytes], vectors: Floats, block: int = BLOCK_ROWS) -> Iterator[bytes]:
-    """word2vec text in pieces of `block` rows, the header first; nine digits bring every float32 back bit for bit."""
+    """word2vec text in pieces of `block` rows, the header first; nine digits bring every float32 back bit for bit.
+
+    Training may go on meanwhile: ExportError in place of a piece that is not finite any more.
+    """
     size = vectors.shape[1]
     yield b"%d %d\n" % (len(words), size)
     row = b"%b" + b" %.9g" * size + b"\n"
     for start in range(0, len(words), block):
-        rows = zip(words[start : start + block], vectors[start : start + block].tolist(), strict=True)
+        some, held = words[start : start + block], vectors[start : start + block].copy()
+        check_finite(some, held)
+        rows = zip(some, held.tolist(), strict=True)
         yield b"".join([row % (word, *values) for word, values in rows])
 
 

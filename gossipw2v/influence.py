@@ -12,6 +12,9 @@ the exchange before: it pulls towards the reference, never beyond, and not at al
 The budget is a bucket of half its size that drains half of it in an hour (as in GCRA): whatever the timing, no more
 than the budget passes in any hour. It belongs to the machine at the other end: who leaves and comes back, under
 whatever name, finds what is left of it.
+
+Nor may others make a row so long that this node would take its model for one that has diverged: it would fail for what
+it has not done.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from gossipw2v.delta import DeltaError, RowDelta
 
 HOUR = 3600.0
 KEPT = 64  # buckets kept of machines that are gone
+SHARE = 0.9  # of the length at which a row is broken, up to which others may make it
 LEAST = 0.01  # of a row that is allowed less than this share of its move, nothing is taken: not even its count
 
 Floats = NDArray[np.float32]
@@ -62,12 +66,15 @@ class Bucket:
 class Influence:
     """The buckets of the other ends, by link, for a model of `rows` rows of `size` dimensions.
 
-    Times are seconds of one monotonic clock.
+    `weights` float32[rows, size]: those rows, which are broken where they are longer than `longest`; None: any length
+    will do. Times are seconds of one monotonic clock.
     """
 
     limits: Limits
     rows: int
     size: int
+    weights: Floats | None = None
+    longest: float = np.inf
     buckets: dict[bytes, Bucket] = field(default_factory=dict)
     _origins: dict[bytes, str] = field(default_factory=dict)
     _gone: list[tuple[str, Bucket]] = field(default_factory=list)
@@ -125,11 +132,18 @@ class Influence:
     def _granted(self, bucket: Bucket, rows: Ids, lengths: Doubles, now: float) -> tuple[Doubles, int]:
         """float64[n]: how far each row may move, at most as far as is asked; how many ask for more."""
         most = self.limits.move or np.inf, self.limits.budget / 2 or np.inf
-        granted = np.empty(len(rows))
+        granted = self._room(rows)
         clipped, largest = _grant(bucket.due, rows, lengths, most, self._drained(now), granted)
         bucket.clipped += clipped
         bucket.largest = max(bucket.largest, largest)
         return granted, clipped
+
+    def _room(self, rows: Ids) -> Doubles:
+        """float64[n]: how much longer others may make each row; one that is broken already is not their doing."""
+        room = np.full(len(rows), np.inf)
+        if self.weights is not None:
+            _fill_room(self.weights, rows.copy(), self.longest, room)  # not read-only, as what comes from the wire is
+        return room
 
     def _spend(self, bucket: Bucket, rows: Ids, granted: Doubles, now: float) -> None:
         if self.limits.budget:
@@ -215,14 +229,26 @@ def _distances(brought, kept, at, size, out):
 
 
 @_fast
+def _fill_room(weights, rows, longest, out):
+    """`out[i]` becomes what is left up to `SHARE * longest` beyond the norm of row `rows[i]`, if that is not broken."""
+    for i in range(len(rows)):
+        square = np.float32(0.0)
+        for d in range(weights.shape[1]):
+            square += weights[rows[i], d] * weights[rows[i], d]
+        norm = np.sqrt(np.float64(square))
+        if norm <= longest:
+            out[i] = max(SHARE * longest - norm, 0.0)
+
+
+@_fast
 def _grant(due, rows, lengths, most, drained, out):
-    """Fill `out` with what may be granted of `lengths`; returns how many are more than that, and the largest.
+    """Lower `out` to what may be granted of `lengths`; returns how many are more than that, and the largest.
 
     `most`: of a move, and that a bucket holds.
     """
     clipped, largest = 0, 0.0
     for i in range(len(rows)):
-        allowed = min(most[0], max(most[1] - max(due[rows[i]] - drained, 0.0), 0.0))
+        allowed = min(out[i], most[0], max(most[1] - max(due[rows[i]] - drained, 0.0), 0.0))
         out[i] = min(lengths[i], allowed)
         clipped += lengths[i] > allowed
         largest = max(largest, lengths[i])
@@ -242,7 +268,7 @@ def _charge(due, rows, granted, drained):
 
 def warm_up(vector_size: int) -> None:
     """Compile, or load from the cache, what reads rows."""
-    influence = Influence(Limits(1.0, 1.0), 1, vector_size)
+    influence = Influence(Limits(1.0, 1.0), 1, vector_size, np.zeros((1, vector_size), np.float32))
     empty_values = np.zeros((1, vector_size), np.int8)
     row = RowDelta(np.zeros(1, np.int32), np.zeros(1, np.uint32), np.zeros(1, np.float32), empty_values)
     influence.open(b"", "")

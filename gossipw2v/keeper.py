@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from gossipw2v import __version__, generations, references
 from gossipw2v.bond import Bond
-from gossipw2v.checkpoint import About, Checkpoint, CheckpointError, Contents, State, write
+from gossipw2v.checkpoint import About, Checkpoint, CheckpointError, Contents, Floats, State, Updates, write
 from gossipw2v.durable import DISK, Disk
 from gossipw2v.gossip import Gossip
 from gossipw2v.learner import Learner
@@ -31,6 +31,24 @@ T = TypeVar("T")
 Progress = tuple[int, int, bool, Origins]
 
 log = get_logger("keeper")
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """A checkpoint to go back to, and int64[2V] updates that are surely in its rows."""
+
+    found: Checkpoint
+    counted: Updates
+
+    def put(self, weights: Floats, updates: Updates) -> bool:
+        """Read it into float32[2V, D] and int64[2V]; whether it was there, and whole."""
+        try:
+            self.found.restore(weights, updates)
+        except CheckpointError as error:
+            log.warning("no checkpoint to go back to", why=str(error))
+            return False
+        updates[:] = self.counted
+        return True
 
 
 @dataclass(slots=True)
@@ -55,6 +73,7 @@ class Keeper:
     _saved: Progress | None = None
     _saved_at: float | None = None
     _began_at: float | None = None
+    _counted: Updates | None = None
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     # -- the one to go on from ------------------------------------------------------------------------------
@@ -95,7 +114,7 @@ class Keeper:
 
         `text`: checksum of the encoded text. CheckpointError if that is another than the checkpoint's.
         """
-        found, self.resumed = self.resumed, None
+        found, self.resumed, self._counted = self.resumed, None, None
         if found is None:
             return False
         if found.about.vocabulary != learner.vocab.digest.hex():
@@ -103,14 +122,32 @@ class Keeper:
             log.warning("the checkpoint is of a vocabulary that was given up", kept=", ".join(map(str, kept)))
             return False
         if found.about.text != text.hex():
-            raise CheckpointError(f"{found.path}: was trained on another text than there is now; {_WAYS_OUT}")
+            why = "was trained on another text than there is now, or with another --held-out"
+            raise CheckpointError(f"{found.path}: {why}; {_WAYS_OUT}")
         found.restore(learner.model.weights, learner.model.updates)
         try:
             learner.trainer.resume(found.state.places, found.state.losses)
         except ValueError as error:
             raise CheckpointError(f"{found.path}: {error}") from error
-        self.resumed = found
+        self.resumed, self._counted = found, learner.model.updates.copy()
         return True
+
+    async def back(self, learner: Learner) -> Back | None:
+        """The newest checkpoint of a learner's model, to go back to; None if there is none that is whole."""
+        async with self._writing:
+            return await asyncio.to_thread(self._back, learner)
+
+    def _back(self, learner: Learner) -> Back | None:
+        """With the updates as they were when its writing began: those inside were read after the rows."""
+        if self._counted is None:
+            return None
+        try:
+            found = generations.find(self.folder).newest
+        except (OSError, CheckpointError) as error:
+            log.warning("no checkpoint to go back to", why=str(error))
+            return None
+        ours = found is not None and found.about.vocabulary == learner.vocab.digest.hex()
+        return Back(found, self._counted) if found is not None and ours else None
 
     def links(self, learner: Learner) -> list[Bond]:
         """Put the references that belong to the checkpoint into a new learner's model, in a thread; their links.
@@ -145,10 +182,10 @@ class Keeper:
             if change == self._saved:
                 return
             self.generation, self._began_at = self.generation + 1, time.monotonic()
-            contents = self._contents(core, learner, counted, loop)
+            contents, updates = self._contents(core, learner, counted, loop), learner.model.updates.copy()
             try:
                 self.size = await asyncio.to_thread(self._write, contents)
-                self._saved, self._saved_at = change, time.monotonic()
+                self._saved, self._saved_at, self._counted = change, time.monotonic(), updates
                 await asyncio.to_thread(generations.prune, self.folder, self._newest, self.disk)
                 self.trouble = None
             except (OSError, ValueError) as error:

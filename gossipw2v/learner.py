@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from gossipw2v import kernels
 from gossipw2v.config import Config
 from gossipw2v.delta import Batch
+from gossipw2v.evaluation import Evaluation, draw_pairs
+from gossipw2v.guard import LONGEST
 from gossipw2v.influence import Limits
 from gossipw2v.machine import return_memory, usable_cores
 from gossipw2v.merger import Merger, Work
@@ -27,7 +29,10 @@ Report = Callable[[Work, Batch | Exception | None], None]
 
 @dataclass(slots=True)
 class Learner:
-    """A vocabulary's model with the threads that train and merge it; `text`: the checksum of what they train."""
+    """A vocabulary's model with the threads that train and merge it; `text`: the checksum of what they train.
+
+    `evaluation`: of the model, on the part of the text that is held out.
+    """
 
     vocab: Vocab
     text: bytes
@@ -35,6 +40,7 @@ class Learner:
     trainer: Trainer
     merger: Merger
     brake: Brake
+    evaluation: Evaluation
 
     def close(self) -> None:
         """Stop all threads; some milliseconds. The model stays readable."""
@@ -55,7 +61,8 @@ def make_learner(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
     most = most_rows(job.vector_size)
     initial = partial(initial_weights, vocab, job.seed, job.vector_size)
     limits = Limits(config.max_row_move, config.row_budget)
-    model = Model(initial, min(config.exchange_rows, most), most, job.alpha, limits=limits)
+    rows = min(config.exchange_rows, most)
+    model = Model(initial, rows, most, job.alpha, limits=limits, longest=LONGEST)
     recipe = Recipe(
         window=job.window,
         negative=job.negative,
@@ -69,10 +76,12 @@ def make_learner(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
         sg=job.sg,
     )
     trainer = Trainer(model, shard.tokens, vocab.counts, recipe, forget=shard.forget)
+    words = int(np.count_nonzero(shard.held_out >= 0))
+    evaluation = Evaluation(model, draw_pairs(shard.held_out, trainer), words)
     shard.forget()
     return_memory()  # what making all this took; training touches the rest of the matrices
     brake = Brake(model.budget, config.merge_share)
-    return Learner(vocab, shard.checksum, model, trainer, Merger(model, trainer, report), brake)
+    return Learner(vocab, shard.checksum, model, trainer, Merger(model, trainer, report), brake, evaluation)
 
 
 def most_rows(vector_size: int) -> int:

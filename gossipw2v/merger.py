@@ -55,6 +55,7 @@ class Merger:
     report: Callable[[Work, Batch | Exception | None], None]
     cpu_seconds: float = 0.0
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "merge"))
+    _held: list[tuple[Work, asyncio.AbstractEventLoop]] = field(default_factory=list)
     _estimates: Estimates = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +66,10 @@ class Merger:
         loop = asyncio.get_running_loop()
         self._thread.submit(self._perform, work, loop)
 
+    async def mend(self, model: Callable[[], None]) -> None:
+        """Mend the model between two pieces of work, then do what has been held back since it diverged."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._mend, model)
+
     async def idle(self) -> None:
         """Return when all that was submitted is done and reported, or at the latest after some seconds."""
         loop = asyncio.get_running_loop()
@@ -74,7 +79,16 @@ class Merger:
         """Finish the piece under way and drop the rest; returns within a few milliseconds' work."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
+    def _mend(self, model: Callable[[], None]) -> None:
+        model()
+        held, self._held = self._held, []
+        for each in held:
+            self._perform(*each)
+
     def _perform(self, work: Work, loop: asyncio.AbstractEventLoop) -> None:
+        if self.trainer.breach is not None:  # nothing of a model that has diverged goes out, nor into it
+            self._held.append((work, loop))
+            return
         began = time.thread_time()
         result: Batch | Exception | None
         try:

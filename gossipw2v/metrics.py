@@ -54,7 +54,7 @@ EVENTS = (
     "adasum",  # provenance overlapped: progress was merged as parallel, not as successive
     "other",
 )
-STATES = ("counting", "gathering", "encoding", "joining", "training", "draining", "complete", "stopping")
+STATES = ("counting", "gathering", "encoding", "joining", "training", "draining", "complete", "stopping", "failed")
 EXCHANGE_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LISTED = 1000  # members and links looked at in one scrape
 
@@ -73,6 +73,8 @@ GAUGES = (
     Reading("epochs", "Passes that were asked for.", ("progress", "epochs")),
     Reading("learning_rate", "alpha in use.", ("progress", "alpha")),
     Reading("loss", "Mean loss of a recent training pair.", ("progress", "loss")),
+    Reading("held_out_loss", "Mean loss of a pair of held-out text.", ("held_out", "loss")),
+    Reading("held_out_words", "Tokens that are kept out of training.", ("held_out", "words")),
     Reading("words_per_second", "Tokens this node trains in a second.", ("progress", "words_per_second")),
     Reading(
         "swarm_words_per_second",
@@ -108,6 +110,7 @@ COUNTERS = (
     Reading("checkpoints_written", "Checkpoints written.", ("checkpoint", "written")),
     Reading("checkpoint_failures", "Checkpoints that could not be written.", ("checkpoint", "failures")),
     Reading("checkpoints_damaged", "Checkpoints found damaged at the start.", ("checkpoint", "damaged")),
+    Reading("divergences", "How often the model has diverged here.", ("divergences",)),
     Reading("corpus_replaced_bytes", "Bytes of invalid UTF-8 that were replaced.", ("corpus", "replaced_bytes")),
 )
 

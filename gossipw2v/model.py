@@ -19,11 +19,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v import influence, pending
+from gossipw2v import guard, influence, pending
 from gossipw2v import rows as rowwise
 from gossipw2v.coded import Coded, blank, frozen
 from gossipw2v.curvature import Pairs, spectra
-from gossipw2v.delta import Batch, RowDelta, check
+from gossipw2v.delta import Batch, RowDelta, check, empty
 from gossipw2v.influence import Influence, Limits
 from gossipw2v.merge import Spectrum, flat
 from gossipw2v.pending import Ledger, Waiting, both, picked, waiting
@@ -31,6 +31,7 @@ from gossipw2v.pending import Ledger, Waiting, both, picked, waiting
 TOLERANCE = 1e-4  # of a row's norm: residuals below it are not worth a frame when all training is over
 LARGEST = 64.0  # no honest value moves by more: rows have norms of 1 to 10
 MOST_COUNT = 2**32 - 1  # uint32
+BLOCK_ROWS = 4096  # rows looked at at a time
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int32]
@@ -41,7 +42,8 @@ class _Link:
     """One link's view: what both ends hold, and what the other end has seen.
 
     `take`: rows of the other end take the place of those here that have not changed since the link was opened;
-    `rough`: rows that may differ from the reference by what rounding dropped, with no update that tells of it.
+    `rough`: rows that may differ from the reference by what rounding dropped, with no update that tells of it;
+    `sent`: the rows of a push that is not settled yet.
     """
 
     reference: Floats
@@ -52,6 +54,7 @@ class _Link:
     catch_up: bool
     take: bool = False
     exchange: int = 1
+    sent: RowDelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,19 @@ class Reference:
     origin: str
 
 
+def nothing_kept(_weights: Floats, _updates: NDArray[np.int64]) -> bool:
+    """Where there is no checkpoint to come back to."""
+    return False
+
+
 @dataclass(slots=True)
 class Model:
     """`initial()` makes the vectors that every node of the job starts from, float32[2V, D].
 
     `budget`: pending rows that one end puts into one exchange, `last_budget` when its training is over and there is
-    nothing to wait for; `bits` of a value in it, 4 or 8. `limits` of what others may do; `now`: seconds of a monotonic
-    clock, which the owner sets. `came`: rows that others have sent.
+    nothing to wait for; `bits` of a value in it, 4 or 8. `limits` of what others may do; `longest`: norm of a row above
+    which it is broken, as one that is not finite is: such a row goes to nobody. `now`: seconds of a monotonic clock,
+    which the owner sets. `came`: rows that others have sent; `broken`: how often a row was found so.
     """
 
     initial: Callable[[], Floats]
@@ -82,6 +91,7 @@ class Model:
     alpha: float = 0.025
     bits: int = 4
     limits: Limits = field(default_factory=Limits)
+    longest: float = np.inf
     now: float = 0.0
     weights: Floats = field(init=False)
     updates: NDArray[np.int64] = field(init=False)
@@ -95,7 +105,7 @@ class Model:
         self.weights = self.initial()
         self.updates = np.zeros(len(self.weights), np.int64)
         self.spectra = (flat(self.vector_size), flat(self.vector_size))
-        self.influence = Influence(self.limits, len(self.weights), self.vector_size)
+        self.influence = Influence(self.limits, len(self.weights), self.vector_size, self.weights, self.longest)
 
     @property
     def vector_size(self) -> int:
@@ -156,14 +166,17 @@ class Model:
     def collect(self, link: bytes, flush: bool, room: int = MOST_COUNT) -> Batch:
         """The child's half of a push: the most pending rows, quantised. KeyError if the link is gone.
 
-        At most `room` of them, unless this is a `flush`.
+        At most `room` of them, unless this is a `flush`. Broken rows are left out and stay pending.
         """
         state = self.links[link]
         own = self._waiting(state, flush, room)
-        counts = self._unseen(state, own.rows)
-        coded = self._room(own.rows, flush)
-        self.broken += rowwise.collect_rows(self.weights, state.reference, own.rows, coded)
-        return self._batch(state, RowDelta(own.rows, counts, *coded), own)
+        counts = self._unseen(state, own.rows)  # before the rows: what is trained meanwhile is not told of too early
+        coded, sound = self._room(own.rows, flush), np.ones(len(own.rows), np.bool_)
+        longest = np.float32(self.longest)
+        self.broken += rowwise.collect_rows(self.weights, state.reference, own.rows, longest, coded, sound)
+        whole = slice(None) if sound.all() else sound
+        state.sent = RowDelta(own.rows[whole], counts[whole], coded.scales[whole], coded.values[whole])
+        return self._batch(state, state.sent, own._replace(rows=state.sent.rows))
 
     def merge(self, link: bytes, delta: RowDelta, flush: bool, overlap: bool, room: int = MOST_COUNT) -> Batch:
         """The parent's half: merge a child's rows with the pending ones here, and answer with the result.
@@ -185,8 +198,10 @@ class Model:
         apart = state.settled[rows]
         coded = self._room(rows, flush)
         pushed = frozen(Coded(delta.scales, delta.values))
-        arguments = (at, np.stack((theirs, ours)), apart, self._curves(), coded)
+        counts, longest = np.stack((theirs, ours)), np.float32(self.longest)
+        arguments = (at, counts, apart, self._curves(), longest, coded)
         self.broken += rowwise.merge_rows(self.weights, state.reference, rows, pushed, *arguments)
+        ours = counts[1]
         self._credit(state, rows, theirs, ours)
         state.settled[delta.rows] = True
         self.came += len(delta.rows)
@@ -215,6 +230,7 @@ class Model:
         self.broken += rowwise.settle_rows(self.weights, state.reference, rows, *arguments)
         self._credit(state, rows, answer.counts, ours)
         state.settled[sent.rows] = True
+        state.sent = None
         self.came += len(rows)
 
     def _give_up(self, state: _Link, rows: Ids) -> None:
@@ -269,6 +285,42 @@ class Model:
         behind: NDArray[np.int64] = self.updates[rows] - state.seen[rows]
         return behind.clip(0, MOST_COUNT).astype(np.uint32)
 
+    # -- a model that has diverged --------------------------------------------------------------------------
+
+    def come_back(self, kept: Callable[[Floats, NDArray[np.int64]], bool] = nothing_kept) -> None:
+        """Give up what has been trained of late: each row comes back from where most is known of it.
+
+        `kept` puts the rows of a checkpoint of this model into float32[2V, D], and into int64[2V] updates that are
+        surely in them; False if there is none. Without anything else a row is its initial one. No trainer thread may
+        be at work.
+
+        Of the checkpoint and the references the one that has seen more updates of a row is the right one for it. If
+        that is the checkpoint, no exchange since has had the row, since that would have raised `seen` above what the
+        checkpoint counts: the reference is older, and the difference is still pending, as it was then. If it is a
+        reference, the other end holds that row; going further back would make the difference a change against what it
+        has, and undo there, at the next exchange, what others have trained. What was pushed and is not answered yet
+        belongs to the reference, as the answer will be merged as one to it. So `updates` never fall below what any
+        other end has seen, and nothing is told twice; what only this node had is lost, as if it had been killed.
+        """
+        first, self.spectra = self.initial(), (flat(self.vector_size), flat(self.vector_size))
+        if not kept(self.weights, self.updates):
+            self.weights[:], self.updates[:] = first, 0
+        for start in range(0, len(first), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            lost = ~guard.sound(self.weights[block], self.longest)
+            self.weights[block][lost], self.updates[block][lost] = first[block][lost], 0
+        for state in self.links.values():
+            self._take_back(state)
+
+    def _take_back(self, state: _Link) -> None:
+        sent = state.sent or empty(self.vector_size)
+        at = np.full(len(self.weights), -1, np.int32)
+        at[sent.rows] = np.arange(len(sent), dtype=np.int32)
+        coded = frozen(Coded(sent.scales, sent.values))
+        arguments = (state.reference, state.seen, coded, at, sent.counts, np.float32(self.longest))
+        rowwise.take_back(self.weights, self.updates, *arguments)
+        state.rough[:] = True  # rows may differ from the references with no update that tells of it
+
     # -- curvature ------------------------------------------------------------------------------------------
 
     def learn_curvature(self, pairs: Pairs) -> None:
@@ -287,6 +339,7 @@ def _spread(delta: RowDelta, others: Ids) -> tuple[Ids, Ids, NDArray[np.uint32]]
 
 def warm_up(vector_size: int) -> None:
     """Compile, or load from the cache, all that merging needs."""
+    guard.warm_up(vector_size)
     rowwise.warm_up(vector_size)
     pending.warm_up()
     influence.warm_up(vector_size)

@@ -16,6 +16,7 @@ from gossipw2v.config import Config
 from gossipw2v.delta import Batch, DeltaError
 from gossipw2v.describe import (
     describe_corpus,
+    describe_held_out,
     describe_job,
     describe_links,
     describe_load,
@@ -23,8 +24,9 @@ from gossipw2v.describe import (
     describe_progress,
     describe_vocabulary,
 )
-from gossipw2v.export import lines
+from gossipw2v.export import ExportError, check_finite, lines
 from gossipw2v.gossip import Gossip
+from gossipw2v.heldout import Division
 from gossipw2v.instructions import Collect, Freeze, Instruction, Merge, OpenLink, Received, Settle
 from gossipw2v.job import Job, job_fields
 from gossipw2v.keeper import Keeper
@@ -50,7 +52,8 @@ class Node:
 
     `vocabularies` brings every vocabulary that this node is to train with, the first and any later; an error: none can
     be made of what was counted. `where`: the addresses that were really bound, for people.
-    `stopping`: set when the node was told to end.
+    `stopping`: set when the node was told to end. `divergences`: how often the model has diverged; `failure`: why this
+    node has failed and is about to end, None as long as it has not.
     """
 
     config: Config
@@ -65,6 +68,8 @@ class Node:
     problems: dict[str, str] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=dict)
     counts: dict[str, Counts] = field(default_factory=dict)
+    divergences: int = 0
+    failure: str | None = None
     core: Gossip = field(init=False)
     network: Network = field(init=False)
     text: Text = field(init=False)
@@ -73,7 +78,8 @@ class Node:
 
     def __post_init__(self) -> None:
         config = self.config
-        self.text = Text(config.corpus, config.data_dir, config.threads or usable_cores())
+        division = Division(config.held_out, config.job.seed)
+        self.text = Text(config.corpus, config.data_dir, config.threads or usable_cores(), division)
         job = {name: str(value) for name, value in job_fields(config.job).items()}
         self.keeper = Keeper(config.data_dir, job)
 
@@ -186,14 +192,14 @@ class Node:
         """The `/status` answer."""
         now = self.network.now()
         self.problem("checkpoint", self.keeper.problem(self.config.checkpoint_interval))
-        state = "stopping" if self.stopping.is_set() else self.state.name.lower()
         return {
-            **describe_job(self.config, self.core, state),
+            **describe_job(self.config, self.core, self._shown_state()),
             "uptime_seconds": now - self.now,
             "addresses": self.where,
             "tls": self.network.credentials is not None,
             "vocabulary": describe_vocabulary(self.learner),
             "progress": describe_progress(self.config, self.core, self.learner, now),
+            "held_out": describe_held_out(self.config, self.learner),
             "members": describe_members(self.core, now),
             "links": describe_links(self.core, self.learner),
             "standing": self.core.standing.describe(now),
@@ -202,16 +208,29 @@ class Node:
             "events": self.metrics.events(),
             "corpus": describe_corpus(self.text),
             "checkpoint": self.keeper.describe(),
+            "divergences": self.divergences,
+            "failure": self.failure,
             "degraded": bool(self.problems),
             "problems": list(self.problems.values()),
         }
 
+    def _shown_state(self) -> str:
+        if self.failure is not None:
+            return "failed"
+        return "stopping" if self.stopping.is_set() else self.state.name.lower()
+
     def export(self) -> tuple[int, Iterator[bytes]]:
-        """Words and the word2vec text of the model as it is now. LookupError if there is none yet."""
+        """Words and the word2vec text of the model as it is now.
+
+        LookupError if there is none yet, ExportError if the model has failed or holds a value that is not finite.
+        """
         if self.learner is None:
             raise LookupError("no model yet: the vocabulary is not frozen")
-        vocab = self.learner.vocab
-        return len(vocab), lines(vocab.words, self.learner.model.syn0)
+        if self.failure is not None:
+            raise ExportError(self.failure)
+        words, vectors = self.learner.vocab.words, self.learner.model.syn0
+        check_finite(words, vectors)
+        return len(words), lines(words, vectors)
 
     def enter(self, state: State) -> None:
         """Go to another stage; the swarm is told with the next beat."""
@@ -227,17 +246,40 @@ class Node:
             self.problems[part] = text
             log.warning("problem", part=part, text=text)
 
+    def fail(self, why: str) -> None:
+        """This node is of no use any more: say so, once."""
+        self.failure = self.problems["model"] = why
+        log.critical("failed", problem=why)
+
     # -- the model ------------------------------------------------------------------------------------------
 
     async def save(self) -> None:
-        """Write a checkpoint if there is anything new; not of a model that still waits for what others have."""
-        if self.learner is not None and self.state >= State.TRAINING:
+        """Write a checkpoint if there is anything new; not of a model that waits for what others have, or is broken.
+
+        The loss on held-out text is measured first, so that a slow disk does not hold it up.
+        """
+        if self.learner is not None and self.state >= State.TRAINING and self.failure is None:
+            await self.evaluate(self.learner, self.state is State.COMPLETE)
             await self.keeper.save(self.core, self.learner, self.text.totals())
             self.problem("checkpoint", self.keeper.trouble)
 
+    async def evaluate(self, learner: Learner, last: bool) -> None:
+        """Measure the loss on held-out text, in a thread, if there is a new one and it is time, or the `last`.
+
+        Not of a model that has diverged and is to be mended: nobody goes on with that one.
+        """
+        if learner.trainer.breach is not None:
+            return
+        trainer, evaluation, now = learner.trainer, learner.evaluation, self.network.now()
+        trained, swarm = trainer.before + trainer.trained, self.core.progress(now)[0]
+        if evaluation.due((trained, swarm, learner.model.came), now, last):
+            loss = await asyncio.to_thread(evaluation.measure, trained, swarm)
+            log.info("loss on held-out text", loss=round(loss, 4), pairs=len(evaluation.pairs.outputs), trained=trained)
+
     async def save_links(self) -> None:
         """Keep the links for the next life of a node that was told to stop and has said goodbye."""
-        if self.learner is not None and self.state >= State.TRAINING and self.stopping.is_set():
+        ends = self.stopping.is_set() and self.failure is None
+        if self.learner is not None and self.state >= State.TRAINING and ends:
             await self.keeper.save_links(self.core, self.learner)
 
     def close_learner(self) -> None:

@@ -19,6 +19,7 @@ from gossipw2v.quantities import UNKNOWN, count, decimal, duration, finite, perc
 TEMPLATE = resources.files("gossipw2v").joinpath("page.html").read_text(encoding="utf-8")
 LISTED = 100  # rows of a table; /status has them all
 LONGEST = 200  # characters of one text
+LONGEST_PROBLEM = 600  # of one that says what to do
 
 
 def _digest(tag: str) -> str:
@@ -58,15 +59,16 @@ def _title(status: Row) -> str:
 def _header(status: Row) -> str:
     node, version = short(status.get("node")), text(status.get("version"))
     up = duration(status.get("uptime_seconds"))
+    kind = "state" if status.get("failure") is None else "state bad"
     return (
         f"<header><h1>{text(status.get('job'))}</h1>"
         f'<span class="soft">node <code>{node}</code>, gossipw2v {version}, up {up}</span>'
-        f'<span class="state">{text(status.get("state"))}</span></header>'
+        f'<span class="{kind}">{text(status.get("state"))}</span></header>'
     )
 
 
 def _problems(status: Row) -> str:
-    items = "".join(f"<li>{text(problem)}</li>" for problem in _rows(status, "problems")[:LISTED])
+    items = "".join(f"<li>{text(problem, LONGEST_PROBLEM)}</li>" for problem in _rows(status, "problems")[:LISTED])
     return f'<section class="card bad"><h2>Problems</h2><ul>{items}</ul></section>' if items else ""
 
 
@@ -88,6 +90,7 @@ def _figures(status: Row) -> str:
         "words/s, swarm": count(progress.get("swarm_words_per_second")),
         "words/s, this node": count(progress.get("words_per_second")),
         "loss": decimal(progress.get("loss")),
+        "loss on held-out text": decimal(_of(status, "held_out").get("loss")),
         "alpha": decimal(progress.get("alpha")),
         "epoch here": epoch,
         "sent": size(sum(finite(link.get("sent_bytes")) or 0 for link in links)),
@@ -175,9 +178,9 @@ def _rows(status: Row, key: str) -> Sequence[Any]:
     return list(status.get(key) or ())
 
 
-def text(value: object) -> str:
+def text(value: object, longest: int = LONGEST) -> str:
     """`value` escaped for HTML text and attributes, and cut to a length that keeps the page readable."""
-    return UNKNOWN if value in (None, "") else html.escape(str(value)[:LONGEST])
+    return UNKNOWN if value in (None, "") else html.escape(str(value)[:longest])
 
 
 def short(value: object) -> str:

@@ -12,6 +12,7 @@ from gossipw2v.quantities import UNKNOWN, count, decimal, duration, finite, perc
 BAR = 30  # characters of the progress bar
 LISTED = 20  # members and links shown; --json has them all
 LONGEST = 100  # characters of one text
+LONGEST_PROBLEM = 600  # of one that says what to do
 
 Row = Mapping[str, Any]
 
@@ -38,7 +39,8 @@ def summary(status: Row) -> str:
 
 
 def _state(status: Row) -> str:
-    return _text(status.get("state")) + (", degraded," if status.get("degraded") is True else "")
+    degraded = status.get("degraded") is True and status.get("failure") is None
+    return _text(status.get("state")) + (", degraded," if degraded else "")
 
 
 def bar(ratio: object, width: int = BAR) -> str:
@@ -65,7 +67,8 @@ def _progress(status: Row) -> list[str]:
     rate = ("swarm_words_per_second", "words_per_second")
     swarm, own = (count(progress.get(key)) for key in rate)
     epoch = f"epoch {count(progress.get('epoch'))} of {count(progress.get('epochs'))}"
-    learned = f"alpha {decimal(progress.get('alpha'))}, loss {decimal(progress.get('loss'))}"
+    losses = f"loss {decimal(progress.get('loss'))}, on held-out text {decimal(_of(status, 'held_out').get('loss'))}"
+    learned = f"alpha {decimal(progress.get('alpha'))}, {losses}"
     tokens = f"{count(progress.get('swarm_trained_tokens'))} of {count(progress.get('swarm_total_tokens'))} tokens"
     return [
         "",
@@ -104,7 +107,7 @@ def _link(row: Row) -> list[str]:
 
 def _problems(status: Row) -> list[str]:
     refused = sum(finite(number) or 0 for number in _of(status, "refusals").values())
-    problems = [f"  {_text(problem)}" for problem in _rows(status, "problems")[:LISTED]]
+    problems = [f"  {_text(problem, longest=LONGEST_PROBLEM)}" for problem in _rows(status, "problems")[:LISTED]]
     problems += [f"  {count(refused)} messages refused; --json says why"] if refused else []
     return ["", "problems", *problems] if problems else []
 
@@ -119,8 +122,8 @@ def _rows(row: Row, key: str) -> Sequence[Any]:
     return value if isinstance(value, list) else []
 
 
-def _text(value: object, missing: str = UNKNOWN) -> str:
-    shown = missing if value in (None, "") else str(value)[:LONGEST]
+def _text(value: object, missing: str = UNKNOWN, longest: int = LONGEST) -> str:
+    shown = missing if value in (None, "") else str(value)[:longest]
     return "".join(char if char.isprintable() else "?" for char in shown)
 
 

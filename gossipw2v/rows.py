@@ -17,6 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gossipw2v.coded import TINY, blank, frozen, pack_row, unpack_row
+from gossipw2v.guard import is_sound
 from gossipw2v.tiles import add_four, add_row, fetch_row, four_dots
 
 _exact = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False)
@@ -25,6 +26,7 @@ _fast = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fas
 _finite = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"nnan", "nsz", "reassoc"})
 
 AHEAD = 3  # rows between asking for one and working on it
+ANY_LENGTH = np.float32(np.inf)
 
 
 class Curve(NamedTuple):
@@ -116,14 +118,20 @@ def _alike(theirs, ours, scale):
 
 
 @_fast
-def _change(weight, reference, out):
-    """`out = weight - reference`, zero if that is not finite; returns whether it is."""
+def _change(weight, reference, longest, out):
+    """`out = weight - reference`, zero if that is not finite or `weight` longer than `longest`; whether it is neither.
+
+    What is measured is what is in `out`, since a trainer thread may be at work on `weight`.
+    """
     size = np.float32(0.0)
+    square = np.float32(0.0)
     for d in range(len(out)):
-        change = weight[d] - reference[d]
+        value = weight[d]
+        change = value - reference[d]
         out[d] = change
         size += abs(change)
-    if np.isfinite(size):
+        square += value * value
+    if np.isfinite(size) and square <= longest * longest:
         return True
     out[:] = np.float32(0.0)
     return False
@@ -154,24 +162,27 @@ def _workspace(curves):
 
 
 @_exact
-def collect_rows(weights, reference, rows, out):
-    """Round `weights - reference` of `rows` int32[n] into `out`; returns how many rows were not finite."""
-    broken = 0
+def collect_rows(weights, reference, rows, longest, out, sound):
+    """Round `weights - reference` of `rows` int32[n] into `out`; returns how many rows are broken.
+
+    That is not finite, or longer than `longest`; `out` has zeros for them, and `sound` bool[n] says which are not.
+    """
     change = np.empty(weights.shape[1], np.float32)
     for i in range(len(rows)):
         _fetch(weights, reference, rows, i)
-        broken += not _change(weights[rows[i]], reference[rows[i]], change)
+        sound[i] = _change(weights[rows[i]], reference[rows[i]], longest, change)
         pack_row(change, out, i)
-    return broken
+    return len(rows) - np.count_nonzero(sound)
 
 
 @_exact
-def merge_rows(weights, reference, rows, pushed, at, counts, apart, curves, out):
-    """The parent's half of an exchange, for `rows` int32[n]; returns how many rows were not finite.
+def merge_rows(weights, reference, rows, pushed, at, counts, apart, curves, longest, out):
+    """The parent's half of an exchange, for `rows` int32[n]; returns how many rows are broken, as in `collect_rows`.
 
     Row i was pushed as row `at[i]` of `pushed`, or not at all (-1). `counts` uint32[2, n]: the child's and the own
     updates; `apart` bool[n]: whether they are of different origins. `out` takes what both ends add to the reference;
-    what its rounding drops stays in `weights`. `curves`: of `syn0` and of `syn1neg`.
+    what its rounding drops stays in `weights`. `curves`: of `syn0` and of `syn1neg`. A broken row answers with what was
+    pushed alone, and its own updates become 0: they are still to be told of.
     """
     broken = 0
     size = weights.shape[1]
@@ -182,7 +193,9 @@ def merge_rows(weights, reference, rows, pushed, at, counts, apart, curves, out)
         r = rows[i]
         curve = curves[0] if r < len(weights) // 2 else curves[1]
         unpack_row(pushed, at[i], theirs)
-        broken += not _change(weights[r], reference[r], ours)
+        if not _change(weights[r], reference[r], longest, ours):
+            counts[1, i] = 0
+            broken += 1
         if not apart[i] and at[i] >= 0 and _alike(theirs, ours, pushed.scales[at[i]]):
             merged[:] = ours
         else:
@@ -212,7 +225,7 @@ def settle_rows(weights, reference, rows, sent, at, answer, counts, apart, curve
         r = rows[i]
         curve = curves[0] if r < len(weights) // 2 else curves[1]
         unpack_row(sent, at[i], ours)
-        broken += not _change(weights[r], reference[r], since)
+        broken += not _change(weights[r], reference[r], ANY_LENGTH, since)
         unpack_row(answer, i, theirs)
         add_row(theirs, 0, reference[r], 0)
         for d in range(size):
@@ -250,6 +263,25 @@ def unequal_rows(weights, reference, tolerance, rough, out):
         out[r] = rough[r] = worst > tolerance * np.sqrt(norm)
 
 
+@_exact
+def take_back(weights, updates, reference, seen, sent, at, counts, longest):
+    """Where the other end of a link has seen more updates than there are here, take the row that both ends hold.
+
+    With what has been sent but not answered: row r as row `at[r]` of `sent`, of `counts` uint32[n] updates, or not at
+    all (-1). A row that is broken, as in `collect_rows`, stays as it is.
+    """
+    row = np.empty(weights.shape[1], np.float32)
+    for r in range(len(weights)):
+        known = seen[r] + (np.int64(counts[at[r]]) if at[r] >= 0 else 0)
+        if known <= updates[r]:
+            continue
+        unpack_row(sent, at[r], row)
+        add_row(reference[r], 0, row, 0)
+        if is_sound(row, longest):
+            weights[r] = row
+            updates[r] = known
+
+
 def warm_up(vector_size: int) -> None:
     """Compile, or load from the cache, all of the above."""
     weights, reference = np.zeros((2, vector_size), np.float32), np.zeros((2, vector_size), np.float32)
@@ -258,9 +290,11 @@ def warm_up(vector_size: int) -> None:
     received = frozen(coded)
     curves = (curve(np.zeros((1, vector_size), np.float32), np.zeros(1), 0.0),) * 2
     counts, apart = np.ones((2, 1), np.uint32), np.ones(1, np.bool_)
-    collect_rows(weights, reference, rows, coded)
-    merge_rows(weights, reference, rows, received, at, counts, apart, curves, coded)
+    collect_rows(weights, reference, rows, ANY_LENGTH, coded, np.ones(1, np.bool_))
+    merge_rows(weights, reference, rows, received, at, counts, apart, curves, ANY_LENGTH, coded)
     settle_rows(weights, reference, rows, received, at, received, counts, apart, curves)
+    seen = np.zeros(2, np.int64)
+    take_back(weights, seen, reference, seen, received, np.full(2, -1, np.int32), counts[0], ANY_LENGTH)
     add_counts(np.zeros(2, np.int64), rows, counts[0])
     unequal_rows(weights, reference, np.float32(0.0), np.ones(2, np.bool_), np.zeros(2, np.bool_))
 

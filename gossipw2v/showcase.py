@@ -127,6 +127,18 @@ def account(links: Sequence[Link], progress: Progress, seconds: float) -> str:
     return "\n".join([f"\n{speed}; {duration(seconds)} in all", moved, *map(_between, pairs.values())])
 
 
+def held_out(statuses: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the loss on held-out text was on each node when it was measured first, and last; "" where none was."""
+    histories = {name: status.get("held_out", {}).get("history") for name, status in statuses.items()}
+    lines = [f"  {name:12} {_course(points)}" for name, points in histories.items() if points]
+    return "\n".join(["\nloss on text that is held out of training", *lines]) if lines else ""
+
+
+def _course(points: Sequence[Mapping[str, Any]]) -> str:
+    ends = points if len(points) == 1 else (points[0], points[-1])
+    return ", ".join(f"{decimal(p['loss'])} after {count(p['swarm_trained_tokens'])} words" for p in ends)
+
+
 def _between(ends: Sequence[Link]) -> str:
     one, other = sorted((ends[0].node, ends[0].peer))
     sent = size(sum(link.sent_bytes for link in ends))

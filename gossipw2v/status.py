@@ -45,7 +45,8 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class StatusSources:
     """Where answers come from. `snapshot` is called in the event loop and must not wait; `export` in a thread.
 
-    `export()` returns the number of words and the file in chunks of at most a few MB; LookupError: no model yet.
+    `export()` returns the number of words and the file in chunks of at most a few MB; LookupError: no model yet;
+    ValueError: none that may be exported, its text says why.
     """
 
     snapshot: Callable[[], dict[str, Any]]
@@ -152,9 +153,11 @@ class Server:
         return await handler(request) if handler else _refusal(404, f"there is only {' '.join(self._routes)}")
 
     async def _healthz(self, _: web.BaseRequest) -> web.StreamResponse:
-        state = self._sources.snapshot().get("state")
-        healthy = state in HEALTHY
-        return _json(200 if healthy else 503, {"state": state, "ok": healthy})
+        snapshot = self._sources.snapshot()
+        state, failure = snapshot.get("state"), snapshot.get("failure")
+        healthy = state in HEALTHY and failure is None
+        reason = {} if failure is None else {"reason": failure}
+        return _json(200 if healthy else 503, {"state": state, "ok": healthy, **reason})
 
     async def _status(self, _: web.BaseRequest) -> web.StreamResponse:
         return _json(200, self._sources.snapshot())
@@ -185,6 +188,8 @@ class Server:
             rows, chunks = await loop.run_in_executor(worker, self._sources.export)
         except LookupError as error:
             return _refusal(409, str(error.args[0] if error.args else "there is no model to export yet"))
+        except ValueError as error:
+            return _refusal(409, str(error))
         headers = {"Content-Type": "text/plain; charset=utf-8", "X-Gossipw2v-Rows": str(rows)}
         response = web.StreamResponse(headers=HEADERS | headers)
         try:

@@ -13,9 +13,10 @@ import numpy as np
 
 from gossipw2v.corpus import Reader
 from gossipw2v.files import CorpusError, corpus_digest, find_files, total_bytes
+from gossipw2v.heldout import Division
 from gossipw2v.logs import get_logger
 from gossipw2v.machine import return_memory
-from gossipw2v.shards import Shard, encode
+from gossipw2v.shards import ALL_TRAINED, Shard, encode
 from gossipw2v.vocab import Counts, Vocab, count_words
 from gossipw2v.words import Words
 
@@ -26,11 +27,15 @@ log = get_logger("text")
 
 @dataclass(slots=True)
 class Text:
-    """The files behind `paths`. `done_bytes` of `bytes` have been read in the current pass."""
+    """The files behind `paths`, divided in what is trained and what is held out.
+
+    `done_bytes` of `bytes` have been read in the current pass.
+    """
 
     paths: Sequence[str]
     folder: Path
     threads: int
+    division: Division = ALL_TRAINED
     files: list[Path] = field(default_factory=list)
     bytes: int = 0
     done_bytes: int = 0
@@ -69,7 +74,10 @@ class Text:
         shard = await self._in_thread(lambda: self._encode(vocab))
         if shard.broken:
             log.warning("the encoded text was damaged, and has been made anew", path=str(shard.path))
-        log.info("encoded the text", words=shard.words, reused=shard.reused)
+        held_out = int(np.count_nonzero(shard.held_out >= 0))
+        log.info("encoded the text", words=shard.words, held_out=held_out, reused=shard.reused)
+        if self.division.share and not held_out:
+            log.info("too little text to hold any out: there will be no loss on held-out text")
         return shard
 
     def stop(self) -> None:
@@ -89,7 +97,8 @@ class Text:
     def _encode(self, vocab: Vocab) -> Shard:
         digest = corpus_digest(self.files)
         reader = Reader(self.threads, self._progress, self._stop.is_set)
-        return encode(self.files, vocab, self.folder, digest, reader)
+        tokens = self.counts.tokens if self.counts is not None else 0
+        return encode(self.files, vocab, self.folder, digest, reader, self.division.of(tokens))
 
     def _progress(self, done: int, total: int) -> None:
         self.done_bytes, self.bytes = done, total

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v import kernels
+from gossipw2v import guard, kernels
 from gossipw2v.cursor import Course, Place, courses, deal
 from gossipw2v.curvature import Pairs
+from gossipw2v.guard import Guard
 from gossipw2v.model import Model
 
 SLICE = 20_000  # tokens a kernel call: some 10 ms, so that a stop or a new alpha is not kept waiting
@@ -53,6 +54,9 @@ class Trainer:
     `others` is (trained, total) tokens of the rest of the swarm; the owner keeps it up to date. `forget` is called now
     and then, to hand back what a mapped text takes of memory. `words`: in-vocabulary tokens of the text; `total`: those
     left to train when this trainer began, every epoch's; `places`: where its threads are.
+
+    `breach`: why the model has diverged, which ends all threads within a slice; None as long as it has not. `guarded`:
+    whether anybody looks; else training goes on whatever comes of it. `scale` of all step sizes, see `go_on`.
     """
 
     model: Model
@@ -62,6 +66,9 @@ class Trainer:
     others: tuple[int, int] = (0, 0)
     forget: Callable[[], None] | None = None
     failure: BaseException | None = None
+    breach: str | None = None
+    guarded: bool = True
+    scale: float = 1.0
     keep: NDArray[np.uint32] = field(init=False)
     noise: NDArray[np.uint64] = field(init=False)
     words: int = field(init=False)
@@ -110,10 +117,10 @@ class Trainer:
 
     @property
     def alpha(self) -> float:
-        """The step size that the swarm's progress asks for."""
+        """The step size that the swarm's progress asks for, and what has come of larger ones."""
         trained, total = self.others
         ratio = (self.trained + trained) / max(1, self.total + total)
-        return max(self.recipe.min_alpha, self.recipe.alpha * (1 - ratio))
+        return self.scale * max(self.recipe.min_alpha, self.recipe.alpha * (1 - ratio))
 
     @property
     def words_per_second(self) -> float:
@@ -204,6 +211,19 @@ class Trainer:
         """Start the threads."""
         self._clock.append(time.monotonic())
         self._others_before = self.others[0]
+        self._start()
+
+    def go_on(self, scale: float) -> None:
+        """Go on where the threads ended at a breach, with step sizes of `scale` of those that were asked for.
+
+        The places stay: the text up to them has been told to others as trained. Nothing is started after a `stop`.
+        """
+        self.breach, self.loss, self.scale = None, None, scale
+        self._threads.clear()
+        if not self._stop.is_set():
+            self._start()
+
+    def _start(self) -> None:
         for n in range(self.recipe.threads):
             thread = threading.Thread(target=self._guarded, args=(n,), name=f"train-{n}", daemon=True)
             self._threads.append(thread)
@@ -212,9 +232,22 @@ class Trainer:
     def stop(self, timeout: float = 5.0) -> bool:
         """Ask the threads to end, and wait; returns whether all did."""
         self._stop.set()
+        return self.wait(timeout)
+
+    def wait(self, timeout: float = 5.0) -> bool:
+        """Wait for the threads to end, which they do at a breach; returns whether all did."""
         for thread in self._threads:
             thread.join(timeout)
         return not any(thread.is_alive() for thread in self._threads)
+
+    def look_over(self) -> None:
+        """Look at all rows and the loss when training is over: there may have been too little text to judge by."""
+        row, negative = guard.first_unsound(self.model.weights), self.recipe.negative
+        judged = self.loss if self.loss and self._sums[:, :, 0].sum() >= guard.ENOUGH else 0.0
+        if row is not None:
+            self.breach = guard.describe(self.model.weights, row)
+        elif guard.is_worse_than_nothing(judged, negative):
+            self.breach = guard.too_high(judged, negative)
 
     def _guarded(self, n: int) -> None:
         _give_way()
@@ -233,19 +266,25 @@ class Trainer:
         scratch = kernels.make_scratch(self.model.vector_size, recipe.window, recipe.negative)
         syn0, syn1neg, updates = self.model.syn0, self.model.syn1neg, self.model.updates
         train = kernels.sgns_train if recipe.sg else kernels.cbow_train
-        while (stretch := way.next(self.places[n])) is not None and not self._stop.is_set():
+        watch = Guard(self.model.weights, recipe.negative)
+        while (stretch := way.next(self.places[n])) is not None and not self._ended():
             end = min(stretch.start + size, stretch.stop)
             tokens = self.tokens[stretch.start : end]
             params = kernels.Params(recipe.window, recipe.negative, self.alpha)
             pairs, loss = train(tokens, syn0, syn1neg, updates, self.keep, self.noise, params, state, scratch)
             self._trained[n] += int(np.count_nonzero(tokens >= 0))
-            if loss:  # a slice too short to be measured says nothing
+            if self.guarded and (why := watch.look(tokens, pairs, loss)) is not None:
+                self.breach = self.breach or why  # the first of all threads
+            elif loss:  # a slice too short to be measured says nothing
                 self._sums[n, stretch.epoch] += pairs, loss
                 self._note_loss(loss / pairs)
             if self.forget is not None and (stretch.start - way.part[0]) % FORGET == 0:
                 self.forget()
             self.places[n] = way.after(self.places[n], end, int(state[0]))  # at once: a checkpoint may look now
             yield
+
+    def _ended(self) -> bool:
+        return self._stop.is_set() or self.breach is not None
 
     def _count(self, start: int, stop: int) -> int:
         """Words among the ids `start` to `stop`."""

@@ -12,9 +12,12 @@ from collections.abc import Callable
 
 from gossipw2v.census import counts_name
 from gossipw2v.checkpoint import CheckpointError
-from gossipw2v.learner import check_room, make_learner
+from gossipw2v.guard import DivergedError
+from gossipw2v.job import Job
+from gossipw2v.learner import Learner, check_room, make_learner
 from gossipw2v.logs import get_logger
 from gossipw2v.members import State
+from gossipw2v.model import nothing_kept
 from gossipw2v.node import Node
 from gossipw2v.notify import notify
 from gossipw2v.pace import ENOUGH
@@ -27,6 +30,9 @@ SLOWEST = 0.5  # s between exchanges of long runs: who dies takes little along; 
 FIRST_CHECKPOINT = 5.0  # s; later ones come at the interval that is set
 LAST_EXCHANGES = 2.0  # s for the last exchanges of a node that was told to stop
 LAST_ANSWERS = 1.0  # s for those under way then
+LAST_SLICES = 30.0  # s for the training threads to end at a breach; a slice takes some 10 ms where cores are free
+SMALLER = 0.5  # of alpha, when the model has diverged
+CBOW_ALPHA = 0.05  # as usual there
 
 log = get_logger("work")
 
@@ -91,6 +97,7 @@ async def learn(node: Node, vocab: Vocab) -> None:
     node.enter(State.TRAINING)
     await train(node)
     node.enter(State.DRAINING)
+    await evaluate(node)
     await until(node, lambda: node.core.final(node.network.now()))
     node.enter(State.COMPLETE)
     await node.save()
@@ -148,15 +155,22 @@ async def keep(node: Node) -> None:
         pause = node.config.checkpoint_interval
 
 
+async def evaluate(node: Node) -> None:
+    """Measure the loss on held-out text once the own text is trained: the node may leave soon after it is complete."""
+    assert node.learner is not None
+    await node.evaluate(node.learner, last=True)
+
+
 async def train(node: Node) -> None:
-    """Train the own text, and keep the swarm and the trainer informed of each other."""
+    """Train the own text, and keep the swarm and the trainer informed of each other.
+
+    DivergedError, with the node failed, if that cannot be done with the settings that it has.
+    """
     assert node.learner is not None
     trainer = node.learner.trainer
     tell(node)  # alpha is that of the swarm's progress from the first step
     trainer.start()
-    while not trainer.done:
-        if trainer.failure is not None:
-            raise trainer.failure
+    while not await trained(node):
         tell(node)
         await asyncio.sleep(FOLLOW)
     tell(node)
@@ -164,6 +178,65 @@ async def train(node: Node) -> None:
     exchanges = sum(edge.flow.exchanges for edge in node.core.edges())
     rate = round(trainer.words_per_second)
     log.info("own text trained", tokens=trainer.trained, words_per_second=rate, exchanges=exchanges)
+
+
+async def trained(node: Node) -> bool:
+    """Whether all of the own text has been trained, and well; a model that has diverged is mended, once."""
+    assert node.learner is not None
+    trainer = node.learner.trainer
+    if trainer.failure is not None:
+        raise trainer.failure
+    if trainer.done and trainer.breach is None:
+        await asyncio.to_thread(trainer.look_over)
+    if trainer.breach is not None:
+        await mend(node, node.learner, trainer.breach)
+        return False
+    return trainer.done
+
+
+async def mend(node: Node, learner: Learner, breach: str) -> None:
+    """The model has diverged: take it back and go on with smaller steps. DivergedError if that has been tried before.
+
+    The text is not trained again: others have been told how far it is, may hold what came of it, and count on this
+    node's share of all that is left. What is lost is what a node that is killed loses, and nobody else notices: until
+    the rows are back the merger does nothing, so no exchange sees any of this, and `Model.come_back` gives no row fewer
+    updates than any other end has seen. Provenance goes on to claim the text, of which others may have all; where two
+    histories overlap that errs on the side of too little, never of twice.
+    """
+    trainer = learner.trainer
+    node.divergences += 1
+    if trainer.scale < 1 or trainer.done:  # or there is no text left to go on with
+        node.fail(too_large(node.config.job, breach, again=trainer.scale < 1))
+        raise DivergedError(node.failure)
+    if not await asyncio.to_thread(trainer.wait, LAST_SLICES):
+        raise RuntimeError("the training threads did not end when the model diverged")
+    back = await node.keeper.back(learner)
+
+    def take_back() -> None:
+        learner.model.come_back(back.put if back is not None else nothing_kept)
+        trainer.go_on(SMALLER)
+
+    await learner.merger.mend(take_back)
+    node.problem("model", f"the model diverged: {breach}; it was taken back, and alpha is half of what was set")
+
+
+def too_large(job: Job, breach: str, again: bool) -> str:
+    """What to tell people whose settings make the model diverge, and what they can do."""
+    usual = Job()
+    alpha = usual.alpha if job.sg else CBOW_ALPHA
+    how = "diverged again with half of alpha" if again else "diverged at the end of the text"
+    given = ", ".join(
+        f"{name} {value:g} ({common:g} is usual)"
+        for name, value, common in (
+            ("alpha", job.alpha, alpha),
+            ("negative", job.negative, usual.negative),
+            ("window", job.window, usual.window),
+        )
+    )
+    return (
+        f"the model {how}: {breach}. The settings are too large for this text: {given}. Start all nodes again with a "
+        f"smaller one, such as --alpha {min(alpha, job.alpha / 4):g}, and with --fresh"
+    )
 
 
 async def serve_on(node: Node) -> None:

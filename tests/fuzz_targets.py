@@ -201,15 +201,15 @@ def shard(data: bytes) -> None:
     path.write_bytes(_signed_shard(data[1:]) if data[:1] and data[0] & 1 else data[1:])
     with suppress(shards.ShardError):
         opened = shards.open_shard(path, IDENTITY[:16], IDENTITY[16:])
-        assert int(opened.tokens.sum(dtype=np.int64)) is not None
+        assert int(opened.tokens.sum(dtype=np.int64) + opened.held_out.sum(dtype=np.int64)) is not None
         opened.forget()
 
 
 def _signed_shard(data: bytes) -> bytes:
-    data = data.ljust(16, b"\0")
-    number, words = struct.unpack_from("<QQ", data)
-    checksum = hashlib.blake2b(data[16:], digest_size=16).digest()
-    return shards._header(number, words, IDENTITY, checksum) + data[16:]
+    data = data.ljust(24, b"\0")
+    number, words, held_out = struct.unpack_from("<QQQ", data)
+    checksum = hashlib.blake2b(data[24:] + shards._divided(number, held_out), digest_size=16).digest()
+    return shards._header((number, words, held_out), IDENTITY + bytes(16), checksum) + data[24:]
 
 
 def checkpoint(data: bytes) -> None:
@@ -345,7 +345,7 @@ def seeds() -> dict[str, list[bytes]]:
     """Good inputs of every target."""
     words = Vocab(Words.split(b"the\nof\nand\n\xc3\xa9t\xc3\xa9"), np.array([70_000, 5, 5, 1]))
     counted = Counts(Words.split(b"and\nof\nthe"), np.array([3, 70_000, 9]), 80_000, 1, 2, 3, 4)
-    tokens = np.array([0, 1, 2, -1], "<i4").tobytes()
+    shard_body = struct.pack("<QQQ", 4, 3, 2) + np.array([0, 1, 2, -1, 1, -1], "<i4").tobytes()
     good_delta = bytes([3, 0, 2, 4]) + np.array([1, 2, 3], "<u4").tobytes() + np.full(3, 0.1, "<f4").tobytes()
     parts = [_json(GOOD_ABOUT), VOCAB.to_bytes(), bytes(48), bytes(32)]
     kept = struct.pack("<4H", *map(len, parts)) + b"".join(parts) + _json(GOOD_STATE)
@@ -357,7 +357,7 @@ def seeds() -> dict[str, list[bytes]]:
         "wire": [encode(message)[HEADER.size :] for message in SAMPLES],
         "handshake": [_frames(*messages) for messages in _talks()],
         "merging": [good_delta + bytes(range(9)), bytes([good_delta[0] | 112]) + good_delta[1:] + bytes(60)],
-        "shard": [b"\1" + struct.pack("<QQ", 4, 3) + tokens, b"\0" + _signed_shard(struct.pack("<QQ", 4, 3) + tokens)],
+        "shard": [b"\1" + shard_body, b"\0" + _signed_shard(shard_body)],
         "checkpoint": [b"\1" + kept, b"\0" + _signed_checkpoint(kept)],
         "references": [b"\1" + links, b"\0" + _signed_references(links)],
         "vocab": [words.to_bytes()],

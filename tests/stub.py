@@ -18,6 +18,7 @@ STATUS = {
         "swarm_total_tokens": 50156532, "words_per_second": 1.2e6, "swarm_words_per_second": 3.4e6,
         "eta_seconds": 8.6, "alpha": 0.0145, "loss": 2.31, "epoch": 2, "epochs": 3,
     },
+    "held_out": {"share": 0.002, "words": 33000, "pairs": 20000, "loss": 2.45, "seconds": 0.03, "history": []},
     "members": [
         {"node": "3fa2c1d0e5b6a798", "state": "training", "alive": True, "trained_tokens": 1, "total_tokens": 4,
          "addresses": ["0.0.0.0:7411"], "self": True},

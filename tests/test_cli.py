@@ -213,11 +213,12 @@ def test_status_for_people_and_for_programs(run):
     assert "\x1b" not in people.stdout
 
 
-def test_watching_ends_when_the_swarm_is_done(run):
-    with stub_node(json.dumps(STATUS | {"state": "complete"}).encode()) as node:
+@pytest.mark.parametrize("state", ["complete", "failed"])
+def test_watching_ends_when_the_swarm_is_done_or_the_node_has_failed(run, state):
+    with stub_node(json.dumps(STATUS | {"state": state}).encode()) as node:
         result = run("status", "--url", node.url, "--watch")
     assert result.returncode == 0
-    assert result.stdout == "complete 42.0 %, 3.4 M words/s, 9 s left, 2 members\n"
+    assert result.stdout == f"{state} 42.0 %, 3.4 M words/s, 9 s left, 2 members\n"
 
 
 def test_a_reader_that_has_seen_enough_is_no_error():

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from gossipw2v import demo
 from gossipw2v.demo import DemoError, Node, Plan, run, run_demo, split_text
 from gossipw2v.files import CorpusError
-from gossipw2v.showcase import QUIET_SECONDS, Link, Progress, account, examine
+from gossipw2v.showcase import QUIET_SECONDS, Link, Progress, account, examine, held_out
 from gossipw2v.world import World
 
 # --- text -----------------------------------------------------------------------------------------------
@@ -156,6 +157,21 @@ def test_the_account_adds_both_ends_of_a_link() -> None:
     assert "1 min 1 s in all" in text
 
 
+def test_the_loss_on_held_out_text_is_told_as_far_as_it_was_measured() -> None:
+    points = [{"swarm_trained_tokens": 1000 * n, "loss": 4.0 - n / 2} for n in range(4)]
+    statuses: dict[str, dict[str, Any]] = {
+        "node 1": {"held_out": {"history": points}},
+        "node 2": {"held_out": {"history": points[:1]}},
+        "node 3": {"held_out": {"history": []}},
+        "node 4": {},
+    }
+    assert held_out(statuses).splitlines()[2:] == [
+        "  node 1       4 after 0 words, 2.5 after 3,000 words",
+        "  node 2       4 after 0 words",
+    ]
+    assert held_out({"node 4": {}}) == ""
+
+
 def exact_model(world: World) -> tuple[list[bytes], np.ndarray]:
     """Vectors in which every planted analogy is exact: what the pair is, plus which side it is."""
     rng = np.random.default_rng(1)
@@ -219,6 +235,7 @@ def test_a_swarm_of_two_learns_the_small_world_and_agrees(tmp_path: Path) -> Non
     right, asked = (sum(column) for column in zip(*outcome.scores.values(), strict=True))
     assert right / asked > 0.3  # half of them as a rule, fewer on busy cores; a swarm that learned nothing has none
     assert "exchanges" in screen.getvalue()
+    assert re.search(r"held out of training\n  node \d .* [23]\.\d+ after [\d.]+ M words\n", screen.getvalue())
     one, two = ((tmp_path / f"node{number}" / "vectors.txt").read_bytes() for number in (1, 2))
     header, _, _ = one.partition(b"\n")
     assert header.endswith(b" 32")

@@ -48,6 +48,27 @@ def test_word_similarity_says_how_many_pairs_were_known(vectors: Path, tmp_path:
     assert "SimLex-999   100.00" in out
 
 
+def test_pairs_are_read_however_their_columns_are_separated(vectors: Path, tmp_path: Path) -> None:
+    rows = [("l0", "r0", "9"), ("l1", "l2", "3"), ("l1", "r2", "1")]
+    for name, separator in (("tabs", "\t"), ("commas", ","), ("spaces", " ")):
+        lines = [separator.join((*row, "0.5", "7")) for row in rows]  # what single persons said stands behind
+        (tmp_path / f"{name}.txt").write_text("# a comment\nWord1 Word2 mean\n" + "\n".join(lines) + "\n")
+    classes = "".join(f"{one}\t{other}\tN\t{score}\n" for one, other, score in rows)
+    (tmp_path / "classes.csv").write_text(classes)
+    files = [tmp_path / name for name in ("tabs.txt", "commas.txt", "spaces.txt", "classes.csv")]
+    code, out, err = evaluate(vectors, "--pairs", *files)
+    assert code == 0, err
+    for path in files:
+        assert f"{path.stem:12} 100.00   Spearman x 100, 3 of 3 pairs" in out
+
+
+def test_a_line_that_is_no_pair_is_named(vectors: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("one two score\nl0 r0 9\nl0 r1 nan\n")
+    code, _, err = evaluate(vectors, "--pairs", tmp_path / "p.txt")
+    assert code == 2
+    assert "p.txt, line 3: not two words and a score" in err
+
+
 def test_compare_matches_rows_by_word(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).normal(size=(50, 8)).astype(np.float32)
     words = [f"w{n}".encode() for n in range(50)]

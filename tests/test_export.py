@@ -98,6 +98,19 @@ def test_a_vector_that_is_not_finite_is_refused_by_its_word(tmp_path: Path, valu
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("row", [0, 511, 512, 999])
+def test_a_value_that_breaks_while_the_text_is_made_ends_it_before_it_is_in_it(row: int) -> None:
+    words, weights = model(1000)
+    pieces = lines(words, weights[:1000])
+    assert next(pieces) == b"1000 6\n"
+    weights[row, 2] = np.nan
+    made: list[bytes] = []
+    with pytest.raises(ExportError, match=f"'w{row}'"):
+        made.extend(pieces)
+    assert b"".join(made).count(b"\n") == row // 512 * 512
+    assert b"nan" not in b"".join(made)
+
+
 def test_words_and_vectors_must_match(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="1 words"):
         write_word2vec(tmp_path / "v.txt", [b"a"], np.ones((2, 3), np.float32))

@@ -267,3 +267,40 @@ def test_an_honest_child_beside_a_hostile_one_is_not_cut_back():
         child.updates[7] += 1
         assert exchange(child, parent) == 0, number
     assert_allclose(parent.weights[7], child.weights[7], atol=1e-4)
+
+
+# -- a row that would be taken for one that has diverged ------------------------------------------------------
+
+
+def held(lengths: dict[int, float]) -> Influence:
+    weights = np.zeros((ROWS, 4), np.float32)
+    for row, length in lengths.items():
+        weights[row, 1] = length
+    made = Influence(Limits(100.0, 1e6), ROWS, 4, weights, longest=100.0)
+    made.open(LINK, "")
+    return made
+
+
+def test_others_make_no_row_so_long_that_it_counts_as_broken():
+    limited = held({3: 0.0, 4: 50.0, 5: 95.0, 6: 1000.0, 7: np.nan})
+    got, clipped = limited.clip(LINK, move(95.0, (3, 4, 5, 6, 7)), 0.0)
+    assert clipped == 3
+    assert_allclose(lengths(got, 4), [90, 40, 0, 95, 95], rtol=1e-4)  # what is broken already is not their doing
+
+
+def test_an_answer_that_would_make_a_row_too_long_is_refused():
+    nothing = np.full(1, -1, np.int32)
+    limited = held({3: 50.0})
+    limited.admit(LINK, move(39.0), move(0.0), nothing, 0.0)
+    with pytest.raises(DeltaError, match=r"one by 41 where 40 is left") as refused:
+        limited.admit(LINK, move(41.0), move(0.0), nothing, 0.0)
+    assert refused.value.reason == "influence"
+
+
+def test_a_child_that_pushes_what_it_may_again_and_again_never_breaks_a_row_of_its_parent():
+    parent = Model(lambda: np.zeros((ROWS, 4), np.float32), ROWS, limits=Limits(100.0, 1e6), longest=100.0)
+    parent.open_link(LINK, overlap=False, catch_up=False)
+    for _ in range(20):
+        parent.merge(LINK, move(30.0), flush=False, overlap=False)
+    assert 80 < np.linalg.norm(parent.weights[3]) < 100
+    assert parent.broken == 0

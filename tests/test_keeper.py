@@ -113,6 +113,68 @@ async def test_the_next_node_goes_on_where_the_last_was(make: Make, tmp_path: Pa
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-2"}
 
 
+async def test_what_a_model_comes_back_to_is_the_newest_checkpoint_of_this_life_or_the_one_before(make: Make) -> None:
+    one = make()
+    assert one.learner is not None
+    assert await one.keeper.back(one.learner) is None
+    train(one, 3)
+    await one.save()
+    weights, updates = one.learner.model.weights.copy(), one.learner.model.updates.copy()
+    train(one, 3)
+    other = make()
+    assert other.learner is not None
+    for node in (one, other):
+        back = await node.keeper.back(node.learner)
+        assert back is not None
+        found, counted = np.zeros_like(weights), np.zeros_like(updates)
+        assert back.put(found, counted)
+        assert found.tobytes() == weights.tobytes()
+        assert counted.tobytes() == updates.tobytes()
+        assert find(node.config.data_dir).newest == back.found
+
+
+async def test_updates_that_came_while_a_checkpoint_was_written_are_not_taken_for_its_rows(make: Make) -> None:
+    node = make()
+    learner = node.learner
+    assert learner is not None
+    train(node, 2)
+    before = learner.model.updates.copy()
+
+    class Busy(Disk):
+        def create(self, path: Path) -> BinaryIO:
+            learner.model.updates += 5
+            return Disk.create(self, path)
+
+    node.keeper.disk = Busy()
+    await node.save()
+    back = await node.keeper.back(learner)
+    assert back is not None
+    updates = np.zeros_like(before)
+    assert back.put(np.zeros_like(learner.model.weights), updates)
+    assert updates.tobytes() == before.tobytes()
+
+
+async def test_a_checkpoint_that_is_damaged_or_gone_is_none_to_come_back_to(make: Make, tmp_path: Path) -> None:
+    node = make()
+    assert node.learner is not None
+    train(node, 2)
+    await node.save()
+    back = await node.keeper.back(node.learner)
+    assert back is not None
+    back.found.path.unlink()
+    model = node.learner.model
+    assert not back.put(model.weights.copy(), model.updates.copy())
+    assert await node.keeper.back(node.learner) is None
+
+
+async def test_a_node_that_has_failed_keeps_nothing(make: Make, tmp_path: Path) -> None:
+    node = make()
+    train(node, 2)
+    node.fail("the model diverged again")
+    await node.save()
+    assert not any(name.startswith("checkpoint") for name in files(tmp_path))
+
+
 async def test_progress_counts_what_earlier_lives_have_trained(make: Make) -> None:
     one = make()
     train(one, 40)
@@ -473,7 +535,8 @@ async def test_one_of_another_text_is_refused_and_left_alone(make: Make, tmp_pat
     train(node)
     await node.save()
     with pytest.raises(
-        CheckpointError, match=r"checkpoint-1: was trained on another text than there is now; .*--fresh"
+        CheckpointError,
+        match=r"checkpoint-1: was trained on another text than there is now, or with another --held-out; .*--fresh",
     ):
         make(text=b"x" * 16)
     assert files(tmp_path) == {"checkpoint-1"}

@@ -73,3 +73,34 @@ async def test_it_is_idle_when_all_that_was_submitted_is_done_and_reported() -> 
     await merger.idle()
     assert list(map(id, reported)) == list(map(id, orders))
     merger.close()
+
+
+async def test_work_waits_while_the_model_has_diverged_and_is_done_in_order_when_it_is_mended() -> None:
+    learner, _ = await performed(OpenLink(LINK, overlap=False, catch_up=False))
+    reported: list[Any] = []
+    merger = Merger(learner.model, learner.trainer, lambda work, _result: reported.append(work))
+    orders: list[Any] = [Collect(LINK, flush=False), Merge(LINK, empty(SIZE), flush=False, overlap=False)]
+    learner.trainer.breach = "the loss is not a finite number"
+    for order in orders:
+        merger.submit(order)
+    await merger.idle()
+    assert reported == []
+    assert learner.model.came == 0
+
+    def mend() -> None:
+        learner.trainer.breach = None
+
+    await merger.mend(mend)
+    await merger.idle()
+    assert list(map(id, reported)) == list(map(id, orders))
+    merger.close()
+
+
+async def test_a_model_that_is_never_mended_does_not_hold_up_the_end() -> None:
+    learner, _ = await performed(OpenLink(LINK, overlap=False, catch_up=False))
+    merger = Merger(learner.model, learner.trainer, lambda _work, _result: pytest.fail("nothing is to be done"))
+    learner.trainer.breach = "the loss is not a finite number"
+    merger.submit(Collect(LINK, flush=False))
+    await merger.idle()
+    merger.close()
+    await asyncio.sleep(0)

@@ -17,7 +17,8 @@ def test_a_report_tells_what_the_status_holds():
         "training for 2 min 5 s, 100 MB of text, vocabulary 67,867 words 1a2b3c4d5e6f",
         "",
         "█████████████░░░░░░░░░░░░░░░░░ 42.0 %, 9 s left",
-        "21 M of 50.2 M tokens, 3.4 M words/s; this node 1.2 M words/s, epoch 2 of 3; alpha 0.0145, loss 2.31",
+        "21 M of 50.2 M tokens, 3.4 M words/s; this node 1.2 M words/s, epoch 2 of 3; alpha 0.0145, "
+        "loss 2.31, on held-out text 2.45",
         "",
         "members 2",
         "  3fa2c1d0e5b6  training  25.0 %  this node",
@@ -100,6 +101,13 @@ def test_any_json_has_a_report(status):
 )
 def test_numbers_are_written_for_people(shown, wanted):
     assert shown == wanted
+
+
+def test_a_node_that_has_failed_says_at_length_what_to_do():
+    why = "the model diverged again with half of alpha: " + "the settings are too large, " * 12
+    shown = report.render(STATUS | {"state": "failed", "failure": why, "degraded": True, "problems": [why]})
+    assert "failed for" in shown
+    assert why in shown
 
 
 def test_a_node_with_problems_is_called_degraded():

@@ -17,6 +17,7 @@ from gossipw2v.merge import Spectrum, flat, spectrum
 
 D, N = 5, 12
 ALPHA = 0.02
+ANY = np.float32(np.inf)  # length
 rngs = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 
 
@@ -69,6 +70,14 @@ def picked(of: Coded, at: np.ndarray) -> np.ndarray:
     return out
 
 
+def collect(weights, reference, rows, out, longest=ANY) -> int:
+    """How many rows are broken; that just these are not sound."""
+    sound = np.zeros(len(rows), np.bool_)
+    broken = rowwise.collect_rows(weights, reference, rows, longest, out, sound)
+    assert broken == (~sound).sum()
+    return int(broken)
+
+
 @repeatable()
 @given(rngs, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.booleans())
 def test_the_row_merges_are_their_slow_twins(rng, n, m, straight):
@@ -86,7 +95,7 @@ def test_the_row_merges_are_their_slow_twins(rng, n, m, straight):
 def test_collecting_rounds_the_change_of_each_row(rng):
     weights, reference, rows = matrix(rng), matrix(rng), some_rows(rng)
     out = room(len(rows))
-    assert rowwise.collect_rows(weights, reference, rows, out) == 0
+    assert collect(weights, reference, rows, out) == 0
     for i, row in enumerate(rows):
         scale, values = slow_quantise(weights[row] - reference[row])
         assert out.scales[i] == pytest.approx(scale, rel=1e-6)
@@ -100,7 +109,7 @@ def test_four_bits_are_the_nearest_of_fifteen_steps(rng):
     weights, reference, rows = matrix(rng), matrix(rng), some_rows(rng)
     out = room(len(rows), bits=4)
     assert out.values.shape[1] == (D + 1) // 2
-    assert rowwise.collect_rows(weights, reference, rows, out) == 0
+    assert collect(weights, reference, rows, out) == 0
     change = (weights - reference)[rows]
     if len(rows):
         assert_allclose(out.scales, np.abs(change).max(axis=1) / 7, rtol=1e-6)
@@ -113,14 +122,14 @@ def test_four_bits_are_the_nearest_of_fifteen_steps(rng):
 def test_what_came_in_four_bits_is_merged_and_settled_as_in_eight(rng):
     rows, n = np.arange(N, dtype=np.int32), N
     few = room(n, bits=4)
-    rowwise.collect_rows(matrix(rng), matrix(rng), rows, few)
+    collect(matrix(rng), matrix(rng), rows, few)
     counts, apart = rng.integers(0, 300, (2, n)).astype(np.uint32), rng.random(n) < 0.5
     curves = (curve(curvature(rng)), curve(curvature(rng)))
     weights, reference = matrix(rng), matrix(rng)
     results = []
     for form in map(frozen, (few, widened(few))):
         mine, held, out = weights.copy(), reference.copy(), room(n)
-        rowwise.merge_rows(mine, held, rows, form, rows, counts, apart, curves, out)
+        rowwise.merge_rows(mine, held, rows, form, rows, counts, apart, curves, ANY, out)
         rowwise.settle_rows(mine, held, rows, form, rows, form, counts, apart, curves)
         results.append((mine, held, out.values, out.scales))
     for one, other in zip(*results, strict=True):
@@ -137,7 +146,7 @@ def test_merging_is_its_slow_twin(rng):
     counts = rng.integers(0, 300, (2, n)).astype(np.uint32)
     before, base, out = weights.copy(), reference.copy(), room(n)
     curves = (curve(spectra[0]), curve(spectra[1]))
-    assert rowwise.merge_rows(weights, reference, rows, frozen(pushed), at, counts, apart, curves, out) == 0
+    assert rowwise.merge_rows(weights, reference, rows, frozen(pushed), at, counts, apart, curves, ANY, out) == 0
     expected, theirs = before.astype(np.float64), picked(pushed, at)
     for i, row in enumerate(rows):
         ours = before[row].astype(np.float64) - base[row]
@@ -179,9 +188,49 @@ def test_a_row_that_is_not_finite_counts_and_says_nothing(bad):
     weights[3, 2] = bad
     weights[3, 4] = bad  # two large values whose sum overflows are no better than an infinite one
     out = room(2)
-    assert rowwise.collect_rows(weights, reference, np.array([3, 4], np.int32), out) == 1
+    assert collect(weights, reference, np.array([3, 4], np.int32), out) == 1
     assert not floats(out)[0].any()
     assert_allclose(floats(out)[1], np.ones(D), rtol=1e-6)
+
+
+def test_a_row_that_is_too_long_counts_and_says_nothing():
+    weights = np.ones((N, D), np.float32)
+    weights[3] *= 10
+    for longest, broken in ((np.float32(10 * D**0.5 - 0.1), 1), (np.float32(10 * D**0.5 + 0.1), 0)):
+        out = room(2)
+        assert collect(weights, weights * 0, np.array([3, 4], np.int32), out, longest) == broken
+        assert floats(out)[0].any() == (not broken)
+        assert floats(out)[1].any()
+
+
+def test_a_broken_row_answers_with_what_was_pushed_and_none_of_its_own_updates():
+    weights, reference = np.full((N, D), 2, np.float32), np.ones((N, D), np.float32)
+    weights[3], weights[4, 1], rows = 50, np.nan, np.arange(3, 6, dtype=np.int32)
+    counts, curves, out = np.full((2, 3), 7, np.uint32), (curve(flat(D)), curve(flat(D))), room(3)
+    pushed = Coded(np.full(3, 0.5, np.float32), np.ones((3, D), np.int8))
+    at, apart = np.arange(3, dtype=np.int32), np.ones(3, np.bool_)
+    longest = np.float32(20)
+    assert rowwise.merge_rows(weights, reference, rows, frozen(pushed), at, counts, apart, curves, longest, out) == 2
+    assert counts.tolist() == [[7, 7, 7], [0, 0, 7]]
+    assert_allclose(floats(out), [[0.5] * D, [0.5] * D, [1.5] * D], rtol=1e-5)
+    assert_allclose(reference[rows], [[1.5] * D, [1.5] * D, [2.5] * D], rtol=1e-5)
+
+
+def test_rows_are_taken_back_from_the_other_end_where_it_has_seen_more():
+    rng = np.random.default_rng(1)
+    weights, reference = matrix(rng), matrix(rng)
+    reference[5, 0], reference[6] = np.nan, 100
+    before, updates, seen = weights.copy(), np.full(N, 3), np.zeros(N, np.int64)
+    seen[1:7], seen[4] = 4, 3
+    sent = Coded(np.full(2, 0.5, np.float32), np.ones((2, D), np.int8))
+    at = np.full(N, -1, np.int32)
+    at[2], at[4] = 0, 1
+    rowwise.take_back(weights, updates, reference, seen, frozen(sent), at, np.array([9, 2], np.uint32), np.float32(20))
+    assert updates[:8].tolist() == [3, 4, 13, 4, 5, 3, 3, 3]
+    assert_array_equal(weights[[1, 3]], reference[[1, 3]])
+    assert_allclose(weights[[2, 4]], reference[[2, 4]] + 0.5, rtol=1e-5)
+    untouched = [n for n in range(N) if n not in (1, 2, 3, 4)]
+    assert_array_equal(weights[untouched], before[untouched])
 
 
 @repeatable()
@@ -212,7 +261,7 @@ def test_unequal_rows_are_those_that_differ_by_a_share_of_their_norm(rng):
 
 def test_no_rows_change_nothing():
     weights, reference, rows = np.ones((N, D), np.float32), np.zeros((N, D), np.float32), np.empty(0, np.int32)
-    assert rowwise.collect_rows(weights, reference, rows, room(0)) == 0
+    assert collect(weights, reference, rows, room(0)) == 0
     assert weights.all()
     assert not reference.any()
 

@@ -1,5 +1,6 @@
 """A shard is the text, whole, or it is not there: after kills, full disks and damage alike."""
 
+import hashlib
 import os
 import random
 import signal
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 from gossipw2v.corpus import Reader, Stopped
 from gossipw2v.files import CorpusError, corpus_digest, find_files
-from gossipw2v.shards import END, HEADER_BYTES, KEEP, Shard, ShardError, encode, open_shard
+from gossipw2v.heldout import Divider, Division
+from gossipw2v.scanner import END
+from gossipw2v.shards import HEADER_BYTES, KEEP, Shard, ShardError, encode, open_shard
 from gossipw2v.vocab import Vocab, count_words, freeze
 from gossipw2v.words import Words
 
@@ -269,3 +272,59 @@ def test_a_full_disk_is_named_and_leaves_nothing_behind(large_text: Path, tmp_pa
     assert "ShardError" in errors
     assert f"{tmp_path}: File too large" in errors
     assert listing(tmp_path) == []
+
+
+# --- what is held out -----------------------------------------------------------------------------------
+
+
+def divided(files: list[Path], folder: Path, share: float, seed: int = 1) -> Shard:
+    return encode(files, VOCAB, folder, corpus_digest(files), division=Division(share, seed))
+
+
+def test_a_shard_holds_both_parts_of_the_text(tmp_path: Path) -> None:
+    files = write_text(tmp_path / "text")
+    shard, whole = divided(files, tmp_path / "shards", 0.1), encoded(files, tmp_path / "shards")
+    assert 0.05 * len(whole.tokens) < len(shard.held_out) < 0.2 * len(whole.tokens)
+    assert shard.words + np.count_nonzero(shard.held_out != END) == whole.words == np.count_nonzero(whole.tokens != END)
+    divider = Divider(Division(0.1, 1))
+    assert shard.tokens.tolist() == divider.trained(whole.tokens).tolist()
+    assert shard.held_out.tolist() == divider.held_out.tolist()
+    again = divided(files, tmp_path / "shards", 0.1)
+    assert again.reused
+    assert (again.tokens.tolist(), again.held_out.tolist()) == (shard.tokens.tolist(), shard.held_out.tolist())
+    assert again.checksum == shard.checksum
+
+
+def test_texts_divided_in_different_ways_are_told_apart(tmp_path: Path) -> None:
+    files = write_text(tmp_path / "text")
+    shards = [
+        divided(files, tmp_path / "shards", share, seed) for share, seed in ((0.1, 1), (0.1, 2), (0.2, 1), (0, 1))
+    ]
+    assert [(shard.reused, shard.broken) for shard in shards] == [(False, 0)] * 4
+    assert len({shard.checksum for shard in shards}) == len({shard.path for shard in shards}) == 4
+    ids = shards[-1].tokens.tobytes()  # a checkpoint of a text that was never divided still belongs to it
+    assert shards[-1].checksum == hashlib.blake2b(ids, digest_size=16).digest()
+    with pytest.raises(ShardError, match="divided in another way"):
+        open_shard(shards[-1].path, corpus_digest(files), VOCAB.digest, Division(0.1, 1))
+
+
+def test_the_last_sentence_held_out_is_not_the_same_text_as_trained(tmp_path: Path) -> None:
+    tokens = [0, 1, END, 2, 3, END, 4, 5, END]
+    (tmp_path / "text").write_text("the of\n日本 naïve\nи в\n")
+    files = find_files([str(tmp_path / "text")])
+    whole = divided(files, tmp_path / "shards", 0.0)
+    assert whole.tokens.tolist() == tokens
+    seed = next(seed for seed in range(99) if len(Divider(Division(0.5, seed)).trained(whole.tokens)) == 6)
+    shard = divided(files, tmp_path / "shards", 0.5, seed)
+    assert [*shard.tokens, *shard.held_out] == tokens
+    assert shard.checksum != whole.checksum
+
+
+def test_a_shard_of_the_version_before_is_made_anew(tmp_path: Path) -> None:
+    files = write_text(tmp_path / "text", tokens=50)
+    digest = corpus_digest(files)
+    old = tmp_path / "shards" / f"{digest.hex()}-{VOCAB.digest.hex()}.shard"
+    old.parent.mkdir()
+    old.write_bytes(b"GW2VSHRD" + bytes(200))
+    shard = divided(files, tmp_path / "shards", 0.1)
+    assert (shard.reused, shard.broken) == (False, 0)

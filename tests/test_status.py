@@ -21,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gossipw2v import page
 from gossipw2v.access import Access
+from gossipw2v.export import ExportError
 from gossipw2v.metrics import Metrics
 from gossipw2v.status import BLOCK_BYTES, Limits, Server, StatusSources, serve
 
@@ -125,6 +126,20 @@ async def test_health_follows_the_state(state: str, code: int) -> None:
     async with running({"state": state}) as server:
         answer, _, body = await fetch(server, "/healthz")
     assert (answer, json.loads(body)) == (code, {"state": state, "ok": code == 200})
+
+
+async def test_a_node_that_has_failed_is_ill_and_says_why_wherever_one_looks() -> None:
+    why = "the model diverged again with half of alpha: alpha 1 (0.025 is usual) " + "and more " * 30
+    status = {**STATUS, "state": "failed", "failure": why, "divergences": 2, "problems": [why]}
+    async with running(status) as server:
+        answer, _, body = await fetch(server, "/healthz")
+        rendered = (await fetch(server, "/"))[2].decode()
+        scraped = (await fetch(server, "/metrics"))[2].decode()
+    assert (answer, json.loads(body)) == (503, {"state": "failed", "ok": False, "reason": why})
+    assert f"<li>{why}</li>" in rendered
+    assert '<span class="state bad">failed</span>' in rendered
+    assert 'gossipw2v_state{state="failed"} 1.0' in scraped
+    assert "gossipw2v_divergences_total 2.0" in scraped
 
 
 async def test_metrics_are_those_of_the_snapshot() -> None:
@@ -240,6 +255,15 @@ async def test_export_before_there_is_a_model_is_a_conflict_with_a_reason() -> N
     async with running() as server:
         code, _, body = await fetch(server, "/export")
     assert (code, json.loads(body)) == (409, {"error": "the vocabulary is not frozen yet"})
+
+
+async def test_a_model_that_must_not_be_exported_is_a_conflict_with_a_reason() -> None:
+    def broken() -> tuple[int, Iterator[bytes]]:
+        raise ExportError("the vector of 'the' holds a value that is not finite")
+
+    async with running(export=broken) as server:
+        code, _, body = await fetch(server, "/export")
+    assert (code, json.loads(body)) == (409, {"error": "the vector of 'the' holds a value that is not finite"})
 
 
 async def test_head_of_export_tells_the_rows_and_reads_nothing() -> None:

@@ -1,6 +1,6 @@
 """Training in threads: all tokens of all epochs, alpha as the swarm's progress asks, bits that repeat, a clean stop."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gossipw2v import kernels
+from gossipw2v.guard import ENOUGH, LONGEST, PATIENCE
 from gossipw2v.learner import initial_weights
 from gossipw2v.merge import KINSHIP
 from gossipw2v.model import Model
@@ -308,3 +309,111 @@ def test_places_of_another_text_are_refused() -> None:
         with pytest.raises(ValueError, match="places outside"):
             short.resume(places, losses)
     assert short.total == 100
+
+
+# --- a model that diverges ------------------------------------------------------------------------------
+
+
+def spoiling(monkeypatch: pytest.MonkeyPatch, spoil: Callable[..., tuple[int, float] | None], after: int = 0) -> None:
+    """Kernels that do `spoil(tokens, weights, pairs, loss)` after so many slices; what it returns is what they say."""
+    real, calls = kernels.sgns_train, iter(range(1 << 30))
+
+    def kernel(tokens: Any, syn0: Any, *others: Any) -> tuple[int, float]:
+        said = real(tokens, syn0, *others)
+        return (spoil(tokens, syn0, *said) if next(calls) >= after else None) or said
+
+    monkeypatch.setattr(kernels, "sgns_train", kernel)
+
+
+def not_a_number(tokens: Any, syn0: Any, _pairs: int, _loss: float) -> None:
+    syn0[tokens[tokens >= 0][-1]] = np.nan
+
+
+def too_long(tokens: Any, syn0: Any, _pairs: int, _loss: float) -> None:
+    syn0[tokens[tokens >= 0][-3]] += LONGEST
+
+
+def bad_loss(_tokens: Any, _syn0: Any, _pairs: int, _loss: float) -> tuple[int, float]:
+    return ENOUGH, 2 * UNTRAINED * ENOUGH
+
+
+FAULTS = {not_a_number: "not finite", too_long: "has length", bad_loss: "the loss of a pair is"}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_breach_ends_all_threads_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Any], threads: int
+) -> None:
+    spoiling(monkeypatch, fault, after=2)
+    trainer = make(a_text(), epochs=10_000, threads=threads)
+    with running(trainer):
+        assert trainer.wait(60)
+    assert FAULTS[fault] in str(trainer.breach)
+    assert trainer.failure is None
+    assert not trainer.done
+    assert 0 < trainer.trained <= (2 + (PATIENCE + 1) * threads) * SLICE
+    assert all(np.isfinite(trainer.epoch_losses))  # of slices that were well
+    assert trainer.loss is not None
+    assert fault is bad_loss or trainer.loss < 1.1 * UNTRAINED
+
+
+def test_after_a_breach_it_goes_on_where_it_was_with_smaller_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoiling(monkeypatch, bad_loss, after=1)
+    trainer = make(a_text(), alpha=0.1, threads=2, epochs=40)
+    with running(trainer):
+        assert trainer.wait(60)
+        at, asked = trainer.trained, trainer.alpha
+        monkeypatch.undo()
+        trainer.go_on(0.5)
+        assert trainer.breach is None
+        assert trainer.alpha <= asked / 2
+        assert trainer.wait(60)
+    assert 0 < at < trainer.trained == trainer.total == 40 * 30_000
+    assert trainer.alpha == pytest.approx(0.5e-4)
+
+
+def test_nothing_goes_on_after_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoiling(monkeypatch, not_a_number)
+    trainer = make(a_text(), epochs=10_000)
+    with running(trainer):
+        assert trainer.wait(60)
+    monkeypatch.undo()
+    at = trainer.trained
+    trainer.go_on(0.5)
+    assert trainer.wait(60)
+    assert trainer.trained == at
+
+
+def test_a_row_that_the_last_slices_broke_is_found_when_all_is_looked_over() -> None:
+    trainer = train(make(a_text()))
+    trainer.look_over()
+    assert trainer.breach is None
+    trainer.model.syn1neg[100, 3] = np.inf
+    trainer.look_over()
+    assert trainer.breach == "the output vector of word 100 holds a value that is not finite"
+
+
+def test_a_loss_that_was_bad_in_a_text_too_short_to_judge_by_is_found_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spoiling(monkeypatch, bad_loss)
+    trainer = train(make(a_text()))
+    assert trainer.done
+    assert trainer.breach is None
+    trainer.look_over()
+    assert "the loss of a pair is 8.32, and 4.16 without" in str(trainer.breach)
+
+
+def test_nobody_looks_where_that_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoiling(monkeypatch, bad_loss)
+    trainer = make(a_text())
+    trainer.guarded = False
+    assert train(trainer).done
+    assert trainer.breach is None
+
+
+def test_steps_of_an_alpha_that_is_far_too_large_are_a_breach() -> None:
+    trainer = train(make(a_text(), alpha=1.0, negative=20, epochs=1000))
+    assert trainer.breach is not None
+    assert trainer.trained < trainer.total // 10

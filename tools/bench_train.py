@@ -1,204 +1,190 @@
 #!/usr/bin/env python3
-"""Train on a text with this project's kernel and with gensim, in alternation, and compare their speed.
+"""Train with this project's kernels and with gensim, in alternation, and compare their speed, quality and stability.
 
-    tools/bench_train.py TEXT [--sizes 100 128 300] [--threads 1 2] [--rounds 3] [--epochs 3] [--wordsim FILE] ...
+    tools/bench_train.py TEXT [--sizes 100 300] [--threads 1 2] [--negative 5 20] [--window 2 5 10] [--alpha 0.025] ...
+    tools/bench_train.py EDGES --lines walks [--labels FILE] --min-count 1 --sample 0
+    tools/bench_train.py BASKETS --lines baskets [--drop-first] [--next-item] --min-count 1 --sample 0
 
-Both get the same words (cut into lines of 1,000), window 5, 5 noise words, sample 1e-4, alpha 0.025 to 0.0001.
-Words are those of the vocabulary before subsampling, over training time without vocabulary building. GFLOP/s count
-what SGNS asks for (dot product and two updates of each pair that is computed) against the fused multiply-adds that
-one core was seen to do. Bytes per word are rows read and written outside the chunk's own memory.
+Several values of a setting: every combination in turn. Both programs get the same sentences and the same vocabulary;
+alpha falls to 0.0001. With --out, each run is a line of JSON there with all its settings, and what is there is not run
+again: gensim's runs are kept while the kernels change, as this project's lines hold a digest of their sources.
+Speeds of another machine, or of an hour with another load, are not told apart: give each a file of its own.
+
+Words are those of the vocabulary before subsampling, over training time without vocabulary building. gensim is counted
+by what it says it has trained, as it leaves out what goes beyond 10,000 words of a batch (where `sample` is 0, a line
+of each) and trains some words twice where threads meet; standard error says so where it is more than 1 %. With N
+threads its alpha falls only an N-th of the way in an epoch, then goes on where the next one begins.
+
+Quality is Spearman's rho x 100 for pairs of words, analogies solved in per cent, 100 times the mean of 1 / rank at
+which a rare twin (--rare) finds its word, micro-F1 in per cent (--labels), hits among 20 in per cent (--next-item). The
+longest row is that of both matrices. `gossipw2v[bench]` installs gensim, matplotlib and scikit-learn.
 """
 
 import argparse
+import itertools
+import json
 import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
+from bench_corpora import Corpus, Floats, Judge, Vocabulary, read_corpus
+from bench_programs import Gensim, Ours, Run, Setting, Trained, gensim_version, kernel_version
+from bench_report import Row, draw_heat_maps, scaling, table_head, table_row, varying
+from bench_report import describe as in_words
+from bench_roofline import Point, cost, draw_roofline, measure_peak, print_points
 from evaluate import TestSets, add_test_sets
-from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
-from numpy.typing import NDArray
 
 from gossipw2v import kernels
 
-WINDOW, NEGATIVE, SAMPLE, ALPHA, LAST_ALPHA, MIN_COUNT = 5, 5, 1e-4, 0.025, 0.0001, 5
-SLICE = 50_000  # tokens of one kernel call
-LINE = 1000  # words of a line; gensim cuts lines at 10,000
-
-Floats = NDArray[np.float32]
+PATIENCE = 20  # seconds between two signs of life
 
 
-@dataclass(frozen=True)
-class Text:
-    """The corpus as both programs want it."""
-
-    lines: Path
-    words: list[str]
-    counts: NDArray[np.int64]
-    tokens: NDArray[np.int32]
+# --- runs ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Run:
-    """One training: words per second, pairs per word, and the vectors in the order of `Text.words`."""
+class Bench:
+    """Runs what is not in the result file yet, and keeps it there."""
 
-    speed: float
-    pairs: float
-    vectors: Floats
-
-
-def read_text(path: Path, limit: int, folder: Path) -> Text:
-    """At most `limit` words of `path`, counted, encoded and cut into lines."""
-    words = path.read_text("utf-8", errors="replace").split()[:limit]
-    lines = folder / "lines.txt"
-    lines.write_text("".join(" ".join(words[i : i + LINE]) + "\n" for i in range(0, len(words), LINE)), "utf-8")
-    known = [(word, n) for word, n in Counter(words).most_common() if n >= MIN_COUNT]
-    ids = {word: i for i, (word, _) in enumerate(known)}
-    tokens = np.fromiter((ids[word] for word in words if word in ids), np.int32)
-    return Text(lines, list(ids), np.array([n for _, n in known], np.int64), tokens)
-
-
-class Ours:
-    """This project's kernel, a slice of the text for each thread, one alpha for all."""
-
-    def __init__(self, text: Text, size: int, threads: int, epochs: int) -> None:
-        self.text, self.threads, self.total, self.epochs = text, threads, epochs * len(text.tokens), epochs
-        vocabulary = len(text.words)
-        self.weights = kernels.aligned(2 * vocabulary, size)
-        self.updates = np.zeros(2 * vocabulary, np.int64)
-        self.keep = kernels.keep_table(text.counts, SAMPLE)
-        self.noise = kernels.noise_table(text.counts, 0.75)
-        self.done = [0] * threads
-
-    def train(self, seed: int) -> Run:
-        half = len(self.text.words)
-        kernels.init_rows(np.arange(half, dtype=np.uint64), seed, self.weights[:half])
-        parts = np.array_split(self.text.tokens, self.threads)
-        workers = [threading.Thread(target=self._work, args=(n, part, seed)) for n, part in enumerate(parts)]
-        start = time.perf_counter()
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-        speed = self.total / (time.perf_counter() - start)
-        return Run(speed, self.updates[:half].sum() / self.total, self.weights[:half])
-
-    def _work(self, n: int, tokens: NDArray[np.int32], seed: int) -> None:
-        half, size = len(self.text.words), self.weights.shape[1]
-        state, scratch = kernels.rng_state(seed, n), kernels.make_scratch(size, WINDOW, NEGATIVE)
-        syn0, syn1neg = self.weights[:half], self.weights[half:]
-        for _ in range(self.epochs):
-            for i in range(0, len(tokens), SLICE):
-                part = tokens[i : i + SLICE]
-                params = kernels.Params(WINDOW, NEGATIVE, max(LAST_ALPHA, ALPHA * (1 - sum(self.done) / self.total)))
-                kernels.sgns_train(part, syn0, syn1neg, self.updates, self.keep, self.noise, params, state, scratch)
-                self.done[n] += len(part)
-
-
-def train_gensim(text: Text, size: int, threads: int, epochs: int, seed: int) -> Run:
-    """gensim from its fastest source, a file of lines."""
-    from gensim.models import Word2Vec  # noqa: PLC0415 - not needed with --alone
-
-    model = Word2Vec(
-        vector_size=size, window=WINDOW, negative=NEGATIVE, sample=SAMPLE, min_count=MIN_COUNT, sg=1,
-        alpha=ALPHA, min_alpha=LAST_ALPHA, workers=threads, epochs=epochs, seed=seed,
-    )  # fmt: skip
-    model.build_vocab(corpus_file=str(text.lines))
-    start = time.perf_counter()
-    model.train(
-        corpus_file=str(text.lines), total_words=model.corpus_total_words,
-        total_examples=model.corpus_count, epochs=epochs,
-    )  # fmt: skip
-    speed = epochs * len(text.tokens) / (time.perf_counter() - start)
-    return Run(speed, 0.0, model.wv.vectors[[model.wv.key_to_index[word] for word in text.words]])
-
-
-@intrinsic
-def _multiply_add(_context, n):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    """Repeat 48 independent multiply-adds of 16 floats n times."""
-
-    def emit(_ctx, b, _signature, args):  # type: ignore[no-untyped-def]
-        vector = ir.VectorType(ir.FloatType(), 16)
-        sums = [cgutils.alloca_once_value(b, ir.Constant(vector, [1.0 + i] * 16)) for i in range(12)]
-        factor, term = ir.Constant(vector, [0.999] * 16), ir.Constant(vector, [0.001] * 16)
-        with cgutils.for_range(b, args[0]):
-            for place in 4 * sums:
-                product = b.fmul(b.load(place), factor, flags=("contract",))
-                b.store(b.fadd(product, term, flags=("contract",)), place)
-        total = b.load(sums[0])
-        for place in sums[1:]:
-            total = b.fadd(total, b.load(place))
-        return b.extract_element(total, ir.Constant(ir.IntType(32), 0))
-
-    return types.float32(types.int64), emit
-
-
-def measure_peak() -> float:
-    """Floating-point operations a second of one core that does nothing but fused multiply-adds: the best of five."""
-
-    @njit
-    def burn(n: int) -> float:
-        return _multiply_add(n)
-
-    burn(1)
-    rounds, best = 2_000_000, 0.0
-    for _ in range(5):
-        start = time.perf_counter()
-        burn(rounds)
-        best = max(best, rounds * 48 * 16 * 2 / (time.perf_counter() - start))
-    return best
-
-
-def measure_bandwidth() -> float:
-    """Bytes a second that one core moves between memory and itself, copying what fits in no cache: the best of five."""
-    source, target, best = np.ones(1 << 26, np.float32), np.zeros(1 << 26, np.float32), 0.0
-    for _ in range(5):
-        start = time.perf_counter()
-        np.copyto(target, source)
-        best = max(best, 2 * source.nbytes / (time.perf_counter() - start))
-    return best
-
-
-def cost(text: Text, size: int, pairs: float) -> tuple[float, float]:
-    """Operations and bytes of one word of the text: 6 * size for a pair, and a row is read and written."""
-    kept = float((kernels.keep_table(text.counts, SAMPLE) / 0xFFFFFFFF * text.counts).sum() / text.counts.sum())
-    operations = 6 * size * (pairs + kept * kernels.SHARED)
-    rows = kept * (2 + kernels.SHARED / kernels.POSITIONS)
-    return operations, rows * 2 * 4 * size
-
-
-def compare(text: Text, size: int, threads: int, args: argparse.Namespace) -> tuple[list[Run], list[Run]]:
-    """Runs of both, in turn, so that whatever else the machine does meets both."""
-    ours, theirs = [], []
-    for seed in range(1, args.rounds + 1):
-        ours.append(Ours(text, size, threads, args.epochs).train(seed))
+    def __init__(self, args: argparse.Namespace, corpus: Corpus) -> None:
+        self.args, self.corpus = args, corpus
+        self.free = varying([asdict(setting) for setting in settings_of(args)])
+        self.vocabulary: Callable[[int], Vocabulary] = lru_cache(1)(corpus.vocabulary)
+        self.versions = {"gossipw2v": kernel_version()}
         if not args.alone:
-            theirs.append(train_gensim(text, size, threads, args.epochs, seed))
-        show_quality(text, args.sets, size, ours[-1], theirs[-1] if theirs else None)
-        if args.save:
-            for name, runs in (("gossipw2v", ours), ("gensim", theirs)):
-                if runs:
-                    save(args.save / f"{name}-{size}-{threads}-{seed}.txt", text.words, runs[-1].vectors)
-    return ours, theirs
+            self.versions["gensim"] = gensim_version()
+        self.known = read_results(args.out)
+
+    def row(self, setting: Setting) -> Row:
+        """All seeds of a setting, both programs in turn, so that whatever else the machine does meets both."""
+        results: dict[str, list[dict[str, Any]]] = {"gossipw2v": [], "gensim": []}
+        for seed, (who, version) in itertools.product(self.args.seeds, self.versions.items()):
+            results[who].append(self.result(Run(who, version, self.corpus.digest, setting, seed)))
+        return Row(asdict(setting), results["gossipw2v"], results["gensim"])
+
+    def result(self, run: Run) -> dict[str, Any]:
+        """What is known of a run, which is made if it was not or has not been scored on all test sets."""
+        key = json.dumps(asdict(run))
+        sets = {judge.name: judge.digest for judge in self.corpus.judges}
+        there = self.known.get(key)
+        if there is None or not sets.items() <= there["sets"].items():
+            self.known[key] = there = self.make(run)
+            if self.args.out is not None:
+                with self.args.out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"run": asdict(run), "result": there}, allow_nan=False) + "\n")
+        return there
+
+    def make(self, run: Run) -> dict[str, Any]:
+        """Train and score."""
+        text, name = self.vocabulary(run.setting.min_count), label(run, self.free)
+        if run.who == "gensim":
+            trainer: Ours | Gensim = Gensim(text, self.corpus, run.setting, run.seed)
+        else:
+            kernels.warm_up(run.setting.size, run.setting.sg)
+            trainer = Ours(text, run.setting, run.seed)
+        with signs_of_life(name, lambda: trainer.progress):
+            trained = trainer.train()
+        result = judged(trained, text, run.setting, self.corpus.judges)
+        tell(name, result)
+        if self.args.save:
+            save(self.args.save / f"{file_name(run)}.txt", text.words, trained.inputs)
+        return result
 
 
-def show_quality(text: Text, sets: TestSets, size: int, ours: Run, theirs: Run | None) -> None:
-    """A line for each that was trained, on standard error: the table is what a person keeps."""
-    for name, run in (("gossipw2v", ours), ("gensim", theirs)):
-        if run is not None and (sets.pairs or sets.questions):
-            scores = sets.scores(text.words, run.vectors)
-            shown = ", ".join(f"{score} {value:.1f}" for score, value in scores.items())
-            print(f"{name}, {size} dimensions: {shown}", file=sys.stderr)
+def read_results(path: Path | None) -> dict[str, dict[str, Any]]:
+    """Results by their runs. A last line that was cut off is completed by nothing but a line feed, and passed over."""
+    if path is None or not path.exists():
+        return {}
+    *lines, rest = path.read_text("utf-8").split("\n")
+    if rest:
+        print(f"bench_train: {path}: the last line was cut off; its run is made again", file=sys.stderr)
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n")
+    found = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            each = json.loads(line)
+            found[json.dumps(each["run"])] = each["result"]
+        except (ValueError, LookupError, TypeError):
+            print(f"bench_train: {path}, line {number}: is no result; passed over", file=sys.stderr)
+    return found
+
+
+def judged(trained: Trained, text: Vocabulary, setting: Setting, judges: list[Judge]) -> dict[str, Any]:
+    """What is kept of a run: JSON, with null for what is not a finite number."""
+    finite = bool(np.isfinite(trained.inputs).all() and np.isfinite(trained.outputs).all())
+    scores = {judge.name: judge.score(text.words, trained.inputs) if finite else np.nan for judge in judges}
+    longest = [longest_row(matrix) for matrix in (trained.inputs, trained.outputs)]
+    words = int(text.counts.sum())
+    return {
+        "speed": trained.words / trained.seconds,
+        "seconds": trained.seconds,
+        "words": words,
+        "vocabulary": len(text.words),
+        "trained": trained.words / (words * setting.epochs),
+        "pairs": trained.pairs / trained.words,
+        "finite": finite,
+        "longest": or_none(max(longest) if finite else np.nan),
+        "longest_input": or_none(longest[0]),
+        "longest_output": or_none(longest[1]),
+        "scores": {name: or_none(score) for name, score in scores.items()},
+        "sets": {judge.name: judge.digest for judge in judges},
+    }
+
+
+def longest_row(matrix: Floats) -> float:
+    """The largest Euclidean length; sums are of double precision, as squares of finite floats may not be finite."""
+    return float(np.sqrt(np.einsum("vd,vd->v", matrix, matrix, dtype=np.float64).max()))
+
+
+def or_none(value: float) -> float | None:
+    """A number that JSON can hold."""
+    return float(value) if np.isfinite(value) else None
+
+
+@contextmanager
+def signs_of_life(name: str, progress: Callable[[], float]) -> Iterator[None]:
+    """A line on standard error every 20 seconds, until what is within ends."""
+    began, over = time.perf_counter(), threading.Event()
+
+    def tell_now_and_then() -> None:
+        while not over.wait(PATIENCE):
+            print(f"{name}: {progress():.0%} after {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=tell_now_and_then, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def label(run: Run, names: list[str]) -> str:
+    """A run in words, of its settings those that have several values."""
+    return ", ".join(filter(None, [run.who, in_words(asdict(run.setting), names), f"seed {run.seed}"]))
+
+
+def file_name(run: Run) -> str:
+    """A run as a name for its vectors."""
+    return "-".join([run.who, *(f"{name}{value:g}" for name, value in asdict(run.setting).items()), f"seed{run.seed}"])
+
+
+def tell(name: str, result: dict[str, Any]) -> None:
+    """A line for what was trained, on standard error: the table is what a person keeps."""
+    scores = "".join(f", {score} {value:.1f}" for score, value in result["scores"].items() if value is not None)
+    longest = f"longest row {result['longest']:.1f}" if result["finite"] else "not finite"
+    print(f"{name}: {result['speed'] / 1e3:,.0f} k words/s{scores}, {longest}", file=sys.stderr, flush=True)
+    if abs(result["trained"] - 1) > 0.01:
+        print(f"{name}: trained {result['trained']:.1%} of the words it was given", file=sys.stderr, flush=True)
 
 
 def save(path: Path, words: list[str], vectors: Floats) -> None:
@@ -209,83 +195,143 @@ def save(path: Path, words: list[str], vectors: Floats) -> None:
             file.write(f"{word} {' '.join(f'{value:.6g}' for value in vector)}\n")
 
 
-def spread(runs: list[Run]) -> str:
-    """Median and range in thousands of words a second."""
-    speeds = [run.speed / 1e3 for run in runs]
-    return f"{median(speeds):6.0f} ({min(speeds):.0f}-{max(speeds):.0f})" if runs else "-"
+# --- the command ---------------------------------------------------------------------------------------------------
 
 
-def rows(text: Text, peak: float, args: argparse.Namespace) -> Iterator[tuple[str, float, float]]:
-    """A line of the table for each setting, with its operations per byte and per second."""
-    for size in args.sizes:
-        kernels.warm_up(size)
-        for threads in args.threads:
-            ours, theirs = compare(text, size, threads, args)
-            speed = median(run.speed for run in ours)
-            ratio = f"{speed / median(run.speed for run in theirs):.1f}" if theirs else "-"
-            operations, moved = cost(text, size, ours[0].pairs)
-            share = 100 * operations * speed / (threads * peak)
-            line = f"| {size} | {threads} | {spread(ours)} | {spread(theirs)} | {ratio} "
-            line += f"| {operations * speed / 1e9:.0f} | {share:.0f} % | {moved:.0f} |"
-            yield line, operations / moved, operations * speed / threads
+def settings_of(args: argparse.Namespace) -> list[Setting]:
+    """Every combination that was asked for."""
+    names = {"size": "sizes"}
+    values = [getattr(args, names.get(each.name, each.name)) for each in fields(Setting)]
+    return [Setting(*each) for each in itertools.product(*values)]
 
 
-def draw_roofline(points: list[tuple[str, float, float]], peak: float, path: Path) -> None:
-    """Operations a second of one core against operations a byte, under what arithmetic and memory allow.
-
-    Frequent rows stay in the caches, so a point may lie above the memory's slope.
-    """
-    pyplot: Any
-    try:
-        from matplotlib import pyplot  # noqa: PLC0415 - not needed without --picture
-    except ImportError:
-        raise SystemExit("bench_train: --picture needs matplotlib: pip install matplotlib") from None
-    figure, axes = pyplot.subplots(figsize=(8, 5))
-    intensities = np.logspace(-1, 3, 200)
-    bandwidth = measure_bandwidth()
-    roof = np.minimum(peak, bandwidth * intensities) / 1e9
-    label = f"roof: {peak / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.0f} GB/s, as measured"
-    axes.plot(intensities, roof, color="black", label=label)
-    for line, intensity, speed in points:
-        size, threads = (part.strip() for part in line.split("|")[1:3])
-        shown = f"{size} dimensions, {threads} thread{'s' * (threads != '1')}: {speed / peak:.0%} of the peak"
-        axes.scatter(intensity, speed / 1e9, marker="o" if threads == "1" else "^", label=shown)
-    axes.set(xscale="log", yscale="log", xlabel="operations per byte of rows", ylabel="GFLOP/s of one core")
-    axes.set(ylim=(1, 2 * peak / 1e9), title="Skip-gram with negative sampling under the roofline")
-    axes.legend(loc="lower right", fontsize=8)
-    figure.savefig(path, dpi=120)
+def roofline(rows: list[Row], bench: Bench, path: Path) -> None:
+    """A table and a picture of what the cores did in this project's runs."""
+    peak, points = measure_peak(), []
+    names = varying([row.setting for row in rows]) or ["size", "threads"]
+    for row in rows:
+        counts = bench.vocabulary(row.setting["min_count"]).counts
+        points.append(point(row, counts, in_words(row.setting, names)))
+    print_points(points, peak)
+    draw_roofline(points, peak, path)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add: Callable[..., Any] = parser.add_argument
-    add("text", type=Path)
-    add("--sizes", type=int, nargs="+", default=[100, 128, 300], metavar="D")
-    add("--threads", type=int, nargs="+", default=[1, 2], metavar="N")
-    add("--rounds", type=int, default=3, help="runs of each; their seeds are 1, 2, ...")
-    add("--epochs", type=int, default=1)
-    add("--words", type=int, default=sys.maxsize, help="read no more words than this")
-    add("--alone", action="store_true", help="without gensim")
-    add("--save", type=Path, metavar="FOLDER", help="write the vectors there, for tools/evaluate.py")
-    add("--picture", type=Path, metavar="FILE", help="draw a roofline; needs matplotlib")
-    add_test_sets(parser)
-    args = parser.parse_args()
-    args.sets = TestSets.read(args)
-    if args.save:
-        args.save.mkdir(parents=True, exist_ok=True)
-    peak = measure_peak()
-    with tempfile.TemporaryDirectory() as folder:
-        text = read_text(args.text, args.words, Path(folder))
-        print(f"{len(text.tokens):,} words, {len(text.words):,} different; peak {peak / 1e9:.0f} GFLOP/s a core\n")
-        print("| dimensions | threads | gossipw2v, k words/s | gensim | ratio | GFLOP/s | of peak | bytes/word |")
-        print("|---|---|---|---|---|---|---|---|")
-        points = []
-        for point in rows(text, peak, args):
-            print(point[0], flush=True)
-            points.append(point)
+def point(row: Row, counts: Any, name: str) -> Point:
+    """Where the median of a row's runs lies."""
+    run = sorted(row.ours, key=lambda result: float(result["speed"]))[len(row.ours) // 2]
+    operations, moved = cost(counts, row.setting, run["pairs"])
+    return name, operations / moved, operations * run["speed"] / row.setting["threads"]
+
+
+def compare(args: argparse.Namespace, folder: Path) -> None:
+    """Run and show all that was asked for."""
+    if (args.picture or args.roofline) and find_spec("matplotlib") is None:
+        raise ValueError("--picture and --roofline need matplotlib: pip install 'gossipw2v[bench]'")
+    corpus = read_corpus(args, TestSets.read(args), folder)
+    bench, settings = Bench(args, corpus), settings_of(args)
+    scores, plain = [judge.name for judge in corpus.judges], [asdict(setting) for setting in settings]
+    words, lines = corpus.sizes()
+    print(f"{args.file.name}: {words:,} words in {lines:,} lines; seeds {', '.join(map(str, args.seeds))}; ", end="")
+    print(table_head(plain, scores), flush=True)
+    rows = []
+    for setting in settings:
+        rows.append(bench.row(setting))
+        print(table_row(rows[-1], varying(plain), scores), flush=True)
+    if threads := scaling(rows):
+        print(f"\nTimes as fast:\n\n{threads}")
     if args.picture:
-        draw_roofline(points, peak, args.picture)
+        draw_heat_maps(rows, scores, args.picture)
+    if args.roofline:
+        roofline(rows, bench, args.roofline)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="text, edges or baskets; may be packed with gzip, bzip2 or xz")
+    add_corpus(parser.add_argument_group("what is trained on"))
+    add_settings(parser.add_argument_group("settings; several values: every combination"))
+    add_test_sets(parser)
+    parser.add_argument("--alone", action="store_true", help="without gensim")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="results, a line of JSON each; known ones are reused")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="write the vectors of what is run now there")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw heat maps against gensim, as SVG")
+    parser.add_argument("--roofline", type=Path, metavar="FILE", help="measure the core's peak and draw a roofline")
+    args = parser.parse_args()
+    wrong = next(refusals(args), None)
+    if wrong:
+        parser.error(wrong)
+    args.seeds = args.seeds or list(range(1, args.rounds + 1))
+    return args
+
+
+def add_corpus(group: Any) -> None:
+    """The arguments that say what the lines are."""
+    group.add_argument(
+        "--lines", choices=["text", "walks", "baskets"], default="text",
+        help="text: all words, in lines of --line; walks: over a graph, an edge a line; baskets: lines as they are",
+    )  # fmt: skip
+    group.add_argument("--words", type=count, default=sys.maxsize, help="train on no more words than this")
+    group.add_argument("--line", type=count, default=1000, metavar="N", help="of text: words of a line")
+    group.add_argument("--rare", action="store_true", help="rename 5 to 20 occurrences of 500 words, and score these")
+    group.add_argument("--walks", type=count, default=10, metavar="N", help="of walks: from each node")
+    group.add_argument("--length", type=count, default=40, metavar="N", help="of walks: nodes of one")
+    group.add_argument("--labels", type=Path, metavar="FILE", help="of walks: a node and its labels a line, to score")
+    group.add_argument("--drop-first", action="store_true", help="of baskets: the first word of a line is no item")
+    group.add_argument("--next-item", action="store_true", help="of baskets: hold out each last item, to score")
+
+
+def add_settings(group: Any) -> None:
+    """The arguments that say how to train."""
+    several: Callable[..., Any] = lambda *names, **more: group.add_argument(*names, nargs="+", **more)  # noqa: E731
+    several("--sg", type=int, choices=[0, 1], default=[1], help="1: skip-gram, 0: CBOW")
+    several("--sizes", type=count, default=[100, 128, 300], metavar="D", help="dimensions")
+    several("--threads", type=count, default=[1, 2], metavar="N")
+    several("--window", type=count, default=[5], metavar="N")
+    several("--negative", type=count, default=[5], metavar="N", help="noise words")
+    several("--alpha", type=float, default=[0.025], help="first step size; CBOW wants about 0.05")
+    several("--sample", type=float, default=[1e-4], help="0: keep all")
+    several("--epochs", type=count, default=[1], metavar="N")
+    several("--min-count", type=count, default=[5], metavar="N")
+    group.add_argument("--rounds", type=count, default=3, help="runs of each; their seeds are 1, 2, ...")
+    several("--seeds", type=int, metavar="N", help="instead of --rounds")
+
+
+def count(text: str) -> int:
+    """A number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def refusals(args: argparse.Namespace) -> Iterator[str]:
+    """What does not go together."""
+    if args.labels and args.lines != "walks":
+        yield "--labels are of nodes: give --lines walks"
+    if (args.next_item or args.drop_first) and args.lines != "baskets":
+        yield "--next-item and --drop-first are of baskets: give --lines baskets"
+    if args.rare and min(args.min_count) > 5:
+        yield "--rare makes words that occur 5 times: give --min-count 5 or less"
+    if args.picture and args.alone:
+        yield "--picture compares with gensim: leave --alone out"
+    if not all(0 < alpha < np.inf for alpha in args.alpha) or not all(0 <= sample < 1 for sample in args.sample):
+        yield "--alpha must be above 0, and --sample in 0 to 1"
+
+
+def main() -> int:
+    """Exit code 2 with one line on standard error for what cannot be read or does not go together."""
+    args = arguments()
+    try:
+        for folder in filter(None, (args.save, args.out and args.out.parent)):
+            folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            compare(args, Path(folder))
+    except (OSError, ValueError) as error:
+        print(f"bench_train: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,13 +2,17 @@
 """Score word2vec text files on published test sets, or say how far they are apart.
 
     tools/evaluate.py vectors.txt --wordsim FILE --simlex FILE --analogies FILE
+    tools/evaluate.py vectors.txt --pairs FILE [FILE ...]
     tools/evaluate.py --compare one.txt two.txt [three.txt ...]
 
-Similarity files hold `word<TAB>word<TAB>score` lines; analogy files are in the format of Google's questions-words.txt.
+Similarity files hold lines of two words and, in the third column or the first later one that is a number, a score;
+tabs, commas or spaces separate. Headers and lines that begin with # are skipped. --pairs takes any number of them, each
+under the name of its file. Analogy files are in the format of Google's questions-words.txt.
 """
 
 import argparse
 import itertools
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,11 +52,35 @@ def read_row(line: bytes, size: int) -> tuple[str, list[float]]:
 
 
 def read_pairs(path: Path, keep_case: bool) -> Iterator[Pair]:
-    """Pairs of words with people's scores."""
-    for line in path.read_text("utf-8").splitlines():
-        if line and not line.startswith("#"):
-            one, other, score = (line if keep_case else line.lower()).split("\t")
-            yield one, other, float(score)
+    """Pairs of words with people's scores; ValueError says which line is none."""
+    header = True
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        pair = read_pair(line if keep_case else line.lower())
+        if pair is not None:
+            header = False
+            yield pair
+        elif not header:
+            raise ValueError(f"{path}, line {number}: not two words and a score, separated by tabs, commas or spaces")
+
+
+def read_pair(line: str) -> Pair | None:
+    """Two words and the first number behind them: the mean, where each person's score stands behind it as well."""
+    separator = next((each for each in "\t," if each in line), None)
+    one, other, *columns = [*map(str.strip, line.split(separator)), "", ""]
+    numbers = (number for column in columns if (number := as_number(column)) is not None)
+    score = next(numbers, None)
+    return None if score is None else (one, other, score)
+
+
+def as_number(text: str) -> float | None:
+    """The finite number that `text` is, if it is one."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def read_questions(path: Path, keep_case: bool) -> Iterator[Question]:
@@ -77,6 +105,10 @@ class TestSets:
     def read(cls, args: argparse.Namespace) -> "TestSets":
         """The sets that `add_test_sets` was given."""
         given = {name: path for name in ("wordsim", "simlex") if (path := getattr(args, name))}
+        for path in args.pairs:
+            if path.stem in given or path.stem == "analogy":
+                raise ValueError(f"{path}: another test set is called {path.stem!r}: rename the file")
+            given[path.stem] = path
         questions = list(read_questions(args.analogies, args.keep_case)) if args.analogies else []
         return cls({name: list(read_pairs(path, args.keep_case)) for name, path in given.items()}, questions)
 
@@ -94,6 +126,9 @@ def add_test_sets(parser: argparse.ArgumentParser) -> None:
     """The arguments that name the published test sets."""
     for name in ("wordsim", "simlex", "analogies"):
         parser.add_argument(f"--{name}", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--pairs", type=Path, nargs="+", default=[], metavar="FILE", help="more pairs of words with scores"
+    )
     parser.add_argument("--keep-case", action="store_true", help="do not lower-case the test sets")
 
 
@@ -102,7 +137,8 @@ def evaluate(args: argparse.Namespace) -> None:
     words, vectors = read_vectors(args.vectors)
     space = Space.of(words, vectors)
     print(f"{args.vectors}: {len(words):,} words of {vectors.shape[1]} dimensions")
-    for name, path in (("WordSim-353", args.wordsim), ("SimLex-999", args.simlex)):
+    published = (("WordSim-353", args.wordsim), ("SimLex-999", args.simlex))
+    for name, path in (*published, *((path.stem, path) for path in args.pairs)):
         if path:
             pairs = list(read_pairs(path, args.keep_case))
             rho, found = word_similarity(space, pairs)
@@ -150,8 +186,8 @@ def main() -> int:
         parser.error("give one file to score, or --compare and at least two")
     if args.compare is not None and len(set(args.compare)) < 2:
         parser.error("--compare needs at least two different files")
-    if args.compare is None and not (args.wordsim or args.simlex or args.analogies):
-        parser.error("nothing to score: give --wordsim, --simlex or --analogies")
+    if args.compare is None and not (args.wordsim or args.simlex or args.pairs or args.analogies):
+        parser.error("nothing to score: give --wordsim, --simlex, --pairs or --analogies")
     try:
         compare(args.compare) if args.compare else evaluate(args)
     except (OSError, ValueError) as error:

@@ -33,6 +33,7 @@ from gossipw2v import kernels
 from gossipw2v.actor import Node
 from gossipw2v.curvature import Pairs
 from gossipw2v.delta import DeltaError
+from gossipw2v.evaluation import mean_loss
 from gossipw2v.model import Model
 from gossipw2v.swarm import Swarm
 from gossipw2v.trainer import Recipe, Trainer
@@ -139,7 +140,7 @@ def make_judge(texts: Texts, sets: TestSets) -> Callable[[Model], dict[str, floa
     def judge(model: Model) -> dict[str, float]:
         scores = every.scores(words, model.syn0)
         for name, text in (("loss", texts.tokens[0]), ("held_out_loss", texts.held_out)):
-            scores[name] = loss(model, sample(model, text, counts))
+            scores[name] = mean_loss(model.syn0, model.syn1neg, sample(model, text, counts))
         return scores
 
     return judge
@@ -149,14 +150,6 @@ def sample(model: Model, text: Tokens, counts: NDArray[np.int64]) -> Pairs:
     """The same pairs of a text for every model."""
     recipe = Recipe(5, 5, 1e-4, 0.025, 0.0001, 1, 0.75, 1, threads=1)
     return Trainer(model, text, counts, recipe).sample_pairs(PAIRS, np.random.default_rng(1))
-
-
-def loss(model: Model, pairs: Pairs) -> float:
-    """The mean SGNS loss of some pairs."""
-    x = model.syn0[pairs.inputs[:, 0]]
-    true = np.einsum("nd,nd->n", x, model.syn1neg[pairs.outputs])
-    noise = np.einsum("nd,nkd->nk", x, model.syn1neg[pairs.noise])
-    return float((np.logaddexp(0, -true) + np.logaddexp(0, noise).sum(axis=1)).mean())
 
 
 # --- the command ---------------------------------------------------------------------------------------------------
