@@ -106,7 +106,8 @@ def test_plan_keeps_every_step_within_its_bound(window, negative, alpha, sg):
     assert (plan.noise + true_words) % noise.TILE == 0, "whole blocks"
     assert alpha * negative / plan.noise <= noise.LARGEST_STEP or plan.noise + true_words == noise.MOST
     assert plan.group == 1 or plan.group * alpha * negative <= noise.LARGEST_SWEEP
-    assert plan.block == 2 or plan.block * window <= noise.STALE
+    assert 2 <= plan.block <= noise.BLOCK
+    assert plan.block == 2 or plan.block * alpha * window * min(negative, noise.ENOUGH) <= noise.STALE + 1e-9
 
 
 def test_plan_at_the_defaults_is_the_cheapest_there_is():
