@@ -1,6 +1,7 @@
 """tools/simulate on a small generated text: a swarm learns what one node learns, and what was run is not run again."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -20,11 +21,11 @@ def text(tmp_path_factory) -> Path:
     return path
 
 
-def simulate(text: Path, *more: str, others: tuple[Path, ...] = ()) -> subprocess.CompletedProcess:
+def simulate(text: Path, *more: str, others: tuple[Path, ...] = (), code: int = 0) -> subprocess.CompletedProcess:
     small = ("--vector-size", "32", "--epochs", "2", "--seconds", "6", "--exchanges", "60")
     line = [sys.executable, str(TOOL), str(text), *map(str, others), *small, "--folder", str(text.parent), *more]
     done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return done
 
 
@@ -85,3 +86,43 @@ def test_one_node_trains_all_texts_that_there_are(text, one_and_four, tmp_path):
     simulate(text, "--nodes", "1", "--out", str(tmp_path / "both.jsonl"), others=(other,))
     both, one = results(tmp_path / "both.jsonl")[0], results(one_and_four)[0]
     assert both["held_out_loss"] < 1.1 * one["held_out_loss"]
+
+
+def test_settings_of_the_job_make_another_scenario(text, one_and_four, tmp_path):
+    out = tmp_path / "out.jsonl"
+    first = one_and_four.read_text().splitlines()[0]
+    out.write_text(first + "\n")
+    many = ("--nodes", "1", "--window", "9", "--negative", "7", "--alpha", "0.05", "--sg", "0", "--out", str(out))
+    done, again = simulate(text, *many), simulate(text, *many)
+    usual, other = map(json.loads, out.read_text().splitlines())
+    settings = {"window": 9, "negative": 7, "alpha": 0.05, "sg": 0}
+    assert other["scenario"] == usual["scenario"] | settings
+    assert usual["scenario"] | {"window": 5, "negative": 5, "alpha": 0.025, "sg": 1} == usual["scenario"]
+    assert " window 9 negative 7 alpha 0.05 sg 0 seed 1: " in done.stdout
+    assert again.stdout == done.stdout
+    assert other["result"]["held_out_loss"] < 8 * math.log(2)  # of eight outputs of a pair; that of no training
+    assert other["result"]["held_out_loss"] > usual["result"]["held_out_loss"]  # which has six
+
+
+@pytest.mark.parametrize("name", ["window", "negative", "alpha", "sg"])
+def test_each_setting_reaches_the_training(text, one_and_four, tmp_path, name):
+    value, out = {"window": "2", "negative": "2", "alpha": "0.1", "sg": "0"}[name], tmp_path / "out.jsonl"
+    done = simulate(text, "--nodes", "1", f"--{name}", value, "--out", str(out))
+    assert f" {name} {value} seed 1: " in done.stdout
+    assert results(out)[0]["loss"] != results(one_and_four)[0]["loss"]
+
+
+def test_results_from_before_a_setting_could_be_given_are_those_of_its_default(text, one_and_four, tmp_path):
+    old = json.loads(one_and_four.read_text().splitlines()[0])
+    for name in ("window", "negative", "alpha", "sg"):
+        del old["scenario"][name]
+    out = tmp_path / "old.jsonl"
+    out.write_text(json.dumps(old) + "\n")
+    done = simulate(text, "--nodes", "1", "--out", str(out))
+    assert len(results(out)) == 1
+    assert "window" not in done.stdout
+
+
+def test_a_setting_that_the_job_does_not_take_is_refused(text):
+    done = simulate(text, "--window", "0", code=2)
+    assert "argument --window: 0 is out of bounds: 1 to 255" in done.stderr

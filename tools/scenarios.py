@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gossipw2v import kernels
 from gossipw2v.files import corpus_digest, find_files
+from gossipw2v.job import Job
 from gossipw2v.learner import initial_weights, most_rows
 from gossipw2v.merger import Estimates
 from gossipw2v.model import Model
@@ -57,6 +58,10 @@ class Scenario:
     children: int
     epochs: int
     vector_size: int
+    window: int = Job.window
+    negative: int = Job.negative
+    alpha: float = Job.alpha
+    sg: int = Job.sg
 
     @property
     def period(self) -> float:
@@ -178,8 +183,19 @@ def parts_of(texts: Texts, scenario: Scenario) -> Iterator[Tokens]:
 
 
 def recipe_of(scenario: Scenario) -> Recipe:
-    """The usual settings."""
-    return Recipe(5, 5, 1e-4, 0.025, 0.0001, scenario.epochs, 0.75, scenario.seed, threads=1)
+    """How each node trains: what a scenario does not say is the job's default."""
+    return Recipe(
+        window=scenario.window,
+        negative=scenario.negative,
+        sample=Job.sample,
+        alpha=scenario.alpha,
+        min_alpha=min(Job.min_alpha, scenario.alpha),
+        epochs=scenario.epochs,
+        ns_exponent=Job.ns_exponent,
+        seed=scenario.seed,
+        threads=1,
+        sg=scenario.sg,
+    )
 
 
 def make_worker(texts: Texts, part: Tokens, initial: Floats, scenario: Scenario, speed: float) -> Worker:
@@ -190,7 +206,7 @@ def make_worker(texts: Texts, part: Tokens, initial: Floats, scenario: Scenario,
         weights[:] = initial
         return weights
 
-    model = RULES[scenario.rule](fresh, scenario.rows, most_rows(scenario.vector_size))
+    model = RULES[scenario.rule](fresh, scenario.rows, most_rows(scenario.vector_size), scenario.alpha)
     trainer = Trainer(model, part, texts.vocab.counts, recipe_of(scenario), guarded=False)  # some rules diverge
     mean = sum(map(len, texts.tokens)) * scenario.epochs / scenario.nodes
     return Worker(model, trainer, speed * mean / scenario.seconds)

@@ -8,7 +8,7 @@ so that a run depends on nothing but its arguments. Each node trains for --secon
 on its share of the text, in which its link to its parent has about --exchanges exchanges. An answer arrives --late
 pauses after its push left; --bandwidth, --delay, --jitter and --loss describe lines otherwise. Several values of
 --nodes, --exchanges, --rows, --rules or --seeds: every combination in turn. With --out, each result is a line of JSON
-there, and what is there already is not run again.
+there, and what is there already is not run again. --window, --negative, --alpha and --sg are the job's.
 
 A model-equivalent is the bytes of one direction of a link, all frames, whole run, over those of both float32 matrices.
 """
@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from evaluate import TestSets, add_test_sets
 from numpy.typing import NDArray
-from scenarios import RULES, Scenario, Texts, make_swarm, read_texts
+from scenarios import RULES, Scenario, Texts, make_swarm, read_texts, recipe_of
 
 from gossipw2v import kernels
 from gossipw2v.actor import Node
@@ -35,19 +35,22 @@ from gossipw2v.curvature import Pairs
 from gossipw2v.delta import DeltaError
 from gossipw2v.evaluation import mean_loss
 from gossipw2v.model import Model
+from gossipw2v.options import OPTIONS
 from gossipw2v.swarm import Swarm
-from gossipw2v.trainer import Recipe, Trainer
+from gossipw2v.trainer import Trainer
 
 RARE = 200  # a pair of words is rare if one of them occurs less often
 PAIRS = 20_000  # for a loss
+SETTINGS = ("window", "negative", "alpha", "sg")  # of the job, which a scenario may change
 
 Tokens = NDArray[np.int32]
+Judge = Callable[[Model, Scenario], dict[str, float]]
 
 
 # --- a run ---------------------------------------------------------------------------------------------------------
 
 
-def run(texts: Texts, scenario: Scenario, judge: Callable[[Model], dict[str, float]]) -> dict[str, Any]:
+def run(texts: Texts, scenario: Scenario, judge: Judge) -> dict[str, Any]:
     """Train until all is final; what came of it."""
     began = time.perf_counter()
     swarm, later = make_swarm(texts, scenario)
@@ -58,7 +61,7 @@ def run(texts: Texts, scenario: Scenario, judge: Callable[[Model], dict[str, flo
     nodes = swarm.living()
     root = max(nodes, key=lambda node: node.core.node)
     kernel = sum(node.worker.kernel_seconds for node in swarm.nodes.values())  # type: ignore[attr-defined]
-    result = {**judge(root.model), "apart": swarm.apart(), **costs(swarm, root.model), **dict(halfway)}
+    result = {**judge(root.model, scenario), "apart": swarm.apart(), **costs(swarm, root.model), **dict(halfway)}
     seconds = time.perf_counter() - began
     return {**result, "virtual_seconds": swarm.now, "cpu_seconds": seconds, "kernel_share": kernel / seconds}
 
@@ -127,8 +130,8 @@ def chains(swarm: Swarm) -> Iterator[list[bytes]]:
 # --- quality -------------------------------------------------------------------------------------------------------
 
 
-def make_judge(texts: Texts, sets: TestSets) -> Callable[[Model], dict[str, float]]:
-    """What scores a model on the test sets that were given, and its loss."""
+def make_judge(texts: Texts, sets: TestSets) -> Judge:
+    """What scores a model on the test sets that were given, and its loss in the way that the scenario trains."""
     words = [word.decode("utf-8", "replace") for word in texts.vocab.words]
     counts = texts.vocab.counts
     frequent = {word for word, count in zip(words, counts.tolist(), strict=True) if count >= RARE}
@@ -137,19 +140,18 @@ def make_judge(texts: Texts, sets: TestSets) -> Callable[[Model], dict[str, floa
     }
     every = TestSets({**sets.pairs, **rare}, sets.questions)
 
-    def judge(model: Model) -> dict[str, float]:
+    def judge(model: Model, scenario: Scenario) -> dict[str, float]:
         scores = every.scores(words, model.syn0)
         for name, text in (("loss", texts.tokens[0]), ("held_out_loss", texts.held_out)):
-            scores[name] = mean_loss(model.syn0, model.syn1neg, sample(model, text, counts))
+            scores[name] = mean_loss(model.syn0, model.syn1neg, sample(model, text, counts, scenario))
         return scores
 
     return judge
 
 
-def sample(model: Model, text: Tokens, counts: NDArray[np.int64]) -> Pairs:
-    """The same pairs of a text for every model."""
-    recipe = Recipe(5, 5, 1e-4, 0.025, 0.0001, 1, 0.75, 1, threads=1)
-    return Trainer(model, text, counts, recipe).sample_pairs(PAIRS, np.random.default_rng(1))
+def sample(model: Model, text: Tokens, counts: NDArray[np.int64], scenario: Scenario) -> Pairs:
+    """The same pairs of a text for every model with the same --window, --negative and --sg."""
+    return Trainer(model, text, counts, recipe_of(scenario)).sample_pairs(PAIRS, np.random.default_rng(1))
 
 
 # --- the command ---------------------------------------------------------------------------------------------------
@@ -166,6 +168,7 @@ def asked_for(args: argparse.Namespace) -> Iterator[Scenario]:
     base = Scenario(
         1, 1, 1, "", 1, args.seconds, args.late, args.bandwidth, args.delay, args.jitter, args.loss, tuple(args.shares),
         tuple(args.speeds), tuple(args.events), args.children, args.epochs, args.vector_size,
+        *[getattr(args, name) for name in SETTINGS],
     )  # fmt: skip
     for nodes, number, rows, rule in itertools.product(args.nodes, args.exchanges, args.rows, args.rules):
         for seed in args.seeds:
@@ -173,24 +176,44 @@ def asked_for(args: argparse.Namespace) -> Iterator[Scenario]:
 
 
 def known(path: Path | None) -> dict[str, Any]:
-    """Results that are there already, by scenario."""
+    """Results that are there already, by scenario; what older ones do not say was the default."""
     if path is None or not path.exists():
         return {}
     lines = map(json.loads, path.read_text("utf-8").splitlines())
-    return {json.dumps(line["scenario"]): line["result"] for line in lines}
+    return {json.dumps(asdict(Scenario(**line["scenario"]))): line["result"] for line in lines}
+
+
+def unusual(scenario: Scenario) -> str:
+    """The settings of the job that are not its defaults."""
+    values = {name: getattr(scenario, name) for name in SETTINGS}
+    return "".join(f" {name} {value}" for name, value in values.items() if value != OPTIONS[name].default)
 
 
 def headline(scenario: Scenario, result: dict[str, Any]) -> str:
     """A result in a line."""
     if "diverged" in result:
-        return f"N {scenario.nodes:2} {scenario.rule} seed {scenario.seed}: diverges, {result['diverged']}"
+        settings = unusual(scenario)
+        return f"N {scenario.nodes:2} {scenario.rule}{settings} seed {scenario.seed}: diverges, {result['diverged']}"
     scores = " ".join(f"{name} {result[name]:.1f}" for name in ("wordsim", "simlex", "analogy") if name in result)
     return (
-        f"N {scenario.nodes:2} {scenario.rule} rows {scenario.rows} seed {scenario.seed}: {scores},"
+        f"N {scenario.nodes:2} {scenario.rule} rows {scenario.rows}{unusual(scenario)} seed {scenario.seed}: {scores},"
         f" loss {result['loss']:.4f}, {result['exchanges']} exchanges,"
         f" model-equivalents {result['up']:.2f} up {result['down']:.2f} down, most {result['most']:.2f},"
         f" apart {result['apart']:.1e}, {result['cpu_seconds']:.0f} s"
     )
+
+
+def add_setting(parser: argparse.ArgumentParser, name: str) -> None:
+    """An argument that takes what the job's setting of that name takes."""
+
+    def read(text: str) -> Any:
+        try:
+            return OPTIONS[name].read(text)
+        except ValueError as error:  # whose text argparse would not show
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    option = OPTIONS[name]
+    parser.add_argument(f"--{name}", type=read, default=option.default, help=option.does)
 
 
 def arguments() -> argparse.Namespace:
@@ -218,6 +241,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--vector-size", type=int, default=128)
     parser.add_argument("--min-count", type=int, default=5)
+    for name in SETTINGS:
+        add_setting(parser, name)
     add_test_sets(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="results, a line of JSON each")
     parser.add_argument("--folder", type=Path, help="where encoded texts are kept for the next time")
@@ -231,7 +256,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         texts = read_texts(args.texts, args.min_count, args.folder or Path(temporary))
         judge = make_judge(texts, TestSets.read(args))
-        kernels.warm_up(args.vector_size)
+        kernels.warm_up(args.vector_size, args.sg)
         for scenario in asked_for(args):
             key = json.dumps(asdict(scenario))
             if key not in there:
