@@ -36,7 +36,7 @@ class Job:
         Between(0, 1),
         "choice",
         "1 is skip-gram, 0 is CBOW (the mean of the window predicts the word)",
-        "skip-gram gives better vectors and is faster here; CBOW wants an alpha of 0.05",
+        "skip-gram gives better vectors; CBOW is faster, and wants an alpha of 0.05",
     )
     window: int = setting(
         5,

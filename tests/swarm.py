@@ -9,7 +9,7 @@ from gossipw2v import swarm
 from gossipw2v.actor import Node
 from gossipw2v.gossip import Gossip
 from gossipw2v.instructions import Instruction
-from gossipw2v.messages import Hello
+from gossipw2v.messages import PROTOCOL, Hello
 from gossipw2v.model import Model
 from gossipw2v.rules import Rules
 from gossipw2v.virtual import Line
@@ -86,7 +86,7 @@ def lone_core() -> Gossip:
 
 def greeted(core: Gossip, node: bytes) -> Gossip:
     """The same, once `node` has said Hello on it."""
-    core.received(1, Hello(1, 1, node, core.rules.job, []), 0.0)
+    core.received(1, Hello(PROTOCOL, PROTOCOL, node, core.rules.job, []), 0.0)
     assert core.connections.to(node) == 1
     return core
 

@@ -14,6 +14,7 @@ from gossipw2v import client
 from gossipw2v.delta import RowDelta
 from gossipw2v.members import Member, State
 from gossipw2v.messages import (
+    PROTOCOL,
     Adopt,
     Adopted,
     Answer,
@@ -119,7 +120,7 @@ def test_a_parent_that_moves_rows_too_far_is_refused_and_left(victim: Daemon, tm
     before = vectors(victim, tmp_path)
     with Stranger(victim.address) as above:
         me = Member(ABOVE, 1, State.COMPLETE, ("127.0.0.1:1",))
-        above.send(Hello(1, 1, ABOVE, above.hello.job, []), StateNews([me], []))
+        above.send(Hello(PROTOCOL, PROTOCOL, ABOVE, above.hello.job, []), StateNews([me], []))
         above.expect(Adopt)
         above.send(Adopted(True))
         ask = above.expect(LinkOpen)

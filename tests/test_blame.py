@@ -5,7 +5,7 @@ from messages import DIGEST, LINK, NODE, OTHER
 from swarm import Swarm, greeted, kinds, lone_core
 
 from gossipw2v.members import Member, State
-from gossipw2v.messages import Adopt, Adopted, Hello, LinkOpen, ProtocolError
+from gossipw2v.messages import PROTOCOL, Adopt, Adopted, Hello, LinkOpen, ProtocolError
 from gossipw2v.rules import Rules
 from gossipw2v.standing import FIRST_CUT, TOLERATED_OF_HOST, TOLERATED_OF_NODE
 
@@ -23,7 +23,7 @@ def breaks(core, times: int, host: str = HOST, node: bytes = CHILD, now: float =
     """Connect, say Hello, break the protocol and be hung up on; the last answer. Connection numbers go on from 100."""
     for number in range(100, 100 + times):
         core.opened(number, None, now, host)
-        core.received(number, Hello(1, 1, node, core.rules.job, []), now)
+        core.received(number, Hello(PROTOCOL, PROTOCOL, node, core.rules.job, []), now)
         orders = core.blame.violated(number, BREACH, now)
         core.closed(number)
     return orders
@@ -36,7 +36,7 @@ def reasons(orders) -> list[str]:
 def test_a_node_that_breaks_the_rules_too_often_is_cut_off_and_may_come_back_later(core):
     assert reasons(breaks(core, int(TOLERATED_OF_NODE) - 1)) == ["values"]
     assert reasons(breaks(core, 1)) == ["values", "barred"]
-    hello = Hello(1, 1, CHILD, core.rules.job, [])
+    hello = Hello(PROTOCOL, PROTOCOL, CHILD, core.rules.job, [])
     for now, welcome in ((1.0, False), (FIRST_CUT + 1, True)):
         core.opened(7, None, now, "10.0.0.7")
         orders = core.received(7, hello, now)
@@ -55,7 +55,7 @@ def test_ever_new_names_do_not_save_a_host(core):
 
 def test_with_a_host_all_its_connections_end(core):
     core.opened(50, None, 0.0, HOST)
-    core.received(50, Hello(1, 1, OTHER, core.rules.job, []), 0.0)
+    core.received(50, Hello(PROTOCOL, PROTOCOL, OTHER, core.rules.job, []), 0.0)
     core.opened(51, None, 0.0, "10.0.0.7")
     for number in range(int(TOLERATED_OF_HOST)):
         orders = breaks(core, 1, node=number.to_bytes(16, "big"))
@@ -67,7 +67,7 @@ def test_with_a_host_all_its_connections_end(core):
 def test_what_honest_nodes_do_by_accident_is_not_held_against_them(core):
     for number in range(100, 150):
         core.opened(number, None, 0.0, HOST)
-        core.received(number, Hello(1, 1, CHILD, {"job": "another"}, []), 0.0)
+        core.received(number, Hello(PROTOCOL, PROTOCOL, CHILD, {"job": "another"}, []), 0.0)
         core.opened(number + 100, None, 0.0, HOST)
         core.blame.violated(number + 100, ProtocolError("timeout", "slow"), 0.0)
     assert core.standing.describe(0.0)["origins"] == []
@@ -75,7 +75,7 @@ def test_what_honest_nodes_do_by_accident_is_not_held_against_them(core):
 
 def linked(core, conn: int = 1, host: str = HOST) -> None:
     core.opened(conn, None, 0.0, host)
-    core.received(conn, Hello(1, 1, CHILD, core.rules.job, []), 0.0)
+    core.received(conn, Hello(PROTOCOL, PROTOCOL, CHILD, core.rules.job, []), 0.0)
     core.frozen(b"words", 1)
     core.ready()
     core.received(conn, Adopt(False), 0.0)
@@ -114,10 +114,10 @@ def test_a_banned_node_is_neither_greeted_nor_chosen_as_parent():
     swarm = Swarm(seed=0, rules=Rules(job={"job": "test"}, banned=(OTHER.hex(),)))
     core = swarm.add("me").core
     core.opened(1, None, 0.0, HOST)
-    core.received(1, Hello(1, 1, NODE, core.rules.job, []), 0.0)
-    assert reasons(core.received(1, Hello(1, 1, OTHER, core.rules.job, []), 0.0)) == ["barred"]
+    core.received(1, Hello(PROTOCOL, PROTOCOL, NODE, core.rules.job, []), 0.0)
+    assert reasons(core.received(1, Hello(PROTOCOL, PROTOCOL, OTHER, core.rules.job, []), 0.0)) == ["barred"]
     core.opened(2, None, 0.0, HOST)
-    assert reasons(core.received(2, Hello(1, 1, OTHER, core.rules.job, []), 0.0)) == ["barred"]
+    assert reasons(core.received(2, Hello(PROTOCOL, PROTOCOL, OTHER, core.rules.job, []), 0.0)) == ["barred"]
     assert core.connections.to(OTHER) is None
     assert core.received(2, Adopted(True), 0.0)[0].reason == "handshake"
 

@@ -85,7 +85,7 @@ def test_a_range_that_holds_our_protocol_is_welcome(here, oldest, newest):
 
 
 def test_a_hostile_job_makes_a_refusal_that_fits_a_frame(here):
-    other = Hello(1, 1, OTHER, {("k" * 60 + str(n)): "'\\\\" * 40 for n in range(32)}, [])
+    other = Hello(PROTOCOL, PROTOCOL, OTHER, {("k" * 60 + str(n)): "'\\\\" * 40 for n in range(32)}, [])
     _, send, _ = greet(here, 1, other)
     assert decode(encode(send.message)[8:]) == send.message
 

@@ -16,14 +16,14 @@ from gossipw2v import streams
 from gossipw2v.address import Address
 from gossipw2v.authority import issue
 from gossipw2v.credentials import Credentials, holder
-from gossipw2v.messages import Hello, Refuse
+from gossipw2v.messages import PROTOCOL, Hello, Refuse
 from gossipw2v.streams import StrangerError, Streams, UnreachableError, accept, dial, listening, welcome
 from gossipw2v.wire import HEADER, decode, encode, frame_length
 
 SECRET, OTHER = b"c2VjcmV0LW9mLXRoaXMtdGVzdC1vbmx5", b"YW5vdGhlci1zZWNyZXQtb2YtYW5vdGhl"
 ONE, TWO = bytes(range(16)), bytes(range(16, 32))
 OURS, THEIRS, FOREIGN = issue(SECRET, ONE), issue(SECRET, TWO), issue(OTHER, TWO)
-HELLO = encode(Hello(1, 1, TWO, {"job": "the-name-of-the-job"}, []))
+HELLO = encode(Hello(PROTOCOL, PROTOCOL, TWO, {"job": "the-name-of-the-job"}, []))
 
 
 def on_each_loop(scenario: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[Any], None]:

@@ -19,7 +19,7 @@ from test_hostile import resident
 from gossipw2v import client
 from gossipw2v.authority import issue
 from gossipw2v.credentials import Credentials
-from gossipw2v.messages import Adopt, Adopted, Hello, Leave, StateNews
+from gossipw2v.messages import PROTOCOL, Adopt, Adopted, Hello, Leave, StateNews
 from gossipw2v.wire import encode
 
 ENDLESS, LONG = 10_000, 100  # epochs
@@ -298,7 +298,7 @@ NOISE = random.Random(7)
 GARBAGE = {
     "random bytes": ("magic", b"\0" + NOISE.randbytes(5000)),
     "a browser": ("magic", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"),
-    "a Hello in clear": ("secret", encode(Hello(1, 1, bytes(16), {"job": "default"}, []))),
+    "a Hello in clear": ("secret", encode(Hello(PROTOCOL, PROTOCOL, bytes(16), {"job": "default"}, []))),
     "a Leave in clear": ("secret", encode(Leave())),
     "the magic alone": ("secret", b"GW2V"),
     "noise like TLS": ("secret", b"\x16\x03\x01" + NOISE.randbytes(5000)),
