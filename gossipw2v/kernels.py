@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from gossipw2v import cbow, sampling, simd, skipgram, tiles
 from gossipw2v import noise as noise_sets
-from gossipw2v.noise import Params, Plan, Scratch, make_plan, make_scratch
+from gossipw2v.noise import Params, Plan, Scratch, is_bounded, make_plan, make_scratch
 from gossipw2v.sampling import init_rows, keep_table, noise_table, rng_state
 from gossipw2v.tiles import aligned
 
@@ -38,6 +38,7 @@ __all__ = [
     "cbow_train",
     "compiled",
     "init_rows",
+    "is_bounded",
     "keep_table",
     "make_plan",
     "make_scratch",

@@ -90,6 +90,11 @@ def make_plan(params: Params, sg: int) -> Plan:
     return Plan(noise=rows - first, serves=SERVES, block=block, group=group)
 
 
+def is_bounded(alpha: float, negative: int) -> bool:
+    """Whether a set can have enough rows to keep their steps within `LARGEST_STEP`."""
+    return alpha * negative <= LARGEST_STEP * (MOST - 1)
+
+
 def make_scratch(vector_size: int, window: int, negative: int) -> Scratch:  # noqa: ARG001
     """Working memory for one thread."""
     width = tiles.padded(vector_size)

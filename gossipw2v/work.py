@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from gossipw2v import kernels
 from gossipw2v.census import counts_name
 from gossipw2v.checkpoint import CheckpointError
 from gossipw2v.guard import DivergedError
@@ -21,6 +22,7 @@ from gossipw2v.model import nothing_kept
 from gossipw2v.node import Node
 from gossipw2v.notify import notify
 from gossipw2v.pace import ENOUGH
+from gossipw2v.trainer import Trainer
 from gossipw2v.vocab import Vocab, VocabError
 
 FOLLOW = 0.1  # s between looks at how far the threads and the swarm are
@@ -195,7 +197,9 @@ async def trained(node: Node) -> bool:
 
 
 async def mend(node: Node, learner: Learner, breach: str) -> None:
-    """The model has diverged: take it back and go on with smaller steps. DivergedError if that has been tried before.
+    """The model has diverged: take it back and go on with smaller steps.
+
+    DivergedError if that has been tried before, or if even half of alpha is more than kernels keep within bounds.
 
     The text is not trained again: others have been told how far it is, may hold what came of it, and count on this
     node's share of all that is left. What is lost is what a node that is killed loses, and nobody else notices: until
@@ -205,8 +209,8 @@ async def mend(node: Node, learner: Learner, breach: str) -> None:
     """
     trainer = learner.trainer
     node.divergences += 1
-    if trainer.scale < 1 or trainer.done:  # or there is no text left to go on with
-        node.fail(too_large(node.config.job, breach, again=trainer.scale < 1))
+    if (how := hopeless(trainer)) is not None:
+        node.fail(too_large(node.config.job, f"{how}: {breach}"))
         raise DivergedError(node.failure)
     if not await asyncio.to_thread(trainer.wait, LAST_SLICES):
         raise RuntimeError("the training threads did not end when the model diverged")
@@ -220,11 +224,21 @@ async def mend(node: Node, learner: Learner, breach: str) -> None:
     node.problem("model", f"the model diverged: {breach}; it was taken back, and alpha is half of what was set")
 
 
-def too_large(job: Job, breach: str, again: bool) -> str:
+def hopeless(trainer: Trainer) -> str | None:
+    """Why there is no going on with smaller steps; None if there is."""
+    if trainer.scale < 1:
+        return "again with half of alpha"
+    if trainer.done:
+        return "at the end of the text"
+    if not kernels.is_bounded(SMALLER * trainer.recipe.alpha, trainer.recipe.negative):
+        return "and half of alpha would still be far too much"
+    return None
+
+
+def too_large(job: Job, breach: str) -> str:
     """What to tell people whose settings make the model diverge, and what they can do."""
     usual = Job()
     alpha = usual.alpha if job.sg else CBOW_ALPHA
-    how = "diverged again with half of alpha" if again else "diverged at the end of the text"
     given = ", ".join(
         f"{name} {value:g} ({common:g} is usual)"
         for name, value, common in (
@@ -234,7 +248,7 @@ def too_large(job: Job, breach: str, again: bool) -> str:
         )
     )
     return (
-        f"the model {how}: {breach}. The settings are too large for this text: {given}. Start all nodes again with a "
+        f"the model diverged {breach}. The settings are too large for this text: {given}. Start all nodes again with a "
         f"smaller one, such as --alpha {min(alpha, job.alpha / 4):g}, and with --fresh"
     )
 

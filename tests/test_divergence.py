@@ -31,7 +31,12 @@ from gossipw2v.similarity import largest_difference
 UNTRAINED = 6 * np.log(2)
 FAR_TOO_LARGE = {"alpha": 1.0, "negative": 20}
 LONG = 200  # epochs: some seconds
-TOLD = ("diverged again with half of alpha", "alpha 1 (0.025 is usual)", "negative 20 (5 is usual)", "--alpha 0.025")
+TOLD = (
+    "diverged and half of alpha would still be far too much",
+    "alpha 1 (0.025 is usual)",
+    "negative 20 (5 is usual)",
+    "--alpha 0.025",
+)
 
 
 @pytest.fixture
@@ -45,7 +50,6 @@ def check_failed_clearly(node: Daemon) -> None:
     log = node.log()
     (told,) = [line for line in log.splitlines() if "[critical" in line]
     assert all(text in told for text in TOLD)
-    assert log.count("part=model") == 1  # of the first time
     assert "Traceback" not in log
     assert "not kept" not in log
     found = find(node.data).newest
@@ -62,7 +66,7 @@ def test_a_node_alone_fails_clearly_with_steps_that_are_far_too_large(
     node = swarm.start(write_texts(tmp_path, 1)[0], epochs=10_000, window=window, **FAR_TOO_LARGE)
     status = node.until(lambda s: s["state"] == "failed")
     assert ill(node)["reason"] == status["failure"] == status["problems"][-1]
-    assert status["divergences"] == 2
+    assert status["divergences"] == 1
     assert status["uptime_seconds"] < 30
     shown = command("status", "--url", node.url)
     assert shown.returncode == 0
@@ -156,12 +160,10 @@ def test_one_of_three_that_goes_on_from_broken_rows_does_the_others_no_harm(
     plant(sick, np.nan, monkeypatch, rows=50)
     swarm.again(sick)
     assert swarm.ended() == [0, 0, 0]
-    assert "part=model" in sick.log()
     for node in nodes:
         _, vectors, described = node.model()
         assert described["complete"] is True
         assert np.linalg.norm(vectors, axis=1).max() < LONGEST / 4
-        assert node is sick or "part=model" not in node.log()
     assert difference(nodes) <= AGREEMENT
 
 

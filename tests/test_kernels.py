@@ -312,3 +312,9 @@ def test_warm_up_compiles(sg):
 
 
 GOLDEN_ROWS = [[1033842978, 3171582074], [3181966772, 3186238034]]  # bits of float32, seed 42
+
+
+def test_settings_are_bounded_up_to_where_no_set_has_rows_enough():
+    assert kernels.is_bounded(0.05, 20)
+    assert kernels.is_bounded(0.025, 100)
+    assert not kernels.is_bounded(0.5, 20)
