@@ -228,6 +228,7 @@ async def living(folder: Path, count: int, **job: Any) -> AsyncIterator[list[tup
         for node, _ in nodes:
             node.stopping.set()
         await asyncio.gather(*(task for _, task in nodes), return_exceptions=True)
+        await asyncio.sleep(0.2)  # the loop hands over connections that were accepted meanwhile, and they are closed
 
 
 async def until(condition: Callable[[], object]) -> None:
