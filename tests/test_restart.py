@@ -22,7 +22,7 @@ from gossipw2v.similarity import Space, largest_difference, solve_analogies
 from gossipw2v.world import World
 
 OFTEN = 0.3  # s between checkpoints
-SHORT, LONG = 20, 40  # epochs
+SHORT, LONG = 40, 100  # epochs: some seconds, so that a node that is killed is back before the others are done
 TWICE = 1.1  # what was trained after the last checkpoint may be trained again
 ENOUGH = 0.3  # of the planted analogies: two thirds without any kill, fewer when a node comes late and trains alone
 
