@@ -51,8 +51,9 @@ def test_packed_text_that_is_damaged_is_refused_by_name(kind: str, tmp_path: Pat
         (b"\x28\xb5\x2f\xfd rest", "zstd.*unzstd"),
         (b"PK\x03\x04 rest", "zip.*unzip"),
         ("text".encode("utf-16"), "UTF-16.*iconv"),
-        (gzip.compress("text".encode("utf-16")), "UTF-16.*iconv"),
+        (gzip.compress("text".encode("utf-16"), mtime=0), "UTF-16.*iconv"),
     ],
+    ids=["zstd", "zip", "UTF-16", "UTF-16 in gzip"],
 )
 def test_what_is_not_text_is_refused_with_what_to_do(data: bytes, what: str, tmp_path: Path) -> None:
     path = tmp_path / "text"
