@@ -10,10 +10,12 @@ pauses after its push left; --bandwidth, --delay, --jitter and --loss describe l
 --nodes, --exchanges, --rows, --rules or --seeds: every combination in turn. With --out, each result is a line of JSON
 there, and what is there already is not run again. --window, --negative, --alpha and --sg are the job's.
 
+A digest of the root's weights tells whether two runs, or two versions of the program, did the same to the bit.
 A model-equivalent is the bytes of one direction of a link, all frames, whole run, over those of both float32 matrices.
 """
 
 import argparse
+import hashlib
 import itertools
 import json
 import sys
@@ -63,7 +65,9 @@ def run(texts: Texts, scenario: Scenario, judge: Judge) -> dict[str, Any]:
     kernel = sum(node.worker.kernel_seconds for node in swarm.nodes.values())  # type: ignore[attr-defined]
     result = {**judge(root.model, scenario), "apart": swarm.apart(), **costs(swarm, root.model), **dict(halfway)}
     seconds = time.perf_counter() - began
-    return {**result, "virtual_seconds": swarm.now, "cpu_seconds": seconds, "kernel_share": kernel / seconds}
+    digest = hashlib.blake2b(root.model.weights.tobytes(), digest_size=8).hexdigest()
+    timing = {"virtual_seconds": swarm.now, "cpu_seconds": seconds, "kernel_share": kernel / seconds}
+    return {**result, "digest": digest, **timing}
 
 
 def train(swarm: Swarm, scenario: Scenario) -> Iterator[tuple[str, float]]:
@@ -199,7 +203,7 @@ def headline(scenario: Scenario, result: dict[str, Any]) -> str:
         f"N {scenario.nodes:2} {scenario.rule} rows {scenario.rows}{unusual(scenario)} seed {scenario.seed}: {scores},"
         f" loss {result['loss']:.4f}, {result['exchanges']} exchanges,"
         f" model-equivalents {result['up']:.2f} up {result['down']:.2f} down, most {result['most']:.2f},"
-        f" apart {result['apart']:.1e}, {result['cpu_seconds']:.0f} s"
+        f" apart {result['apart']:.1e}, {result['cpu_seconds']:.0f} s, digest {result['digest']}"
     )
 
 
