@@ -1,6 +1,6 @@
 """`python -m gossipw2v` is the `gossipw2v` command."""
 
-from gossipw2v.cli import main
+from gossipw2v.cli.main import main
 
 if __name__ == "__main__":
     main()

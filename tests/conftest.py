@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-from gossipw2v.cli import prepare_machine
+from gossipw2v.cli.main import prepare_machine
 
 prepare_machine()
 # a first call may compile; a test that fails must fail again

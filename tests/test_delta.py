@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from messages import delta, repeatable
-from naive_merge import floats, slow_quantise
+from support.naive_merge import floats, slow_quantise
+from support.samples import delta, repeatable
 
-from gossipw2v import rows as rowwise
-from gossipw2v.coded import blank
 from gossipw2v.delta import DeltaError, RowDelta, check, empty
+from gossipw2v.w2v.kernels import merge as rowwise
+from gossipw2v.w2v.kernels.quantize import blank
 
 D = 3
 numbers = st.one_of(st.just(0.0), st.floats(-64, 64, width=32), st.floats(-(2.0**-100), 2.0**-100, width=32))

@@ -15,8 +15,8 @@ import numpy as np
 from evaluate import TestSets
 from numpy.typing import NDArray
 
-from gossipw2v.files import open_text
-from gossipw2v.similarity import Space
+from gossipw2v.w2v.similarity import Space
+from gossipw2v.w2v.text.files import open_text
 
 BLOCK = 1 << 20  # characters read at once
 LONGEST = 10_000  # words of a line: gensim cuts longer ones

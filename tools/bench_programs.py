@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from bench_corpora import Corpus, Floats, Tokens, Vocabulary
 
-from gossipw2v import kernels
+from gossipw2v.w2v.kernels import sgns
 
 LAST_ALPHA = 0.0001
 SLICE = 20_000  # tokens of one kernel call, as in the daemon
@@ -72,13 +72,13 @@ class Ours:
     def __init__(self, text: Vocabulary, setting: Setting, seed: int) -> None:
         self.setting, self.seed, self.half = setting, seed, len(text.words)
         self.total = setting.epochs * int(text.counts.sum())
-        self.weights = kernels.aligned(2 * self.half, setting.size)
+        self.weights = sgns.aligned(2 * self.half, setting.size)
         self.updates = np.zeros(2 * self.half, np.int64)
-        self.keep = kernels.keep_table(text.counts, setting.sample)
-        self.noise = kernels.noise_table(text.counts, 0.75)
+        self.keep = sgns.keep_table(text.counts, setting.sample)
+        self.noise = sgns.noise_table(text.counts, 0.75)
         self.parts = [slices(part) for part in divide(text.tokens, setting.threads)]
         self.done = [0] * setting.threads
-        kernels.init_rows(np.arange(self.half, dtype=np.uint64), seed, self.weights[: self.half])
+        sgns.init_rows(np.arange(self.half, dtype=np.uint64), seed, self.weights[: self.half])
 
     @property
     def progress(self) -> float:
@@ -94,11 +94,11 @@ class Ours:
     def _work(self, n: int, part: list[Slice]) -> int:
         """Train a thread's part; returns its pairs."""
         one, pairs = self.setting, 0
-        train = (kernels.cbow_train, kernels.sgns_train)[one.sg]
-        state, scratch = kernels.rng_state(self.seed, n), kernels.make_scratch(one.size, one.window, one.negative)
+        train = (sgns.cbow_train, sgns.sgns_train)[one.sg]
+        state, scratch = sgns.rng_state(self.seed, n), sgns.make_scratch(one.size, one.window, one.negative)
         matrices = self.weights[: self.half], self.weights[self.half :], self.updates
         for tokens, words in part * one.epochs:
-            params = kernels.Params(one.window, one.negative, max(one.last_alpha, one.alpha * (1 - self.progress)))
+            params = sgns.Params(one.window, one.negative, max(one.last_alpha, one.alpha * (1 - self.progress)))
             pairs += train(tokens, *matrices, self.keep, self.noise, params, state, scratch)[0]
             self.done[n] += words
         return pairs
@@ -119,7 +119,7 @@ def divide(tokens: Tokens, parts: int) -> list[Tokens]:
 def kernel_version() -> str:
     """A digest of the sources of the kernels and of all modules of this package that they import."""
     found: dict[str, bytes] = {}
-    left = ["gossipw2v.kernels"]
+    left = ["gossipw2v.w2v.kernels.sgns"]
     while left:
         name = left.pop()
         spec = find_spec(name) if name not in found else None

@@ -11,7 +11,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from gossipw2v import kernels
+from gossipw2v.w2v.kernels import sgns
 
 Point = tuple[str, float, float]  # what was run, operations per byte, operations a second of one core
 
@@ -23,8 +23,8 @@ def cost(counts: NDArray[np.int64], setting: dict[str, Any], pairs: float) -> tu
     gradient. Bytes are rows read and written: inputs, true words, and noise for every block. At half of alpha.
     """
     size, sg = setting["size"], setting["sg"]
-    plan = kernels.make_plan(kernels.Params(setting["window"], setting["negative"], setting["alpha"] / 2), sg)
-    kept = float((kernels.keep_table(counts, setting["sample"]) / 0xFFFFFFFF * counts).sum() / counts.sum())
+    plan = sgns.make_plan(sgns.Params(setting["window"], setting["negative"], setting["alpha"] / 2), sg)
+    kept = float((sgns.keep_table(counts, setting["sample"]) / 0xFFFFFFFF * counts).sum() / counts.sum())
     operations = 6 * size * pairs * (plan.noise + 1)
     inputs = pairs if sg else kept * (setting["window"] + 1)
     if not sg:

@@ -43,7 +43,7 @@ from bench_report import describe as in_words
 from bench_roofline import Point, cost, draw_roofline, measure_peak, print_points
 from evaluate import TestSets, add_test_sets
 
-from gossipw2v import kernels
+from gossipw2v.w2v.kernels import sgns
 
 PATIENCE = 20  # seconds between two signs of life
 
@@ -88,7 +88,7 @@ class Bench:
         if run.who == "gensim":
             trainer: Ours | Gensim = Gensim(text, self.corpus, run.setting, run.seed)
         else:
-            kernels.warm_up(run.setting.size, run.setting.sg)
+            sgns.warm_up(run.setting.size, run.setting.sg)
             trainer = Ours(text, run.setting, run.seed)
         with signs_of_life(name, lambda: trainer.progress):
             trained = trainer.train()

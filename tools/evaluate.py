@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.similarity import Pair, Question, Space, largest_difference, solve_analogies, word_similarity
+from gossipw2v.w2v.similarity import Pair, Question, Space, largest_difference, solve_analogies, word_similarity
 
 Model = tuple[list[str], NDArray[np.float32]]
 

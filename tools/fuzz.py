@@ -32,12 +32,12 @@ def search(name: str, corpus: Path, found: Path, seconds: int) -> None:
 
     with atheris.instrument_imports(include=["gossipw2v"]):
         import gossipw2v.delta  # noqa: F401 - before others import it as it is
-    for path in sorted((TESTS.parent / "gossipw2v").glob("*.py")):
+    for path in sorted((TESTS.parent / "gossipw2v" / "w2v").glob("**/*.py")):
         if "from numba" in path.read_text():  # what is compiled must not be instrumented
-            importlib.import_module(f"gossipw2v.{path.stem}")
+            importlib.import_module(".".join(path.relative_to(TESTS.parent).with_suffix("").parts))
 
     with atheris.instrument_imports(include=["gossipw2v", "msgpack"]):
-        import fuzz_targets
+        from support import fuzz_targets
     for number, data in enumerate(fuzz_targets.seeds()[name]):
         fuzz_targets.check(name, data)  # whatever is compiled is compiled now
         (corpus / f"seed{number}").write_bytes(data)
@@ -117,7 +117,7 @@ def main() -> int:
     if args.seconds:
         return search(args.target, args.corpus, args.found, args.seconds) or 0
     if args.input:
-        import fuzz_targets
+        from support import fuzz_targets
 
         print(f"{1000 * fuzz_targets.check(args.target, args.input.read_bytes()):.1f} ms")
         return 0

@@ -14,8 +14,8 @@ import multiprocessing
 import sys
 import time
 
-from gossipw2v.cli import prepare_machine
-from gossipw2v.trial import Trial, failure
+from gossipw2v.cli.main import prepare_machine
+from gossipw2v.simulation.trial import Trial, failure
 
 
 def attempt(seed: int) -> tuple[int, str | None]:

@@ -13,19 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v import kernels
-from gossipw2v.files import corpus_digest, find_files
-from gossipw2v.job import Job
-from gossipw2v.learner import initial_weights, most_rows
-from gossipw2v.merger import Estimates
-from gossipw2v.model import Model
-from gossipw2v.rows import Curve
-from gossipw2v.rules import Rules
-from gossipw2v.shards import encode
-from gossipw2v.swarm import Swarm
-from gossipw2v.trainer import Recipe, Trainer
-from gossipw2v.virtual import Line
-from gossipw2v.vocab import Vocab, count_words, freeze
+from gossipw2v.config.job import Job
+from gossipw2v.gossip.config import Rules
+from gossipw2v.node.row_worker import Estimates
+from gossipw2v.node.session import initial_weights, most_rows
+from gossipw2v.simulation.network import Line
+from gossipw2v.simulation.swarm import Swarm
+from gossipw2v.w2v.kernels import sgns
+from gossipw2v.w2v.kernels.merge import Curve
+from gossipw2v.w2v.text.files import corpus_digest, find_files
+from gossipw2v.w2v.text.shards import encode
+from gossipw2v.w2v.text.vocab import Vocab, count_words, freeze
+from gossipw2v.w2v.training.model import Model
+from gossipw2v.w2v.training.trainer import Recipe, Trainer
 
 HELD_OUT = 0.005  # share of each text that nobody trains: its loss is reported
 TICKS = 12  # looks of a core at the clock between two exchanges
@@ -202,7 +202,7 @@ def make_worker(texts: Texts, part: Tokens, initial: Floats, scenario: Scenario,
     """A replica and its part of the text. `speed`: 1 trains in the scenario's seconds a share as large as the mean."""
 
     def fresh() -> Floats:
-        weights = kernels.aligned(*initial.shape)
+        weights = sgns.aligned(*initial.shape)
         weights[:] = initial
         return weights
 

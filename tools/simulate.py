@@ -31,15 +31,15 @@ from evaluate import TestSets, add_test_sets
 from numpy.typing import NDArray
 from scenarios import RULES, Scenario, Texts, make_swarm, read_texts, recipe_of
 
-from gossipw2v import kernels
-from gossipw2v.actor import Node
-from gossipw2v.curvature import Pairs
+from gossipw2v.config.options import OPTIONS
 from gossipw2v.delta import DeltaError
-from gossipw2v.evaluation import mean_loss
-from gossipw2v.model import Model
-from gossipw2v.options import OPTIONS
-from gossipw2v.swarm import Swarm
-from gossipw2v.trainer import Trainer
+from gossipw2v.simulation.node import Node
+from gossipw2v.simulation.swarm import Swarm
+from gossipw2v.w2v.kernels import sgns
+from gossipw2v.w2v.training.curvature import Pairs
+from gossipw2v.w2v.training.evaluation import mean_loss
+from gossipw2v.w2v.training.model import Model
+from gossipw2v.w2v.training.trainer import Trainer
 
 RARE = 200  # a pair of words is rare if one of them occurs less often
 PAIRS = 20_000  # for a loss
@@ -260,7 +260,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         texts = read_texts(args.texts, args.min_count, args.folder or Path(temporary))
         judge = make_judge(texts, TestSets.read(args))
-        kernels.warm_up(args.vector_size, args.sg)
+        sgns.warm_up(args.vector_size, args.sg)
         for scenario in asked_for(args):
             key = json.dumps(asdict(scenario))
             if key not in there:

@@ -1,0 +1,276 @@
+"""A swarm on this machine for a person to watch: real daemons, real sockets, real multicast discovery.
+
+Writes a part of a text for each node, starts the nodes, shows their progress, and then what they have learned and
+whether they agree. Everything is in a temporary folder that is removed at the end.
+"""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from gossipw2v.cli.showcase import Link, Outcome, Progress, account, examine, held_out
+from gossipw2v.cli.synthetic import World
+from gossipw2v.config.options import PREFIX
+from gossipw2v.node.checkpoint import CheckpointError
+from gossipw2v.node.export import export_model, load_model
+from gossipw2v.status import client
+from gossipw2v.w2v.text.blocks import read_blocks
+from gossipw2v.w2v.text.files import CorpusError, find_files, total_bytes
+
+# Enough text for most analogies, not for all, to come out: a merge that loses something shows in the score.
+SENTENCES = 240_000
+SMALL_WORLD = {"vector-size": 64, "sample": 1e-3, "epochs": 6}
+PLENTY_BYTES = 100_000_000  # of a user's text, from which on the usual options do
+MOST_EPOCHS = 15
+POLL_SECONDS = 0.25
+STOP_SECONDS = 10.0
+MEETING_SECONDS = 60.0  # for all nodes to find each other once they have counted
+LOG_LINES = 15
+BLOCK_BYTES = 1 << 20
+PATIENCE = 0.05  # of a part, to wait for a line end to cut at
+COMPILE = """
+from gossipw2v.w2v.kernels import sgns
+from gossipw2v.w2v.text import scanner
+from gossipw2v.w2v.training import model
+sgns.warm_up(8), model.warm_up(8), scanner.warm_up()
+"""
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the text says why and what to look at."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many nodes, on what text (None: the small world, so many sentences), with which `start` options."""
+
+    nodes: int
+    corpus: str | None = None
+    sentences: int = SENTENCES
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass
+class Node:
+    """One daemon and what was last heard of it."""
+
+    name: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+    status: dict[str, Any] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)  # by peer, as last seen: a link ends with either end
+
+    @property
+    def data(self) -> Path:
+        """The daemon's data directory."""
+        return self.folder / "data"
+
+    def poll(self) -> None:
+        """Ask the daemon how it is; without an answer the last one stays. DemoError if it died."""
+        if self.process.poll():
+            self._fail()
+        with suppress(OSError, ValueError, client.UnreachableError, client.AnswerError):
+            address = json.loads((self.data / "node.json").read_bytes())["http"]
+            self.status = client.status(f"http://{address}")
+            for row in self.status["links"]:
+                link = Link(self.status["node"], row["peer"], row["sent_bytes"], row["exchanges"])
+                self.links[link.peer] = link
+
+    def _fail(self) -> NoReturn:
+        log = (self.folder / "log").read_text("utf-8", "replace").splitlines()
+        code = self.process.returncode
+        raise DemoError("\n".join([f"{self.name} ended with exit code {code}; its last words:", *log[-LOG_LINES:]]))
+
+
+def run_demo(nodes: int, corpus: str | Path | None) -> int:
+    """The `demo` command: exit code 0 if the swarm completed and its nodes agree, else 1."""
+    try:
+        if corpus is None:
+            plan = Plan(nodes, options=SMALL_WORLD)
+        else:
+            plan = Plan(nodes, str(corpus), options=_suited(total_bytes(find_files([str(corpus)]))))
+        with _stopped_by_sigterm(), tempfile.TemporaryDirectory(prefix="gossipw2v-demo-") as folder:
+            outcome = run(plan, Path(folder), sys.stdout)
+    except (DemoError, CorpusError, CheckpointError) as error:
+        print(f"gossipw2v: {error}", file=sys.stderr)
+        return 1
+    return 0 if outcome.agrees else 1
+
+
+def _suited(size: int) -> dict[str, object]:
+    """Options for `size` bytes of text: a small one is read more often and thinned less, or little is learned."""
+    if size >= PLENTY_BYTES:
+        return {}
+    return {"sample": 1e-3, "epochs": max(3, min(MOST_EPOCHS, PLENTY_BYTES // max(1, size)))}
+
+
+def run(plan: Plan, folder: Path, screen: TextIO) -> Outcome:
+    """Carry out the plan in the empty `folder`, telling `screen`; no daemon outlives the call. DemoError."""
+    began = time.monotonic()
+    world = World() if plan.corpus is None else None
+    folders = [folder / f"node{number}" for number in range(1, plan.nodes + 1)]
+    for place in folders:
+        place.mkdir()
+    _say(screen, f"writing a text for each of {plan.nodes} nodes")
+    write_parts(plan, world, [place / "text" for place in folders])
+    _say(screen, "compiling, once for this machine")
+    subprocess.run([sys.executable, "-c", COMPILE], check=True)
+    progress = Progress(screen)
+    nodes = _train(plan, folders, progress)
+    models = []
+    for node in nodes:
+        export_model(node.data, node.folder / "vectors.txt")
+        words, weights, _ = load_model(node.data)
+        models.append((words, weights[: len(words)]))
+    outcome = examine(models, world)
+    links = [link for node in nodes for link in node.links.values()]
+    losses = held_out({node.name: node.status for node in nodes})
+    _say(screen, "\n".join(filter(None, (outcome.text, losses, account(links, progress, time.monotonic() - began)))))
+    return outcome
+
+
+def _say(screen: TextIO, text: str) -> None:
+    print(text, file=screen, flush=True)
+
+
+# --- text -----------------------------------------------------------------------------------------------
+
+
+def write_parts(plan: Plan, world: World | None, parts: Sequence[Path]) -> None:
+    """Give each part its share of the text: sentences of the world, or a piece of the user's."""
+    if world is None:
+        assert plan.corpus is not None
+        split_text(plan.corpus, parts)
+        return
+    for seed, part in enumerate(parts, 1):
+        with part.open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in world.sentences(plan.sentences // len(parts), seed))
+
+
+def split_text(corpus: str, parts: Sequence[Path]) -> None:
+    """Cut the text that `corpus` (a file, a folder, a glob) stands for into parts of about the same size.
+
+    Cuts are at line ends, or between words where a line has no end. CorpusError if there is too little of it.
+    """
+    files = find_files([corpus])
+    total = total_bytes(files)
+    size = max(256, min(BLOCK_BYTES, total // (64 * len(parts))))
+    with ExitStack() as stack:
+        outputs = [stack.enter_context(part.open("wb")) for part in parts]
+        current = 0
+        for before, block in _blocks(files, size):
+            share = before * len(parts) / total
+            due = min(len(parts) - 1, int(share))
+            line = block.find(b"\n") + 1  # what is left of a line goes with its start
+            if due > current and (line or share >= due + PATIENCE):
+                outputs[current].write(block[:line])
+                current = due
+            else:
+                line = 0
+            outputs[current].write(block[line:])
+    if not all(map(_has_words, parts)):
+        raise CorpusError(f"{corpus}: too little text for {len(parts)} nodes: take fewer nodes or more text")
+
+
+def _has_words(part: Path) -> bool:
+    with part.open("rb") as file:
+        return bool(file.read(BLOCK_BYTES).strip())
+
+
+def _blocks(files: Sequence[Path], size: int) -> Iterator[tuple[int, bytes]]:
+    """Blocks of all files, each with the bytes on disk that were read before it."""
+    done = 0
+    for path in files:
+        before = done
+        for block in read_blocks(path, size):
+            yield before, block.data
+            before = done + block.position
+        done = before
+
+
+# --- nodes ----------------------------------------------------------------------------------------------
+
+
+def _train(plan: Plan, folders: Sequence[Path], progress: Progress) -> list[Node]:
+    """Start a daemon in each folder, watch them until all have left of their own accord."""
+    job = f"demo-{secrets.token_hex(4)}"
+    nodes: list[Node] = []
+    try:
+        for number, folder in enumerate(folders, 1):
+            nodes.append(Node(f"node {number}", folder, _start(folder, job, plan)))
+        _watch(nodes, progress)
+    finally:
+        _stop(nodes)
+    return nodes
+
+
+def _start(folder: Path, job: str, plan: Plan) -> subprocess.Popen[bytes]:
+    options = {
+        "peers": "auto",
+        "listen": "127.0.0.1:0",
+        "http": "127.0.0.1:0",
+        "data-dir": folder / "data",
+        "job": job,
+        "min-peers": plan.nodes - 1,
+        "threads": 1,
+        "log-format": "text",
+        **plan.options,
+        "corpus": folder / "text",
+    }
+    command = [sys.executable, "-m", "gossipw2v", "start", "--until-complete"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    with (folder / "log").open("wb") as log:
+        # In a session of its own, so that Ctrl-C reaches only us and the nodes are stopped in order.
+        return subprocess.Popen(command, stdout=log, stderr=log, env=environ, start_new_session=True)
+
+
+def _watch(nodes: Sequence[Node], progress: Progress) -> None:
+    meeting = time.monotonic() + MEETING_SECONDS
+    while any(node.process.poll() is None for node in nodes):
+        for node in nodes:
+            node.poll()
+        now = time.monotonic()
+        progress.show({node.name: node.status for node in nodes}, now)
+        states = {node.status.get("state", "counting") for node in nodes}
+        if states != {"gathering"}:
+            meeting = now + MEETING_SECONDS
+        elif now > meeting:
+            raise DemoError("the nodes do not find each other: is multicast (mDNS, UDP port 5353) possible here?")
+        time.sleep(POLL_SECONDS)
+    for node in nodes:
+        node.poll()
+    progress.show({node.name: {**node.status, "state": "left"} for node in nodes}, time.monotonic())
+
+
+def _stop(nodes: Sequence[Node]) -> None:
+    """End what still runs: first asked, then made to."""
+    for node in nodes:
+        node.process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for node in nodes:
+        try:
+            node.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            node.process.kill()
+            node.process.wait()
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C, so that the nodes are stopped and the folder is removed then, too."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

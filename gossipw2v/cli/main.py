@@ -1,0 +1,307 @@
+"""The `gossipw2v` command. Each command imports what is heavy itself, so help and mistakes answer at once.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 69 no node answers, 74 input or output failed.
+"""
+
+import argparse
+import asyncio
+import atexit
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gossipw2v import __version__
+from gossipw2v.config import loader, options
+from gossipw2v.config.node import HTTP_PORT
+from gossipw2v.config.secret import SecretError, read_secret
+from gossipw2v.status import client, report
+from gossipw2v.system import lock
+
+FAILURE, USAGE, UNREACHABLE, IO_ERROR, INTERRUPTED = 1, 2, 69, 74, 130
+DEFAULT_URL = f"http://127.0.0.1:{HTTP_PORT}"
+WATCH_SECONDS = 1.0
+CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`, which is too heavy to ask
+MAX_DEMO_NODES = 16
+METAVARS = {int: "N", float: "X", Path: "DIR"}
+METAVARS_BY_NAME = {
+    "corpus": "PATH",
+    "job": "NAME",
+    "peers": "auto|HOST:PORT[,HOST:PORT...]",
+    "secret_file": "FILE",
+    "other_secret_file": "FILE",
+    "http_token_file": "FILE",
+    "http_names": "NAME[,NAME...]",
+    "ban": "ADDRESS[,ADDRESS...]",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        code = args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except loader.ConfigError as error:
+        code = _fail(USAGE, f"{error}\n`gossipw2v start --help` lists every setting")
+    except (SecretError, lock.LockedError) as error:
+        code = _fail(USAGE, str(error))
+    except client.UnreachableError as error:
+        code = _fail(UNREACHABLE, f"no node answers at {error}\nis it running? --url says where its http port is")
+    except client.AnswerError as error:
+        code = _fail(FAILURE, str(error))
+    except OSError as error:
+        code = _fail(IO_ERROR, str(error))
+    sys.exit(code)
+
+
+def _fail(code: int, message: str) -> int:
+    print(f"gossipw2v: {message}", file=sys.stderr)
+    return code
+
+
+# --- start and demo -------------------------------------------------------------------------------------
+
+
+def _start(args: argparse.Namespace) -> int:
+    flags = {name: getattr(args, name) for name in options.OPTIONS}
+    config = loader.load(flags, _config_file(args), os.environ)
+    with lock.holding(config.data_dir):
+        prepare_machine()
+        from gossipw2v.node import daemon  # noqa: PLC0415
+        from gossipw2v.system import logs  # noqa: PLC0415
+
+        logs.configure(config.log_level, config.log_format)
+        return _run(daemon.serve(config))
+
+
+def _config_file(args: argparse.Namespace) -> Path | None:
+    path = args.config or os.environ.get(f"{options.PREFIX}CONFIG")
+    return Path(path) if path else None
+
+
+def _demo(args: argparse.Namespace) -> int:
+    prepare_machine()
+    from gossipw2v.cli.demo import run_demo  # noqa: PLC0415
+
+    return run_demo(args.nodes, args.corpus)
+
+
+def _run(main: Coroutine[Any, Any, int]) -> int:
+    """Run to the end on uvloop, or on asyncio's own loop where there is no uvloop."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)
+
+
+def prepare_machine() -> None:
+    """Leave the cores to the training threads and give compiled kernels a place; call it before numpy's import.
+
+    What the user has set stays. Compiled code is loaded unseen, so no folder is taken that others can write.
+    """
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    if not os.environ.get("NUMBA_CACHE_DIR"):
+        os.environ["NUMBA_CACHE_DIR"] = str(_cache_dir(os.environ))
+
+
+def _cache_dir(environ: Mapping[str, str]) -> Path:
+    home = Path(environ.get("XDG_CACHE_HOME", ""))
+    user = (home if home.is_absolute() else Path.home() / ".cache") / "gossipw2v"
+    folder = Path(environ.get("CACHE_DIRECTORY", "").split(":")[0] or user) / f"numba-{__version__}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    temporary = tempfile.mkdtemp(prefix="gossipw2v-numba-")
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    return Path(temporary)
+
+
+# --- status and export ----------------------------------------------------------------------------------
+
+
+def _status(args: argparse.Namespace) -> int:
+    token = _token(args)
+    try:
+        while True:
+            status = client.status(args.url, token)
+            done = not args.watch or status["state"] in ("complete", "failed")
+            print(_shown(status, args), flush=True)
+            if done:
+                return 0
+            time.sleep(WATCH_SECONDS)
+    except KeyboardInterrupt:
+        return 0  # the way to end a watch
+
+
+def _token(args: argparse.Namespace) -> bytes | None:
+    """What to show a node, from the file that it has it from."""
+    path = loader.find("http_token_file", args.http_token_file, _config_file(args), os.environ)
+    return None if path is None else read_secret(path)
+
+
+def _shown(status: dict[str, Any], args: argparse.Namespace) -> str:
+    if args.json:
+        return json.dumps(status)
+    if args.watch and not sys.stdout.isatty():
+        return report.summary(status)
+    clear = "\x1b[H\x1b[J" if args.watch else ""
+    return clear + report.render(status)
+
+
+def _export(args: argparse.Namespace) -> int:
+    if args.path.is_dir():
+        return _fail(USAGE, f"{args.path} is a folder; name a file in it")
+    folder = args.data_dir if args.data_dir or args.url else _default_folder()
+    if folder:
+        words, dimensions = _export_folder(folder, args.path)
+    else:
+        draw = _draw if sys.stderr.isatty() else _draw_nothing
+        words, dimensions = client.export(args.url or DEFAULT_URL, args.path, draw, _token(args))
+    source = folder or args.url or DEFAULT_URL
+    print(f"{args.path}: {words:,} words of {dimensions} dimensions, from {source}", file=sys.stderr)
+    return 0
+
+
+def _default_folder() -> Path | None:
+    """The folder of the default job, if a node that no longer runs has left its model there."""
+    folder = loader.default_data_dir("default")
+    return folder if any(folder.glob(CHECKPOINTS)) and not lock.in_use(folder) else None
+
+
+def _export_folder(folder: Path, path: Path) -> tuple[int, int]:
+    prepare_machine()
+    from gossipw2v.node.checkpoint import CheckpointError  # noqa: PLC0415
+    from gossipw2v.node.export import ExportError, export_model  # noqa: PLC0415
+
+    try:
+        return export_model(folder, path)
+    except (ExportError, CheckpointError) as error:
+        raise client.AnswerError(str(error)) from error
+
+
+def _draw(rows: int, words: int) -> None:
+    end = "\n" if rows == words else ""
+    print(f"\r{report.bar(rows / max(1, words))} {rows:,} of {words:,} words", end=end, file=sys.stderr, flush=True)
+
+
+def _draw_nothing(_rows: int, _words: int) -> None:
+    """Nobody watches."""
+
+
+# --- the command line -----------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="gossipw2v",
+        description="word2vec trained by a swarm of equal nodes that gossip what they learn.",
+        epilog="Type the same `gossipw2v start` on every machine; `gossipw2v COMMAND --help` tells the rest.",
+    )
+    parser.add_argument("--version", action="version", version=f"gossipw2v {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_start(commands.add_parser("start", help="train, together with the nodes there are"))
+    _add_export(commands.add_parser("export", help="write the vectors in word2vec's text format"))
+    _add_status(commands.add_parser("status", help="show how far a node and its swarm are"))
+    _add_demo(commands.add_parser("demo", help="see a swarm on this machine learn a small world"))
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)  # an abbreviation breaks when a longer option is added
+
+
+def _add_start(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "gossipw2v start --corpus PATH [PATH ...] [--peers auto|HOST:PORT[,HOST:PORT...]] [OPTION ...]"
+    parser.description = (
+        "Train on this node's text together with all nodes of the same job. A flag wins over the same key of the "
+        f"--config file, which wins over the variable of the same name ({options.PREFIX}VECTOR_SIZE)."
+    )
+    parser.add_argument("--config", metavar="FILE.toml", help="read settings from here; see configs/lan.toml")
+    groups = {"this node": options.NODE_OPTIONS, "the job, the same on all its nodes": options.JOB_OPTIONS}
+    for title, members in groups.items():
+        group = parser.add_argument_group(title)
+        for option in members:
+            group.add_argument(option.flag, default=None, help=_help(option), **_form(option))
+    parser.set_defaults(run=_start)
+
+
+def _form(option: options.Option) -> dict[str, Any]:
+    """How a flag is typed. Values stay text: `settings` reads them and reports all mistakes together."""
+    if option.kind is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    metavar = METAVARS_BY_NAME.get(option.name) or METAVARS.get(option.kind, option.unit.upper())
+    return {"metavar": metavar, "nargs": "+" if option.name == "corpus" else None}
+
+
+def _help(option: options.Option) -> str:
+    unit = option.unit if option.kind in (int, float) else ""
+    default = ",".join(option.default) if isinstance(option.default, tuple) else option.default
+    known = "" if default in (None, "") or option.kind is bool else f"default {default}"
+    notes = "; ".join(filter(None, (unit, option.limits, known)))
+    return f"{option.does} ({notes})" if notes else option.does
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Write all vectors to PATH in word2vec's text format, whole or not at all. Without an option: the model "
+        f"that a stopped node left in the default data folder, or else that of the node at {DEFAULT_URL}."
+    )
+    parser.add_argument("path", metavar="PATH", type=Path, help="the file to write, such as vectors.txt")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--data-dir", metavar="DIR", type=Path, help="what a node left in its folder")
+    source.add_argument("--url", type=_url, help="a running node")
+    _add_token(parser)
+    parser.set_defaults(run=_export)
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Show the state, the progress, the members and the links of a running node."
+    parser.add_argument("--url", type=_url, default=DEFAULT_URL, help="the node to ask (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="all there is, for programs")
+    parser.add_argument("--watch", action="store_true", help="again every second, until the swarm is done")
+    _add_token(parser)
+    parser.set_defaults(run=_status)
+
+
+def _add_token(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--http-token-file", metavar="FILE", help="the token that the node asks for")
+    parser.add_argument("--config", metavar="FILE.toml", help="read http_token_file from here, as the node does")
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Start several nodes on this machine, let them train together, and show what came of it."
+    parser.add_argument(
+        "--nodes", type=_nodes, default=3, metavar="N", help=f"1 to {MAX_DEMO_NODES} nodes (default %(default)s)"
+    )
+    parser.add_argument("--corpus", type=Path, metavar="PATH", help="text of your own instead of the small world")
+    parser.set_defaults(run=_demo)
+
+
+def _url(text: str) -> str:
+    try:
+        return client.base_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _nodes(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_DEMO_NODES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_DEMO_NODES}")
+    return int(text)

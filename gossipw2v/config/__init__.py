@@ -1,0 +1,1 @@
+"""What can be set: declared once, read from flags, file and environment."""

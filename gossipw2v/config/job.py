@@ -1,0 +1,115 @@
+"""The job: what is trained, equal on all nodes of a swarm."""
+
+import re
+from dataclasses import asdict, dataclass
+
+from gossipw2v.config.fields import Between, setting
+
+JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # also a folder, and in discovery records
+
+
+def _job_name(value: str) -> None:
+    if not JOB_NAME.fullmatch(value):
+        raise ValueError(f"{value[:80]!r} is not a job's name: letters, digits, '.', '_', '-', at most 64")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is trained, equal on all nodes of a swarm: it travels in the handshake."""
+
+    job: str = setting(
+        "default",
+        _job_name,
+        "name",
+        "name of the job",
+        "nodes of other names on the same network are left alone",
+    )
+    vector_size: int = setting(
+        128,
+        Between(1, 4096),
+        "dimensions",
+        "length of a word vector",
+        "enough for corpora below a billion words; memory and traffic grow with it",
+    )
+    sg: int = setting(
+        1,
+        Between(0, 1),
+        "choice",
+        "1 is skip-gram, 0 is CBOW (the mean of the window predicts the word)",
+        "skip-gram gives better vectors; CBOW is faster, and wants an alpha of 0.05",
+    )
+    window: int = setting(
+        5,
+        Between(1, 255),
+        "words",
+        "furthest context word on either side",
+        "word2vec's; smaller favours syntax, larger favours topics",
+    )
+    negative: int = setting(
+        5,
+        Between(1, 255),
+        "words",
+        "noise words for each pair",
+        "word2vec's; 5 to 20 for small corpora, 2 to 5 for large ones",
+    )
+    sample: float = setting(
+        1e-4,
+        Between(0, 1),
+        "share of all tokens",
+        "frequency above which a word is thinned out; 0 keeps every token",
+        "the commonest words cost most of the time and teach least",
+    )
+    min_count: int = setting(
+        5,
+        Between(1, 10**9),
+        "occurrences",
+        "words rarer than this in the whole swarm are dropped",
+        "a word met fewer times learns nothing of use",
+    )
+    max_vocab: int = setting(
+        0,
+        Between(0, 2**29),
+        "words",
+        "keep only this many of the most frequent words; 0 keeps all",
+        "set it to bound memory: a word costs 8 bytes a dimension, and as much again for each link",
+    )
+    alpha: float = setting(
+        0.025,
+        Between(1e-6, 1),
+        "step",
+        "learning rate at the start",
+        "word2vec's; it falls with the progress of the whole swarm",
+    )
+    min_alpha: float = setting(
+        0.0001,
+        Between(0, 1),
+        "step",
+        "learning rate at the end",
+        "word2vec's; never above alpha",
+    )
+    epochs: int = setting(
+        3,
+        Between(1, 10_000),
+        "passes",
+        "times every token is trained",
+        "more passes gain little once a corpus has tens of millions of tokens",
+    )
+    seed: int = setting(
+        1,
+        Between(0, 2**32 - 1),
+        "number",
+        "seed of the first vectors",
+        "every node starts from the same vectors without sending them",
+    )
+    ns_exponent: float = setting(
+        0.75,
+        Between(-2, 2),
+        "power",
+        "noise words are drawn by frequency to this power",
+        "word2vec's for text; recommenders do better near or below 0",
+    )
+
+
+def job_fields(job: Job) -> dict[str, str | int | float]:
+    """The job as the handshake sends it: field name to scalar, in the order of the class."""
+    return asdict(job)

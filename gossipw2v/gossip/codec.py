@@ -1,0 +1,243 @@
+"""Messages as bytes. `decode` is total: it returns a message or raises ProtocolError, whatever the bytes.
+
+A frame is the magic `GW2V`, a big-endian uint32 length and one msgpack array `[tag, field, ...]`; rows travel as raw
+little-endian bytes beside their number and dimensions. Tags and fields are append-only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeAlias
+
+import msgpack
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gossipw2v.delta import RowDelta
+from gossipw2v.gossip.membership.table import MAX_MEMBERS, Member, State
+from gossipw2v.gossip.messages import (
+    BIG,
+    MAX_BLOB,
+    MAX_DIMENSIONS,
+    MAX_FRAME,
+    MAX_OFFERS,
+    MAX_ORIGINS,
+    MAX_PART,
+    MAX_ROWS,
+    Adopt,
+    Adopted,
+    Answer,
+    BlobPart,
+    BlobPull,
+    Dead,
+    Hello,
+    Leave,
+    LinkOpen,
+    LinkOpened,
+    Message,
+    Offer,
+    ProtocolError,
+    Push,
+    Refuse,
+    StateNews,
+)
+
+MAGIC = b"GW2V"
+TLS = b"\x16\x03"  # how a TLS connection begins
+HEADER = struct.Struct(">4sI")
+MAX_NODES = 1 << 15  # lists and maps in a frame: a full State has some 20,000; 8 MiB of empty maps would be 570 MiB
+
+
+def encode(message: Message) -> bytes:
+    """One frame, header included."""
+    tag = TAGS[type(message)]
+    packer = msgpack.Packer(autoreset=False)
+    packer.pack([tag, *(_plain(getattr(message, f.name)) for f in fields(message))])
+    body = packer.getbuffer()
+    if len(body) > MAX_FRAME:
+        raise ProtocolError("size", f"a {type(message).__name__} of {len(body)} bytes does not fit a frame")
+    return b"".join((HEADER.pack(MAGIC, len(body)), body))
+
+
+def frame_length(header: bytes, cap: int = MAX_FRAME) -> int:
+    """The length that a frame header declares; ProtocolError for a wrong magic or more than `cap` bytes."""
+    magic, length = HEADER.unpack(header)
+    if magic.startswith(TLS):
+        raise ProtocolError("secret", "it speaks TLS: it was given a secret, and this node none; see --secret-file")
+    if magic != MAGIC:
+        raise ProtocolError("magic", "not a gossipw2v frame")
+    if not 0 < length <= cap:
+        raise ProtocolError("size", f"a frame of {length} bytes, at most {cap} allowed")
+    return int(length)
+
+
+def decode(body: bytes) -> Message:
+    """The message in a frame's body."""
+    budget = itertools.count()
+
+    def counted(container: Any) -> Any:
+        if next(budget) >= MAX_NODES:
+            raise ValueError("too many lists and maps")
+        return container
+
+    try:
+        items = msgpack.unpackb(
+            body,
+            strict_map_key=False,
+            list_hook=counted,
+            object_hook=counted,
+            max_array_len=max(MAX_OFFERS, MAX_MEMBERS),
+            max_map_len=MAX_ORIGINS,
+            max_str_len=1024,
+            max_bin_len=MAX_FRAME,
+            max_ext_len=0,
+        )
+    except Exception as error:  # msgpack raises a dozen kinds, RecursionError-like StackError among them
+        raise ProtocolError("malformed", f"not msgpack: {type(error).__name__}") from None
+    return _build(items)
+
+
+def _build(items: Any) -> Message:
+    if not isinstance(items, list) or not items or type(items[0]) is not int or items[0] not in KINDS:
+        raise ProtocolError("malformed", "not a message of this protocol")
+    kind, schema = KINDS[items[0]]
+    if len(items) - 1 < len(schema):  # a newer sender may append fields: they are ignored
+        raise ProtocolError("malformed", f"{kind.__name__} with {len(items) - 1} of {len(schema)} fields")
+    try:
+        return kind(*(check(item) for check, item in zip(schema, items[1:], strict=False)))  # type: ignore[no-any-return]
+    except (TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
+        raise ProtocolError("malformed", f"{kind.__name__}: {error}") from None
+
+
+Check: TypeAlias = Callable[[Any], Any]
+
+
+def _integer(low: int, high: int) -> Check:
+    def check(item: Any) -> int:
+        if type(item) is not int or not low <= item <= high:
+            raise ValueError(f"expected an integer of {low}..{high}")
+        return item
+
+    return check
+
+
+def _octets(low: int, high: int) -> Check:
+    def check(item: Any) -> bytes:
+        if type(item) is not bytes or not low <= len(item) <= high:
+            raise ValueError(f"expected {low}..{high} bytes")
+        return item
+
+    return check
+
+
+def _perhaps(check: Check) -> Check:
+    """Or none: no bytes."""
+    return lambda item: item if item == b"" and type(item) is bytes else check(item)
+
+
+def _text(longest: int) -> Check:
+    def check(item: Any) -> str:
+        if type(item) is not str or len(item) > longest or not item.isprintable():
+            raise ValueError(f"expected at most {longest} printable characters")
+        return item
+
+    return check
+
+
+def _flag(item: Any) -> bool:
+    if type(item) is not bool:
+        raise ValueError("expected true or false")
+    return item
+
+
+def _many(check: Check, most: int) -> Check:
+    def check_all(item: Any) -> list[Any]:
+        if type(item) is not list or len(item) > most:
+            raise ValueError(f"expected a list of at most {most}")
+        return [check(each) for each in item]
+
+    return check_all
+
+
+def _table(key: Check, value: Check, most: int) -> Check:
+    def check_all(item: Any) -> dict[Any, Any]:
+        if type(item) is not dict or len(item) > most:
+            raise ValueError(f"expected a map of at most {most}")
+        return {key(k): value(v) for k, v in item.items()}
+
+    return check_all
+
+
+def _record(kind: Callable[..., Any], *schema: Check) -> Check:
+    def check(item: Any) -> Any:
+        if type(item) is not list or len(item) < len(schema):
+            raise ValueError(f"expected {len(schema)} fields")
+        return kind(*(c(each) for c, each in zip(schema, item, strict=False)))
+
+    return check
+
+
+def _array(data: bytes, dtype: DTypeLike, size: int) -> NDArray[Any]:
+    if len(data) != size * np.dtype(dtype).itemsize:
+        raise ValueError(f"{len(data)} bytes for {size} values of {np.dtype(dtype)}")
+    return np.frombuffer(data, np.dtype(dtype).newbyteorder("<")).astype(dtype, copy=False)
+
+
+def _delta(item: Any) -> RowDelta:
+    n, dimensions, rows, counts, scales, values = item
+    n, dimensions = _integer(0, MAX_ROWS)(n), _integer(1, MAX_DIMENSIONS)(dimensions)
+    rows, counts, scales, values = (_octets(0, MAX_FRAME)(each) for each in (rows, counts, scales, values))
+    return RowDelta(
+        _array(rows, np.int32, n),
+        _array(counts, np.uint32, n),
+        _array(scales, np.float32, n),
+        _array(values, np.int8, n * dimensions).reshape(n, dimensions),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A field as msgpack takes it: records become lists, arrays raw little-endian bytes."""
+    if isinstance(value, RowDelta):
+        arrays = (value.rows, value.counts, value.scales, value.values)
+        little = (np.ascontiguousarray(a, a.dtype.newbyteorder("<")) for a in arrays)
+        return [*value.values.shape, *(a.reshape(-1).view(np.uint8).data for a in little)]  # packed without a copy
+    if isinstance(value, (Member, Offer)):
+        return [_plain(getattr(value, f.name)) for f in fields(value)]
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return int(value) if isinstance(value, State) else value
+
+
+_node, _link, _digest = _octets(16, 16), _octets(8, 8), _octets(16, 16)
+_number = _integer(0, BIG)
+_name, _address = _text(64), _text(80)
+_addresses = _many(_address, 16)
+_origins = _table(_node, _number, MAX_ORIGINS)
+_member = _record(
+    lambda node, beat, state, addresses, *rest: Member(node, beat, State(state), tuple(addresses), *rest),
+    *(_node, _number, _integer(0, max(State)), _addresses, _number, _number, _integer(0, MAX_MEMBERS), _perhaps(_node)),
+)
+_verdict = _record(lambda *each: each, _node, _number)
+_offer = _record(Offer, _name, _digest, _integer(1, MAX_BLOB), _number)
+_exchange = (_link, _number, _flag, _number, _number, _origins, _delta, _integer(0, MAX_ROWS))
+
+# tag -> (message, a check for each field). ONLY APPEND.
+KINDS: dict[int, tuple[Any, tuple[Check, ...]]] = {
+    0: (Hello, (_integer(0, 999), _integer(0, 999), _node, _table(_name, _text(120), 32), _addresses)),
+    1: (Refuse, (_name, _text(500))),
+    2: (StateNews, (_many(_member, MAX_MEMBERS), _many(_offer, MAX_OFFERS))),
+    3: (BlobPull, (_name, _digest, _integer(0, MAX_BLOB))),
+    4: (BlobPart, (_name, _digest, _integer(0, MAX_BLOB), _octets(0, MAX_PART))),
+    5: (Adopt, (_flag,)),
+    6: (Adopted, (_flag,)),
+    7: (LinkOpen, (_link, _flag, _number, _digest, _origins)),
+    8: (LinkOpened, (_link, _flag, _origins)),
+    9: (Push, _exchange),
+    10: (Answer, _exchange),
+    11: (Leave, ()),
+    12: (Dead, (_many(_verdict, MAX_MEMBERS),)),
+}
+TAGS = {kind: tag for tag, (kind, _) in KINDS.items()}

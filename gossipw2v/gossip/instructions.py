@@ -1,0 +1,123 @@
+"""What the protocol core asks its owner to do. The core itself touches no socket, clock, thread or array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gossipw2v.delta import RowDelta
+from gossipw2v.gossip.messages import MAX_ROWS, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Connect to one of `addresses`, tried in order; report `dial_failed(key)` if none answers."""
+
+    key: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send `message` on connection `conn`."""
+
+    conn: int
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close connection `conn` once everything sent has left; `reason` goes into the log."""
+
+    conn: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLink:
+    """Make a reference, equal to the initial vectors, for `link`.
+
+    `overlap`: both ends' models hold training of the same origin. `catch_up`: the other end waits for this
+    one's model, so rows that it has not seen go first. `take`: nothing of this model is pending, and rows that
+    the other end brings take the place of those here. `origin`: the machine there, "" if it is not known.
+    """
+
+    link: bytes
+    overlap: bool
+    catch_up: bool
+    origin: str = ""
+    take: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropLink:
+    """Forget the reference of `link`."""
+
+    link: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Take pending rows of `link`; report `collected`. `flush`: residuals of the quantiser count as pending.
+
+    `room`: rows at most, unless this is a flush.
+    """
+
+    link: bytes
+    flush: bool
+    room: int = MAX_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Merge a child's `delta` with what is pending here; report `merged`.
+
+    `overlap`: both ends bring training of the same origin; `room`: own rows at most, unless this is a flush.
+    """
+
+    link: bytes
+    delta: RowDelta
+    flush: bool
+    overlap: bool
+    room: int = MAX_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Apply a parent's `answer` to what was `sent`; report `settled`.
+
+    `overlap`: the answer brings training of an origin that has come here by another way.
+    """
+
+    link: bytes
+    sent: RowDelta
+    answer: RowDelta
+    overlap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Freeze the vocabulary from the counts of `origins` (hex names); offer it as a blob."""
+
+    origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A blob has arrived whole, equal to its digest; what it holds is still a stranger's claim."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Something from outside was turned away: count it under `reason` and log `text`."""
+
+    reason: str
+    text: str
+
+
+Instruction: TypeAlias = (
+    Dial | Send | Close | OpenLink | DropLink | Collect | Merge | Settle | Freeze | Received | Refused
+)

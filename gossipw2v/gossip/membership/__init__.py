@@ -1,0 +1,1 @@
+"""Who is there (SWIM, Lifeguard), over which connections, and how peers have behaved."""

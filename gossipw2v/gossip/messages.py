@@ -1,0 +1,198 @@
+"""What nodes say to each other: every message, and the cap on each field.
+
+    child                         parent
+      | Hello ------------------->  |    who, which job, which protocol (both ends, at once)
+      | State, Dead <------------>  |    members and blobs on offer, every second; who has fallen silent
+      | BlobPull / BlobPart <---->  |    word counts and the vocabulary, in parts, asked for one by one
+      | Adopt ------------------->  |    "be my parent"; Adopted answers
+      | LinkOpen ---------------->  |    a reference to measure from; LinkOpened answers
+      | Push -------------------->  |    rows since the reference, numbered
+      | <------------------- Answer |    the merged rows: both ends add them to the reference
+      | Leave, Refuse               |    goodbye, with or without a quarrel
+
+How they become bytes is `wire`'s business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gossipw2v.delta import RowDelta
+from gossipw2v.gossip.membership.table import MAX_MEMBERS, Member, Verdict
+
+PROTOCOL = 2  # 2: initial vectors in (-1, 1) / D
+MAX_FRAME = 8 << 20  # bytes; a push of 16,384 rows of 300 dimensions is 5.1 MB
+MAX_HELLO = 4 << 10  # bytes, before the other end has said who it is
+MAX_BLOB = 1 << 30  # bytes; counts of some 50 million words
+MAX_PART = 1 << 20  # bytes of a blob in one frame
+MAX_ROWS = 1 << 16  # rows in one push
+MAX_DIMENSIONS = 4096
+MAX_OFFERS = 2 * MAX_MEMBERS
+MAX_ORIGINS = MAX_MEMBERS
+LINK_BYTES = 8  # of a link's name
+BIG = 1 << 62  # token counts, sequence numbers
+
+
+class ProtocolError(ValueError):
+    """The other end broke the protocol: `reason` is a short fixed word, the text says what happened."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A blob that the sender can serve; `rank` orders rival vocabularies (tokens they were counted from)."""
+
+    name: str
+    digest: bytes
+    size: int
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """First frame of both ends. `job` names every setting that must be equal in a swarm."""
+
+    oldest: int
+    newest: int
+    node: bytes
+    job: dict[str, str]
+    addresses: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Why the sender closes the connection for good."""
+
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateNews:
+    """What the sender knows of the swarm and what it can serve."""
+
+    members: list[Member]
+    offers: list[Offer]
+
+
+@dataclass(frozen=True, slots=True)
+class BlobPull:
+    """Asks for the part of a blob that begins at `offset`."""
+
+    name: str
+    digest: bytes
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlobPart:
+    """A part of a blob; empty when the sender no longer has it."""
+
+    name: str
+    digest: bytes
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """A node asks one of higher priority to be its parent, or a lower one in a higher tree; it insists once all others
+    have said no.
+    """
+
+    insist: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """The answer; a parent with its hands full says no, and so does a child that has another parent by then."""
+
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOpen:
+    """The child names the link: a `fresh` one, or the one it holds with its last settled `batch`."""
+
+    link: bytes
+    fresh: bool
+    batch: int
+    vocabulary: bytes
+    origins: dict[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOpened:
+    """`resumed`: both ends still hold the reference; otherwise both start from the initial vectors.
+
+    To a child that wanted to go on, `resumed` false says that the reference is gone: it asks for a fresh link.
+    """
+
+    link: bytes
+    resumed: bool
+    origins: dict[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Pending rows of the child. `clean`: its whole subtree has trained, pushed and has nothing left.
+
+    `unsent`: rows that never went over this link; `origins`: tokens of each origin new in its model; `room`: rows of
+    its own that the parent may add.
+    """
+
+    link: bytes
+    batch: int
+    clean: bool
+    pending: int
+    unsent: int
+    origins: dict[bytes, int]
+    delta: RowDelta
+    room: int = MAX_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The merged rows of batch `batch`. `final`: these are the swarm's last words; `room`: for the next push."""
+
+    link: bytes
+    batch: int
+    final: bool
+    pending: int
+    unsent: int
+    origins: dict[bytes, int]
+    delta: RowDelta
+    room: int = MAX_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The sender goes, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Whom the sender takes for dead, each with the last beat it heard of; who knows a newer one says so."""
+
+    verdicts: list[Verdict]
+
+
+Message: TypeAlias = (
+    Hello
+    | Refuse
+    | StateNews
+    | BlobPull
+    | BlobPart
+    | Adopt
+    | Adopted
+    | LinkOpen
+    | LinkOpened
+    | Push
+    | Answer
+    | Leave
+    | Dead
+)

@@ -1,0 +1,1 @@
+"""The tree of links over which deltas flow: choosing a parent, opening links, exchanging, going on after a fault."""

@@ -1,0 +1,82 @@
+"""Whom to ask to be the parent: the members above, the best first, but for those that were tried in vain of late."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import inf
+
+from gossipw2v.gossip.membership.table import MemberTable, NodeId, parents
+
+BARRED = 10.0  # s during which a node that could not be reached, or had no room at all, is not chosen again; doubling
+LONGEST_BAR = 320.0  # s
+
+
+@dataclass(slots=True)
+class Choice:
+    """`seats`: children of a node. `barred`: until when, and how often in a row, a node is not to be chosen.
+
+    `full`: who has refused a seat since this node looks for one.
+    """
+
+    members: MemberTable
+    rng: random.Random
+    seats: int
+    barred: dict[NodeId, tuple[float, int]] = field(default_factory=dict)
+    full: set[NodeId] = field(default_factory=set)
+
+    def above(self, now: float, but: NodeId | None = None) -> list[NodeId]:
+        """Who may become the parent, the best first: not who is suspect, and may be as dead as the last one.
+
+        Nor who is below this node: with all links going up nobody above would be, but see `crossing`.
+        """
+        barred = {node for node, (until, _) in self.barred.items() if until > now} | {but}
+        heard = [member for member in self.members.heard(now) if member.node not in barred]
+        wanted = parents(self.members.me.node, iter(heard), self.seats)
+        if not any(self._is_below(node, now) for node in wanted):
+            return wanted
+        return parents(self.members.me.node, (each for each in heard if not self._is_below(each.node, now)), self.seats)
+
+    def _is_below(self, node: NodeId, now: float) -> bool:
+        """Whether a node is in this one's own part of the tree, though it be of higher priority."""
+        return self.members.me.node in self.members.way_up(node, now)
+
+    def is_barred(self, node: NodeId, now: float) -> bool:
+        """Whether a node is to be left alone."""
+        return self.barred.get(node, (now, 0))[0] > now
+
+    def pick(self, now: float) -> tuple[NodeId, bool] | None:
+        """The first who may have a free seat, or one of the full by lot, lest all insist on the same; None: nobody.
+
+        And whether to insist, since nobody has any seat left.
+        """
+        above = self.above(now)
+        if not above:
+            return None
+        free = [node for node in above if node not in self.full]
+        return free[0] if free else self.rng.choice(above), not free or len(above) == 1
+
+    def found(self, node: NodeId) -> None:
+        """A node has given a seat: the next time all are asked anew."""
+        self.full.clear()
+        self.barred.pop(node, None)
+
+    def refused(self, node: NodeId, insisted: bool, now: float) -> None:
+        """A node has none. Who refuses even insistence is left alone for a while, and the others are asked anew."""
+        if insisted:
+            self.bar(node, now)
+            self.full.clear()
+        else:
+            self.full.add(node)
+
+    def bar(self, node: NodeId, now: float) -> None:
+        """Leave a node alone for a while, and longer each time; the dead are forgotten, the banned are not."""
+        until, times = self.barred.get(node, (now, 0))
+        self.barred = {n: bar for n, bar in self.barred.items() if bar[0] == inf or self.members.is_alive(n, now)}
+        pause = min(LONGEST_BAR, BARRED * 2**times) * self.rng.uniform(1.0, 1.25)
+        self.barred[node] = max(until, now + pause), min(times + 1, 16)
+
+    def ban(self, nodes: Iterable[NodeId]) -> None:
+        """Never choose these."""
+        self.barred |= dict.fromkeys(nodes, (inf, 0))

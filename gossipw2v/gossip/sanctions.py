@@ -1,0 +1,102 @@
+"""What is done about those who break the rules: refused and left alone, in the end cut off.
+
+`standing` keeps the score; this draws the consequences for connections and links.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gossipw2v.gossip.instructions import Close, Instruction, Refused, Send
+from gossipw2v.gossip.membership.connections import Connection, Connections
+from gossipw2v.gossip.membership.scores import BREACHES, Standing
+from gossipw2v.gossip.membership.table import MemberTable, NodeId
+from gossipw2v.gossip.messages import ProtocolError, Refuse
+from gossipw2v.gossip.overlay.tree import Tree
+
+
+@dataclass(slots=True)
+class Blame:
+    """Decides over `connections` and `tree` by what `standing` holds against others."""
+
+    standing: Standing
+    connections: Connections
+    members: MemberTable
+    tree: Tree
+
+    def violated(self, conn: int, error: ProtocolError, now: float) -> list[Instruction]:
+        """The other end broke the protocol: say so, close, and leave it alone for a while."""
+        self.connections.quarrelled(conn, now)
+        here = self.connections.by_conn.get(conn)
+        out: list[Instruction] = [Refused(error.reason, str(error))]
+        if here is not None and here.node is not None:
+            out += self._unlinked(here.node, now)
+        text = str(error)[:400]
+        return [
+            *out,
+            Send(conn, Refuse(error.reason, text if text.isprintable() else error.reason)),
+            Close(conn, text),
+            *(self._blamed(here, now) if here is not None and error.reason in BREACHES else ()),
+        ]
+
+    def broken(self, link: bytes, error: ProtocolError, now: float) -> list[Instruction]:
+        """A delta on `link` could not be merged."""
+        here = self._behind(link)
+        return self.violated(here.conn, error, now) if here is not None else []
+
+    def clipped(self, link: bytes, now: float) -> list[Instruction]:
+        """The other end of `link` asked for rows to be moved further than is allowed."""
+        here = self._behind(link)
+        return self._blamed(here, now) if here is not None else []
+
+    def origin_of(self, link: bytes) -> str:
+        """The host at the other end of `link`, "" if it is not connected."""
+        here = self._behind(link)
+        return here.host if here is not None else ""
+
+    def greeted(self, conn: int, node: NodeId, now: float) -> list[Instruction]:
+        """What is to be said instead of a welcome to `node`; nothing if nothing is held against it."""
+        if (why := self.standing.against_node(node, now)) is None:
+            return []
+        self.connections.quarrelled(conn, now)
+        text = f"{node.hex()}: {why}"
+        return [Refused("barred", text), Send(conn, Refuse("barred", text)), Close(conn, text)]
+
+    def is_banned(self, node: NodeId) -> bool:
+        """Whether a member can only be reached where nobody is to be talked to."""
+        member = self.members.get(node)
+        hosts = [address.rpartition(":")[0].strip("[]") for address in member.addresses] if member else []
+        return bool(hosts) and all(self.standing.is_banned(host) for host in hosts)
+
+    def _behind(self, link: bytes) -> Connection | None:
+        edge = self.tree.link_of(link)
+        return self.connections.by_node.get(edge.peer) if edge else None
+
+    def _blamed(self, here: Connection, now: float) -> list[Instruction]:
+        """Hold it against the other end; who has too much against them is cut off, with all its connections."""
+        out: list[Instruction] = []
+        if here.host and self.standing.blame_host(here.host, now) > now:
+            out += self._cut_off([each for each in self.connections.by_conn.values() if each.host == here.host], now)
+        elif here.node is not None and self.standing.blame_node(here.node, now) > now:
+            out += self._cut_off([here], now)
+        return out
+
+    def _cut_off(self, whom: list[Connection], now: float) -> list[Instruction]:
+        out: list[Instruction] = []
+        for here in whom:
+            why = f"{here.host or 'a node'} has broken the rules too often: {self._against(here, now)}"
+            out += [Refused("barred", why), Send(here.conn, Refuse("barred", why)), Close(here.conn, why)]
+            if here.node is not None:
+                self.connections.quarrelled(here.conn, now)
+                out += self._unlinked(here.node, now)
+        return out
+
+    def _against(self, here: Connection, now: float) -> str | None:
+        host = self.standing.against_host(here.host, now)
+        return host or (self.standing.against_node(here.node, now) if here.node is not None else None)
+
+    def _unlinked(self, node: NodeId, now: float) -> list[Instruction]:
+        out: list[Instruction] = []
+        if self.tree.parent is not None and self.tree.parent.node == node:
+            out += self.tree.drop_parent(now)
+        return [*out, *self.tree.drop_child(node)]

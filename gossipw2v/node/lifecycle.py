@@ -1,0 +1,309 @@
+"""The stages of a job, as one node lives them:
+
+count -> agree on the vocabulary -> encode -> join -> train and gossip -> drain -> complete
+
+A node that goes on from a checkpoint has its vocabulary and begins with encoding, which finds the text encoded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from gossipw2v.config.job import Job
+from gossipw2v.gossip.census import counts_name
+from gossipw2v.gossip.membership.table import State
+from gossipw2v.gossip.overlay.pacing import ENOUGH
+from gossipw2v.node.checkpoint import CheckpointError
+from gossipw2v.node.node import Node
+from gossipw2v.node.session import Learner, check_room, make_learner
+from gossipw2v.system.logs import get_logger
+from gossipw2v.system.notify import notify
+from gossipw2v.w2v.kernels import sgns
+from gossipw2v.w2v.text.vocab import Vocab, VocabError
+from gossipw2v.w2v.training.guard import DivergedError
+from gossipw2v.w2v.training.model import nothing_kept
+from gossipw2v.w2v.training.trainer import Trainer
+
+FOLLOW = 0.1  # s between looks at how far the threads and the swarm are
+JOIN_PATIENCE = 30.0  # s until a node that cannot link to the tree trains all the same
+GOODBYE = 20.0  # s that a node which is done waits for its children to be done
+SLOWEST = 0.5  # s between exchanges of long runs: who dies takes little along; with 2, churn cost two points of analogy
+FIRST_CHECKPOINT = 5.0  # s; later ones come at the interval that is set
+LAST_EXCHANGES = 2.0  # s for the last exchanges of a node that was told to stop
+LAST_ANSWERS = 1.0  # s for those under way then
+LAST_SLICES = 30.0  # s for the training threads to end at a breach; a slice takes some 10 ms where cores are free
+SMALLER = 0.5  # of alpha, when the model has diverged
+CBOW_ALPHA = 0.05  # as usual there
+
+log = get_logger("work")
+
+
+async def work(node: Node) -> None:
+    """Do the job, anew if the swarm comes to another vocabulary; returns when the node may leave."""
+    if node.keeper.resumed is None:
+        await count(node)
+    vocab = await agreed(node)
+    while True:
+        job = asyncio.create_task(learn(node, vocab), name="learn")
+        other = asyncio.create_task(agreed(node), name="vocabulary")
+        try:
+            await asyncio.wait((job, other), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (job, other):
+                task.cancel()  # nothing happens to the one that is done
+            await asyncio.gather(job, other, return_exceptions=True)
+        if other.cancelled():
+            return job.result()
+        vocab = other.result()
+        log.warning("the swarm agreed on another vocabulary: starting again with it", words=len(vocab))
+
+
+async def resume(node: Node) -> None:
+    """Take the vocabulary of the checkpoint, if there is one, and what its model holds; before others can be heard."""
+    found = node.keeper.resumed
+    if found is None:
+        return
+    try:
+        vocab = await asyncio.to_thread(Vocab.from_bytes, found.vocabulary)
+        node.text.counted_before(found.about.counted)
+    except (VocabError, TypeError) as error:
+        raise CheckpointError(f"{found.path}: {error}") from error
+    node.adopt(vocab, found.vocabulary)
+    node.core.resumed(found.state.origins, found.state.lives)
+
+
+async def count(node: Node) -> None:
+    """Count the own text and offer the counts."""
+    counts = await node.text.count()
+    log.info("counted", tokens=counts.tokens, words=len(counts.words), replaced=counts.replaced)
+    if node.core.census.vocabulary is None:
+        node.counts[counts_name(node.core.node)] = counts
+        node.enter(State.GATHERING)
+        node.network.perform(node.core.counted(counts.to_bytes()))
+
+
+async def agreed(node: Node) -> Vocab:
+    """The next vocabulary to train with. VocabError if none can be made of what was counted."""
+    vocab = await node.vocabularies.get()
+    if isinstance(vocab, VocabError):
+        raise vocab
+    return vocab
+
+
+async def learn(node: Node, vocab: Vocab) -> None:
+    """Encode, join, train, drain, complete."""
+    await prepare(node, vocab)
+    await join(node)
+    await shift(node)
+    node.enter(State.TRAINING)
+    await train(node)
+    node.enter(State.DRAINING)
+    await evaluate(node)
+    await until(node, lambda: node.core.final(node.network.now()))
+    node.enter(State.COMPLETE)
+    await node.save()
+    if node.config.until_complete:
+        await until(node, lambda: node.core.tree.children_complete(node.network.now()), GOODBYE)
+    else:
+        await serve_on(node)
+
+
+async def prepare(node: Node, vocab: Vocab) -> None:
+    """Turn the text into ids and allocate the model."""
+    node.close_learner()
+    node.enter(State.ENCODING)
+    log.info("vocabulary", words=len(vocab), tokens=vocab.tokens, digest=vocab.digest.hex())
+    check_room(node.config, vocab)
+    shard = await node.text.encode(vocab)
+    learner = await asyncio.to_thread(make_learner, node.config, vocab, shard, node.merged)
+    if await asyncio.to_thread(node.keeper.restore, learner, shard.checksum):
+        node.core.bind(await asyncio.to_thread(node.keeper.links, learner), node.network.now())
+    node.learner = learner  # from here on it is seen, exported and merged
+    node.core.members.update_self(total=learner.trainer.total)
+    node.enter(State.JOINING)
+    node.network.perform(node.core.ready())
+
+
+async def join(node: Node) -> None:
+    """Wait until this node is linked to the tree and holds what the swarm has learned."""
+    deadline = node.network.now() + JOIN_PATIENCE
+    while not node.core.settled_in(node.network.now()):
+        if node.core.tree.catching_up:
+            deadline = node.network.now() + JOIN_PATIENCE
+        elif node.network.now() > deadline:
+            node.problem("tree", "no link to the others yet: training alone until one comes")
+            return
+        await asyncio.sleep(FOLLOW)
+
+
+async def shift(node: Node) -> None:
+    """Leave out what an earlier life trained and others have merged; train again what nobody has."""
+    assert node.learner is not None
+    trainer = node.learner.trainer
+    if moved := node.core.shift():
+        before = trainer.total
+        await asyncio.to_thread(trainer.shift, moved)
+        node.core.members.update_self(total=trainer.total)
+        log.info("others hold the work of an earlier life", further=before - trainer.total)
+
+
+async def keep(node: Node) -> None:
+    """Write checkpoints until cancelled."""
+    pause = min(FIRST_CHECKPOINT, node.config.checkpoint_interval)
+    while True:
+        await asyncio.sleep(pause)
+        await node.save()
+        pause = node.config.checkpoint_interval
+
+
+async def evaluate(node: Node) -> None:
+    """Measure the loss on held-out text once the own text is trained: the node may leave soon after it is complete."""
+    assert node.learner is not None
+    await node.evaluate(node.learner, last=True)
+
+
+async def train(node: Node) -> None:
+    """Train the own text, and keep the swarm and the trainer informed of each other.
+
+    DivergedError, with the node failed, if that cannot be done with the settings that it has.
+    """
+    assert node.learner is not None
+    trainer = node.learner.trainer
+    tell(node)  # alpha is that of the swarm's progress from the first step
+    trainer.start()
+    while not await trained(node):
+        tell(node)
+        await asyncio.sleep(FOLLOW)
+    tell(node)
+    node.core.done(True)
+    exchanges = sum(edge.flow.exchanges for edge in node.core.edges())
+    rate = round(trainer.words_per_second)
+    log.info("own text trained", tokens=trainer.trained, words_per_second=rate, exchanges=exchanges)
+
+
+async def trained(node: Node) -> bool:
+    """Whether all of the own text has been trained, and well; a model that has diverged is mended, once."""
+    assert node.learner is not None
+    trainer = node.learner.trainer
+    if trainer.failure is not None:
+        raise trainer.failure
+    if trainer.done and trainer.breach is None:
+        await asyncio.to_thread(trainer.look_over)
+    if trainer.breach is not None:
+        await mend(node, node.learner, trainer.breach)
+        return False
+    return trainer.done
+
+
+async def mend(node: Node, learner: Learner, breach: str) -> None:
+    """The model has diverged: take it back and go on with smaller steps.
+
+    DivergedError if that has been tried before, or if even half of alpha is more than kernels keep within bounds.
+
+    The text is not trained again: others have been told how far it is, may hold what came of it, and count on this
+    node's share of all that is left. What is lost is what a node that is killed loses, and nobody else notices: until
+    the rows are back the merger does nothing, so no exchange sees any of this, and `Model.come_back` gives no row fewer
+    updates than any other end has seen. Provenance goes on to claim the text, of which others may have all; where two
+    histories overlap that errs on the side of too little, never of twice.
+    """
+    trainer = learner.trainer
+    node.divergences += 1
+    if (how := hopeless(trainer)) is not None:
+        node.fail(too_large(node.config.job, f"{how}: {breach}"))
+        raise DivergedError(node.failure)
+    if not await asyncio.to_thread(trainer.wait, LAST_SLICES):
+        raise RuntimeError("the training threads did not end when the model diverged")
+    back = await node.keeper.back(learner)
+
+    def take_back() -> None:
+        learner.model.come_back(back.put if back is not None else nothing_kept)
+        trainer.go_on(SMALLER)
+
+    await learner.merger.mend(take_back)
+    node.problem("model", f"the model diverged: {breach}; it was taken back, and alpha is half of what was set")
+
+
+def hopeless(trainer: Trainer) -> str | None:
+    """Why there is no going on with smaller steps; None if there is."""
+    if trainer.scale < 1:
+        return "again with half of alpha"
+    if trainer.done:
+        return "at the end of the text"
+    if not sgns.is_bounded(SMALLER * trainer.recipe.alpha, trainer.recipe.negative):
+        return "and half of alpha would still be far too much"
+    return None
+
+
+def too_large(job: Job, breach: str) -> str:
+    """What to tell people whose settings make the model diverge, and what they can do."""
+    usual = Job()
+    alpha = usual.alpha if job.sg else CBOW_ALPHA
+    given = ", ".join(
+        f"{name} {value:g} ({common:g} is usual)"
+        for name, value, common in (
+            ("alpha", job.alpha, alpha),
+            ("negative", job.negative, usual.negative),
+            ("window", job.window, usual.window),
+        )
+    )
+    return (
+        f"the model diverged {breach}. The settings are too large for this text: {given}. Start all nodes again with a "
+        f"smaller one, such as --alpha {min(alpha, job.alpha / 4):g}, and with --fresh"
+    )
+
+
+async def serve_on(node: Node) -> None:
+    """A service stays when the swarm is done; if others join later, it goes on to the end of their work too."""
+    while True:
+        final = node.core.final(node.network.now())
+        if (now := State.COMPLETE if final else State.DRAINING) is not node.state:
+            node.enter(now)
+        if final:
+            await node.save()
+        await asyncio.sleep(1.0)
+        tell(node)
+
+
+async def until(node: Node, condition: Callable[[], bool], patience: float = float("inf")) -> None:
+    """Wait for a condition, at most `patience` seconds."""
+    deadline = node.network.now() + patience
+    while not condition() and node.network.now() < deadline:
+        tell(node)
+        await asyncio.sleep(FOLLOW)
+
+
+def tell(node: Node) -> None:
+    """Own progress to the swarm, the swarm's progress to the trainer, both to the service manager."""
+    assert node.learner is not None
+    trainer = node.learner.trainer
+    if node.core.edges():
+        node.problem("tree", None)
+    node.core.trained(trainer.trained)
+    trained, total = node.core.progress(node.network.now())
+    trainer.others = (trained - trainer.trained, total - trainer.total)
+    if trainer.words_per_second:
+        run_seconds = trainer.total / trainer.words_per_second
+        interval = pause(run_seconds, node.config.exchange_interval)
+        spent = node.learner.merger.cpu_seconds, trainer.cpu_seconds
+        node.core.pace(interval, node.learner.brake.look(*spent, run_seconds / interval))
+    notify(f"STATUS={node.state.name.lower()}, {trained / max(1, total):.0%} of the swarm's text trained")
+
+
+def pause(run_seconds: float, shortest: float) -> float:
+    """Seconds from one exchange on a link to the next in a run of that length."""
+    return max(shortest, min(SLOWEST, run_seconds / ENOUGH))
+
+
+async def come_to_rest(node: Node) -> None:
+    """Hand over what was trained last, so that a stopped node's work is not lost, and end what is under way."""
+    tell(node)
+    if node.state is State.TRAINING:
+        before = {edge.link: edge.flow.exchanges for edge in node.core.edges()}
+        await until(node, lambda: _handed_over(node, before), LAST_EXCHANGES)
+    node.core.rest()
+    await until(node, lambda: node.core.tree.at_rest, LAST_ANSWERS)
+
+
+def _handed_over(node: Node, before: dict[bytes, int]) -> bool:
+    return all(e.flow.exchanges >= before.get(e.link, 0) + 2 and not e.pending for e in node.core.edges())

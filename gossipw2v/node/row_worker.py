@@ -1,0 +1,122 @@
+"""The one thread in which rows change hands, so that neither the event loop nor training waits for a merge."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gossipw2v.delta import Batch
+from gossipw2v.gossip.instructions import Collect, DropLink, Merge, OpenLink, Settle
+from gossipw2v.w2v.training.model import Model
+from gossipw2v.w2v.training.trainer import Trainer
+
+PAIRS = 512  # training pairs behind an estimate of the curvature, which takes some 5 ms
+OFTEN, SELDOM = 0.5, 3.0  # s between estimates: often while everything is new, seldom later
+PATIENCE = 5.0  # s for what is queued
+AGE = 6  # between the two: a sixth of the time that the model has been trained
+
+Work = OpenLink | DropLink | Collect | Merge | Settle
+
+
+@dataclass(slots=True)
+class Estimates:
+    """The spectrum grows with the vectors: estimated anew when the last one is old for the model's age."""
+
+    model: Model
+    trainer: Trainer
+    began_at: float
+    _rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    _made_at: float = float("-inf")
+
+    def refresh(self, now: float) -> None:
+        """Look at the clock, in seconds, before a merge."""
+        pause = min(SELDOM, max(OFTEN, (now - self.began_at) / AGE))
+        if now - self._made_at < pause:
+            return
+        self._made_at = now
+        self.model.alpha = self.trainer.alpha
+        self.model.learn_curvature(self.trainer.sample_pairs(PAIRS, self._rng))
+
+
+@dataclass(slots=True)
+class Merger:
+    """Performs the core's row work on `model`, one piece after the other, and hands results to `report`.
+
+    `report(work, result)` runs in the event loop; `result` is a Batch, None, or the exception that was raised.
+    """
+
+    model: Model
+    trainer: Trainer
+    report: Callable[[Work, Batch | Exception | None], None]
+    cpu_seconds: float = 0.0
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "merge"))
+    _held: list[tuple[Work, asyncio.AbstractEventLoop]] = field(default_factory=list)
+    _estimates: Estimates = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._estimates = Estimates(self.model, self.trainer, time.monotonic())
+
+    def submit(self, work: Work) -> None:
+        """Queue a piece of work; the core keeps at most one exchange per link under way, so the queue is short."""
+        loop = asyncio.get_running_loop()
+        self._thread.submit(self._perform, work, loop)
+
+    async def mend(self, model: Callable[[], None]) -> None:
+        """Mend the model between two pieces of work, then do what has been held back since it diverged."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._mend, model)
+
+    async def idle(self) -> None:
+        """Return when all that was submitted is done and reported, or at the latest after some seconds."""
+        loop = asyncio.get_running_loop()
+        await asyncio.wait([loop.run_in_executor(self._thread, int)], timeout=PATIENCE)
+
+    def close(self) -> None:
+        """Finish the piece under way and drop the rest; returns within a few milliseconds' work."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _mend(self, model: Callable[[], None]) -> None:
+        model()
+        held, self._held = self._held, []
+        for each in held:
+            self._perform(*each)
+
+    def _perform(self, work: Work, loop: asyncio.AbstractEventLoop) -> None:
+        if self.trainer.breach is not None:  # nothing of a model that has diverged goes out, nor into it
+            self._held.append((work, loop))
+            return
+        began = time.thread_time()
+        result: Batch | Exception | None
+        try:
+            result = self._do(work)
+        except Exception as error:  # goes to the loop, which ends the link
+            result = error
+        self.cpu_seconds += time.thread_time() - began
+        try:
+            loop.call_soon_threadsafe(self.report, work, result)
+        except RuntimeError:
+            return  # the loop is closed: the daemon is stopping
+
+    def _do(self, work: Work) -> Batch | None:
+        match work:
+            case OpenLink():
+                self.model.open_link(work.link, work.overlap, work.catch_up, work.origin, work.take)
+            case DropLink():
+                self.model.drop_link(work.link)
+            case Collect():
+                return self.model.collect(work.link, work.flush, work.room)
+            case Merge():
+                self._look_at_the_clock()
+                return self.model.merge(work.link, work.delta, work.flush, work.overlap, work.room)
+            case Settle():
+                self._look_at_the_clock()
+                self.model.settle(work.link, work.sent, work.answer, work.overlap)
+        return None
+
+    def _look_at_the_clock(self) -> None:
+        self.model.now = time.monotonic()
+        self._estimates.refresh(self.model.now)

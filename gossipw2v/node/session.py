@@ -1,0 +1,99 @@
+"""What a node makes of a frozen vocabulary: the model, its trainer and its merger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossipw2v.config.node import Config
+from gossipw2v.delta import Batch
+from gossipw2v.gossip.messages import MAX_FRAME, MAX_PART, MAX_ROWS
+from gossipw2v.gossip.overlay.pacing import Brake
+from gossipw2v.node.row_worker import Merger, Work
+from gossipw2v.system.machine import return_memory, usable_cores
+from gossipw2v.w2v.kernels import sgns
+from gossipw2v.w2v.text.shards import Shard
+from gossipw2v.w2v.text.vocab import Vocab, check_memory, explain_memory, memory_needed
+from gossipw2v.w2v.training.clipping import Limits
+from gossipw2v.w2v.training.evaluation import Evaluation, draw_pairs
+from gossipw2v.w2v.training.guard import LONGEST
+from gossipw2v.w2v.training.model import Model
+from gossipw2v.w2v.training.trainer import Recipe, Trainer
+
+Report = Callable[[Work, Batch | Exception | None], None]
+
+
+@dataclass(slots=True)
+class Learner:
+    """A vocabulary's model with the threads that train and merge it; `text`: the checksum of what they train.
+
+    `evaluation`: of the model, on the part of the text that is held out.
+    """
+
+    vocab: Vocab
+    text: bytes
+    model: Model
+    trainer: Trainer
+    merger: Merger
+    brake: Brake
+    evaluation: Evaluation
+
+    def close(self) -> None:
+        """Stop all threads; some milliseconds. The model stays readable."""
+        self.trainer.stop()
+        self.merger.close()
+
+
+def check_room(config: Config, vocab: Vocab) -> None:
+    """Raise VocabError, with the arithmetic, if the model and its links' references do not fit in memory."""
+    links = 1 if config.peers == ("none",) else 2
+    size = config.job.vector_size
+    check_memory(memory_needed(len(vocab), size, links), explain_memory(len(vocab), size, links))
+
+
+def make_learner(config: Config, vocab: Vocab, shard: Shard, report: Report) -> Learner:
+    """Allocate and wire everything; training does not start yet."""
+    job = config.job
+    most = most_rows(job.vector_size)
+    initial = partial(initial_weights, vocab, job.seed, job.vector_size)
+    limits = Limits(config.max_row_move, config.row_budget)
+    rows = min(config.exchange_rows, most)
+    model = Model(initial, rows, most, job.alpha, limits=limits, longest=LONGEST)
+    recipe = Recipe(
+        window=job.window,
+        negative=job.negative,
+        sample=job.sample,
+        alpha=job.alpha,
+        min_alpha=job.min_alpha,
+        epochs=job.epochs,
+        ns_exponent=job.ns_exponent,
+        seed=job.seed,
+        threads=config.threads or usable_cores(),
+        sg=job.sg,
+    )
+    trainer = Trainer(model, shard.tokens, vocab.counts, recipe, forget=shard.forget)
+    words = int(np.count_nonzero(shard.held_out >= 0))
+    evaluation = Evaluation(model, draw_pairs(shard.held_out, trainer), words)
+    shard.forget()
+    return_memory()  # what making all this took; training touches the rest of the matrices
+    brake = Brake(model.budget, config.merge_share)
+    return Learner(vocab, shard.checksum, model, trainer, Merger(model, trainer, report), brake, evaluation)
+
+
+def most_rows(vector_size: int) -> int:
+    """Rows that one end may put into an exchange: the answer holds those of both ends, in one frame."""
+    row_bytes = vector_size + 12  # int8 values; id, count and scale
+    return min(MAX_ROWS, (MAX_FRAME - MAX_PART) // row_bytes) // 2
+
+
+def initial_weights(vocab: Vocab, seed: int, vector_size: int) -> NDArray[np.float32]:
+    """float32[2V, D] that every node computes alike: small random `syn0` rows from (seed, word), zero `syn1neg`."""
+    weights = sgns.aligned(2 * len(vocab), vector_size)  # a tenth faster, where rows fill whole cache lines
+    if not weights.flags.c_contiguous:  # the loops of `rows` are compiled for rows without gaps
+        weights = np.zeros(weights.shape, np.float32)
+    sgns.init_rows(vocab.hashes, seed, weights[: len(vocab)])
+    return weights

@@ -1,0 +1,139 @@
+"""The `/status` answer: one JSON-ready picture of a node, made in the event loop from numbers that are at hand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from gossipw2v import __version__
+from gossipw2v.config.node import Config
+from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.membership.table import Member, State
+from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
+from gossipw2v.node.session import Learner
+from gossipw2v.system.pulse import Pulse
+from gossipw2v.w2v.text.corpus import Text
+from gossipw2v.w2v.training.clipping import Bucket
+
+NOTHING_HELD_OUT: dict[str, Any] = {"words": 0, "pairs": 0, "loss": None, "seconds": 0.0, "history": []}
+
+
+def describe_job(config: Config, core: Gossip, state: str) -> dict[str, Any]:
+    """Who this is and what it is doing."""
+    return {"version": __version__, "node": core.node.hex(), "job": config.job.job, "state": state}
+
+
+def describe_vocabulary(learner: Learner | None) -> dict[str, Any] | None:
+    """The frozen vocabulary, or None."""
+    if learner is None:
+        return None
+    vocab = learner.vocab
+    return {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens}
+
+
+def describe_progress(config: Config, core: Gossip, learner: Learner | None, now: float) -> dict[str, Any]:
+    """How far the node and the swarm are."""
+    trainer = learner.trainer if learner else None
+    trained, total = core.progress(now)
+    mine = trainer.before + trainer.trained if trainer else 0
+    rate = trainer.words_per_second if trainer else 0.0
+    swarm_rate = rate * trainer.swarm_trained / trainer.trained if trainer and trainer.trained else 0.0
+    epochs = config.job.epochs
+    words = trainer.words if trainer else 0
+    return {
+        "ratio": trained / total if total else 0.0,
+        "trained_tokens": mine,
+        "total_tokens": words * epochs,
+        "swarm_trained_tokens": trained,
+        "swarm_total_tokens": total,
+        "words_per_second": rate,
+        "swarm_words_per_second": swarm_rate,
+        "eta_seconds": (total - trained) / swarm_rate if swarm_rate else None,
+        "alpha": trainer.alpha if trainer else config.job.alpha,
+        "loss": trainer.loss if trainer else None,
+        "epoch_losses": trainer.epoch_losses if trainer else [],
+        "epoch": min(epochs, mine // words + 1) if words else 0,
+        "epochs": epochs,
+    }
+
+
+def describe_held_out(config: Config, learner: Learner | None) -> dict[str, Any]:
+    """The loss on the text that is kept out of training; null where there is none, or none yet."""
+    found = learner.evaluation.describe() if learner else NOTHING_HELD_OUT
+    return {"share": config.held_out, **found}
+
+
+def describe_load(learner: Learner | None, pulse: Pulse) -> dict[str, Any]:
+    """What training, merging and the event loop have used of the cores, and how late the loop runs."""
+    training = learner.trainer.cpu_seconds if learner else 0.0
+    return {
+        "training_cpu_seconds": training,
+        "merging_cpu_seconds": learner.merger.cpu_seconds if learner else 0.0,
+        "loop_cpu_seconds": pulse.cpu_seconds,
+        "words_per_cpu_second": learner.trainer.trained / training if learner and training else None,
+        "loop_lag_p50_seconds": pulse.lag(0.5),
+        "loop_lag_p99_seconds": pulse.lag(0.99),
+    }
+
+
+def describe_members(core: Gossip, now: float) -> list[dict[str, Any]]:
+    """Everybody this node has heard of."""
+    return [_member(core, member, now) for member in core.members.everyone()]
+
+
+def describe_links(core: Gossip, learner: Learner | None) -> list[dict[str, Any]]:
+    """The node's edges of the tree, with what each other end has moved; `role` is the other end's."""
+    held = learner.model.influence.buckets if learner else {}
+    return [
+        {**_link(edge), "host": core.blame.origin_of(edge.link), **_moved(held.get(edge.link))} for edge in core.edges()
+    ]
+
+
+def describe_corpus(text: Text) -> dict[str, Any]:
+    """The node's own text."""
+    counts = text.counts
+    return {
+        "files": len(text.files),
+        "bytes": text.bytes,
+        "done_bytes": text.done_bytes,
+        "replaced_bytes": counts.replaced if counts else 0,
+        "dropped_tokens": counts.dropped if counts else 0,
+        "pruned_words": counts.pruned_words if counts else 0,
+        "tokens": counts.tokens if counts else 0,
+    }
+
+
+def _member(core: Gossip, member: Member, now: float) -> dict[str, Any]:
+    me = member.node == core.node
+    return {
+        "node": member.node.hex(),
+        "state": State(member.state).name.lower(),
+        "alive": me or core.members.is_alive(member.node, now),
+        "addresses": list(member.addresses),
+        "trained_tokens": member.trained,
+        "total_tokens": member.total,
+        "self": me,
+    }
+
+
+def _moved(bucket: Bucket | None) -> dict[str, Any]:
+    bucket = bucket or Bucket(np.empty(0))
+    return {
+        "clipped_rows": bucket.clipped,
+        "largest_row_move": bucket.largest,
+        "row_budget_used": bucket.used,
+    }
+
+
+def _link(edge: Uplink | Downlink) -> dict[str, Any]:
+    up = isinstance(edge, Uplink)
+    busy = edge.phase is not Phase.IDLE if isinstance(edge, Uplink) else edge.merging is not None
+    return {
+        "peer": edge.peer.hex(),
+        "role": "parent" if up else "child",
+        "pending_rows": edge.pending,
+        "outstanding": busy,
+        **asdict(edge.flow),
+    }

@@ -1,0 +1,116 @@
+"""What must hold in every swarm at every step, whatever befalls it; a trial's swarm is looked on by an `Auditor`.
+
+No row holds more than was trained, by however many ways it came; both ends of a link that are done with the same batch
+hold the same reference, bit for bit; no honest node takes another for a breaker of the protocol; no work is asked for
+on a link that is not open; every table and queue stays within what its swarm needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gossipw2v.gossip.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Refused, Settle
+from gossipw2v.gossip.membership.table import NodeId
+from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
+from gossipw2v.simulation.ledger import ROUNDING, Books
+from gossipw2v.simulation.node import Node
+from gossipw2v.simulation.swarm import Watch
+
+TOLD = ("timeout", "vocabulary", "peer", "self")  # what honest nodes may refuse each other for
+STRAY = ("sequence", "tree", "blob", "handshake", "barred")  # and where what comes may be older than what came before
+
+
+class BrokenError(AssertionError):
+    """A promise is broken; the text says which and how."""
+
+
+@dataclass(slots=True)
+class Auditor(Watch):
+    """Looks at everything that happens; `trace` is a digest of it. `overlapped`: whether histories ever met twice, of
+    which AdaSum leaves less than there was.
+    """
+
+    books: Books
+    trace: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
+    nodes: dict[NodeId, Node] = field(default_factory=dict)
+    told: tuple[str, ...] = TOLD
+    open: set[tuple[NodeId, bytes]] = field(default_factory=set)
+    overlapped: bool = False
+    ticks: int = 0
+
+    def ordered(self, node: Node, order: Instruction) -> None:
+        """Row work only on links that are open; no honest node breaks the protocol."""
+        self._note(node, type(order).__name__.encode())
+        match order:
+            case OpenLink():
+                self._demand((node.core.node, order.link) not in self.open, node, "a link is opened twice")
+                self.open.add((node.core.node, order.link))
+                self.overlapped |= order.overlap
+            case DropLink():
+                self._demand((node.core.node, order.link) in self.open, node, "a link is dropped that is not open")
+                self.open.discard((node.core.node, order.link))
+            case Collect() | Merge() | Settle():
+                self._demand((node.core.node, order.link) in self.open, node, "row work on a link that is not open")
+                self.overlapped |= isinstance(order, Merge) and order.overlap
+            case Refused():
+                self._demand(order.reason in self.told, node, "refused: " + order.reason + ", " + order.text)
+
+    def delivered(self, node: Node, frame: bytes) -> None:
+        """Every bit counts for the trace."""
+        self._note(node, frame)
+
+    def worked(self, node: Node, link: bytes) -> None:
+        """Nothing has been taken twice, and the two references are one."""
+        if (excess := self.books.excess(node.model)) > ROUNDING:
+            raise BrokenError(f"{node.name} at {node.host.clock.now:.3f} s: {excess:.3f} more than was trained")
+        self._compared(node, link)
+
+    def _compared(self, node: Node, link: bytes) -> None:
+        """Both ends of a link that are between the same two batches hold the same reference."""
+        edge = node.core.tree.link_of(link)
+        other = self.nodes.get(edge.peer) if edge is not None else None
+        twin = other.core.tree.link_of(link) if other is not None and other.alive else None
+        if edge is None or other is None or twin is None or edge.batch != twin.batch:
+            return
+        held = [each.model.links[link].reference for each in (node, other) if link in each.model.links]
+        if len(held) == 2 and not _applying(edge) and not _applying(twin):
+            self._demand(np.array_equal(held[0], held[1]), node, "two references of one batch with " + other.name)
+
+    def ticked(self, node: Node) -> None:
+        """What a core and its host hold is bounded by who has ever been there; a look in ten will find it."""
+        self.ticks += 1
+        if self.ticks % 11:  # so that every one of fewer has its turn
+            return
+        core, most = node.core, len(self.nodes)
+        links = [*core.edges(), *core.tree.kept.links()]
+        held = {
+            "connections": (len(core.connections.by_conn), 6 * most + 6),
+            "targets": (len(core.connections.targets), 3 * most),
+            "members": (len(core.members.entries), most),
+            "transfers": (len(core.census.transfers), len(core.connections.by_conn)),
+            "children": (len(core.tree.children), most),
+            "links": (len(core.edges()), most),
+            "barred": (len(core.tree.choice.barred) + len(core.tree.choice.full), 2 * most),
+            "opening": (len(core.tree.opening), most),
+            "references": (len(node.model.links), len(links) + len(node.host.queue)),
+            "row work": (len(node.host.queue), 3 * len(core.edges()) + 6),
+        }
+        for name, (size, bound) in held.items():
+            if size > bound:
+                self._demand(False, node, f"{size} {name}, at most {bound} are needed")
+
+    def _note(self, node: Node, what: bytes) -> None:
+        self.trace.update(b"%a %a " % (node.host.clock.now, node.name))
+        self.trace.update(what)
+
+    def _demand(self, holds: bool, node: Node, text: str) -> None:
+        if not holds:
+            raise BrokenError(f"{node.name} at {node.host.clock.now:.3f} s: {text}")
+
+
+def _applying(edge: Uplink | Downlink) -> bool:
+    """Whether this end may hold the next batch's reference already."""
+    return edge.merging is not None if isinstance(edge, Downlink) else edge.phase is Phase.SETTLING

@@ -1,0 +1,255 @@
+"""A swarm in one process: real protocol cores and real models on a virtual network, the same for the same seed.
+
+Messages are encoded and decoded as on the wire. What a node trains, and how fast, is its worker's business. Faults are
+those of machines and networks: a connection is cut (both ends notice), a node is killed (its connections are cut, or
+silent from then on, and it never answers again) or leaves, the swarm is partitioned; `host` and `virtual` have more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+
+from gossipw2v.gossip.census import COUNTS
+from gossipw2v.gossip.codec import HEADER, decode, encode
+from gossipw2v.gossip.config import Rules
+from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.instructions import Close, Dial, Freeze, Instruction, Merge, Received, Refused, Send
+from gossipw2v.gossip.membership.table import STEM_BYTES, Member, NodeId, State, stem
+from gossipw2v.gossip.messages import Message
+from gossipw2v.simulation.machine import Host
+from gossipw2v.simulation.network import Clock, Event, Line, Wires
+from gossipw2v.simulation.node import Node, Worker
+from gossipw2v.w2v.similarity import largest_difference
+
+
+class Watch:
+    """Who looks on; this one does nothing."""
+
+    def ordered(self, node: Node, order: Instruction) -> None:
+        """A core asks for something, which is about to be done."""
+
+    def delivered(self, node: Node, frame: bytes) -> None:
+        """A frame has come, and the core has dealt with it."""
+
+    def worked(self, node: Node, link: bytes) -> None:
+        """Rows of a link have changed hands, and the core has been told."""
+
+    def began(self, node: Node) -> None:
+        """A node begins to train."""
+
+    def ticked(self, node: Node) -> None:
+        """The core has looked at the clock."""
+
+
+@dataclass(slots=True)
+class Swarm:
+    """Nodes at addresses `name:1`. `tick`: s between two looks of a core at the clock; `row_seconds`: what a row's
+    merge takes, and `piece_seconds` any piece of row work. `moved`: exchanges of each link that moved rows.
+    """
+
+    seed: int = 0
+    rules: Rules = field(default_factory=lambda: Rules(job={"job": "test"}, interval=0.2, quiet=1.0))
+    line: Callable[[str, str], Line] = field(default=lambda _one, _other: Line())
+    tick: float = 0.1
+    row_seconds: float = 0.0
+    piece_seconds: float = 0.005
+    watch: Watch = field(default_factory=Watch)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    moved: Counter[bytes] = field(default_factory=Counter)
+    clock: Clock = field(default_factory=Clock)
+    rng: Random = field(init=False)
+    wires: Wires = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rng = Random(self.seed)
+        self.wires = Wires(self.clock, self.rng, self.line)
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the beginning."""
+        return self.clock.now
+
+    # -- building -------------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        name: str,
+        worker: Worker,
+        min_peers: int = 0,
+        rules: Rules | None = None,
+        host: Host | None = None,
+        before: NodeId | None = None,
+    ) -> Node:
+        """A new node that knows nobody; it takes the place of a dead one of the same name. `before`: its former id."""
+        host = host or Host(self.clock)
+        drawn = self.rng.randbytes(16)
+        own = drawn if before is None else stem(before) + drawn[STEM_BYTES:]
+        me = Member(own, 0, State.COUNTING, (f"{name}:1",), min_peers=min_peers)
+        core = Gossip(me, rules or self.rules, Random(self.rng.random()), host.now)
+        node = self.nodes[name] = Node(name, core, worker, host, host.now)
+        host.at(self.rng.random() * self.tick, lambda: self._tick(node))
+        return node
+
+    def introduce(self, one: str, *others: str) -> None:
+        """Give `one` the addresses of `others`."""
+        node = self.nodes[one]
+        for other in others:
+            node.core.discovered(f"{other}:1", (f"{other}:1",), node.host.now)
+
+    def count(self, name: str, blob: bytes = b"counts") -> None:
+        """The node's text is counted."""
+        node = self.nodes[name]
+        node.core.members.update_self(state=State.GATHERING)
+        self.perform(node, node.core.counted(blob + name.encode()))
+
+    # -- faults ---------------------------------------------------------------------------------------------
+
+    def kill(self, name: str, silent: bool = False) -> None:
+        """As with SIGKILL: connections are reset, nothing is said. `silent`: as without power, not even that."""
+        self.nodes[name].host.on, self.nodes[name].refuses = False, not silent
+        for conn in self.wires.conns(name):
+            if silent:
+                self.wires.drop(conn)
+            else:
+                self.cut(conn)
+
+    def leave(self, name: str) -> None:
+        """The node says goodbye, and is gone a moment later."""
+        node = self.nodes[name]
+        self.perform(node, node.core.leave())
+        node.host.at(1.0, lambda: self.kill(name))
+
+    def pause(self, name: str, seconds: float) -> None:
+        """Nothing of the node runs for so long; then its core looks at the clock and finds all that came meanwhile."""
+        node = self.nodes[name]
+        node.host.stand_still()
+        self.clock.at(seconds, lambda: node.host.go_on(lambda: self._look(node)))
+
+    def partition(self, *parts: set[str]) -> None:
+        """Only nodes of one part reach each other; no argument heals."""
+        for conn in self.wires.severed(*parts):
+            self.cut(conn)
+
+    def cut(self, conn: int) -> None:
+        """Reset a connection; what is under way on it is lost."""
+        for name, number in self.wires.cut(conn):
+            self._closed(name, number)
+
+    def close(self, conn: int) -> None:
+        """Close a connection from one end: the other learns of it after all that was sent."""
+        if conn in self.wires:
+            owner, _ = self.wires.ends(conn)
+            self.wires.close(conn, self._closed)
+            self._closed(owner, conn)
+
+    def _closed(self, name: str, conn: int) -> None:
+        node = self.nodes[name]
+        node.host.do(lambda: node.core.closed(conn))
+
+    # -- running --------------------------------------------------------------------------------------------
+
+    def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        """Advance the clock; returns whether `until`, checked after each event, came true."""
+        return self.clock.run(seconds, until)
+
+    def _tick(self, node: Node) -> None:
+        self._look(node)
+        node.host.at(self.tick * self.rng.uniform(0.9, 1.1), lambda: self._tick(node))
+
+    def _look(self, node: Node) -> None:
+        self.perform(node, node.join())
+        if node.begin():
+            self.watch.began(node)
+        node.train()
+        self.perform(node, node.core.tick(node.host.now))
+        self.watch.ticked(node)
+
+    # -- instructions ---------------------------------------------------------------------------------------
+
+    def perform(self, node: Node, instructions: list[Instruction]) -> None:
+        """Do what a core asks."""
+        for instruction in instructions:
+            self.watch.ordered(node, instruction)
+            match instruction:
+                case Send():
+                    self._send(node, instruction.conn, instruction.message)
+                case Close():
+                    node.host.at(0.01, partial(self.close, instruction.conn))
+                case Dial():
+                    node.dials += 1
+                    node.host.at(0.01, partial(self._dial, node, instruction))
+                case Refused():
+                    node.refused.append(f"{instruction.reason}: {instruction.text}")
+                case Freeze():
+                    self.perform(node, node.core.frozen(repr(instruction.origins).encode(), len(instruction.origins)))
+                case Received():
+                    self._received(node, instruction)
+                case _:
+                    node.host.submit(partial(self._rows, node, instruction))
+
+    def _received(self, node: Node, blob: Received) -> None:
+        if blob.name.startswith(COUNTS):
+            node.core.hold_counts(blob.name, blob.data)
+        else:
+            node.began = False
+            node.host.queue.clear()
+            node.worker.restart()
+            self.perform(node, node.core.frozen(blob.data, blob.data.count(COUNTS.encode())))
+
+    def _rows(self, node: Node, work: Instruction) -> tuple[float, Event] | None:
+        """Row work takes a moment, after which the core goes on."""
+        done = node.rows(work, self.now)
+        if done is None:
+            return None
+        if isinstance(work, Merge):
+            self.moved[done.link] += done.rows > 0
+
+        def told() -> None:
+            self.perform(node, done.tell())
+            self.watch.worked(node, done.link)
+
+        return self.piece_seconds + done.rows * self.row_seconds, told
+
+    def _dial(self, node: Node, dial: Dial) -> None:
+        name = dial.addresses[0].partition(":")[0]
+        other = self.nodes.get(name)
+        if other is None or not other.alive or not self.wires.reach(node.name, name):
+            refused = other is not None and other.refuses and self.wires.reach(node.name, name)
+            node.core.dial_failed(dial.key, refused)
+            return
+        mine, theirs = self.wires.connect(node.name, name)
+        self.perform(node, node.core.opened(mine, dial.key, node.host.now))
+        other.host.do(lambda: self.perform(other, other.core.opened(theirs, None, other.host.now)))
+
+    def _send(self, node: Node, conn: int, message: Message) -> None:
+        frame = encode(message)
+        node.core.flow(conn, sent=len(frame))
+        self.wires.send(conn, len(frame), lambda name, end: self._arrived(name, end, frame))
+
+    def _arrived(self, name: str, conn: int, frame: bytes) -> None:
+        node = self.nodes[name]
+        node.host.do(lambda: self._deliver(node, conn, frame))
+
+    def _deliver(self, node: Node, conn: int, frame: bytes) -> None:
+        node.core.flow(conn, received=len(frame))
+        self.perform(node, node.core.received(conn, decode(frame[HEADER.size :]), node.host.now))
+        self.watch.delivered(node, frame)
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    def living(self) -> list[Node]:
+        """The nodes that have not been killed."""
+        return [node for node in self.nodes.values() if node.alive]
+
+    def complete(self) -> bool:
+        """Whether every living node holds the final model."""
+        return all(node.core.final(node.host.now) for node in self.living())
+
+    def apart(self) -> float:
+        """Largest difference of any value between two living nodes, relative to its row's norm."""
+        first, *others = (node.model.weights for node in self.living())
+        return max((largest_difference(first, other) for other in others), default=0.0)

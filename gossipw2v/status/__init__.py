@@ -1,0 +1,1 @@
+"""What people and Prometheus see of a node: its JSON, metrics and page, and the client that reads them."""

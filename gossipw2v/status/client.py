@@ -1,0 +1,107 @@
+"""Asks a running node over HTTP: its status, its model. Standard library only; never through a proxy."""
+
+import json
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gossipw2v.system.durable import replacing
+
+TIMEOUT_SECONDS = 5.0
+MAX_STATUS_BYTES = 16 << 20  # a swarm of thousands; stops at an endless answer of something else
+MAX_HEADER_BYTES = 64
+MAX_REFUSAL_BYTES = 2000
+CHUNK_BYTES = 1 << 20
+
+Progress = Callable[[int, int], None]  # vectors so far, vectors in all
+
+
+class UnreachableError(Exception):
+    """Nothing answers at the address."""
+
+
+class AnswerError(Exception):
+    """Something answered, but not what was asked for; the text says what and, if the node said so, why."""
+
+
+def status(url: str, token: bytes | None = None) -> dict[str, Any]:
+    """The node's GET /status as it sent it. UnreachableError, or AnswerError if it is no status."""
+    with _get(url, "/status", token) as response:
+        try:
+            answer = json.loads(response.read(MAX_STATUS_BYTES))
+        except (OSError, HTTPException, ValueError, RecursionError) as error:
+            raise AnswerError(f"{url} answers, but not like gossipw2v: {error}") from error
+    if not isinstance(answer, dict) or not isinstance(answer.get("state"), str):
+        raise AnswerError(f"{url} answers, but not like gossipw2v: there is no state in its status")
+    return answer
+
+
+def export(
+    url: str, path: Path, progress: Progress = lambda _rows, _words: None, token: bytes | None = None
+) -> tuple[int, int]:
+    """Write the node's vectors to `path` in word2vec's text format; the number of words and dimensions.
+
+    `path` appears whole or not at all. AnswerError if the rows are not those the first line promised.
+    """
+    with _get(url, "/export", token) as response, replacing(path) as file:
+        return _copy(response, file, progress)
+
+
+def _copy(response: HTTPResponse, file: BinaryIO, progress: Progress) -> tuple[int, int]:
+    try:
+        header = response.readline(MAX_HEADER_BYTES)
+        words, dimensions = _shape(header)
+        file.write(header)
+        rows, last = 0, b"\n"
+        while chunk := response.read(CHUNK_BYTES):
+            file.write(chunk)
+            rows, last = rows + chunk.count(b"\n"), chunk[-1:]
+            progress(rows, words)
+    except (HTTPException, TimeoutError, ConnectionError) as error:
+        raise AnswerError(f"the node stopped in the middle of its vectors: {error}") from error
+    if rows != words or last != b"\n" or response.length:  # length: what was promised and has not come
+        raise AnswerError(f"the node promised {words} vectors and sent {rows}; try again")
+    return words, dimensions
+
+
+def _shape(header: bytes) -> tuple[int, int]:
+    parts = header.split()
+    if not header.endswith(b"\n") or len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise AnswerError(f"{header[:40]!r} does not begin a file of vectors")
+    return int(parts[0]), int(parts[1])
+
+
+def _get(url: str, path: str, token: bytes | None) -> HTTPResponse:
+    request = urllib.request.Request(base_url(url) + path)
+    if token is not None:  # for this node alone: no other that it might point to
+        request.add_unredirected_header("Authorization", f"Bearer {token.decode()}")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        response: HTTPResponse = opener.open(request, timeout=TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        raise AnswerError(f"{url}{path}: {_refusal(error)}") from error
+    except (OSError, HTTPException) as error:
+        raise UnreachableError(f"{url}: {getattr(error, 'reason', error)}") from error
+    return response
+
+
+def _refusal(error: urllib.error.HTTPError) -> str:
+    """Why the node said no; its own words where they can be read."""
+    with error, suppress(OSError, HTTPException, ValueError, LookupError, TypeError):
+        return str(json.loads(error.read(MAX_REFUSAL_BYTES))["error"])
+    return f"{error.code} {error.reason}"
+
+
+def base_url(text: str) -> str:
+    """`http://HOST:PORT` of what was typed, with or without the scheme; ValueError for anything else."""
+    url = urllib.parse.urlsplit(text if "://" in text else f"http://{text}")
+    odd = not url.hostname or url.query or url.fragment or url.port == 0 or not re.fullmatch(r"[!-~]+", text)
+    if odd or url.scheme not in ("http", "https"):
+        raise ValueError(f"{text!r} is not the address of a node, as in http://127.0.0.1:7412")
+    return url.geturl().rstrip("/")

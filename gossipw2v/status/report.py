@@ -1,0 +1,132 @@
+"""A node's status as text for people: what `gossipw2v status` prints.
+
+The status may come from any program that answers on the port, and parts of it from strangers: what is missing is
+shown as a dash, and nothing that moves a terminal's cursor gets through.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gossipw2v.status.humanize import UNKNOWN, count, decimal, duration, finite, percent, size
+
+BAR = 30  # characters of the progress bar
+LISTED = 20  # members and links shown; --json has them all
+LONGEST = 100  # characters of one text
+LONGEST_PROBLEM = 600  # of one that says what to do
+
+Row = Mapping[str, Any]
+
+
+def render(status: Row) -> str:
+    """Several lines, without a final newline."""
+    parts = [
+        f"node {_short(status.get('node'))} of job {_text(status.get('job'))}, {_addresses(status)}",
+        f"{_state(status)} for {duration(status.get('uptime_seconds'))}, {_corpus(status)}",
+        *_progress(status),
+        *_table("members", _rows(status, "members"), _member),
+        *_table("links", _rows(status, "links"), _link),
+        *_problems(status),
+    ]
+    return "\n".join(parts)
+
+
+def summary(status: Row) -> str:
+    """One line, for where a screen cannot be redrawn."""
+    progress = _of(status, "progress")
+    rate, left = count(progress.get("swarm_words_per_second")), duration(progress.get("eta_seconds"))
+    done, members = percent(progress.get("ratio")), len(_rows(status, "members"))
+    return f"{_state(status)} {done}, {rate} words/s, {left} left, {members} members"
+
+
+def _state(status: Row) -> str:
+    degraded = status.get("degraded") is True and status.get("failure") is None
+    return _text(status.get("state")) + (", degraded," if degraded else "")
+
+
+def bar(ratio: object, width: int = BAR) -> str:
+    """A progress bar of `width` characters; empty for what is no number."""
+    filled = round(width * min(1.0, max(0.0, finite(ratio) or 0.0)))
+    return "█" * filled + "░" * (width - filled)
+
+
+def _addresses(status: Row) -> str:
+    addresses = _of(status, "addresses")
+    tls = " (TLS)" if status.get("tls") else ""
+    return f"gossip on {_text(addresses.get('listen'))}{tls}, http on {_text(addresses.get('http'))}"
+
+
+def _corpus(status: Row) -> str:
+    corpus, vocabulary = _of(status, "corpus"), _of(status, "vocabulary")
+    words = f"{count(vocabulary.get('words'))} words" if vocabulary else "not agreed yet"
+    return f"{size(corpus.get('bytes'))} of text, vocabulary {words} {_short(vocabulary.get('digest'), '')}".rstrip()
+
+
+def _progress(status: Row) -> list[str]:
+    progress = _of(status, "progress")
+    ratio, left = progress.get("ratio"), duration(progress.get("eta_seconds"))
+    rate = ("swarm_words_per_second", "words_per_second")
+    swarm, own = (count(progress.get(key)) for key in rate)
+    epoch = f"epoch {count(progress.get('epoch'))} of {count(progress.get('epochs'))}"
+    losses = f"loss {decimal(progress.get('loss'))}, on held-out text {decimal(_of(status, 'held_out').get('loss'))}"
+    learned = f"alpha {decimal(progress.get('alpha'))}, {losses}"
+    tokens = f"{count(progress.get('swarm_trained_tokens'))} of {count(progress.get('swarm_total_tokens'))} tokens"
+    return [
+        "",
+        f"{bar(ratio)} {percent(ratio)}, {left} left",
+        f"{tokens}, {swarm} words/s; this node {own} words/s, {epoch}; {learned}",
+    ]
+
+
+def _table(title: str, rows: Sequence[Any], line: Any) -> list[str]:
+    """The rows under a title, columns aligned; the title alone says how many there are."""
+    cells = [line(row if isinstance(row, Mapping) else {}) for row in rows[:LISTED]]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
+    more = [f"  and {len(rows) - LISTED} more"] if len(rows) > LISTED else []
+    return ["", f"{title} {len(rows)}", *lines, *more]
+
+
+def _member(row: Row) -> list[str]:
+    trained, total = finite(row.get("trained_tokens")), finite(row.get("total_tokens"))
+    done = percent(trained / total) if trained is not None and total else UNKNOWN
+    place = "this node" if row.get("self") else ", ".join(_text(a) for a in _rows(row, "addresses")[:2])
+    state = _text(row.get("state")) if row.get("alive", True) else "lost"
+    return [_short(row.get("node")), state, done, place]
+
+
+def _link(row: Row) -> list[str]:
+    return [
+        _short(row.get("peer")),
+        _text(row.get("role")),
+        f"{count(row.get('exchanges'))} exchanges",
+        f"{size(row.get('sent_bytes'))} out",
+        f"{size(row.get('received_bytes'))} in",
+        f"{count(row.get('pending_rows'))} rows pending",
+    ]
+
+
+def _problems(status: Row) -> list[str]:
+    refused = sum(finite(number) or 0 for number in _of(status, "refusals").values())
+    problems = [f"  {_text(problem, longest=LONGEST_PROBLEM)}" for problem in _rows(status, "problems")[:LISTED]]
+    problems += [f"  {count(refused)} messages refused; --json says why"] if refused else []
+    return ["", "problems", *problems] if problems else []
+
+
+def _of(row: Row, key: str) -> Row:
+    value = row.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _rows(row: Row, key: str) -> Sequence[Any]:
+    value = row.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object, missing: str = UNKNOWN, longest: int = LONGEST) -> str:
+    shown = missing if value in (None, "") else str(value)[:longest]
+    return "".join(char if char.isprintable() else "?" for char in shown)
+
+
+def _short(value: object, missing: str = UNKNOWN) -> str:
+    """The first 12 characters of an id, enough to tell nodes apart."""
+    return _text(value, missing)[:12]

@@ -1,0 +1,4 @@
+"""Every loop that is compiled, and the only way to Numba.
+
+`sgns` trains; `merge`, `quantize` and `priority` work on rows that are exchanged; `hashing` counts words.
+"""

@@ -1,0 +1,306 @@
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, call-arg, unreachable"
+"""Compiled loops over scattered rows: the path of a delta, a row at a time and without the GIL.
+
+A row is read, merged, rounded and written back while it is in the cache, so the moment in which a trainer thread can
+lose an update to a merge is about a microsecond; whole batches in NumPy would hold them for milliseconds.
+
+What both ends of a link compute alike (`reference += scale * value`) is compiled without contraction, so that machines
+with and without fused multiply-add keep the same bits.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from gossipw2v.w2v.kernels.quantize import TINY, blank, frozen, pack_row, unpack_row
+from gossipw2v.w2v.kernels.tiles import add_four, add_row, fetch_row, four_dots
+from gossipw2v.w2v.training.guard import is_sound
+
+_exact = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False)
+# sums may be reordered and contracted, but a NaN is still a NaN
+_fast = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"reassoc", "contract"})
+_finite = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"nnan", "nsz", "reassoc"})
+
+AHEAD = 3  # rows between asking for one and working on it
+ANY_LENGTH = np.float32(np.inf)
+
+
+class Curve(NamedTuple):
+    """Curvature times step size: `steps` float32[k + 1] along `directions` float32[k, D], and beside; 4 divides k."""
+
+    directions: NDArray[np.float32]
+    steps: NDArray[np.float32]
+
+
+# --- one row -------------------------------------------------------------------------------------------------------
+
+
+@_fast
+def _way(x):
+    """`1 - exp(-x)` for x >= 0 to 1e-6 (Pade, squared four times): no call that keeps a loop from being vectorised."""
+    x = min(x, np.float32(64.0)) * np.float32(0.0625)
+    even, odd = np.float32(1.0) + x * x * np.float32(1 / 12), x * np.float32(0.5)
+    e = (even - odd) / (even + odd)
+    e *= e
+    e *= e
+    e *= e
+    return np.float32(1.0) - e * e
+
+
+@_fast
+def shares(steps, count_a, count_b, out):
+    """How much of the sum two sides keep along each direction: `s` of `merge`, written as 1 - AB / (A + B)."""
+    n_a, n_b = np.float32(count_a), np.float32(count_b)
+    for k in range(len(steps)):
+        a, b = _way(steps[k] * n_a), _way(steps[k] * n_b)
+        out[k] = np.float32(1.0) - a * b / max(a + b, TINY)
+
+
+@_fast
+def _dot(a, b):
+    total = np.float32(0.0)
+    for d in range(len(a)):
+        total += a[d] * b[d]
+    return total
+
+
+@_fast
+def sequential_row(a, b, count_a, count_b, curve, room, out):
+    """The sequential merge of changes `a` and `b` float32[D] with their update counts, into `out`.
+
+    `room`: float32[2, k + 1] to work in, for the k directions of `curve`.
+    """
+    for d in range(len(out)):
+        out[d] = a[d] + b[d]
+    if count_a == 0 or count_b == 0:
+        return
+    kept, along, k = room[0], room[1], len(curve.directions)
+    shares(curve.steps, count_a, count_b, kept)
+    for j in range(0, k, 4):
+        four_dots(out, curve.directions, j, along, j)
+    for j in range(k):
+        along[j] *= kept[j] - kept[k]
+    for d in range(len(out)):
+        out[d] *= kept[k]
+    for j in range(0, k, 4):
+        add_four(along, j, curve.directions, j, out)
+
+
+@_fast
+def adasum_row(a, b, out):
+    """AdaSum of `a` and `b` float32[D], into `out`."""
+    dot, aa, bb = np.float64(_dot(a, b)), np.float64(_dot(a, a)), np.float64(_dot(b, b))
+    keep_a = np.float32(1.0 - dot / (2 * aa)) if aa > 0.0 else np.float32(1.0)
+    keep_b = np.float32(1.0 - dot / (2 * bb)) if bb > 0.0 else np.float32(1.0)
+    for d in range(len(out)):
+        out[d] = keep_a * a[d] + keep_b * b[d]
+
+
+@_exact
+def _merge_row(a, b, count_a, count_b, apart, curve, room, out):
+    if apart:
+        sequential_row(a, b, count_a, count_b, curve, room, out)
+    else:
+        adasum_row(a, b, out)
+
+
+@_finite
+def _alike(theirs, ours, scale):
+    """Whether two histories came to the same row, as far as the rounding of one of them can tell."""
+    largest = np.float32(0.0)
+    for d in range(len(ours)):
+        largest = max(largest, abs(theirs[d] - ours[d]))
+    return largest <= np.float32(0.51) * scale
+
+
+@_fast
+def _change(weight, reference, longest, out):
+    """`out = weight - reference`, zero if that is not finite or `weight` longer than `longest`; whether it is neither.
+
+    What is measured is what is in `out`, since a trainer thread may be at work on `weight`.
+    """
+    size = np.float32(0.0)
+    square = np.float32(0.0)
+    for d in range(len(out)):
+        value = weight[d]
+        change = value - reference[d]
+        out[d] = change
+        size += abs(change)
+        square += value * value
+    if np.isfinite(size) and square <= longest * longest:
+        return True
+    out[:] = np.float32(0.0)
+    return False
+
+
+@_fast
+def _move(weight, target, held):
+    """`weight += target - held`, leaving what a trainer thread adds meanwhile in place."""
+    for d in range(len(weight)):
+        weight[d] += target[d] - held[d]
+
+
+@_exact
+def _fetch(weights, reference, rows, i):
+    """Rows lie anywhere in memory: ask for those that come after the next one."""
+    if i + AHEAD < len(rows):
+        r = np.int64(rows[i + AHEAD])
+        fetch_row(weights, r)
+        fetch_row(reference, r)
+
+
+@_exact
+def _workspace(curves):
+    return np.empty((2, max(len(curves[0].steps), len(curves[1].steps))), np.float32)
+
+
+# --- batches -------------------------------------------------------------------------------------------------------
+
+
+@_exact
+def collect_rows(weights, reference, rows, longest, out, sound):
+    """Round `weights - reference` of `rows` int32[n] into `out`; returns how many rows are broken.
+
+    That is not finite, or longer than `longest`; `out` has zeros for them, and `sound` bool[n] says which are not.
+    """
+    change = np.empty(weights.shape[1], np.float32)
+    for i in range(len(rows)):
+        _fetch(weights, reference, rows, i)
+        sound[i] = _change(weights[rows[i]], reference[rows[i]], longest, change)
+        pack_row(change, out, i)
+    return len(rows) - np.count_nonzero(sound)
+
+
+@_exact
+def merge_rows(weights, reference, rows, pushed, at, counts, apart, curves, longest, out):
+    """The parent's half of an exchange, for `rows` int32[n]; returns how many rows are broken, as in `collect_rows`.
+
+    Row i was pushed as row `at[i]` of `pushed`, or not at all (-1). `counts` uint32[2, n]: the child's and the own
+    updates; `apart` bool[n]: whether they are of different origins. `out` takes what both ends add to the reference;
+    what its rounding drops stays in `weights`. `curves`: of `syn0` and of `syn1neg`. A broken row answers with what was
+    pushed alone, and its own updates become 0: they are still to be told of.
+    """
+    broken = 0
+    size = weights.shape[1]
+    theirs, ours, merged = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
+    room = _workspace(curves)
+    for i in range(len(rows)):
+        _fetch(weights, reference, rows, i)
+        r = rows[i]
+        curve = curves[0] if r < len(weights) // 2 else curves[1]
+        unpack_row(pushed, at[i], theirs)
+        if not _change(weights[r], reference[r], longest, ours):
+            counts[1, i] = 0
+            broken += 1
+        if not apart[i] and at[i] >= 0 and _alike(theirs, ours, pushed.scales[at[i]]):
+            merged[:] = ours
+        else:
+            _merge_row(theirs, ours, counts[0, i], counts[1, i], apart[i], curve, room, merged)
+        _move(weights[r], merged, ours)
+        pack_row(merged, out, i)
+        unpack_row(out, i, theirs)
+        add_row(theirs, 0, reference[r], 0)
+    return broken
+
+
+@_exact
+def settle_rows(weights, reference, rows, sent, at, answer, counts, apart, curves):
+    """The child's half: row i of `answer` is what both ends add to the reference of `rows[i]`.
+
+    Row i was sent as row `at[i]` of `sent`, or not at all (-1). What was trained since then went on beside what the
+    answer brings: `counts` uint32[2, n] are the updates of the two, which are merged; the difference stays pending.
+    Returns how many rows were not finite.
+    """
+    broken = 0
+    size = weights.shape[1]
+    ours, since = np.empty(size, np.float32), np.empty(size, np.float32)
+    theirs, merged = np.empty(size, np.float32), np.empty(size, np.float32)
+    room = _workspace(curves)
+    for i in range(len(rows)):
+        _fetch(weights, reference, rows, i)
+        r = rows[i]
+        curve = curves[0] if r < len(weights) // 2 else curves[1]
+        unpack_row(sent, at[i], ours)
+        broken += not _change(weights[r], reference[r], ANY_LENGTH, since)
+        unpack_row(answer, i, theirs)
+        add_row(theirs, 0, reference[r], 0)
+        for d in range(size):
+            since[d] -= ours[d]
+            theirs[d] -= ours[d]
+        if not apart[i] and counts[0, i] == 0:
+            merged[:] = theirs  # all that was left here is what rounding dropped of a history the other end has too
+        else:
+            _merge_row(since, theirs, counts[0, i], counts[1, i], apart[i] or counts[0, i] == 0, curve, room, merged)
+        _move(weights[r], merged, since)
+    return broken
+
+
+@_exact
+def add_counts(target, rows, counts):
+    """`target[rows[i]] += counts[i]` for int64[N], int32[n], uint32[n]."""
+    for i in range(len(rows)):
+        target[rows[i]] += np.int64(counts[i])
+
+
+@_fast
+def unequal_rows(weights, reference, tolerance, rough, out):
+    """Mark in `out` bool[N] the `rough` rows that differ by more than `tolerance` of the reference's norm.
+
+    Those that do not are `rough` bool[N] no more.
+    """
+    for r in range(len(weights)):
+        if not rough[r]:
+            continue
+        norm = np.float32(0.0)
+        worst = np.float32(0.0)
+        for d in range(weights.shape[1]):
+            norm += reference[r, d] * reference[r, d]
+            worst = max(worst, abs(weights[r, d] - reference[r, d]))
+        out[r] = rough[r] = worst > tolerance * np.sqrt(norm)
+
+
+@_exact
+def take_back(weights, updates, reference, seen, sent, at, counts, longest):
+    """Where the other end of a link has seen more updates than there are here, take the row that both ends hold.
+
+    With what has been sent but not answered: row r as row `at[r]` of `sent`, of `counts` uint32[n] updates, or not at
+    all (-1). A row that is broken, as in `collect_rows`, stays as it is.
+    """
+    row = np.empty(weights.shape[1], np.float32)
+    for r in range(len(weights)):
+        known = seen[r] + (np.int64(counts[at[r]]) if at[r] >= 0 else 0)
+        if known <= updates[r]:
+            continue
+        unpack_row(sent, at[r], row)
+        add_row(reference[r], 0, row, 0)
+        if is_sound(row, longest):
+            weights[r] = row
+            updates[r] = known
+
+
+def warm_up(vector_size: int) -> None:
+    """Compile, or load from the cache, all of the above."""
+    weights, reference = np.zeros((2, vector_size), np.float32), np.zeros((2, vector_size), np.float32)
+    rows, at = np.array([1], np.int32), np.zeros(1, np.int32)
+    coded = blank(1, vector_size, bits=8)
+    received = frozen(coded)
+    curves = (curve(np.zeros((1, vector_size), np.float32), np.zeros(1), 0.0),) * 2
+    counts, apart = np.ones((2, 1), np.uint32), np.ones(1, np.bool_)
+    collect_rows(weights, reference, rows, ANY_LENGTH, coded, np.ones(1, np.bool_))
+    merge_rows(weights, reference, rows, received, at, counts, apart, curves, ANY_LENGTH, coded)
+    settle_rows(weights, reference, rows, received, at, received, counts, apart, curves)
+    seen = np.zeros(2, np.int64)
+    take_back(weights, seen, reference, seen, received, np.full(2, -1, np.int32), counts[0], ANY_LENGTH)
+    add_counts(np.zeros(2, np.int64), rows, counts[0])
+    unequal_rows(weights, reference, np.float32(0.0), np.ones(2, np.bool_), np.zeros(2, np.bool_))
+
+
+def curve(directions: NDArray[np.float32], steps: NDArray[np.float64], rest: float) -> Curve:
+    """The curve of `steps` float64[k] along `directions` float32[k, D] and `rest` beside, for any k."""
+    missing = -len(directions) % 4
+    filled = np.concatenate([directions, np.zeros((missing, directions.shape[1]), np.float32)])
+    return Curve(filled.astype(np.float32), np.concatenate([steps, np.zeros(missing), [rest]]).astype(np.float32))

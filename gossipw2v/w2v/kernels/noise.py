@@ -1,0 +1,225 @@
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, call-arg, unreachable"
+# ruff: noqa: PLR0913, PLR0917
+"""Noise words: how many are drawn, how long they serve, and how large their steps are.
+
+Input rows meet output rows in *blocks* of up to `BLOCK` inputs and `TILE` outputs (`tiles.block4`, `tiles.block8`). The
+outputs are the true words, with a step of `alpha`, and a *set* of noise words, drawn once for some pairs. A row of the
+set stands for `negative / rows` draws of each pair, which has the expectation of word2vec's `negative` draws per pair.
+As in word2vec.c, noise that hits the true word of a pair is left out, and a word drawn twice counts twice.
+
+Two sets are held: the one in use, and the next, whose rows are on their way to the cache meanwhile.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from gossipw2v.w2v.kernels import tiles
+from gossipw2v.w2v.kernels.sampling import NO_COUNTING, draw
+from gossipw2v.w2v.kernels.tiles import TILE, aligned
+
+BLOCK = 2 * TILE  # most inputs that are trained as one; a group of CBOW has `TILE` positions at most
+MOST = 64  # rows of a set, true words included
+LARGEST_STEP = 0.05  # of a noise row and one pair; with 0.1, analogies at negative 10 and window 10 lose half a point
+SERVES = 4  # pairs after which a block gets another set; with 8, analogies on 17 M words lose a point
+LARGEST_SWEEP = 2.0  # of a mean's steps from one value: beyond about 3 the steepest direction overshoots
+STALE = 10.0  # alpha * window * negative * inputs of a block: with twice that, SimLex loses two points at window 50
+ENOUGH = 5  # noise words from which on more of them do not change that
+MEASURED = 8  # one position in so many has its loss computed; logarithms are dear
+
+inline = njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True, **NO_COUNTING)
+
+
+class Params(NamedTuple):
+    """Scalars of one training call: Python's int, int, float."""
+
+    window: int
+    negative: int
+    alpha: float
+
+
+class Plan(NamedTuple):
+    """How training is cut up: noise rows of a set, pairs that it serves, inputs of a block, positions of a group."""
+
+    noise: int
+    serves: int
+    block: int
+    group: int
+
+
+class Scratch(NamedTuple):
+    """Working memory of one thread; made by `make_scratch`. Slots are places of a set, true words first."""
+
+    x: NDArray[np.float32]  # [TILE, padded]: CBOW's inputs, means of windows
+    before: NDArray[np.float32]  # [TILE, padded]: as they were
+    blank: NDArray[np.float32]  # [2, padded]: rows that fill up a block: an input, an output
+    draws: NDArray[np.int64]  # [2, MOST]: the noise words of both sets, each once
+    times: NDArray[np.int64]  # [2, MOST]: how often each was drawn
+    missed: NDArray[np.int64]  # [2, MOST]: pairs that it was left out of
+    rows: NDArray[np.int64]  # [2, MOST]: addresses of output rows
+    inputs: NDArray[np.int64]  # [BLOCK]: words of a block
+    xs: NDArray[np.int64]  # [BLOCK]: addresses of input rows
+    windows: NDArray[np.int64]  # [TILE, 4]: of CBOW's positions: place, reach left and right, word
+    pull: NDArray[np.float32]  # [TILE * MOST]: a step is pull - push * sigmoid; TILE inputs' for every TILE slots
+    push: NDArray[np.float32]  # [TILE * MOST]
+    odd: NDArray[np.bool_]  # [1]: whether steps and rows are other than usual
+    out: NDArray[np.float32]  # [2 * TILE * BLOCK]: probabilities of a block, then steps
+
+
+def make_plan(params: Params, sg: int) -> Plan:
+    """How to train with these settings.
+
+    A set has as many rows as keep the step of each within `LARGEST_STEP`, which is the step of a few of word2vec's
+    draws at the usual alpha: a row that goes further at once has left its place before others can pull it back.
+    CBOW's neighbouring means share most rows, and each moves them by its whole gradient: as many of them are trained
+    from the same old rows as keep their steps together within `LARGEST_SWEEP`.
+    Inputs of a block do not see how the others pull at their true word. The more such pulls there are and the larger
+    they are, the more of what words of one window have in common is lost by it: hence smaller blocks in long windows.
+    """
+    push = params.alpha * params.negative
+    first = 1 if sg else TILE
+    rows = min(MOST, -(-(first + max(1, math.ceil(push / LARGEST_STEP))) // TILE) * TILE)
+    group = min(TILE, max(1, int(LARGEST_SWEEP / max(push, 1e-9))))
+    unseen = params.alpha * params.window * min(params.negative, ENOUGH)
+    block = int(min(BLOCK, max(2, STALE / max(unseen, 1e-9))))
+    return Plan(noise=rows - first, serves=SERVES, block=block, group=group)
+
+
+def is_bounded(alpha: float, negative: int) -> bool:
+    """Whether a set can have enough rows to keep their steps within `LARGEST_STEP`."""
+    return alpha * negative <= LARGEST_STEP * (MOST - 1)
+
+
+def make_scratch(vector_size: int, window: int, negative: int) -> Scratch:  # noqa: ARG001
+    """Working memory for one thread."""
+    width = tiles.padded(vector_size)
+    return Scratch(
+        x=aligned(TILE, width),
+        before=aligned(TILE, width),
+        blank=aligned(2, width),
+        draws=np.zeros((2, MOST), np.int64),
+        times=np.zeros((2, MOST), np.int64),
+        missed=np.zeros((2, MOST), np.int64),
+        rows=np.zeros((2, MOST), np.int64),
+        inputs=np.zeros(BLOCK, np.int64),
+        xs=np.zeros(BLOCK, np.int64),
+        windows=np.zeros((TILE, 4), np.int64),
+        pull=aligned(1, TILE * MOST)[0],
+        push=aligned(1, TILE * MOST)[0],
+        odd=np.zeros(1, np.bool_),
+        out=aligned(1, 2 * TILE * BLOCK)[0],
+    )
+
+
+@inline
+def set_step(array, p, slot, step):
+    """The step of input `p` of every `TILE` and a slot."""
+    array[(slot // TILE * TILE + p) * TILE + slot % TILE] = step
+
+
+@inline
+def draw_set(syn1neg, noise, first, n, state, scratch, b):
+    """Draw `n` words for the slots from `first` on of set `b`, and ask for their rows; returns where they end."""
+    draws, times = scratch.draws[b], scratch.times[b]
+    end = first
+    for _ in range(n):
+        word = draw(noise, state)
+        same = -1
+        for slot in range(first, end):
+            if draws[slot] == word:
+                same = slot
+        if same >= 0:
+            times[same] += 1
+        else:
+            draws[end], times[end] = word, 1
+            scratch.missed[b, end] = 0
+            scratch.rows[b, end] = tiles.address(syn1neg, word)
+            tiles.fetch_row(syn1neg, word)
+            end += 1
+    return end
+
+
+@inline
+def usual_steps(syn1neg, first, end, last, rate, scratch, b):
+    """The rows of set `b`, and for each draw a step of `rate`; slots from `end` to `last` are blank."""
+    for slot in range(first, last):
+        step = np.float32(0.0)
+        scratch.rows[b, slot] = tiles.address(scratch.blank, 1)
+        if slot < end:
+            step = rate * np.float32(scratch.times[b, slot])
+            scratch.rows[b, slot] = tiles.address(syn1neg, scratch.draws[b, slot])
+        for p in range(TILE):
+            set_step(scratch.push, p, slot, step)
+
+
+@inline
+def drawn(word, first, end, scratch, b):
+    """Whether a word is in set `b`."""
+    found = False
+    for slot in range(first, end):
+        found |= scratch.draws[b, slot] == word
+    return found
+
+
+@inline
+def count_set(outputs, first, end, pairs, negative, n, scratch, b):
+    """Add to the counts of the noise rows what they stood for, rounded, in `pairs` pairs less those they missed."""
+    for slot in range(first, end):
+        seen = 2 * (pairs - scratch.missed[b, slot]) * negative * scratch.times[b, slot] + n
+        outputs[scratch.draws[b, slot]] += seen // (2 * n)
+
+
+@inline
+def add_loss(result, size, k, draws_per_step, scratch):
+    """Add the loss of `size` inputs with the slots from `k` on, as it was before the step."""
+    for p in range(size):
+        for q in range(TILE):
+            at = (p % TILE) * TILE + q
+            pull, push = scratch.pull[TILE * k + at], scratch.push[TILE * k + at]
+            probability = np.float64(scratch.out[TILE * p + q])
+            if pull > 0:
+                result[1] -= np.log(max(probability, 1e-30))
+            elif push > 0:
+                result[1] -= np.log(max(1.0 - probability, 1e-30)) * push * draws_per_step
+
+
+@inline
+def train_block(like, size, last, scratch, b, result, draws_per_step, measure):
+    """One step of `size` inputs, at addresses `xs`, against the `last` rows of set `b`, `TILE` at a time."""
+    full = TILE if size <= TILE else BLOCK
+    for p in range(size, full):
+        scratch.xs[p] = tiles.address(scratch.blank, 0)
+    for k in range(0, last, TILE):
+        if size < full:
+            scratch.blank[0] = np.float32(0.0)  # it has moved
+        if full == TILE:
+            tiles.block4(scratch.xs, scratch.rows[b], k, like, scratch.pull, scratch.push, scratch.out)
+        else:
+            tiles.block8(scratch.xs, scratch.rows[b], k, like, scratch.pull, scratch.push, scratch.out)
+        if measure:
+            add_loss(result, size, k, draws_per_step, scratch)
+
+
+@inline
+def reach(kept, n, i, most):
+    """How many words of the sentence lie left and right of position `i`, at most `most` each."""
+    left = right = 0
+    while left < most and i - left > 0 and kept[i - left - 1] >= 0:
+        left += 1
+    while right < most and i + right + 1 < n and kept[i + right + 1] >= 0:
+        right += 1
+    return left, right
+
+
+@inline
+def fetch_ahead(kept, n, i, window, outputs, inputs):
+    """Ask for rows that will be needed: of `outputs` at a position ahead, of `inputs` in its window."""
+    if i + TILE < n and kept[i + TILE] >= 0:
+        tiles.fetch_row(outputs, np.int64(kept[i + TILE]))
+    if i + TILE + window < n and kept[i + TILE + window] >= 0:
+        tiles.fetch_row(inputs, np.int64(kept[i + TILE + window]))

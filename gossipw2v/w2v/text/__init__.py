@@ -1,0 +1,1 @@
+"""From files to word ids: reading, cleaning, counting, the vocabulary and the encoded text."""

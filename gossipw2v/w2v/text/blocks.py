@@ -1,0 +1,186 @@
+"""Text in: the words of files as a stream of clean blocks in bounded memory.
+
+A block is UTF-8 without NUL, cut at ASCII whitespace, so no word, character or line end is ever split between
+two blocks. A newline ends a sentence, and so does the end of a file. Words are what `bytes.split()` gives:
+only ASCII whitespace separates them, so no word can hold a space and break the exported format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NamedTuple, TypeVar
+
+from gossipw2v.system.machine import usable_cores
+from gossipw2v.w2v.text.files import open_text, total_bytes
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+Stop = Callable[[], bool]
+
+BLOCK_BYTES = 2 << 20  # some 10 ms of work for a thread: large against its hand-over, small against memory
+MAX_WORD_BYTES = 1000  # the longest words of real text are below 200 bytes; longer is data, and fits no frame
+
+BOM = b"\xef\xbb\xbf"
+NUL = b"\0"
+REPLACEMENT = "\ufffd"
+SPACE = re.compile(rb"[ \t\n\r\v\f]")  # exactly what bytes.split() splits at
+
+
+class Stopped(Exception):  # noqa: N818 - nothing failed: the caller asked for it
+    """Work on the text ended early because `should_stop` said so."""
+
+
+class Block(NamedTuple):
+    """Raw bytes that end at whitespace, and how many over-long words were left out while cutting them."""
+
+    data: bytes
+    dropped: int
+    position: int = 0  # bytes of the file on disk read so far
+
+
+class Clean(NamedTuple):
+    """UTF-8 without NUL, how many bytes were replaced for that, how many over-long words were left out."""
+
+    data: bytes
+    replaced: int
+    dropped: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was done to the text: bytes replaced by U+FFFD, words dropped as longer than MAX_WORD_BYTES.
+
+    Words of whole blocks are not looked at here: who splits a block drops its over-long words and adds them.
+    """
+
+    replaced: int = 0
+    dropped: int = 0
+
+
+def cut_blocks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[Block]:
+    """Cut `stream` into blocks of about `size` bytes that end at whitespace, the last with a newline.
+
+    A word that is over-long and has no end yet is dropped at once, so memory stays below three blocks.
+    """
+    head = stream.read(len(BOM))
+    carry, inside_dropped = (b"" if head == BOM else head), False
+    while chunk := stream.read(size):
+        if inside_dropped:
+            end = SPACE.search(chunk)
+            if end is None:
+                yield Block(b"", 0)  # a chance to stop
+                continue
+            chunk = chunk[end.start() :]
+        data, carry = _cut(carry + chunk)
+        inside_dropped = len(carry) > MAX_WORD_BYTES
+        if inside_dropped:
+            carry = b""
+        yield Block(data, int(inside_dropped))
+    yield Block(carry + b"\n", 0)
+
+
+def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[Block]:
+    """The blocks of one file, unpacked. Raises CorpusError naming it when it cannot be read to its end."""
+    with open_text(path) as (stream, raw):
+        for block in cut_blocks(stream, size):
+            yield block._replace(position=raw.tell())
+
+
+def clean(data: bytes) -> Clean:
+    """`data` with each invalid UTF-8 sequence and each NUL replaced by U+FFFD, the replaced bytes counted.
+
+    Over-long words are taken out of a damaged block before the repair makes them longer still.
+    """
+    if NUL not in data and (data.isascii() or _is_utf8(data)):
+        return Clean(data, 0, 0)
+    lines = [line.split() for line in data.split(b"\n")]
+    kept = [[word for word in line if len(word) <= MAX_WORD_BYTES] for line in lines]
+    dropped = sum(map(len, lines)) - sum(map(len, kept))
+    text = b"\n".join(b" ".join(line) for line in kept)
+    valid = text.decode("utf-8", "ignore")
+    replaced = len(text) - len(valid.encode()) + valid.count("\0")
+    return Clean(text.decode("utf-8", "replace").replace("\0", REPLACEMENT).encode(), replaced, dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How to go through text: threads (0: one per usable core), whom to tell, whom to ask, bytes per block.
+
+    `progress(bytes on disk done, bytes in all)` and `should_stop()` are called in the caller's thread, a few
+    times a second or more.
+    """
+
+    threads: int = 0
+    progress: Progress | None = None
+    should_stop: Stop | None = None
+    block_bytes: int = BLOCK_BYTES
+
+    def run(self, files: Sequence[Path], work: Callable[[bytes], T], tally: Tally) -> Iterator[T]:
+        """Yield `work(block)` for each clean block of `files`, in the order of the text, adding to `tally`.
+
+        The blocks are worked on side by side in threads. Raises Stopped, or CorpusError.
+        """
+        threads = self.threads or usable_cores()
+        waiting: deque[Future[tuple[T, Clean]]] = deque()
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="text")
+        try:
+            for block in self._blocks(files):
+                tally.dropped += block.dropped
+                waiting.append(pool.submit(_clean_and, work, block.data))
+                if len(waiting) > 2 * threads:  # enough to keep all busy, few enough to bound memory
+                    yield self._next(waiting, tally)
+            while waiting:
+                yield self._next(waiting, tally)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _next(self, waiting: deque[Future[tuple[T, Clean]]], tally: Tally) -> T:
+        if self.should_stop is not None and self.should_stop():
+            raise Stopped
+        result, cleaned = waiting.popleft().result()
+        tally.replaced += cleaned.replaced
+        tally.dropped += cleaned.dropped
+        return result
+
+    def _blocks(self, files: Sequence[Path]) -> Iterator[Block]:
+        done, total = 0, total_bytes(files)
+        for path in files:
+            position = 0
+            for block in read_blocks(path, self.block_bytes):
+                position = block.position
+                self._report(min(done + position, total), total)  # a file may be growing
+                yield block
+            done += position
+
+    def _report(self, done: int, total: int) -> None:
+        if self.should_stop is not None and self.should_stop():
+            raise Stopped
+        if self.progress is not None:
+            self.progress(done, total)
+
+
+def _clean_and(work: Callable[[bytes], T], data: bytes) -> tuple[T, Clean]:
+    cleaned = clean(data)
+    return work(cleaned.data), cleaned._replace(data=b"")
+
+
+def _cut(data: bytes) -> tuple[bytes, bytes]:
+    """Split after the last whitespace."""
+    if SPACE.match(data, len(data) - 1):
+        return data, b""
+    words = data.rsplit(None, 1)
+    tail = len(words[-1]) if words else 0
+    return data[: len(data) - tail], data[len(data) - tail :]
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,277 @@
+"""Which words there are: counted by every node on its own text, merged, and frozen alike on all of them.
+
+A `Counts` and a `Vocab` travel as bytes and are kept on disk; what comes back from there is judged as input. Their
+bytes are plain: words joined by newlines, then a 16-bit number for each word, then the numbers that need 64 bits.
+Nothing is compressed, so the bytes of equal contents are equal, and no blob unpacks to more than it is.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossipw2v.system.machine import available_memory
+from gossipw2v.w2v.text.blocks import MAX_WORD_BYTES, Progress, Reader, Stop, Tally
+from gossipw2v.w2v.text.words import Words
+
+MAX_WORDS = 1 << 24  # distinct words kept or accepted: some 150 bytes each while they are counted, 2.5 GB; then 25
+MAX_TOKENS = 1 << 48  # words in all, some 2 petabytes of text; 32,768 such totals still fit int64
+MEMORY_SHARE = 0.8  # of what is available: the rest is for shards, exchanges and everybody else
+PROCESS_BYTES = 300 << 20  # interpreter, compiler and libraries, measured
+WORD_BYTES = 80  # a word's bytes, start and count, the blob that others may ask for, the index while text is encoded
+
+_ESCAPE = 0xFFFF
+_PIECE = 1 << 16  # bytes decoded at a time
+_FORBIDDEN = b" \t\r\v\f\0"
+_COUNTS, _VOCAB = b"GWC1", b"GWV1"
+
+
+class VocabError(ValueError):
+    """Counts or a vocabulary that cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """How often each word occurs in some text: `words` ascending as bytes, `counts` int64[len(words)], all > 0.
+
+    `tokens` is every word read, so at least the sum of `counts`; `replaced` bytes were no UTF-8 or NUL; `dropped`
+    words were over-long; to bound memory, rare words were forgotten `pruned_words` times, `pruned_tokens` in all.
+    """
+
+    words: Words
+    counts: NDArray[np.int64]
+    tokens: int
+    replaced: int = 0
+    dropped: int = 0
+    pruned_words: int = 0
+    pruned_tokens: int = 0
+
+    def totals(self) -> tuple[int, int, int, int, int]:
+        """Everything that adds up when counts are merged."""
+        return self.tokens, self.replaced, self.dropped, self.pruned_words, self.pruned_tokens
+
+    def to_bytes(self) -> bytes:
+        """A self-describing blob, about 11 bytes a word; equal counts give equal bytes."""
+        return _pack(_COUNTS, self.words, self.counts, self.totals())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Counts:
+        """Read `to_bytes`. Whatever else it is given, it raises VocabError with the reason, in bounded memory."""
+        words, counts, totals = _unpack(_COUNTS, data, totals=5)
+        if not words.ascend():
+            raise VocabError("counts: words out of order, or twice")
+        if max(totals) > MAX_TOKENS or _sum(counts) > totals[0]:
+            raise VocabError("counts: more tokens than they say, or than there can be")
+        return cls(words, counts, *totals)
+
+
+@dataclass(frozen=True, eq=False)
+class Vocab:
+    """The words of a model, most frequent first, ties by bytes; `counts` int64[len]. A word's place is its row."""
+
+    words: Words
+    counts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """16 bytes that two vocabularies share only if words, order and counts are the same."""
+        digest = hashlib.blake2b(digest_size=16, person=b"gossipw2v.vocab")
+        digest.update(self.words.joined)
+        digest.update(b"\n\n")
+        digest.update(self.counts.astype("<i8").tobytes())
+        return digest.digest()
+
+    @cached_property
+    def hashes(self) -> NDArray[np.uint64]:
+        """uint64[len]: 8 bytes of BLAKE2b of each word, so that its first vector is the same on every node."""
+        digests = (hashlib.blake2b(word, digest_size=8).digest() for word in self.words)
+        return np.fromiter((int.from_bytes(digest, "little") for digest in digests), np.uint64, len(self))
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the whole swarm's text that are in the vocabulary."""
+        return int(self.counts.sum())
+
+    def to_bytes(self) -> bytes:
+        """A self-describing blob; equal vocabularies give equal bytes."""
+        return _pack(_VOCAB, self.words, self.counts, ())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Vocab:
+        """Read `to_bytes`. Whatever else it is given, it raises VocabError with the reason, in bounded memory."""
+        words, counts, _ = _unpack(_VOCAB, data, totals=0)
+        _check_usable(words, "vocabulary")
+        if not words.distinct():
+            raise VocabError("vocabulary: a word is there twice")
+        if _sum(counts) > MAX_TOKENS:
+            raise VocabError(f"vocabulary: more than {MAX_TOKENS:,} tokens")
+        if not _is_ranked(words, counts):
+            raise VocabError("vocabulary: not in order of falling counts, ties by bytes")
+        return cls(words, counts)
+
+
+def count_words(
+    files: Sequence[Path],
+    threads: int = 0,
+    max_words: int = MAX_WORDS,
+    progress: Progress | None = None,
+    should_stop: Stop | None = None,
+) -> Counts:
+    """Count the words of `files` in `threads` threads (0: one per usable core), at most `max_words` at a time.
+
+    Beyond that the rarest are forgotten, as in word2vec.c, and the loss is reported; what a text gives does not
+    depend on `threads`. `progress(bytes done, bytes in all)`. Raises CorpusError, or Stopped within a second.
+    """
+    from gossipw2v.w2v.text.scanner import WordCounter  # noqa: PLC0415 - brings numba, which reading a vocabulary does not need
+
+    tally, counter = Tally(), WordCounter(max_words, MAX_WORD_BYTES)
+    for part in Reader(threads, progress, should_stop).run(files, counter.count, tally):
+        counter.add(part)
+    words, counts = counter.result()
+    dropped = tally.dropped + counter.dropped
+    pruned = counter.pruned_words, counter.pruned_tokens
+    return Counts(words, counts, counter.tokens, tally.replaced, dropped, *pruned)
+
+
+def merge_counts(parts: Sequence[Counts]) -> Counts:
+    """The counts of several texts as one; the order of `parts` does not matter. Raises VocabError beyond the caps."""
+    merged = parts[0] if len(parts) == 1 else _add_up(parts)
+    if max(merged.totals()) > MAX_TOKENS or len(merged.words) > MAX_WORDS:
+        raise VocabError(
+            f"merged counts: {len(merged.words):,} words, {merged.tokens:,} tokens are more than there can be"
+        )
+    return merged
+
+
+def _add_up(parts: Sequence[Counts]) -> Counts:
+    from gossipw2v.w2v.text.scanner import WordCounter  # noqa: PLC0415
+
+    counter = WordCounter(sum(len(part.words) for part in parts), MAX_WORD_BYTES)
+    for part in parts:
+        counter.add_words(part.words, part.counts)
+    words, counts = counter.result()
+    sums = (sum(column) for column in zip([0] * 5, *(part.totals() for part in parts), strict=True))
+    return Counts(words, counts, *sums)
+
+
+def freeze(counts: Counts, min_count: int = 5, max_vocab: int = 0) -> Vocab:
+    """The words seen at least `min_count` times, at most the `max_vocab` most frequent (0: all).
+
+    Raises VocabError, with the numbers, when fewer than two are left: there is nothing to tell apart.
+    """
+    order = np.argsort(-counts.counts, kind="stable")  # words ascend, so ties stay in order of their bytes
+    kept = order[: np.count_nonzero(counts.counts >= min_count)]
+    kept = kept[:max_vocab] if max_vocab else kept
+    words = counts.words.take(kept)
+    seen = f"{counts.tokens:,} tokens of {len(counts.words):,} words, min_count {min_count}"
+    _check_usable(words, seen + (f", max_vocab {max_vocab}" if max_vocab else ""))
+    return Vocab(words, counts.counts[kept])
+
+
+def memory_needed(words: int, vector_size: int, links: int) -> int:
+    """Bytes a node needs for `words` rows of two float32 matrices, their updates, and `links` references of both."""
+    rows = 2 * words * (4 * vector_size + 8)
+    return PROCESS_BYTES + words * WORD_BYTES + rows * (1 + links)
+
+
+def explain_memory(words: int, vector_size: int, links: int) -> str:
+    """The arithmetic of `memory_needed` in words, for `check_memory`."""
+    return (
+        f"2 x {words:,} rows x ({vector_size} floats of 4 bytes + 8) x (1 model + {links} links)"
+        f" + {words:,} words x {WORD_BYTES} + {PROCESS_BYTES >> 20} MiB for the process"
+    )
+
+
+def check_memory(needed: int, arithmetic: str = "the model", available: int | None = None) -> None:
+    """Raise VocabError if `needed` bytes are more than a fair share of what this process may take (or `available`)."""
+    available = available_memory() if available is None else available
+    if available is not None and needed > MEMORY_SHARE * available:
+        raise VocabError(
+            f"not enough memory: {arithmetic} = {_mib(needed)}, but {_mib(available)} are available, of which"
+            f" {MEMORY_SHARE:.0%} may be used; raise min_count, lower max_vocab, vector_size or children"
+        )
+
+
+def _mib(amount: int) -> str:
+    return f"{amount / (1 << 20):,.0f} MiB"
+
+
+def _check_usable(words: Words, where: str) -> None:
+    if len(words) < 2:
+        found = f"only one word, {words[0].decode()!r}" if words else "no word"
+        raise VocabError(f"{where}: {found} left for a vocabulary: give more text, or lower min_count")
+
+
+def _is_ranked(words: Words, counts: NDArray[np.int64]) -> bool:
+    steps = np.diff(counts)
+    return bool((steps <= 0).all()) and words.ascend(np.flatnonzero(steps == 0))
+
+
+def _sum(counts: NDArray[np.int64]) -> float:
+    """In floating point: a hostile sum would overflow int64; below 2**53 it is exact."""
+    return float(counts.sum(dtype=np.float64))
+
+
+def _pack(magic: bytes, words: Words, counts: NDArray[np.int64], totals: tuple[int, ...]) -> bytes:
+    text = words.joined
+    header = struct.pack(f"<4sIQ{len(totals)}Q", magic, len(words), len(text), *totals)
+    small = np.minimum(counts, _ESCAPE).astype("<u2").tobytes()
+    return b"".join((header, text, small, counts[counts >= _ESCAPE].astype("<i8").tobytes()))
+
+
+def _unpack(magic: bytes, data: bytes, totals: int) -> tuple[Words, NDArray[np.int64], tuple[int, ...]]:
+    layout = struct.Struct(f"<4sIQ{totals}Q")
+    if len(data) < layout.size or not data.startswith(magic):
+        raise VocabError(f"not a {magic.decode()} blob: wrong first bytes, or cut short")
+    _, number, size, *sums = layout.unpack_from(data)
+    small_at = layout.size + size
+    large_at = small_at + 2 * number
+    if number > MAX_WORDS or large_at > len(data):
+        raise VocabError(f"blob: {number:,} words in {size:,} bytes are too many, or more than are there")
+    words = _read_words(data[layout.size : small_at], number)
+    return words, _read_counts(data[small_at:large_at], data[large_at:]), tuple(sums)
+
+
+def _read_words(text: bytes, number: int) -> Words:
+    if number != (text.count(b"\n") + 1 if text else 0):  # before anything is made of them
+        raise VocabError(f"blob: not {number:,} words, one a line")
+    words = Words.split(text)
+    lengths = words.lengths
+    if number and not 1 <= lengths.min() <= lengths.max() <= MAX_WORD_BYTES:
+        raise VocabError(f"blob: a word is empty or longer than {MAX_WORD_BYTES} bytes")
+    if any(byte in text for byte in _FORBIDDEN):
+        raise VocabError("blob: a word holds whitespace or a NUL")
+    try:
+        _decode(text)  # with newlines between them, valid together means valid one by one
+    except UnicodeDecodeError as error:
+        raise VocabError(f"blob: the words are not UTF-8: {error.reason}") from error
+    return words
+
+
+def _decode(text: bytes) -> None:
+    """UnicodeDecodeError unless `text` is UTF-8; in pieces, for it may take four times as much memory decoded."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(text), _PIECE):
+        decoder.decode(text[start : start + _PIECE], final=start + _PIECE >= len(text))
+
+
+def _read_counts(small: bytes, large: bytes) -> NDArray[np.int64]:
+    counts = np.frombuffer(small, "<u2").astype(np.int64)
+    escaped = counts == _ESCAPE
+    if len(large) != 8 * np.count_nonzero(escaped):
+        raise VocabError("blob: bytes left over or missing after the counts")
+    counts[escaped] = np.frombuffer(large, "<i8")
+    if counts.size and not (counts.min() >= 1 and (counts[escaped] >= _ESCAPE).all() and counts.max() < MAX_TOKENS):
+        raise VocabError(f"blob: a count is not between 1 and {MAX_TOKENS:,}, or not in its shortest form")
+    return counts

@@ -1,0 +1,144 @@
+"""What a node makes of a vocabulary: first vectors that all nodes share, rows that fit a frame, room in memory."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gossipw2v.config.job import Job
+from gossipw2v.config.node import Config
+from gossipw2v.delta import RowDelta
+from gossipw2v.gossip.codec import HEADER, decode, encode
+from gossipw2v.gossip.messages import MAX_FRAME, MAX_ORIGINS, MAX_PART, Answer
+from gossipw2v.node.session import check_room, initial_weights, make_learner, most_rows
+from gossipw2v.w2v.text.shards import Shard
+from gossipw2v.w2v.text.vocab import Vocab, VocabError
+from gossipw2v.w2v.text.words import Words
+
+WORDS = Vocab(Words.of([b"the", b"of", b"and"]), np.array([30, 20, 10], np.int64))
+
+
+def config(**job: Any) -> Config:
+    return Config(corpus=("text",), data_dir=Path("data"), threads=2, job=Job(**job))
+
+
+def test_every_node_starts_from_the_same_vectors_whatever_its_vocabulary_holds_beside() -> None:
+    weights = initial_weights(WORDS, seed=1, vector_size=16)
+    assert (weights.shape, weights.dtype) == ((6, 16), np.float32)
+    assert weights.tobytes() == initial_weights(WORDS, 1, 16).tobytes()
+    assert np.abs(weights[:3]).max() <= 1 / 16
+    assert len({row.tobytes() for row in weights[:3]}) == 3
+    assert not weights[3:].any()
+    other = Vocab(Words.of([b"of", b"new"]), np.array([5, 4], np.int64))
+    assert initial_weights(other, 1, 16)[0].tobytes() == weights[1].tobytes()
+    assert initial_weights(WORDS, 2, 16)[0].tobytes() != weights[0].tobytes()
+
+
+@pytest.mark.parametrize("vector_size", [5, 16, 100, 128])
+def test_initial_rows_leave_no_gaps_and_start_on_cache_lines_where_they_can(vector_size: int) -> None:
+    weights = initial_weights(WORDS, 1, vector_size)
+    assert weights.flags.c_contiguous
+    assert weights.shape == (2 * len(WORDS), vector_size)
+    assert vector_size % 16 or weights.ctypes.data % 64 == 0
+    assert weights[: len(WORDS)].any(axis=1).all()
+    assert not weights[len(WORDS) :].any()
+
+
+@pytest.mark.parametrize("size", [1, 128, 300, 4096])
+def test_the_answer_to_the_largest_push_fits_a_frame(size: int) -> None:
+    rows = 2 * most_rows(size)  # of both ends
+    delta = RowDelta(
+        np.arange(rows, dtype=np.int32),
+        np.ones(rows, np.uint32),
+        np.ones(rows, np.float32),
+        np.zeros((rows, size), np.int8),
+    )
+    origins = {number.to_bytes(16, "big"): 1 << 61 for number in range(min(MAX_ORIGINS, MAX_PART // 26))}
+    frame = encode(Answer(bytes(8), 1 << 60, True, 1 << 40, 1 << 40, origins, delta))
+    assert len(frame) <= MAX_FRAME + HEADER.size
+    assert rows >= 1000
+    got = decode(frame[HEADER.size :])
+    assert isinstance(got, Answer)
+    assert len(got.delta) == rows
+
+
+def test_a_model_that_does_not_fit_is_refused_before_it_is_made() -> None:
+    check_room(config(vector_size=4), WORDS)
+
+    class Huge(Vocab):
+        def __len__(self) -> int:
+            return 1 << 40
+
+    with pytest.raises(VocabError, match="memory"):
+        check_room(config(vector_size=4096), Huge(WORDS.words, WORDS.counts))
+
+
+def test_a_learner_has_the_jobs_settings() -> None:
+    shard = Shard(np.array([0, 1, 2, -1], np.int32), 3, Path("shard"))
+    learner = make_learner(config(vector_size=8, epochs=7, window=2), WORDS, shard, lambda _work, _result: None)
+    try:
+        assert learner.model.weights.shape == (6, 8)
+        assert learner.trainer.total == 21
+        assert (learner.trainer.recipe.window, learner.trainer.recipe.threads) == (2, 2)
+    finally:
+        learner.close()
+
+
+COMPILED = """
+import numpy as np
+from gossipw2v.w2v.kernels import hashing, merge, priority, quantize, sampling, sgns
+from gossipw2v.w2v.text import scanner
+from gossipw2v.w2v.training import model
+from gossipw2v.node.session import initial_weights
+from gossipw2v.w2v.training.model import Model
+from gossipw2v.w2v.text.shards import encode as encode_text
+from gossipw2v.w2v.training.trainer import Recipe, Trainer
+from gossipw2v.w2v.text.vocab import count_words, freeze, merge_counts
+from gossipw2v.gossip.messages import Answer, Push
+from gossipw2v.gossip.codec import HEADER, decode, encode
+from pathlib import Path
+
+def forms():
+    found = {}
+    for module in (hashing, merge, priority, quantize, sampling, sgns):
+        for name, each in vars(module).items():
+            if hasattr(each, "signatures"):
+                found[module.__name__, name] = len(each.signatures)
+    return found
+
+sgns.warm_up(16)
+model.warm_up(16)
+scanner.warm_up()
+before = forms()
+text = Path("text")
+text.write_text("a b c d e\\n" * 2000)
+vocab = freeze(merge_counts([count_words([text]), count_words([text])]), 1, 0)
+shard = encode_text([text], vocab, Path("."), bytes(16))
+shard = encode_text([text], vocab, Path("."), bytes(16))
+nodes = [Model(lambda: initial_weights(vocab, 1, 16), 100) for _ in range(2)]
+for node in nodes:
+    trainer = Trainer(node, shard.tokens, vocab.counts, Recipe(5, 5, 1e-3, 0.025, 1e-4, 2, 0.75, 1, 1))
+    trainer.start()
+    trainer._threads[0].join()
+    assert trainer.done and trainer.failure is None
+    node.open_link(bytes(8), False, False)
+    node.learn_curvature(trainer.sample_pairs(100, np.random.default_rng(1)))
+for flush in (False, True):
+    sent = nodes[0].collect(bytes(8), flush).delta
+    push = decode(encode(Push(bytes(8), 1, False, 0, 0, {}, sent))[HEADER.size:])
+    merged = nodes[1].merge(bytes(8), push.delta, flush, False).delta
+    answer = decode(encode(Answer(bytes(8), 1, False, 0, 0, {}, merged))[HEADER.size:])
+    nodes[0].settle(bytes(8), sent, answer.delta)
+after = forms()
+print({name: (before[name], after[name]) for name in after if after[name] > before[name]} or "nothing")
+"""
+
+
+def test_nothing_is_compiled_once_a_node_is_ready(tmp_path: Path) -> None:
+    """What training, merging and scanning call has been compiled by the warm-up, for just these kinds of arrays."""
+    command = [sys.executable, "-c", COMPILED]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (0, "nothing\n"), done.stderr

@@ -1,0 +1,126 @@
+"""Messages for tests: one frozen sample of every type, and strategies for all that may be sent."""
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from gossipw2v.delta import RowDelta, empty
+from gossipw2v.gossip.membership.table import MAX_MEMBERS, Member, State
+from gossipw2v.gossip.messages import (
+    BIG,
+    MAX_BLOB,
+    Adopt,
+    Adopted,
+    Answer,
+    BlobPart,
+    BlobPull,
+    Dead,
+    Hello,
+    Leave,
+    LinkOpen,
+    LinkOpened,
+    Offer,
+    Push,
+    Refuse,
+    StateNews,
+)
+
+NODE, OTHER, LINK, DIGEST = bytes(range(16)), b"\xff" * 16, b"linkname", b"D" * 16
+
+
+def repeatable(examples: int = 100) -> settings:
+    """The same examples in every run, however slow the machine."""
+    return settings(deadline=None, derandomize=True, max_examples=examples)
+
+
+def delta(rows, counts, scales, values) -> RowDelta:
+    return RowDelta(
+        np.array(rows, np.int32),
+        np.array(counts, np.uint32),
+        np.array(scales, np.float32),
+        np.array(values, np.int8).reshape(len(rows), -1),
+    )
+
+
+TWO_ROWS = delta([1, 70_000], [3, 2**32 - 1], [0.5, 2.0**-20], [[-127, 0, 127], [1, 2, 3]])
+MEMBER = Member(NODE, 7, State.TRAINING, ("10.0.0.1:7411", "[::1]:7411"), 5, 2**40, 3, OTHER)
+
+SAMPLES = [
+    Hello(1, 2, NODE, {"job": "default", "alpha": "0.025"}, ["10.0.0.1:7411"]),
+    Refuse("job", "another job: alpha is '1' there and '2' here"),
+    StateNews([MEMBER], [Offer("vocabulary", DIGEST, 1 << 20, 99)]),
+    BlobPull("vocabulary", DIGEST, 1 << 20),
+    BlobPart("vocabulary", DIGEST, 0, b"\x00\xff"),
+    Adopt(True),
+    Adopted(False),
+    LinkOpen(LINK, False, 4, DIGEST, {NODE: 10}),
+    LinkOpened(LINK, True, {NODE: 10, OTHER: 2**62}),
+    Push(LINK, 5, False, 100, 3, {NODE: 11}, TWO_ROWS),
+    Answer(LINK, 5, True, 0, 0, {}, empty(3)),
+    Leave(),
+    Dead([(NODE, 7), (OTHER, 2**62)]),
+]
+
+nodes, links, digests = (st.binary(min_size=n, max_size=n) for n in (16, 8, 16))
+numbers = st.one_of(st.integers(0, 300), st.integers(0, BIG))
+printable = st.characters(exclude_categories=["C", "Z"], include_characters=" ")
+flags = st.booleans()
+origins = st.dictionaries(nodes, numbers, max_size=4)
+
+
+def text(longest: int):
+    return st.text(printable, max_size=longest)
+
+
+addresses = st.lists(text(80), max_size=16)
+members = st.builds(
+    Member,
+    nodes,
+    numbers,
+    st.sampled_from(State),
+    addresses.map(tuple),
+    numbers,
+    numbers,
+    st.integers(0, MAX_MEMBERS),
+)
+offers = st.builds(Offer, text(64), digests, st.integers(1, MAX_BLOB), numbers)
+
+
+@st.composite
+def deltas(draw, dimensions: int = 3):
+    rows = sorted(draw(st.sets(st.integers(0, 2**31 - 1), max_size=5)))
+    n = len(rows)
+    exactly = lambda each, k: draw(st.lists(each, min_size=k, max_size=k))  # noqa: E731
+    if not n:
+        return empty(dimensions)
+    return delta(
+        rows,
+        exactly(st.integers(0, 2**32 - 1), n),
+        exactly(st.floats(0, 1, width=32), n),
+        exactly(st.integers(-127, 127), n * dimensions),
+    )
+
+
+_exchange = (links, numbers, flags, numbers, numbers, origins, deltas())
+messages = st.one_of(
+    st.builds(
+        Hello,
+        st.integers(0, 999),
+        st.integers(0, 999),
+        nodes,
+        st.dictionaries(text(64), text(120), max_size=32),
+        addresses,
+    ),
+    st.builds(Refuse, text(64), text(500)),
+    st.builds(StateNews, st.lists(members, max_size=3), st.lists(offers, max_size=3)),
+    st.builds(BlobPull, text(64), digests, st.integers(0, MAX_BLOB)),
+    st.builds(BlobPart, text(64), digests, st.integers(0, MAX_BLOB), st.binary(max_size=100)),
+    st.builds(Adopt, flags),
+    st.builds(Adopted, flags),
+    st.builds(LinkOpen, links, flags, numbers, digests, origins),
+    st.builds(LinkOpened, links, flags, origins),
+    st.builds(Push, *_exchange),
+    st.builds(Answer, *_exchange),
+    st.builds(Leave),
+    st.builds(Dead, st.lists(st.tuples(nodes, numbers), max_size=4)),
+)

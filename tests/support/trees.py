@@ -1,0 +1,72 @@
+"""Trees of one node for tests: made, linked and spoken to by hand."""
+
+from random import Random
+
+from gossipw2v.delta import empty
+from gossipw2v.gossip.instructions import Send
+from gossipw2v.gossip.membership.table import Member, MemberTable, State
+from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened, Push
+from gossipw2v.gossip.overlay.tree import Tree
+from support.samples import delta
+
+VOCABULARY = b"V" * 16
+SEATS = 2
+UP, DOWN = 10, 20  # connections to the parent and to a child
+
+
+def node(n: int) -> bytes:
+    return n.to_bytes(8) + bytes(8)
+
+
+def later(node: bytes, life: int = 1) -> bytes:
+    """The id of a later life of a node: it has the same stem."""
+    return node[:8] + bytes(7) + bytes([life])
+
+
+ME, ROOT, CHILD = node(100), node(200), node(1)
+
+
+def tree(me: bytes = ME, *others: bytes, ready: bool = True) -> Tree:
+    members = MemberTable(Member(me, 1, State.TRAINING))
+    made = Tree(members, Random(0), SEATS, interval=0.2)
+    for other in others:
+        hear(made, other, 0.0)
+    if ready:
+        made.model_ready(VOCABULARY, {})
+    return made
+
+
+def hear(made: Tree, other: bytes, now: float, state: State = State.TRAINING, parent: bytes = b"") -> None:
+    held = made.members.get(other)
+    made.members.witness(Member(other, held.beat + 1 if held else 1, state, parent=parent), now)
+
+
+def rows(*ids: int):
+    return delta(ids, [1] * len(ids), [0.5] * len(ids), [[1, 2]] * len(ids)) if ids else empty(2)
+
+
+def said(orders) -> list:
+    return [order.message for order in orders if isinstance(order, Send)]
+
+
+def seat(made: Tree, child: bytes = CHILD, conn: int = DOWN, **more) -> bytes:
+    """A child with an open link; the link's name."""
+    link = child[:8]
+    made.on_adopt(child, Adopt(False), conn)
+    made.on_link_open(child, LinkOpen(link, True, 0, VOCABULARY, more.pop("origins", {})), conn)
+    assert child in made.downlinks
+    return link
+
+
+def linked(made: Tree, origins=None, now: float = 0.0) -> bytes:
+    """The tree with its parent linked; the link's name."""
+    made.tick(now, {ROOT})
+    made.ask(UP, now)
+    (asked,) = said(made.on_adopted(ROOT, Adopted(True), UP, now))
+    made.on_link_opened(ROOT, LinkOpened(asked.link, False, origins or {}), UP, now)
+    assert made.uplink is not None
+    return asked.link
+
+
+def push(link: bytes, batch: int, *ids: int, clean: bool = False, unsent: int = 0, origins=None) -> Push:
+    return Push(link, batch, clean, 0, unsent, origins or {}, rows(*ids))
