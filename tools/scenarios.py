@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from gossipw2v.config.job import Job
 from gossipw2v.gossip.config import Rules
-from gossipw2v.node.row_worker import Estimates
 from gossipw2v.node.session import initial_weights, most_rows
 from gossipw2v.simulation.network import Line
 from gossipw2v.simulation.swarm import Swarm
@@ -24,6 +23,7 @@ from gossipw2v.w2v.kernels.merge import Curve
 from gossipw2v.w2v.text.files import corpus_digest, find_files
 from gossipw2v.w2v.text.shards import encode
 from gossipw2v.w2v.text.vocab import Vocab, count_words, freeze
+from gossipw2v.w2v.training.estimates import Estimates
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Recipe, Trainer
 

@@ -27,9 +27,10 @@ from gossipw2v.delta import Batch, empty
 from gossipw2v.gossip.config import Rules
 from gossipw2v.gossip.core import Gossip
 from gossipw2v.gossip.instructions import Close, Collect, Dial, Instruction, Merge, Send, Settle
-from gossipw2v.gossip.membership.table import SUSPECT_AFTER, Member, NodeId, State
 from gossipw2v.gossip.messages import StateNews
-from gossipw2v.simulation.network import Clock, Line, Wires
+from gossipw2v.gossip.records import SUSPECT_AFTER, Member, NodeId, State
+from gossipw2v.simulation.clock import Clock
+from gossipw2v.simulation.network import Line, Wires
 
 TICK = 0.1  # s between two looks of a core at the clock; the daemon looks five times as often
 BUSY_SHARE, BUSY_LATE = 0.2, 0.8  # of the ticks are late, by up to so many seconds

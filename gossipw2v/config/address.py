@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PORT = 7411
 HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
@@ -73,3 +75,16 @@ def is_source(text: str) -> bool:
     elif not rest.strip() or "\0" in rest:
         raise ValueError(f"{text[:80]!r} lacks a path, as in file:/etc/gossipw2v/peers")
     return True
+
+
+def parse_ban(text: str) -> bytes | Network:
+    """A node id of 32 hex digits, an IP address or a network such as 10.0.0.0/24. ValueError for anything else."""
+    if len(text) == 32:
+        try:
+            return bytes.fromhex(text)
+        except ValueError:
+            pass
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text[:80]!r} is neither an IP address, a network nor a node id of 32 hex digits") from None

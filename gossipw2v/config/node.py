@@ -7,11 +7,10 @@ Flags, TOML keys, environment variables and `configs/lan.toml` are all derived f
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 
-from gossipw2v.config.address import HOST_NAME, PORT, Address, is_source
+from gossipw2v.config.address import HOST_NAME, PORT, Address, is_source, parse_ban
 from gossipw2v.config.fields import Between, OneOf, setting
 from gossipw2v.config.job import Job
 from gossipw2v.config.secret import read_secret
-from gossipw2v.gossip.membership.scores import parse_ban
 
 HTTP_PORT = 7412
 

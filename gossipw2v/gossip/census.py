@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gossipw2v.gossip.instructions import Close, Freeze, Instruction, Received, Refused, Send
-from gossipw2v.gossip.membership.table import MemberTable, NodeId, State
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import MAX_BLOB, MAX_OFFERS, MAX_PART, BlobPart, BlobPull, Offer, ProtocolError, Refuse
+from gossipw2v.gossip.records import NodeId, State
 
 VOCABULARY = "vocabulary"
 COUNTS = "counts/"

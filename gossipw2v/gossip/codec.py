@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gossipw2v.delta import RowDelta
-from gossipw2v.gossip.membership.table import MAX_MEMBERS, Member, State
 from gossipw2v.gossip.messages import (
     BIG,
     MAX_BLOB,
@@ -44,6 +43,7 @@ from gossipw2v.gossip.messages import (
     Refuse,
     StateNews,
 )
+from gossipw2v.gossip.records import MAX_MEMBERS, Member, State
 
 MAGIC = b"GW2V"
 TLS = b"\x16\x03"  # how a TLS connection begins

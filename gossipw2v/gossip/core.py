@@ -17,7 +17,7 @@ from gossipw2v.gossip.instructions import Close, Instruction, Refused
 from gossipw2v.gossip.membership.awareness import Health
 from gossipw2v.gossip.membership.connections import Connection, Connections, claimed
 from gossipw2v.gossip.membership.scores import Standing
-from gossipw2v.gossip.membership.table import Member, MemberTable, NodeId, State
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import (
     PROTOCOL,
     Adopt,
@@ -36,9 +36,11 @@ from gossipw2v.gossip.messages import (
     Refuse,
     StateNews,
 )
-from gossipw2v.gossip.overlay.link import Downlink, Origins, Uplink
+from gossipw2v.gossip.overlay.link import Downlink, Uplink
+from gossipw2v.gossip.overlay.provenance import Origins
 from gossipw2v.gossip.overlay.saved import Bond
 from gossipw2v.gossip.overlay.tree import Tree
+from gossipw2v.gossip.records import Member, NodeId, State
 from gossipw2v.gossip.sanctions import Blame
 
 

@@ -17,8 +17,9 @@ from random import Random
 
 from gossipw2v.gossip.instructions import Close, Instruction
 from gossipw2v.gossip.membership.connections import Connections, claimed
-from gossipw2v.gossip.membership.table import MemberTable, NodeId, State
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.tree import Tree
+from gossipw2v.gossip.records import NodeId, State
 
 LINGER = 5.0  # s that a connection which is no edge of the tree is kept
 PROBE = 0.5  # s between two looks for suspects

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from gossipw2v.gossip.census import Census
 from gossipw2v.gossip.instructions import Instruction, Send
 from gossipw2v.gossip.membership.connections import Connections
-from gossipw2v.gossip.membership.table import Member, MemberTable
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import Dead, Offer, StateNews
+from gossipw2v.gossip.records import Member
 
 BEAT = 1.0  # s between two frames of State on every connection
 RELAY = 0.2  # s until what others said is told on: six hops, the breadth of a tree of 64, take a second

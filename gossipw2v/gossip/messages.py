@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gossipw2v.delta import RowDelta
-from gossipw2v.gossip.membership.table import MAX_MEMBERS, Member, Verdict
+from gossipw2v.gossip.records import MAX_MEMBERS, Member, Verdict
 
 PROTOCOL = 2  # 2: initial vectors in (-1, 1) / D
 MAX_FRAME = 8 << 20  # bytes; a push of 16,384 rows of 300 dimensions is 5.1 MB

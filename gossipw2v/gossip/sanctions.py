@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from gossipw2v.gossip.instructions import Close, Instruction, Refused, Send
 from gossipw2v.gossip.membership.connections import Connection, Connections
 from gossipw2v.gossip.membership.scores import BREACHES, Standing
-from gossipw2v.gossip.membership.table import MemberTable, NodeId
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import ProtocolError, Refuse
 from gossipw2v.gossip.overlay.tree import Tree
+from gossipw2v.gossip.records import NodeId
 
 
 @dataclass(slots=True)

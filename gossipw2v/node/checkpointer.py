@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from gossipw2v import __version__
 from gossipw2v.gossip.core import Gossip
-from gossipw2v.gossip.membership.table import STEM_BYTES, NodeId, stem
-from gossipw2v.gossip.overlay.link import Origins
+from gossipw2v.gossip.overlay.provenance import Origins
 from gossipw2v.gossip.overlay.saved import Bond
+from gossipw2v.gossip.records import STEM_BYTES, NodeId, stem
 from gossipw2v.node import generations, saved_links
 from gossipw2v.node.checkpoint import About, Checkpoint, CheckpointError, Contents, Floats, State, Updates, write
 from gossipw2v.node.session import Learner

@@ -4,67 +4,14 @@ A file is written under a temporary name in the same folder, synced and renamed,
 the new one and never a part.
 """
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.generations import newest
-from gossipw2v.system.durable import replace_file
 from gossipw2v.w2v.text.vocab import Vocab, VocabError
 from gossipw2v.w2v.text.words import Words
-
-Floats = NDArray[np.float32]
-
-BLOCK_ROWS = 512  # rows formatted at a time
-_WHITE_SPACE = b" \t\n\v\f\r"  # what separates words in the text format
-
-
-class ExportError(ValueError):
-    """The model cannot be written in the format asked for; the message names the word."""
-
-
-def write_word2vec(path: Path, words: Sequence[bytes], vectors: Floats) -> None:
-    """Write float32[V, D] as word2vec text, replacing `path` at once and only when all is on disk; ExportError."""
-    check_exportable(words, vectors)
-    replace_file(path, lines(words, vectors))
-
-
-def check_exportable(words: Sequence[bytes], vectors: Floats) -> None:
-    """ExportError naming the first word that holds ASCII white space or whose vector is not finite."""
-    if vectors.ndim != 2 or len(words) != len(vectors):
-        raise ExportError(f"{len(words)} words do not go with vectors of shape {vectors.shape}")
-    for word in words:
-        if not word or len(word.translate(None, _WHITE_SPACE)) != len(word):
-            raise ExportError(f"the word {_shown(word)} is empty or holds white space, which word2vec text cannot")
-    check_finite(words, vectors)
-
-
-def check_finite(words: Sequence[bytes], vectors: Floats) -> None:
-    """ExportError naming the first of the words whose vector, a row of float32[V, D], is not finite."""
-    for start in range(0, len(words), BLOCK_ROWS):
-        finite = np.isfinite(vectors[start : start + BLOCK_ROWS]).all(axis=1)
-        if not finite.all():
-            word = words[start + int(finite.argmin())]
-            raise ExportError(f"the vector of {_shown(word)} holds a value that is not finite")
-
-
-def lines(words: Sequence[bytes], vectors: Floats, block: int = BLOCK_ROWS) -> Iterator[bytes]:
-    """word2vec text in pieces of `block` rows, the header first; nine digits bring every float32 back bit for bit.
-
-    Training may go on meanwhile: ExportError in place of a piece that is not finite any more.
-    """
-    size = vectors.shape[1]
-    yield b"%d %d\n" % (len(words), size)
-    row = b"%b" + b" %.9g" * size + b"\n"
-    for start in range(0, len(words), block):
-        some, held = words[start : start + block], vectors[start : start + block].copy()
-        check_finite(some, held)
-        rows = zip(some, held.tolist(), strict=True)
-        yield b"".join([row % (word, *values) for word, values in rows])
+from gossipw2v.w2v.word2vec_format import Floats, write_word2vec
 
 
 def export_model(data_dir: Path, path: Path) -> tuple[int, int]:
@@ -84,7 +31,3 @@ def load_model(data_dir: Path) -> tuple[Words, Floats, dict[str, Any]]:
     state = found.state
     described = {**found.about.job, "node": state.node.hex(), "complete": state.complete, "origins": state.origins}
     return words, found.weights(), described
-
-
-def _shown(word: bytes) -> str:
-    return repr(word[:80].decode("utf-8", "replace"))

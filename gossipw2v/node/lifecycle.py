@@ -12,11 +12,10 @@ from collections.abc import Callable
 
 from gossipw2v.config.job import Job
 from gossipw2v.gossip.census import counts_name
-from gossipw2v.gossip.membership.table import State
-from gossipw2v.gossip.overlay.pacing import ENOUGH
+from gossipw2v.gossip.records import State
 from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.node import Node
-from gossipw2v.node.session import Learner, check_room, make_learner
+from gossipw2v.node.session import ENOUGH, Learner, check_room, make_learner
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.notify import notify
 from gossipw2v.w2v.kernels import sgns

@@ -18,10 +18,9 @@ from gossipw2v.gossip.census import COUNTS
 from gossipw2v.gossip.config import Rules
 from gossipw2v.gossip.core import Gossip
 from gossipw2v.gossip.instructions import Collect, Freeze, Instruction, Merge, OpenLink, Received, Settle
-from gossipw2v.gossip.membership.table import Member, State
 from gossipw2v.gossip.messages import ProtocolError
+from gossipw2v.gossip.records import Member, State
 from gossipw2v.node.checkpointer import Keeper
-from gossipw2v.node.export import ExportError, check_finite, lines
 from gossipw2v.node.row_worker import Work
 from gossipw2v.node.session import Learner
 from gossipw2v.node.snapshot import (
@@ -40,8 +39,9 @@ from gossipw2v.system.metrics import Metrics
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.transport.network import Network
 from gossipw2v.w2v.text.corpus import Text
+from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.vocab import Counts, Vocab, VocabError, freeze, merge_counts
-from gossipw2v.w2v.training.heldout import Division
+from gossipw2v.w2v.word2vec_format import ExportError, check_finite, lines
 
 log = get_logger("node")
 

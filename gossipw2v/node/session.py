@@ -12,17 +12,23 @@ from numpy.typing import NDArray
 from gossipw2v.config.node import Config
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.messages import MAX_FRAME, MAX_PART, MAX_ROWS
-from gossipw2v.gossip.overlay.pacing import Brake
+from gossipw2v.gossip.overlay.pacing import FEWEST
+from gossipw2v.node.memory import check_memory, explain_memory, memory_needed
 from gossipw2v.node.row_worker import Merger, Work
 from gossipw2v.system.machine import return_memory, usable_cores
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.text.shards import Shard
-from gossipw2v.w2v.text.vocab import Vocab, check_memory, explain_memory, memory_needed
+from gossipw2v.w2v.text.vocab import Vocab
 from gossipw2v.w2v.training.clipping import Limits
 from gossipw2v.w2v.training.evaluation import Evaluation, draw_pairs
 from gossipw2v.w2v.training.guard import LONGEST
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Recipe, Trainer
+
+ENOUGH = 110  # exchanges in a run, on a link, which reach one machine's quality
+PLENTY = 250  # these gain two points of analogy, and twice as many gain nothing more
+LOOK = 0.25  # s of CPU time between two looks at it
+
 
 Report = Callable[[Work, Batch | Exception | None], None]
 
@@ -97,3 +103,30 @@ def initial_weights(vocab: Vocab, seed: int, vector_size: int) -> NDArray[np.flo
         weights = np.zeros(weights.shape, np.float32)
     sgns.init_rows(vocab.hashes, seed, weights[: len(vocab)])
     return weights
+
+
+@dataclass(slots=True)
+class Brake:
+    """Rows that an exchange of this node may hold while merging takes `share` of its CPU time; at most `most`.
+
+    Never fewer than what PLENTY of full exchanges would move in the whole run: a short one needs every row.
+    """
+
+    most: int
+    share: float
+    rows: int = 0
+    merging: float = 0.0
+    training: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.rows = self.most
+
+    def look(self, merging: float, training: float, exchanges: float) -> int:
+        """CPU seconds of both so far, and exchanges in the whole run; returns the rows from now on."""
+        spent, trained = merging - self.merging, training - self.training
+        if spent + trained >= LOOK:
+            self.merging, self.training = merging, training
+            wanted = self.rows * self.share * (spent + trained) / max(spent, 1e-9)
+            least = max(FEWEST, self.most * PLENTY / max(exchanges, 1.0), self.rows // 2)
+            self.rows = int(min(self.most, max(least, min(wanted, self.rows * 1.5))))
+        return self.rows

@@ -10,8 +10,8 @@ import numpy as np
 from gossipw2v import __version__
 from gossipw2v.config.node import Config
 from gossipw2v.gossip.core import Gossip
-from gossipw2v.gossip.membership.table import Member, State
 from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
+from gossipw2v.gossip.records import Member, State
 from gossipw2v.node.session import Learner
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.w2v.text.corpus import Text

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gossipw2v.gossip.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Refused, Settle
-from gossipw2v.gossip.membership.table import NodeId
 from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
+from gossipw2v.gossip.records import NodeId
 from gossipw2v.simulation.ledger import ROUNDING, Books
 from gossipw2v.simulation.node import Node
 from gossipw2v.simulation.swarm import Watch

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from gossipw2v.simulation.network import Clock, Event
+from gossipw2v.simulation.clock import Clock, Event
 
 Piece = Callable[[], tuple[float, Event] | None]  # row work; if it takes time, how many seconds and who is told then
 

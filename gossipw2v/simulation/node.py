@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from gossipw2v.gossip.core import Gossip
 from gossipw2v.gossip.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Settle
-from gossipw2v.gossip.membership.table import State
+from gossipw2v.gossip.records import State
 from gossipw2v.simulation.machine import Host
 from gossipw2v.w2v.training.model import Model
 

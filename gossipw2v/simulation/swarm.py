@@ -18,10 +18,11 @@ from gossipw2v.gossip.codec import HEADER, decode, encode
 from gossipw2v.gossip.config import Rules
 from gossipw2v.gossip.core import Gossip
 from gossipw2v.gossip.instructions import Close, Dial, Freeze, Instruction, Merge, Received, Refused, Send
-from gossipw2v.gossip.membership.table import STEM_BYTES, Member, NodeId, State, stem
 from gossipw2v.gossip.messages import Message
+from gossipw2v.gossip.records import STEM_BYTES, Member, NodeId, State, stem
+from gossipw2v.simulation.clock import Clock, Event
 from gossipw2v.simulation.machine import Host
-from gossipw2v.simulation.network import Clock, Event, Line, Wires
+from gossipw2v.simulation.network import Line, Wires
 from gossipw2v.simulation.node import Node, Worker
 from gossipw2v.w2v.similarity import largest_difference
 

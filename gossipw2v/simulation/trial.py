@@ -16,8 +16,8 @@ from random import Random
 import numpy as np
 
 from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.membership.table import NodeId
 from gossipw2v.gossip.overlay.saved import Bond
+from gossipw2v.gossip.records import NodeId
 from gossipw2v.simulation.auditor import STRAY, TOLD, Auditor, BrokenError
 from gossipw2v.simulation.ledger import ROUNDING, Books, Counter
 from gossipw2v.simulation.machine import Host

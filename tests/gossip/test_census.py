@@ -5,8 +5,9 @@ from support.samples import NODE, OTHER
 
 from gossipw2v.gossip.census import COUNTS, MAX_HELD, STALLED, VOCABULARY, Census, counts_name, digest_of
 from gossipw2v.gossip.instructions import Close, Freeze, Received, Refused, Send
-from gossipw2v.gossip.membership.table import DEAD_AFTER, Member, MemberTable, State
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import MAX_BLOB, MAX_OFFERS, MAX_PART, BlobPart, BlobPull, Offer, ProtocolError, Refuse
+from gossipw2v.gossip.records import DEAD_AFTER, Member, State
 
 LOW, HIGH = b"\x01" * 16, b"\xfe" * 16
 QUIET = 3.0

@@ -13,7 +13,6 @@ from support.samples import DIGEST, LINK, MEMBER, NODE, SAMPLES, messages, repea
 
 from gossipw2v.delta import RowDelta
 from gossipw2v.gossip.codec import HEADER, KINDS, MAGIC, decode, encode, frame_length
-from gossipw2v.gossip.membership.table import MAX_MEMBERS
 from gossipw2v.gossip.messages import (
     BIG,
     MAX_FRAME,
@@ -29,6 +28,7 @@ from gossipw2v.gossip.messages import (
     Push,
     StateNews,
 )
+from gossipw2v.gossip.records import MAX_MEMBERS
 
 FRAMES = Path(__file__).parents[1] / "golden" / "frames.txt"
 GOLDEN = dict(line.split() for line in FRAMES.read_text().splitlines())

@@ -27,8 +27,8 @@ from support.samples import LINK, NODE, OTHER, SAMPLES
 from gossipw2v.delta import Batch, empty
 from gossipw2v.gossip.config import Rules
 from gossipw2v.gossip.membership.scores import BREACHES
-from gossipw2v.gossip.membership.table import State
 from gossipw2v.gossip.messages import Adopt, Answer, Hello, LinkOpen, Push, Refuse
+from gossipw2v.gossip.records import State
 
 
 def refusals(swarm: Swarm) -> Counter:

@@ -8,11 +8,12 @@ from support.samples import NODE
 from gossipw2v.gossip.dialer import LAST_CHANCE, LINGER, PROBE, PROBERS, Seeker
 from gossipw2v.gossip.instructions import Dial
 from gossipw2v.gossip.membership.connections import Connections
-from gossipw2v.gossip.membership.table import DEAD_AFTER, SUSPECT_AFTER, Member, MemberTable, State
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import PROTOCOL, Hello
 from gossipw2v.gossip.overlay.link import Uplink
 from gossipw2v.gossip.overlay.parent import Parent
 from gossipw2v.gossip.overlay.tree import Tree
+from gossipw2v.gossip.records import DEAD_AFTER, SUSPECT_AFTER, Member, State
 
 ME = b"\x50" * 16
 STEP = 0.1

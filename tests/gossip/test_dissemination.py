@@ -9,8 +9,9 @@ from gossipw2v.gossip.census import Census
 from gossipw2v.gossip.dissemination import BEAT, RELAY, Herald
 from gossipw2v.gossip.instructions import Send
 from gossipw2v.gossip.membership.connections import Connections
-from gossipw2v.gossip.membership.table import DEAD_AFTER, Member, MemberTable, State
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import PROTOCOL, Dead, Hello, StateNews
+from gossipw2v.gossip.records import DEAD_AFTER, Member, State
 
 ME, THIRD = b"\x50" * 16, b"\x60" * 16
 TO = {NODE: 1, OTHER: 2}  # neighbours and the connections to them

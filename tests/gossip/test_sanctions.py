@@ -6,8 +6,8 @@ from support.samples import DIGEST, LINK, NODE, OTHER
 
 from gossipw2v.gossip.config import Rules
 from gossipw2v.gossip.membership.scores import FIRST_CUT, TOLERATED_OF_HOST, TOLERATED_OF_NODE
-from gossipw2v.gossip.membership.table import Member, State
 from gossipw2v.gossip.messages import PROTOCOL, Adopt, Adopted, Hello, LinkOpen, ProtocolError
+from gossipw2v.gossip.records import Member, State
 
 HOST = "10.0.0.66"
 CHILD = b"\x00" * 16

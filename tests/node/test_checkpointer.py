@@ -16,10 +16,10 @@ from support.samples import delta
 from gossipw2v.config.job import Job
 from gossipw2v.config.node import Config
 from gossipw2v.delta import empty
-from gossipw2v.gossip.membership.table import Member, State, stem
 from gossipw2v.gossip.messages import Answer, Push
 from gossipw2v.gossip.overlay.link import Downlink, Uplink
 from gossipw2v.gossip.overlay.saved import Bond
+from gossipw2v.gossip.records import Member, State, stem
 from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.generations import find, links_of, path_of
 from gossipw2v.node.node import Node

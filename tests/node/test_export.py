@@ -16,9 +16,10 @@ from hypothesis.extra.numpy import arrays
 from support.checkpoints import NODE, contents, keep
 
 from gossipw2v.node.checkpoint import CheckpointError, write
-from gossipw2v.node.export import ExportError, export_model, lines, load_model, write_word2vec
+from gossipw2v.node.export import export_model, load_model
 from gossipw2v.system.durable import replace_file
 from gossipw2v.w2v.similarity import Space, most_similar
+from gossipw2v.w2v.word2vec_format import ExportError, lines, write_word2vec
 
 WORDS = ["the", "naïve", "日本", "no\u00a0break", "word\u2028line", "a%sb", "-1.5"]
 
@@ -146,7 +147,7 @@ import sys
 from pathlib import Path
 from typing import Any
 import numpy as np
-from gossipw2v.node.export import write_word2vec
+from gossipw2v.w2v.word2vec_format import write_word2vec
 write_word2vec(Path(sys.argv[1]), [b"w%d" % n for n in range(300_000)], np.ones((300_000, 64), np.float32))
 """
 

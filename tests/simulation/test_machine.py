@@ -2,8 +2,8 @@
 
 import pytest
 
+from gossipw2v.simulation.clock import Clock
 from gossipw2v.simulation.machine import Host
-from gossipw2v.simulation.network import Clock
 
 
 @pytest.fixture

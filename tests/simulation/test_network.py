@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from gossipw2v.simulation.network import RESEND, Clock, Line, Wires
+from gossipw2v.simulation.clock import Clock
+from gossipw2v.simulation.network import RESEND, Line, Wires
 
 
 class Post:

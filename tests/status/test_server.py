@@ -19,11 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from gossipw2v.node.export import ExportError
 from gossipw2v.status import page
 from gossipw2v.status.access import Access
 from gossipw2v.status.server import BLOCK_BYTES, Limits, Server, StatusSources, serve
 from gossipw2v.system.metrics import Metrics
+from gossipw2v.w2v.word2vec_format import ExportError
 
 STATUS: dict[str, Any] = {
     "version": "0.1.0",

@@ -29,8 +29,8 @@ from gossipw2v.gossip.codec import HEADER, decode, encode
 from gossipw2v.gossip.config import Rules
 from gossipw2v.gossip.core import Gossip
 from gossipw2v.gossip.instructions import Collect, Instruction, Merge, Received, Settle
-from gossipw2v.gossip.membership.table import Member, State
 from gossipw2v.gossip.messages import PROTOCOL, Adopt, Hello, LinkOpen, ProtocolError, Push, StateNews
+from gossipw2v.gossip.records import Member, State
 from gossipw2v.node.checkpoint import MAGIC, VERSION, CheckpointError
 from gossipw2v.node.generations import find
 from gossipw2v.node.saved_links import read as read_references

@@ -5,7 +5,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from gossipw2v.delta import RowDelta, empty
-from gossipw2v.gossip.membership.table import MAX_MEMBERS, Member, State
 from gossipw2v.gossip.messages import (
     BIG,
     MAX_BLOB,
@@ -24,6 +23,7 @@ from gossipw2v.gossip.messages import (
     Refuse,
     StateNews,
 )
+from gossipw2v.gossip.records import MAX_MEMBERS, Member, State
 
 NODE, OTHER, LINK, DIGEST = bytes(range(16)), b"\xff" * 16, b"linkname", b"D" * 16
 

@@ -4,9 +4,10 @@ from random import Random
 
 from gossipw2v.delta import empty
 from gossipw2v.gossip.instructions import Send
-from gossipw2v.gossip.membership.table import Member, MemberTable, State
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened, Push
 from gossipw2v.gossip.overlay.tree import Tree
+from gossipw2v.gossip.records import Member, State
 from support.samples import delta
 
 VOCABULARY = b"V" * 16

@@ -13,7 +13,7 @@ from gossipw2v.config.address import Address
 from gossipw2v.gossip.config import Rules
 from gossipw2v.gossip.core import Gossip
 from gossipw2v.gossip.membership.connections import QUARREL_PAUSE
-from gossipw2v.gossip.membership.table import Member, State
+from gossipw2v.gossip.records import Member, State
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.transport import streams
 from gossipw2v.transport.authority import issue

@@ -11,7 +11,6 @@ from support.daemons import Daemon, Daemons, read_vectors, write_texts
 from support.stranger import SIZE, Stranger, elsewhere
 
 from gossipw2v.delta import RowDelta
-from gossipw2v.gossip.membership.table import Member, State
 from gossipw2v.gossip.messages import (
     PROTOCOL,
     Adopt,
@@ -24,6 +23,7 @@ from gossipw2v.gossip.messages import (
     Refuse,
     StateNews,
 )
+from gossipw2v.gossip.records import Member, State
 from gossipw2v.status import client
 
 MOVE, BUDGET = 2.0, 20.0  # lengths

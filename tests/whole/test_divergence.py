@@ -18,10 +18,10 @@ from support.daemons import AGREEMENT, SMALL, Daemon, Daemons, addresses, compil
 
 from gossipw2v.config.job import Job
 from gossipw2v.config.node import Config
-from gossipw2v.gossip.membership.table import State
+from gossipw2v.gossip.records import State
 from gossipw2v.node import checkpoint
 from gossipw2v.node.daemon import Daemon as Process
-from gossipw2v.node.export import ExportError, export_model
+from gossipw2v.node.export import export_model
 from gossipw2v.node.generations import find
 from gossipw2v.node.node import Node
 from gossipw2v.status import client
@@ -29,6 +29,7 @@ from gossipw2v.system.sections import blocks
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.similarity import largest_difference
 from gossipw2v.w2v.training.guard import ENOUGH, LONGEST, PATIENCE, DivergedError
+from gossipw2v.w2v.word2vec_format import ExportError
 
 UNTRAINED = 6 * np.log(2)
 FAR_TOO_LARGE = {"alpha": 1.0, "negative": 20}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.counting_swarm import Swarm, complete, ends_equal, kept_all, story, sums, swarm_of, trained
 
-from gossipw2v.gossip.membership.table import DEAD_AFTER, State
+from gossipw2v.gossip.records import DEAD_AFTER, State
 from gossipw2v.simulation.node import Node
 
 APART = 3 * DEAD_AFTER  # s after which all take each other for dead, and have acted on it

@@ -17,7 +17,6 @@ from support.stranger import SIZE, Stranger, delta, low_id
 
 from gossipw2v.gossip.census import VOCABULARY, digest_of
 from gossipw2v.gossip.codec import HEADER, MAGIC, encode
-from gossipw2v.gossip.membership.table import Member, State
 from gossipw2v.gossip.messages import (
     MAX_FRAME,
     MAX_HELLO,
@@ -34,6 +33,7 @@ from gossipw2v.gossip.messages import (
     Push,
     StateNews,
 )
+from gossipw2v.gossip.records import Member, State
 from gossipw2v.node.export import load_model
 from gossipw2v.status import client
 

@@ -24,7 +24,7 @@ from support.daemons import (
 )
 from support.netns import Netns, netns_available
 
-from gossipw2v.gossip.membership.table import DEAD_AFTER
+from gossipw2v.gossip.records import DEAD_AFTER
 from gossipw2v.status import client
 
 HOSTS = 3

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from support.counting_swarm import PER_TICK, Swarm
 
-from gossipw2v.gossip.overlay.link import Origins
+from gossipw2v.gossip.overlay.provenance import Origins
 from gossipw2v.simulation.node import Node
 from gossipw2v.simulation.swarm import Watch
 

@@ -12,8 +12,8 @@ import random
 from dataclasses import dataclass, field, replace
 
 from gossipw2v.gossip.instructions import Close, Dial, Instruction, Refused, Send
-from gossipw2v.gossip.membership.table import DEAD_AFTER, NodeId
 from gossipw2v.gossip.messages import PROTOCOL, Hello, Refuse
+from gossipw2v.gossip.records import DEAD_AFTER, NodeId
 
 HELLO_DEADLINE = 5.0  # s from connecting to the other end's Hello
 SILENCE = DEAD_AFTER  # s without a frame until a connection counts as dead; State comes every second

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
+
+from gossipw2v.config.address import Network, parse_ban
 
 HALF_LIFE = 600.0  # s
 TOLERATED_OF_NODE, TOLERATED_OF_HOST = 3.0, 12.0  # points before one is cut off
@@ -21,21 +23,6 @@ MAX_MARKS = 1024  # a stranger cannot fill the memory with names; those with lea
 BREACHES = frozenset(
     {"malformed", "size", "handshake", "protocol", "tree", "sequence", "rows", "values", "influence", "blob"}
 )
-
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def parse_ban(text: str) -> bytes | Network:
-    """A node id of 32 hex digits, an IP address or a network such as 10.0.0.0/24. ValueError for anything else."""
-    if len(text) == 32:
-        try:
-            return bytes.fromhex(text)
-        except ValueError:
-            pass
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        raise ValueError(f"{text[:80]!r} is neither an IP address, a network nor a node id of 32 hex digits") from None
 
 
 @dataclass(slots=True)

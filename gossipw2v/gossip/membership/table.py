@@ -15,45 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 
-SUSPECT_AFTER = 3.0  # s; beats come every second, and a lost packet delays one by some 0.2 s
-DEAD_AFTER = 8.0  # s; a busy machine may stall a daemon for several seconds, a dead one must not block for long
-STEM_BYTES = 8  # of 16; two nodes of a thousand have the same stem once in 10^13 swarms
-MAX_MEMBERS = 4096  # records kept; a stranger cannot fill the memory with invented ones
-
-Verdict = tuple[bytes, int]  # who is dead, and the last beat that was heard of it
-NodeId = bytes  # 16 random bytes; the larger id has the higher priority in the tree
-
-
-class State(IntEnum):
-    """What a member is doing, in the order in which it does it."""
-
-    COUNTING = 0
-    GATHERING = 1
-    ENCODING = 2
-    JOINING = 3
-    TRAINING = 4
-    DRAINING = 5
-    COMPLETE = 6
-    LEFT = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One node's record, written by that node alone; token counts are in-vocabulary tokens times epochs.
-
-    `parent`: the node above it in the tree, b"" for a root.
-    """
-
-    node: NodeId
-    beat: int
-    state: State
-    addresses: tuple[str, ...] = ()
-    trained: int = 0
-    total: int = 0
-    min_peers: int = 0
-    parent: NodeId = b""
+from gossipw2v.gossip.records import DEAD_AFTER, MAX_MEMBERS, SUSPECT_AFTER, Member, NodeId, State, Verdict
 
 
 @dataclass(slots=True)
@@ -295,21 +258,3 @@ class MemberTable:
         agreed = entry.doubted >= entry.member.beat  # another, who was not late, says so too
         patience = SUSPECT_AFTER if agreed else self.patience
         return entry.member.state != State.LEFT and now - entry.rose_at <= patience
-
-
-def stem(node: NodeId) -> bytes:
-    """What all lives of a node have in common."""
-    return node[:STEM_BYTES]
-
-
-def parents(me: NodeId, members: Iterator[Member], seats: int) -> list[NodeId]:
-    """The members above `me` in the priority tree to ask for a seat, best parent first; empty only if nobody is above.
-
-    Links only go up, so no view of the membership, however stale, can close a cycle. The first choice is the place that
-    `me` has in a heap of `seats` children a node, so that N nodes with one view make a tree of log N levels. Then come
-    some below it, each twice as far: most of those far below have no children yet, and log N questions are few.
-    """
-    above = sorted((member.node for member in members if member.node > me), reverse=True)
-    place = max(0, len(above) - 1) // max(1, seats)
-    steps = (2**k - 1 for k in range((len(above) - place).bit_length()))
-    return [above[place + step] for step in steps]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
-from gossipw2v.gossip.membership.table import MemberTable, NodeId, parents
+from gossipw2v.gossip.membership.table import MemberTable
+from gossipw2v.gossip.records import Member, NodeId
 
 BARRED = 10.0  # s during which a node that could not be reached, or had no room at all, is not chosen again; doubling
 LONGEST_BAR = 320.0  # s
@@ -80,3 +81,16 @@ class Choice:
     def ban(self, nodes: Iterable[NodeId]) -> None:
         """Never choose these."""
         self.barred |= dict.fromkeys(nodes, (inf, 0))
+
+
+def parents(me: NodeId, members: Iterator[Member], seats: int) -> list[NodeId]:
+    """The members above `me` in the priority tree to ask for a seat, best parent first; empty only if nobody is above.
+
+    Links only go up, so no view of the membership, however stale, can close a cycle. The first choice is the place that
+    `me` has in a heap of `seats` children a node, so that N nodes with one view make a tree of log N levels. Then come
+    some below it, each twice as far: most of those far below have no children yet, and log N questions are few.
+    """
+    above = sorted((member.node for member in members if member.node > me), reverse=True)
+    place = max(0, len(above) - 1) // max(1, seats)
+    steps = (2**k - 1 for k in range((len(above) - place).bit_length()))
+    return [above[place + step] for step in steps]

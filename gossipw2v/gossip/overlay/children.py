@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gossipw2v.gossip.instructions import DropLink, Instruction, Refused, Send
-from gossipw2v.gossip.membership.table import DEAD_AFTER, NodeId, stem
 from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened
 from gossipw2v.gossip.overlay.link import Downlink
 from gossipw2v.gossip.overlay.reconcile import Beginning
 from gossipw2v.gossip.overlay.retained import Kept
+from gossipw2v.gossip.records import DEAD_AFTER, NodeId, stem
 
 GRACE = 5.0  # s that a link outlives its connection
 MOST_CHILDREN = 64  # even for children who insist: each costs a copy of the model

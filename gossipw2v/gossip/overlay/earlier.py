@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gossipw2v.gossip.overlay.link import Origins, raise_to
+from gossipw2v.gossip.overlay.provenance import Origins, raise_to
 
 
 @dataclass(slots=True)

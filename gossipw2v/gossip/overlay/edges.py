@@ -11,11 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gossipw2v.gossip.instructions import Close, Instruction, Send
-from gossipw2v.gossip.membership.table import NodeId
 from gossipw2v.gossip.messages import LINK_BYTES, MAX_ROWS, Adopt, Adopted, Leave, LinkOpen, LinkOpened, ProtocolError
 from gossipw2v.gossip.overlay.children import GRACE
-from gossipw2v.gossip.overlay.link import Downlink, Origins, Phase, Uplink, raise_to
+from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
 from gossipw2v.gossip.overlay.parent import Parent, Parentage
+from gossipw2v.gossip.overlay.provenance import Origins, raise_to
+from gossipw2v.gossip.records import NodeId
 
 ASK_AGAIN = 3.0  # s until an unanswered Adopt or LinkOpen is repeated
 

@@ -18,10 +18,6 @@ THRIFT = 3  # rows that an exchange moves in all, for each that one end may put 
 PROBE = 4  # of so many exchanges one holds half as many rows: else nothing tells a row's cost from a round trip's
 SPREAD = 0.15  # of the mean; exchanges that differ less in their rows tell neither
 
-ENOUGH = 110  # exchanges in a run, on a link, which reach one machine's quality
-PLENTY = 250  # these gain two points of analogy, and twice as many gain nothing more
-LOOK = 0.25  # s of CPU time between two looks at it
-
 
 @dataclass(slots=True)
 class Pace:
@@ -64,30 +60,3 @@ class Pace:
         affordable = (max(pause, 2 * trip) - trip) / max(row * THRIFT, 1e-12)
         rows = max(FEWEST, min(affordable, 2 * usual))
         return int(max(FEWEST, rows / 2 if self.exchanges % PROBE == 0 else rows))
-
-
-@dataclass(slots=True)
-class Brake:
-    """Rows that an exchange of this node may hold while merging takes `share` of its CPU time; at most `most`.
-
-    Never fewer than what PLENTY of full exchanges would move in the whole run: a short one needs every row.
-    """
-
-    most: int
-    share: float
-    rows: int = 0
-    merging: float = 0.0
-    training: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.rows = self.most
-
-    def look(self, merging: float, training: float, exchanges: float) -> int:
-        """CPU seconds of both so far, and exchanges in the whole run; returns the rows from now on."""
-        spent, trained = merging - self.merging, training - self.training
-        if spent + trained >= LOOK:
-            self.merging, self.training = merging, training
-            wanted = self.rows * self.share * (spent + trained) / max(spent, 1e-9)
-            least = max(FEWEST, self.most * PLENTY / max(exchanges, 1.0), self.rows // 2)
-            self.rows = int(min(self.most, max(least, min(wanted, self.rows * 1.5))))
-        return self.rows

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gossipw2v.gossip.instructions import DropLink, Instruction
-from gossipw2v.gossip.membership.table import NodeId
 from gossipw2v.gossip.messages import LINK_BYTES
 from gossipw2v.gossip.overlay.candidates import Choice
 from gossipw2v.gossip.overlay.children import GRACE, Children
 from gossipw2v.gossip.overlay.link import Uplink
 from gossipw2v.gossip.overlay.repair import Crossing
+from gossipw2v.gossip.records import NodeId
 
 
 @dataclass(slots=True)

@@ -6,9 +6,10 @@ import random
 from dataclasses import dataclass, field
 
 from gossipw2v.gossip.instructions import OpenLink
-from gossipw2v.gossip.membership.table import MemberTable, NodeId, State
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.earlier import Earlier, lead
-from gossipw2v.gossip.overlay.link import Origins, Provenance
+from gossipw2v.gossip.overlay.provenance import Origins, Provenance
+from gossipw2v.gossip.records import NodeId, State
 
 OLD = 0.02  # share of all training from which a model is taken over whole by those who have none
 

@@ -15,7 +15,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gossipw2v.gossip.membership.table import MemberTable, NodeId
+from gossipw2v.gossip.membership.table import MemberTable
+from gossipw2v.gossip.records import NodeId
 
 LOOK = 1.0  # s between two looks for another way
 PATIENCE = 10.0  # s that a root is in a lower tree until it looks for another way than up

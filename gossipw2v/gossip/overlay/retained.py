@@ -13,8 +13,10 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from gossipw2v.gossip.instructions import DropLink, Instruction
-from gossipw2v.gossip.membership.table import MemberTable, NodeId, stem
-from gossipw2v.gossip.overlay.link import Downlink, Provenance, Uplink
+from gossipw2v.gossip.membership.table import MemberTable
+from gossipw2v.gossip.overlay.link import Downlink, Uplink
+from gossipw2v.gossip.overlay.provenance import Provenance
+from gossipw2v.gossip.records import NodeId, stem
 
 KEPT = 3600.0  # s that the link to a node that is gone is kept, each with a copy of the model
 PAST = 128  # names of links given up of which the other end may not know yet: twice as many as there are children

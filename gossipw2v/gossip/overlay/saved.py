@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gossipw2v.gossip.membership.table import NodeId
-from gossipw2v.gossip.overlay.link import Downlink, Origins, Phase, Provenance, Uplink
+from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
+from gossipw2v.gossip.overlay.provenance import Origins, Provenance
+from gossipw2v.gossip.records import NodeId
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ from gossipw2v.gossip.instructions import (
     Instruction,
     Send,
 )
-from gossipw2v.gossip.membership.table import NodeId, State, parents
 from gossipw2v.gossip.messages import Answer, ProtocolError, Push
+from gossipw2v.gossip.overlay.candidates import parents
 from gossipw2v.gossip.overlay.edges import Edges
 from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
 from gossipw2v.gossip.overlay.saved import Bond, bond_of, edge_of
+from gossipw2v.gossip.records import NodeId, State
 
 
 @dataclass(slots=True)

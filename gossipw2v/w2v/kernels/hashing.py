@@ -15,8 +15,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gossipw2v.w2v.text.words import Words
-
 END = -1  # ends a sentence among word ids
 
 _compiled = njit(nogil=True, cache=True, boundscheck=False)
@@ -43,15 +41,6 @@ def new_table(room: int) -> Table:
     """Room for so many words; slots empty, the rest not set."""
     hashes, tails = (np.empty(room, np.uint64) for _ in range(2))
     return Table(_slots(room), hashes, tails, *(np.empty(room, np.int64) for _ in range(3)))
-
-
-def table_of(words: Words, seed: int) -> Table:
-    """The entries of `words`, whose bytes are in `words.array`; there are neither slots nor counts."""
-    hashes, tails = (np.empty(len(words), np.uint64) for _ in range(2))
-    none = np.empty(0, np.int64)
-    table = Table(np.empty(0, np.int32), hashes, tails, words.starts[:-1], words.lengths, none)
-    _hash_all(words.array, table, np.uint64(seed))
-    return table
 
 
 def indexed(table: Table) -> Table:
@@ -220,7 +209,7 @@ def fill_slots(table, number):
 
 
 @_compiled
-def _hash_all(words, table, seed):
+def hash_all(words, table, seed):
     for entry in range(table.hashes.size):
         start = table.starts[entry]
         _, (table.hashes[entry], table.tails[entry]) = _hash(words, start, start + table.lengths[entry], seed)

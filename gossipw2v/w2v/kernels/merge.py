@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from gossipw2v.w2v.kernels.quantize import TINY, blank, frozen, pack_row, unpack_row
 from gossipw2v.w2v.kernels.tiles import add_four, add_row, fetch_row, four_dots
-from gossipw2v.w2v.training.guard import is_sound
 
 _exact = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False)
 # sums may be reordered and contracted, but a NaN is still a NaN
@@ -304,3 +303,27 @@ def curve(directions: NDArray[np.float32], steps: NDArray[np.float64], rest: flo
     missing = -len(directions) % 4
     filled = np.concatenate([directions, np.zeros((missing, directions.shape[1]), np.float32)])
     return Curve(filled.astype(np.float32), np.concatenate([steps, np.zeros(missing), [rest]]).astype(np.float32))
+
+
+@_fast
+def is_sound(row, longest):
+    """Whether a float32 row is finite and no longer than `longest`."""
+    square = np.float32(0.0)
+    for d in range(len(row)):
+        square += row[d] * row[d]
+    return square <= longest * longest  # which a NaN is not
+
+
+@_fast
+def first_unsound_row(weights, words, longest):
+    """The first row of float32[2V, D] of the word ids `words` that is not sound, -1 if all are; ids below 0 are none.
+
+    A word has two rows: its own, and V further on.
+    """
+    size = len(weights) // 2
+    for i in range(len(words)):
+        word = np.int64(words[i])
+        for row in (word, word + size):
+            if word >= 0 and not is_sound(weights[row], longest):
+                return row
+    return -1

@@ -15,10 +15,10 @@ from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
 from gossipw2v.w2v.text.blocks import Reader
 from gossipw2v.w2v.text.files import CorpusError, corpus_digest, find_files, total_bytes
+from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.shards import ALL_TRAINED, Shard, encode
 from gossipw2v.w2v.text.vocab import Counts, Vocab, count_words
 from gossipw2v.w2v.text.words import Words
-from gossipw2v.w2v.training.heldout import Division
 
 T = TypeVar("T")
 

@@ -22,10 +22,10 @@ from gossipw2v.w2v.kernels.hashing import (
     encode,
     fill_slots,
     grown,
+    hash_all,
     indexed,
     merge,
     new_table,
-    table_of,
 )
 from gossipw2v.w2v.text.words import Words, ascending
 
@@ -138,3 +138,12 @@ def _longer(text: NDArray[np.uint8], used: int, size: int) -> NDArray[np.uint8]:
     longer = np.empty(size, np.uint8)
     longer[:used] = text[:used]
     return longer
+
+
+def table_of(words: Words, seed: int) -> Table:
+    """The entries of `words`, whose bytes are in `words.array`; there are neither slots nor counts."""
+    hashes, tails = (np.empty(len(words), np.uint64) for _ in range(2))
+    none = np.empty(0, np.int64)
+    table = Table(np.empty(0, np.int32), hashes, tails, words.starts[:-1], words.lengths, none)
+    hash_all(words.array, table, np.uint64(seed))
+    return table

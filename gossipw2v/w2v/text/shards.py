@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from gossipw2v.system.durable import replacing, sweep
 from gossipw2v.w2v.text.blocks import Reader, Tally
+from gossipw2v.w2v.text.heldout import Divider, Division
 from gossipw2v.w2v.text.scanner import WordIndex
 from gossipw2v.w2v.text.vocab import Vocab
-from gossipw2v.w2v.training.heldout import Divider, Division
 
 VERSION = 2
 KEEP = 3  # encodings kept: this one, and two to come back to when text or vocabulary change to and fro

@@ -18,15 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.system.machine import available_memory
 from gossipw2v.w2v.text.blocks import MAX_WORD_BYTES, Progress, Reader, Stop, Tally
 from gossipw2v.w2v.text.words import Words
 
 MAX_WORDS = 1 << 24  # distinct words kept or accepted: some 150 bytes each while they are counted, 2.5 GB; then 25
 MAX_TOKENS = 1 << 48  # words in all, some 2 petabytes of text; 32,768 such totals still fit int64
-MEMORY_SHARE = 0.8  # of what is available: the rest is for shards, exchanges and everybody else
-PROCESS_BYTES = 300 << 20  # interpreter, compiler and libraries, measured
-WORD_BYTES = 80  # a word's bytes, start and count, the blob that others may ask for, the index while text is encoded
 
 _ESCAPE = 0xFFFF
 _PIECE = 1 << 16  # bytes decoded at a time
@@ -177,34 +173,6 @@ def freeze(counts: Counts, min_count: int = 5, max_vocab: int = 0) -> Vocab:
     seen = f"{counts.tokens:,} tokens of {len(counts.words):,} words, min_count {min_count}"
     _check_usable(words, seen + (f", max_vocab {max_vocab}" if max_vocab else ""))
     return Vocab(words, counts.counts[kept])
-
-
-def memory_needed(words: int, vector_size: int, links: int) -> int:
-    """Bytes a node needs for `words` rows of two float32 matrices, their updates, and `links` references of both."""
-    rows = 2 * words * (4 * vector_size + 8)
-    return PROCESS_BYTES + words * WORD_BYTES + rows * (1 + links)
-
-
-def explain_memory(words: int, vector_size: int, links: int) -> str:
-    """The arithmetic of `memory_needed` in words, for `check_memory`."""
-    return (
-        f"2 x {words:,} rows x ({vector_size} floats of 4 bytes + 8) x (1 model + {links} links)"
-        f" + {words:,} words x {WORD_BYTES} + {PROCESS_BYTES >> 20} MiB for the process"
-    )
-
-
-def check_memory(needed: int, arithmetic: str = "the model", available: int | None = None) -> None:
-    """Raise VocabError if `needed` bytes are more than a fair share of what this process may take (or `available`)."""
-    available = available_memory() if available is None else available
-    if available is not None and needed > MEMORY_SHARE * available:
-        raise VocabError(
-            f"not enough memory: {arithmetic} = {_mib(needed)}, but {_mib(available)} are available, of which"
-            f" {MEMORY_SHARE:.0%} may be used; raise min_count, lower max_vocab, vector_size or children"
-        )
-
-
-def _mib(amount: int) -> str:
-    return f"{amount / (1 << 20):,.0f} MiB"
 
 
 def _check_usable(words: Words, where: str) -> None:

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, call-arg"
 """How training notices that the model has diverged: by the loss, and by the rows that it touched last.
 
 Both are cheap enough to look at after every slice, and each finds what the other misses: steps that are too large drive
@@ -13,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from gossipw2v.w2v.kernels.merge import first_unsound_row
 
 LONGEST = 100.0  # norm of a row; models of all settings that learn stay below 20, and in one that diverges rows double
 # A model of zeros has a loss of (1 + negative) ln 2 a pair, and one that learns never had more: at most 1.00 of that in
@@ -30,36 +30,9 @@ LOOKED_AT = 24  # of a slice's last words, whose rows are looked at; a cache mis
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int32]
 
-# sums may be reordered and contracted, but a NaN is still a NaN
-_fast = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"reassoc", "contract"})
-
 
 class DivergedError(Exception):
     """The model has diverged for the second time; the message says by what settings and what to try."""
-
-
-@_fast
-def is_sound(row, longest):
-    """Whether a float32 row is finite and no longer than `longest`."""
-    square = np.float32(0.0)
-    for d in range(len(row)):
-        square += row[d] * row[d]
-    return square <= longest * longest  # which a NaN is not
-
-
-@_fast
-def _first_unsound(weights, words, longest):
-    """The first row of float32[2V, D] of the word ids `words` that is not sound, -1 if all are; ids below 0 are none.
-
-    A word has two rows: its own, and V further on.
-    """
-    size = len(weights) // 2
-    for i in range(len(words)):
-        word = np.int64(words[i])
-        for row in (word, word + size):
-            if word >= 0 and not is_sound(weights[row], longest):
-                return row
-    return -1
 
 
 def first_unsound(weights: Floats, words: Ids | None = None, longest: float = LONGEST) -> int | None:
@@ -70,7 +43,7 @@ def first_unsound(weights: Floats, words: Ids | None = None, longest: float = LO
     """
     if words is None:
         words = np.arange(len(weights) // 2, dtype=np.int32)
-    found = int(_first_unsound(weights, _bare(words), np.float32(longest)))
+    found = int(first_unsound_row(weights, _bare(words), np.float32(longest)))
     return found if found >= 0 else None
 
 

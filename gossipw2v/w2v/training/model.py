@@ -26,8 +26,7 @@ from gossipw2v.w2v.kernels.priority import Ledger, Waiting, both, picked, waitin
 from gossipw2v.w2v.kernels.quantize import Coded, blank, frozen
 from gossipw2v.w2v.training import clipping, guard
 from gossipw2v.w2v.training.clipping import Influence, Limits
-from gossipw2v.w2v.training.curvature import Pairs, spectra
-from gossipw2v.w2v.training.spectrum import Spectrum, flat
+from gossipw2v.w2v.training.curvature import Pairs, Spectrum, flat, spectra
 
 TOLERANCE = 1e-4  # of a row's norm: residuals below it are not worth a frame when all training is over
 LARGEST = 64.0  # no honest value moves by more: rows have norms of 1 to 10

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gossipw2v.config.address import parse_ban
 from gossipw2v.gossip.membership.scores import (
     FIRST_CUT,
     HALF_LIFE,
@@ -10,7 +11,6 @@ from gossipw2v.gossip.membership.scores import (
     TOLERATED_OF_HOST,
     TOLERATED_OF_NODE,
     Standing,
-    parse_ban,
 )
 
 NODE = bytes(range(16))

@@ -6,7 +6,9 @@ from random import Random
 import pytest
 
 import gossipw2v.gossip.membership.table as members_module
-from gossipw2v.gossip.membership.table import DEAD_AFTER, SUSPECT_AFTER, Member, MemberTable, State, parents
+from gossipw2v.gossip.membership.table import MemberTable
+from gossipw2v.gossip.overlay.candidates import parents
+from gossipw2v.gossip.records import DEAD_AFTER, SUSPECT_AFTER, Member, State
 
 
 def node(n: int) -> bytes:

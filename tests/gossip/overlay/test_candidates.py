@@ -5,8 +5,9 @@ from random import Random
 
 import pytest
 
-from gossipw2v.gossip.membership.table import SUSPECT_AFTER, Member, MemberTable, State, parents
-from gossipw2v.gossip.overlay.candidates import BARRED, LONGEST_BAR, Choice
+from gossipw2v.gossip.membership.table import MemberTable
+from gossipw2v.gossip.overlay.candidates import BARRED, LONGEST_BAR, Choice, parents
+from gossipw2v.gossip.records import SUSPECT_AFTER, Member, State
 
 ME = b"\x00" * 16
 CROWD = [n.to_bytes(16) for n in range(1, 11)]

@@ -5,10 +5,10 @@ from support.trees import CHILD, DOWN, ME, ROOT, SEATS, UP, VOCABULARY, hear, li
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import DropLink, OpenLink, Refused, Send
-from gossipw2v.gossip.membership.table import DEAD_AFTER
 from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened
 from gossipw2v.gossip.overlay.children import GRACE, MOST_CHILDREN
 from gossipw2v.gossip.overlay.parent import Parent
+from gossipw2v.gossip.records import DEAD_AFTER
 
 GONE = GRACE + DEAD_AFTER
 

@@ -6,7 +6,8 @@ from support.samples import LINK, NODE, OTHER, delta
 from gossipw2v.delta import Batch, empty
 from gossipw2v.gossip.instructions import Collect, Merge, Settle
 from gossipw2v.gossip.messages import Answer, ProtocolError
-from gossipw2v.gossip.overlay.link import END_PAUSE, FLUSH_PAUSE, IDLE_PAUSE, Downlink, Phase, Provenance, Uplink
+from gossipw2v.gossip.overlay.link import END_PAUSE, FLUSH_PAUSE, IDLE_PAUSE, Downlink, Phase, Uplink
+from gossipw2v.gossip.overlay.provenance import Provenance
 
 NOTHING = empty(2)
 

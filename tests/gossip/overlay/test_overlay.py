@@ -14,10 +14,11 @@ from random import Random
 import pytest
 
 from gossipw2v.gossip.instructions import Instruction, Send
-from gossipw2v.gossip.membership.table import DEAD_AFTER, Member, MemberTable, NodeId, State
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import Adopt, Adopted, Leave, LinkOpen, LinkOpened, Message
 from gossipw2v.gossip.overlay.children import GRACE
 from gossipw2v.gossip.overlay.tree import Tree
+from gossipw2v.gossip.records import DEAD_AFTER, Member, NodeId, State
 
 SEATS = 4
 STEP = 0.3  # s from one question to the next: a dial and a look at the clock

@@ -5,8 +5,8 @@ from support.trees import CHILD, DOWN, ME, ROOT, UP, VOCABULARY, push, rows, sea
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import Send
-from gossipw2v.gossip.membership.table import Member, State
 from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened
+from gossipw2v.gossip.records import Member, State
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,12 @@ from support.trees import (
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import DropLink, Merge, OpenLink
-from gossipw2v.gossip.membership.table import DEAD_AFTER
 from gossipw2v.gossip.messages import Adopt, Adopted, Answer, LinkOpen, LinkOpened
 from gossipw2v.gossip.overlay.children import GRACE
 from gossipw2v.gossip.overlay.retained import KEPT
 from gossipw2v.gossip.overlay.saved import Bond
 from gossipw2v.gossip.overlay.tree import Tree
+from gossipw2v.gossip.records import DEAD_AFTER
 
 
 def test_while_it_is_not_known_whether_the_parent_lives_it_is_not_given_up():

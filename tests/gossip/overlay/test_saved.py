@@ -9,7 +9,8 @@ from support.samples import LINK, NODE, OTHER
 from support.trees import CHILD, ME, push
 
 from gossipw2v.gossip.messages import BIG
-from gossipw2v.gossip.overlay.link import Downlink, Phase, Provenance, Uplink
+from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
+from gossipw2v.gossip.overlay.provenance import Provenance
 from gossipw2v.gossip.overlay.saved import Bond, bond_of, edge_of
 
 ORIGINS = [bytes([n]) * 16 for n in range(5)]

@@ -25,14 +25,14 @@ from support.trees import (
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import Close, Collect, DropLink, Merge, OpenLink, Send, Settle
-from gossipw2v.gossip.membership.table import DEAD_AFTER, State, parents
 from gossipw2v.gossip.messages import Adopt, Adopted, Answer, Leave, LinkOpen, LinkOpened, ProtocolError
-from gossipw2v.gossip.overlay.candidates import BARRED
+from gossipw2v.gossip.overlay.candidates import BARRED, parents
 from gossipw2v.gossip.overlay.children import GRACE
 from gossipw2v.gossip.overlay.edges import ASK_AGAIN
 from gossipw2v.gossip.overlay.link import UNANSWERED, Phase
 from gossipw2v.gossip.overlay.saved import Bond
 from gossipw2v.gossip.overlay.tree import Tree
+from gossipw2v.gossip.records import DEAD_AFTER, State
 
 # -- choosing a parent --------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from support.samples import repeatable
 
 from gossipw2v.w2v.kernels import merge as rowwise
 from gossipw2v.w2v.kernels.quantize import Coded, blank, frozen
-from gossipw2v.w2v.training.spectrum import Spectrum, flat, spectrum
+from gossipw2v.w2v.training.curvature import Spectrum, flat, spectrum
 
 D, N = 5, 12
 ALPHA = 0.02

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from gossipw2v.w2v.text.blocks import Reader, Stopped
 from gossipw2v.w2v.text.files import CorpusError, corpus_digest, find_files
+from gossipw2v.w2v.text.heldout import Divider, Division
 from gossipw2v.w2v.text.scanner import END
 from gossipw2v.w2v.text.shards import HEADER_BYTES, KEEP, Shard, ShardError, encode, open_shard
 from gossipw2v.w2v.text.vocab import Vocab, count_words, freeze
 from gossipw2v.w2v.text.words import Words
-from gossipw2v.w2v.training.heldout import Divider, Division
 
 WORDS = ["the", "of", "日本", "naïve", "и", "в", "🦆", "rare"]
 UNKNOWN = ["other", "ほか"]

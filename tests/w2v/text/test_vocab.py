@@ -12,20 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gossipw2v.w2v.text.vocab as vocab_module
+from gossipw2v.node.memory import check_memory, explain_memory, memory_needed
 from gossipw2v.w2v.text.blocks import Stopped
 from gossipw2v.w2v.text.files import CorpusError
-from gossipw2v.w2v.text.vocab import (
-    MAX_TOKENS,
-    Counts,
-    Vocab,
-    VocabError,
-    check_memory,
-    count_words,
-    explain_memory,
-    freeze,
-    memory_needed,
-    merge_counts,
-)
+from gossipw2v.w2v.text.vocab import MAX_TOKENS, Counts, Vocab, VocabError, count_words, freeze, merge_counts
 from gossipw2v.w2v.text.words import Words
 
 LANGUAGES = "the and of и в не 的 是 不 ال في من है के में の に は และ ที่ 안녕 naïve Straße ĳ İ 🦆 e\u0301 \u200dx a\u00a0b"

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from gossipw2v.w2v.training.curvature import Pairs, spectra
-from gossipw2v.w2v.training.spectrum import COLLECTIVE, KINSHIP, spectrum
+from gossipw2v.w2v.training.curvature import COLLECTIVE, KINSHIP, Pairs, spectra, spectrum
 
 V, D, N, NEGATIVE = 30, 8, 40, 3
 

@@ -18,13 +18,13 @@ from gossipw2v.node import snapshot
 from gossipw2v.node.node import Node
 from gossipw2v.node.session import Learner, initial_weights, make_learner
 from gossipw2v.w2v.text.files import corpus_digest, find_files
+from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.shards import Shard, encode
 from gossipw2v.w2v.text.vocab import Vocab, count_words, freeze
 from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.training import evaluation
 from gossipw2v.w2v.training.curvature import Pairs
 from gossipw2v.w2v.training.evaluation import COPIES, PAIRS, POINTS, REST, Evaluation, draw_pairs, mean_loss
-from gossipw2v.w2v.training.heldout import Division
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Recipe, Trainer
 

@@ -9,9 +9,8 @@ from support.naive_merge import floats, slow_merge, slow_settle
 from support.samples import LINK, delta, repeatable
 
 from gossipw2v.delta import Batch, DeltaError, empty
-from gossipw2v.w2v.training.curvature import Pairs
+from gossipw2v.w2v.training.curvature import Pairs, spectrum
 from gossipw2v.w2v.training.model import MOST_COUNT, Model, Reference
-from gossipw2v.w2v.training.spectrum import spectrum
 
 V, D = 10, 4
 ROWS = 2 * V

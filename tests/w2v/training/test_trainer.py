@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from gossipw2v.node.session import initial_weights
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.text.vocab import Vocab
+from gossipw2v.w2v.training.curvature import KINSHIP
 from gossipw2v.w2v.training.guard import ENOUGH, LONGEST, PATIENCE
 from gossipw2v.w2v.training.model import Model
-from gossipw2v.w2v.training.spectrum import KINSHIP
 from gossipw2v.w2v.training.trainer import SLICE, Recipe, Trainer
 
 SIZE = 16

@@ -11,7 +11,7 @@ from support.naive_merge import slow_adasum, slow_sequential
 from support.samples import repeatable
 
 from gossipw2v.w2v.kernels.merge import adasum_row, curve, sequential_row
-from gossipw2v.w2v.training.spectrum import COLLECTIVE, flat, hessians, loosen, spectrum
+from gossipw2v.w2v.training.curvature import COLLECTIVE, flat, hessians, loosen, spectrum
 
 D = 6
 rngs = st.integers(0, 2**32 - 1).map(np.random.default_rng)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gossipw2v.w2v.kernels.hashing import END
-from gossipw2v.w2v.training import heldout
-from gossipw2v.w2v.training.heldout import ALWAYS_TRAINED, PASSAGE, Divider, Division
+from gossipw2v.w2v.text import heldout
+from gossipw2v.w2v.text.heldout import ALWAYS_TRAINED, PASSAGE, Divider, Division
 
 Ids = NDArray[np.int32]
 
