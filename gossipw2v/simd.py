@@ -151,6 +151,11 @@ def sums(builder, vectors):
     return vectors[0]
 
 
+def every(builder, n: int, x):
+    """The vector of every n-th lane of `x`, from lane 0 on."""
+    return _shuffle(builder, x, x, list(range(0, x.type.count, n)))
+
+
 def sigmoid(builder, x):
     """Logistic function to about 1e-6; no table to miss the cache, no branch."""
     b = builder
