@@ -3,9 +3,9 @@
 """Small blocks of arithmetic on rows, written in vectors (`simd`) where a plain loop compiles to much less.
 
 Each intrinsic does one thing to a few rows at once, so that a row that was loaded is used several times, and keeps
-its sums in registers: a tile of 4 x 4 dot products takes 16 accumulators and 8 operands of AVX-512's 32 registers.
-Rows may have any length and stride: the last `LANES` floats are read and written under a mask. Rows that stand far
-apart are given by their addresses.
+its sums in registers: 4 x 4 dot products take 16 accumulators and 8 operands of AVX-512's 32 registers, 2 x 4 take 8
+accumulators and 6 operands of AVX2's 16. Rows may have any length and stride: what fills no vector at their end is
+read and written under a mask. Rows that stand far apart are given by their addresses.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from gossipw2v.w2v.kernels.simd import (
     Span,
     call,
     each_span,
+    every,
     fma,
     integer,
     lower,
+    lower_for_machine,
     same,
     sigmoid,
     splat,
@@ -51,11 +53,12 @@ def aligned(rows: int, width: int) -> NDArray[np.float32]:
     return memory[start : start + rows * stride].reshape(rows, stride)[:, :width]
 
 
-def _dots(builder, xs, ys, width):
+def _dots(builder, xs, ys, width, lanes: int = LANES):
     """Dot products of every row of `xs` with every row of `ys`, as vectors still to be summed; x-major."""
-    totals = [cgutils.alloca_once_value(builder, same(0.0)) for _ in range(len(xs) * len(ys))]
+    zero = same(0.0, lanes)
+    totals = [cgutils.alloca_once_value(builder, zero) for _ in range(len(xs) * len(ys))]
     for total in totals:
-        builder.store(same(0.0), total)
+        builder.store(zero, total)
 
     def body(span):
         vectors = [span.load(x) for x in xs]
@@ -65,7 +68,7 @@ def _dots(builder, xs, ys, width):
                 total = totals[i * len(ys) + j]
                 builder.store(fma(builder, vector, other, builder.load(total)), total)
 
-    each_span(builder, width, body)
+    each_span(builder, width, body, lanes)
     return [builder.load(total) for total in totals]
 
 
@@ -87,35 +90,51 @@ def address(_context, y, j):
     return types.int64(y, j), generate
 
 
-def _rows_at(builder, addresses, at):
-    """`TILE` rows whose addresses stand in an int64 array from `at` on."""
+def _rows_at(builder, addresses, at, count: int):
+    """Rows whose addresses stand in an int64 array from `at` on."""
     float_pointer = ir.FloatType().as_pointer()
-    return [builder.inttoptr(builder.load(addresses.row(at, q)), float_pointer) for q in range(TILE)]
+    return [builder.inttoptr(builder.load(addresses.row(at, q)), float_pointer) for q in range(count)]
 
 
-def _block(builder, inputs: int, x, y, k, like, pull, push, out):
+def _block(builder, lanes: int, inputs: int, x, y, k, like, pull, push, out):
     """One gradient step of `inputs` rows, whose addresses are in `x`, against `TILE` with addresses in `y` from `k` on.
 
     All scores come first, so that their latencies overlap; then both rows of a pair move, `TILE` inputs at a time.
     """
-    xs = [row for i in range(0, inputs, TILE) for row in _rows_at(builder, x, integer(i))]
-    ys = _rows_at(builder, y, k)
+    xs, ys = _rows_at(builder, x, integer(0), inputs), _rows_at(builder, y, k, TILE)
+    full = -(-inputs // TILE) * TILE
+    _scores(builder, lanes, xs, ys, like.width, out)
     tile = Span(builder, integer(0))
-    for i in range(0, inputs, TILE):
-        tile.store(sums(builder, _dots(builder, xs[i : i + TILE], ys, like.width)), out.row(integer(TILE * i)), 64)
     from_label, per_score = (tile.load(steps.row(builder.mul(k, integer(TILE))), 64) for steps in (pull, push))
     for i in range(0, inputs, TILE):
         probability = sigmoid(builder, tile.load(out.row(integer(TILE * i)), 64))
         step = builder.fsub(from_label, builder.fmul(per_score, probability, flags=FAST), flags=FAST)
         tile.store(probability, out.row(integer(TILE * i)), 64)
-        tile.store(step, out.row(integer(TILE * (inputs + i))), 64)
+        tile.store(step, out.row(integer(TILE * (full + i))), 64)
     for i in range(0, inputs, TILE):
-        steps = _gains(builder, out, integer(TILE * (inputs + i)), TILE * TILE)
-        _move(builder, xs[i : i + TILE], ys, steps, like.width)
+        _move(builder, lanes, xs[i : i + TILE], ys, out.row(integer(TILE * (full + i))), like.width)
 
 
-def _move(builder, xs, ys, steps, width):
-    """Every pair's rows move by its step times the other's old row; `steps` are x-major."""
+def _scores(builder, lanes: int, xs, ys, width, out):
+    """out[TILE * p + q] = xs[p] . ys[q], as many at once as a vector holds: each has a register for its sums."""
+    rows = lanes // TILE
+    for i in range(0, len(xs), rows):
+        dots = _dots(builder, xs[i : i + rows], ys, width, lanes)
+        scores = every(builder, lanes // len(dots), sums(builder, dots))
+        Span(builder, integer(0), None, len(dots)).store(scores, out.row(integer(TILE * i)), 4 * len(dots))
+
+
+def _move(builder, lanes: int, xs, ys, steps, width):
+    """Every pair's rows move by its step times the other's old row; the steps stand at an address, x-major.
+
+    AVX-512 has registers for all of them. Elsewhere each is read where it is used, which costs no more than to read it
+    back from the stack, and leaves the registers to the rows.
+    """
+
+    def step(place):
+        return splat(builder, builder.load(builder.gep(steps, [integer(place)])), lanes)
+
+    held = [step(place) for place in range(len(xs) * len(ys))] if lanes == LANES else None
 
     def body(span):
         old = [span.load(row) for row in xs]
@@ -123,14 +142,15 @@ def _move(builder, xs, ys, steps, width):
         for q, row in enumerate(ys):
             before = after = span.load(row)
             for p, vector in enumerate(old):
-                step = steps[len(ys) * p + q]
-                new[p] = fma(builder, step, before, new[p])
-                after = fma(builder, step, vector, after)
+                place = len(ys) * p + q
+                gain = held[place] if held else step(place)
+                new[p] = fma(builder, gain, before, new[p])
+                after = fma(builder, gain, vector, after)
             span.store(after, row)
         for row, vector in zip(xs, new, strict=True):
             span.store(vector, row)
 
-    each_span(builder, width, body)
+    each_span(builder, width, body, lanes)
 
 
 @intrinsic
@@ -138,7 +158,8 @@ def block4(_context, x, y, k, like, pull, push, out):
     """Rows at the 4 addresses x and at y[k : k + 4] move by (pull - push * probability) times each other.
 
     Probabilities are left in out[4 * p + q], steps behind them; `pull` and `push` have theirs at 4 * k + 4 * p + q.
-    Rows are as wide as those of `like`, and differ, but for blank ones.
+    Rows are as wide as those of `like`, and differ, but for blank ones; where the last two of x are the same they are
+    left out, and so are their steps.
     """
     return _block_of(TILE, x, y, k, like, pull, push, out)
 
@@ -150,10 +171,15 @@ def block8(_context, x, y, k, like, pull, push, out):
 
 
 def _block_of(inputs: int, x, y, k, like, pull, push, out):
-    def emit(builder, *arguments):
-        _block(builder, inputs, *arguments)
+    def emit(builder, lanes, *arguments):
+        *_, before_last, last = (builder.load(arguments[0].row(integer(i))) for i in range(inputs))
+        with builder.if_else(builder.icmp_unsigned("==", before_last, last)) as (blank, different):
+            with blank:  # windows have mostly even numbers of words: half of all blocks would work on two blank rows
+                _block(builder, lanes, inputs - 2, *arguments)
+            with different:
+                _block(builder, lanes, inputs, *arguments)
 
-    return types.void(x, y, k, like, pull, push, out), lower(emit)
+    return types.void(x, y, k, like, pull, push, out), lower_for_machine(emit)
 
 
 @intrinsic

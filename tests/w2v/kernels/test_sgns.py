@@ -1,7 +1,11 @@
 """Kernels against their slow twins, word2vec's formulas, and what their docstrings promise."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +14,7 @@ from support import naive_sgns
 
 from gossipw2v.w2v.kernels import noise, sgns
 
+TESTS = Path(__file__).parents[2]
 VOCABULARY = 50
 
 
@@ -52,17 +57,40 @@ def _train_naive(tokens, weights, params, *, sample=0.0, seed=1, sg=1):
     return wide, updates, trained
 
 
-@pytest.mark.parametrize("vector_size", [1, 5, 16, 33, 100, 128, 300])
-@pytest.mark.parametrize("sample", [0.0, 0.01])
-@pytest.mark.parametrize("sg", [0, 1])
-def test_training_agrees_with_its_twin(vector_size, sample, sg):
-    tokens, weights = _tokens(500), _model(vector_size)
+def check_twin(vector_size, sample, sg, n=500):
+    tokens, weights = _tokens(n), _model(vector_size)
     params = sgns.Params(window=5, negative=5, alpha=0.025)
     wide, wide_updates, trained = _train_naive(tokens, weights, params, sample=sample, sg=sg)
     updates, [(pairs, _)] = _train(tokens, weights, params, sample=sample, sg=sg)
     np.testing.assert_allclose(weights, wide, atol=2e-4)
     np.testing.assert_array_equal(updates, wide_updates)
     assert pairs == sum(pairs for pairs, _ in trained)
+
+
+@pytest.mark.parametrize("vector_size", [1, 7, 8, 9, 15, 16, 17, 33, 100, 128, 300])
+@pytest.mark.parametrize("sample", [0.0, 0.01])
+@pytest.mark.parametrize("sg", [0, 1])
+def test_training_agrees_with_its_twin(vector_size, sample, sg):
+    check_twin(vector_size, sample, sg)
+
+
+AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma"}
+ON_AVX2 = """
+from numba.core.registry import cpu_target
+from test_sgns import check_twin, sgns
+from gossipw2v.w2v.kernels.simd import machine_lanes
+assert machine_lanes(*cpu_target.target_context.codegen().magic_tuple()) == 8
+for size in (1, 7, 8, 9, 15, 16, 17, 100, 128, 300):
+    check_twin(size, sample=0.0, sg=1, n=200)
+[assembly] = sgns._kernel(1).inspect_asm().values()
+assert "%ymm" in assembly and "%zmm" not in assembly, "compiled for another machine"
+"""
+
+
+@pytest.mark.skipif(not llvm.get_host_cpu_features().get("avx2"), reason="this machine cannot run AVX2")
+def test_code_for_avx2_agrees_with_its_twin(tmp_path):
+    environment = {**os.environ, **AVX2, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(TESTS)}
+    subprocess.run([sys.executable, "-c", ON_AVX2], env=environment, cwd=Path(__file__).parent, check=True, timeout=300)
 
 
 @given(
