@@ -30,6 +30,7 @@ SERVES = 4  # pairs after which a block gets another set; with 8, analogies on 1
 LARGEST_SWEEP = 2.0  # of a mean's steps from one value: beyond about 3 the steepest direction overshoots
 STALE = 10.0  # alpha * window * negative * inputs of a block: with twice that, SimLex loses two points at window 50
 ENOUGH = 5  # noise words from which on more of them do not change that
+NEAR = 16  # words left and right of a group up to which all of its windows are gone through together
 MEASURED = 8  # one position in so many has its loss computed; logarithms are dear
 
 inline = njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True, **NO_COUNTING)
@@ -57,6 +58,7 @@ class Scratch(NamedTuple):
 
     x: NDArray[np.float32]  # [TILE, padded]: CBOW's inputs, means of windows
     before: NDArray[np.float32]  # [TILE, padded]: as they were
+    sums: NDArray[np.float32]  # [2 * TILE + 1, padded]: of the words far left and far right in windows, then zeros
     blank: NDArray[np.float32]  # [2, padded]: rows that fill up a block: an input, an output
     draws: NDArray[np.int64]  # [2, MOST]: the noise words of both sets, each once
     times: NDArray[np.int64]  # [2, MOST]: how often each was drawn
@@ -64,7 +66,15 @@ class Scratch(NamedTuple):
     rows: NDArray[np.int64]  # [2, MOST]: addresses of output rows
     inputs: NDArray[np.int64]  # [BLOCK]: words of a block
     xs: NDArray[np.int64]  # [BLOCK]: addresses of input rows
-    windows: NDArray[np.int64]  # [TILE, 4]: of CBOW's positions: place, reach left and right, word
+    centers: NDArray[np.int64]  # [TILE]: words of CBOW's positions
+    places: NDArray[np.int64]  # [TILE]: where they stand
+    lows: NDArray[np.int64]  # [TILE]: where their windows begin
+    highs: NDArray[np.int64]  # [TILE]: the last places of their windows
+    shares: NDArray[np.float32]  # [TILE]: 1 / words of a window
+    near: NDArray[np.int64]  # [TILE + 2 * NEAR]: addresses of the rows of words that the windows share
+    held: NDArray[np.float32]  # [(TILE + 2 * NEAR + 1) * TILE]: 1.0 at TILE * k + p where word k is in window p
+    far: NDArray[np.int64]  # [2, TILE]: other words of a window left and right of them
+    nested: NDArray[np.int64]  # [2, TILE]: positions by that number, the smallest first
     pull: NDArray[np.float32]  # [TILE * MOST]: a step is pull - push * sigmoid; TILE inputs' for every TILE slots
     push: NDArray[np.float32]  # [TILE * MOST]
     odd: NDArray[np.bool_]  # [1]: whether steps and rows are other than usual
@@ -101,6 +111,7 @@ def make_scratch(vector_size: int, window: int, negative: int) -> Scratch:  # no
     return Scratch(
         x=aligned(TILE, width),
         before=aligned(TILE, width),
+        sums=aligned(2 * TILE + 1, width),
         blank=aligned(2, width),
         draws=np.zeros((2, MOST), np.int64),
         times=np.zeros((2, MOST), np.int64),
@@ -108,7 +119,15 @@ def make_scratch(vector_size: int, window: int, negative: int) -> Scratch:  # no
         rows=np.zeros((2, MOST), np.int64),
         inputs=np.zeros(BLOCK, np.int64),
         xs=np.zeros(BLOCK, np.int64),
-        windows=np.zeros((TILE, 4), np.int64),
+        centers=np.zeros(TILE, np.int64),
+        places=np.zeros(TILE, np.int64),
+        lows=np.zeros(TILE, np.int64),
+        highs=np.zeros(TILE, np.int64),
+        shares=aligned(1, TILE)[0],
+        near=np.zeros(TILE + 2 * NEAR, np.int64),
+        held=aligned(1, (TILE + 2 * NEAR + 1) * TILE)[0],
+        far=np.zeros((2, TILE), np.int64),
+        nested=np.zeros((2, TILE), np.int64),
         pull=aligned(1, TILE * MOST)[0],
         push=aligned(1, TILE * MOST)[0],
         odd=np.zeros(1, np.bool_),
