@@ -39,7 +39,7 @@ def _begin(alpha, rate, last, scratch):
 
 
 @inline
-def _gather(kept, n, i, begin, end, syn0, syn1neg, params, most, state, scratch):
+def _gather(kept, n, i, begin, end, syn0, syn1neg, updates, params, most, state, scratch):
     """The next group from position `i` on, up to a word that is in it; `begin` and `end` are those of its sentence.
 
     Returns (where it ends, its size, begin, end).
@@ -56,7 +56,7 @@ def _gather(kept, n, i, begin, end, syn0, syn1neg, params, most, state, scratch)
                 if scratch.centers[p] == word:
                     return i, size, begin, end
             reached = 1 + below(next_bits(state), params.window)
-            fetch_ahead(kept, n, i, params.window, syn1neg, syn0)
+            fetch_ahead(kept, n, i, params.window, syn1neg, syn0, updates)
             low, high = max(begin, i - reached), min(end - 1, i + reached)
             if low < high:
                 scratch.centers[size], scratch.places[size] = word, i
@@ -81,7 +81,7 @@ def _share_out(kept, size, around, syn0, updates, scratch):
     start, stop = max(low, scratch.places[0] - around), min(high, scratch.places[size - 1] + 1 + around)
     n = 0
     for t in range(start, stop):
-        holders = tiles.holders(scratch.lows, scratch.highs, scratch.places, t, scratch.held, n)
+        holders: int = tiles.holders(scratch.lows, scratch.highs, scratch.places, t, scratch.held, n)
         if holders > 0:
             word = np.int64(kept[t])
             scratch.near[n] = tiles.address(syn0, word)
@@ -167,17 +167,17 @@ def train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scra
     _begin(alpha, rate, last, scratch)
     i = b = served = groups = first = stop = 0
     around = params.window if params.window <= NEAR else 0
-    end = draw_set(syn1neg, noise, TILE, rows, state, scratch, b)
-    coming = draw_set(syn1neg, noise, TILE, rows, state, scratch, 1 - b)
+    end = draw_set(syn1neg, outputs, noise, TILE, rows, state, scratch, b)
+    coming = draw_set(syn1neg, outputs, noise, TILE, rows, state, scratch, 1 - b)
     while i < n:
         i, size, first, stop = _gather(
-            kept, n, i, first, stop, syn0, syn1neg, params, plan.group, state, scratch
+            kept, n, i, first, stop, syn0, syn1neg, updates, params, plan.group, state, scratch
         )
         if size == 0:
             break
         if served >= plan.serves:
             count_set(outputs, TILE, end, served, params.negative, rows, scratch, b)
-            end, coming = coming, draw_set(syn1neg, noise, TILE, rows, state, scratch, b)
+            end, coming = coming, draw_set(syn1neg, outputs, noise, TILE, rows, state, scratch, b)
             b, served = 1 - b, 0
         near, low, high, far = _share_out(kept, size, around, syn0, updates, scratch)
         if far:

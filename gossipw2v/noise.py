@@ -30,7 +30,7 @@ SERVES = 4  # pairs after which a block gets another set; with 8, analogies on 1
 LARGEST_SWEEP = 2.0  # of a mean's steps from one value: beyond about 3 the steepest direction overshoots
 STALE = 10.0  # alpha * window * negative * inputs of a block: with twice that, SimLex loses two points at window 50
 ENOUGH = 5  # noise words from which on more of them do not change that
-NEAR = 16  # words left and right of a group up to which all of its windows are gone through together
+NEAR = 20  # words left and right of a group up to which all of its windows are gone through together
 MEASURED = 8  # one position in so many has its loss computed; logarithms are dear
 
 inline = njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True, **NO_COUNTING)
@@ -62,6 +62,7 @@ class Scratch(NamedTuple):
     blank: NDArray[np.float32]  # [2, padded]: rows that fill up a block: an input, an output
     draws: NDArray[np.int64]  # [2, MOST]: the noise words of both sets, each once
     times: NDArray[np.int64]  # [2, MOST]: how often each was drawn
+    fresh: NDArray[np.int64]  # [MOST]: words just drawn
     missed: NDArray[np.int64]  # [2, MOST]: pairs that it was left out of
     rows: NDArray[np.int64]  # [2, MOST]: addresses of output rows
     inputs: NDArray[np.int64]  # [BLOCK]: words of a block
@@ -115,6 +116,7 @@ def make_scratch(vector_size: int, window: int, negative: int) -> Scratch:  # no
         blank=aligned(2, width),
         draws=np.zeros((2, MOST), np.int64),
         times=np.zeros((2, MOST), np.int64),
+        fresh=np.zeros(MOST, np.int64),
         missed=np.zeros((2, MOST), np.int64),
         rows=np.zeros((2, MOST), np.int64),
         inputs=np.zeros(BLOCK, np.int64),
@@ -142,12 +144,17 @@ def set_step(array, p, slot, step):
 
 
 @inline
-def draw_set(syn1neg, noise, first, n, state, scratch, b):
-    """Draw `n` words for the slots from `first` on of set `b`, and ask for their rows; returns where they end."""
+def draw_set(syn1neg, outputs, noise, first, n, state, scratch, b):
+    """Draw `n` words for the slots from `first` on of set `b`, and ask for their rows and counts.
+
+    Returns where they end. All are drawn before any is looked at, so that the waits for the table overlap.
+    """
+    for k in range(n):
+        scratch.fresh[k] = draw(noise, state)
     draws, times = scratch.draws[b], scratch.times[b]
     end = first
-    for _ in range(n):
-        word = draw(noise, state)
+    for k in range(n):
+        word = scratch.fresh[k]
         same = -1
         for slot in range(first, end):
             if draws[slot] == word:
@@ -159,6 +166,7 @@ def draw_set(syn1neg, noise, first, n, state, scratch, b):
             scratch.missed[b, end] = 0
             scratch.rows[b, end] = tiles.address(syn1neg, word)
             tiles.fetch_row(syn1neg, word)
+            tiles.fetch_item(outputs, word)
             end += 1
     return end
 
@@ -236,9 +244,13 @@ def reach(kept, n, i, most):
 
 
 @inline
-def fetch_ahead(kept, n, i, window, outputs, inputs):
-    """Ask for rows that will be needed: of `outputs` at a position ahead, of `inputs` in its window."""
+def fetch_ahead(kept, n, i, window, outputs, inputs, updates):
+    """Ask for rows and counts that will be needed: of `outputs` at a position ahead, of `inputs` in its window."""
     if i + TILE < n and kept[i + TILE] >= 0:
-        tiles.fetch_row(outputs, np.int64(kept[i + TILE]))
+        word = np.int64(kept[i + TILE])
+        tiles.fetch_row(outputs, word)
+        tiles.fetch_item(updates, len(outputs) + word)
     if i + TILE + window < n and kept[i + TILE + window] >= 0:
-        tiles.fetch_row(inputs, np.int64(kept[i + TILE + window]))
+        word = np.int64(kept[i + TILE + window])
+        tiles.fetch_row(inputs, word)
+        tiles.fetch_item(updates, word)

@@ -218,7 +218,7 @@ def fetch_row(_context, y, j):
 # --- windows of words ------------------------------------------------------------------------------------------------
 
 RUN = 8  # vectors of a row that are summed at once over a run of words
-SHARED = 2  # those that are summed at once for each of `TILE` windows over the words they share
+SHARED = 4  # those that are summed at once for each of `TILE` windows over the words they share
 
 
 def _each_strip(builder, width, count: int, body) -> None:
@@ -380,3 +380,14 @@ def add_changes(_context, x, before, rows, n, held, like):
         _each_strip(b, like.width, SHARED, strip)
 
     return types.void(x, before, rows, n, held, like), lower(emit)
+
+
+@intrinsic
+def fetch_item(_context, array, i):
+    """Ask for the cache line of array[i], to be there when it is needed."""
+
+    def emit(b, array, i):
+        args = [b.bitcast(array.row(i), ir.IntType(8).as_pointer()), *(ir.Constant(I32, v) for v in (0, 2, 1))]
+        call(b, "llvm.prefetch.p0", ir.VoidType(), args)
+
+    return types.void(array, i), lower(emit)
