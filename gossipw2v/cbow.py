@@ -124,7 +124,7 @@ def _sum_far(kept, size, start, stop, syn0, scratch):
 @inline
 def _give_far(kept, size, start, stop, syn0, updates, scratch):
     """Add the changes of the means, which are in `x`, to the rows of far words, from the furthest on."""
-    for side in range(2):
+    for side in range(1, -1, -1):
         known = 2 * TILE
         for k in range(TILE - 1, TILE - size - 1, -1):
             p = scratch.nested[side, k]
