@@ -3,7 +3,9 @@
 """CBOW: the mean of a window's rows is the input, the word in its middle the one output that is true.
 
 As in gensim (`cbow_mean=1`) and word2vec.c, every row of the window takes the mean's whole gradient, not a share. Up to
-`Plan.group` positions with different words are trained from the same old rows.
+`Plan.group` positions with different words are trained from the same old rows. Their windows share most words, so each
+row is read once for all of them: near words with a table of the windows that have them, far ones of long windows by
+sums that grow from one window's end to the next.
 """
 
 from __future__ import annotations
