@@ -113,6 +113,52 @@ def test_twin_agrees_on_any_sentences_at_any_setting(lengths, vocabulary, window
     np.testing.assert_array_equal(updates, wide_updates)
 
 
+GROUPS = {1: (20, 0.06), 2: (20, 0.05), 3: (13, 0.05), 4: (2, 0.05)}  # negative and alpha by positions of a group
+
+
+@given(
+    lengths=st.lists(st.sampled_from([0, 1, 2, 3, 5, 30, 130]), min_size=1, max_size=8),
+    vocabulary=st.sampled_from([5, 8, 50]),
+    vector_size=st.sampled_from([1, 15, 16, 20, 64, 65, 100, 127, 128, 129, 130, 200, 300]),
+    window=st.sampled_from([1, 2, 5, noise.NEAR, noise.NEAR + 1, 50]),
+    group=st.sampled_from(list(GROUPS)),
+    seed=st.integers(0, 2**64 - 1),
+)
+@settings(deadline=None, max_examples=100)
+def test_windows_that_overlap_are_summed_like_any_others(lengths, vocabulary, vector_size, window, group, seed):
+    """At any width and reach, with words that stand in a window many times, and with groups over sentence ends."""
+    words = np.random.default_rng(seed % 1000).integers(0, vocabulary, sum(lengths))
+    tokens = np.insert(words, np.cumsum(lengths), -1).astype(np.int32)
+    weights, params = _model(vector_size, vocabulary), sgns.Params(window, *GROUPS[group])
+    assert sgns.make_plan(params, 0).group == group
+    wide, wide_updates, _ = _train_naive(tokens, weights, params, seed=seed, sg=0)
+    updates, _ = _train(tokens, weights, params, seed=seed, sg=0)
+    np.testing.assert_allclose(weights, wide, rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(updates, wide_updates)
+
+
+@pytest.mark.parametrize("window", [2, noise.NEAR, noise.NEAR + 1, 50])
+def test_a_group_may_span_many_sentences_that_have_no_windows(window):
+    lonely = [2, -1] * 300
+    tokens = np.array([0, 1, -1, *lonely, 3, 4, -1, *lonely, 0, 1, 3, -1], np.int32)
+    weights, params = _model(100, 5), sgns.Params(window, 2, 0.025)
+    wide, wide_updates, _ = _train_naive(tokens, weights, params, sg=0)
+    updates, _ = _train(tokens, weights, params, sg=0)
+    np.testing.assert_allclose(weights, wide, atol=1e-5)
+    np.testing.assert_array_equal(updates, wide_updates)
+    assert updates[2] == 0
+
+
+@pytest.mark.parametrize("window", [5, 50])
+def test_cbow_leaves_rows_of_words_outside_all_windows_as_they_are(window):
+    """Bit for bit, also where they stand beside a window or between two."""
+    tokens, weights = np.array([0, -1, 1, 2, 3, -1, 0, -1, 4, 5, -1, 0], np.int32), _model(100, 7)
+    before = weights.copy()
+    _train(tokens, weights, sgns.Params(window, 2, 0.025), calls=20, sg=0)
+    changed = (weights[:7] != before[:7]).any(axis=1)
+    assert changed.tolist() == [False, True, True, True, True, True, False]
+
+
 @pytest.mark.parametrize("sg", [0, 1])
 def test_loss_is_that_of_the_twin_where_it_is_measured(sg):
     tokens, weights = _tokens(600, sentence=1000), _model(64)
