@@ -28,7 +28,7 @@ MOST = 64  # rows of a set, true words included
 LARGEST_STEP = 0.05  # of a noise row and one pair; with 0.1, analogies at negative 10 and window 10 lose half a point
 SERVES = 4  # pairs after which a block gets another set; with 8, analogies on 17 M words lose a point
 LARGEST_SWEEP = 2.0  # of a mean's steps from one value: beyond about 3 the steepest direction overshoots
-STALE = 10.0  # alpha * window * negative * inputs of a block: with twice that, SimLex loses two points at window 50
+STALE = 10.0  # alpha * window * negative * inputs of a block or group; with twice that, long windows lose 1 to 2 points
 ENOUGH = 5  # noise words from which on more of them do not change that
 NEAR = 20  # words left and right of a group up to which all of its windows are gone through together
 MEASURED = 8  # one position in so many has its loss computed; logarithms are dear
@@ -89,15 +89,17 @@ def make_plan(params: Params, sg: int) -> Plan:
     draws at the usual alpha: a row that goes further at once has left its place before others can pull it back.
     CBOW's neighbouring means share most rows, and each moves them by its whole gradient: as many of them are trained
     from the same old rows as keep their steps together within `LARGEST_SWEEP`.
-    Inputs of a block do not see how the others pull at their true word. The more such pulls there are and the larger
-    they are, the more of what words of one window have in common is lost by it: hence smaller blocks in long windows.
+    Inputs of a block, or means of a group, do not see how the others pull at their rows. The more such pulls there are
+    and the larger they are, the more is lost by it of what the words of one window, or neighbouring means, have in
+    common: hence smaller blocks and groups in long windows.
     """
     push = params.alpha * params.negative
     first = 1 if sg else TILE
     rows = min(MOST, -(-(first + max(1, math.ceil(push / LARGEST_STEP))) // TILE) * TILE)
-    group = min(TILE, max(1, int(LARGEST_SWEEP / max(push, 1e-9))))
     unseen = params.alpha * params.window * min(params.negative, ENOUGH)
-    block = int(min(BLOCK, max(2, STALE / max(unseen, 1e-9))))
+    together = STALE / max(unseen, 1e-9)
+    block = int(min(BLOCK, max(2, together)))
+    group = int(min(TILE, max(1, min(together, LARGEST_SWEEP / max(push, 1e-9)))))
     return Plan(noise=rows - first, serves=SERVES, block=block, group=group)
 
 

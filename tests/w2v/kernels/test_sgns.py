@@ -181,7 +181,14 @@ def test_plan_keeps_every_step_within_its_bound(window, negative, alpha, sg):
     assert alpha * negative / plan.noise <= noise.LARGEST_STEP or plan.noise + true_words == noise.MOST
     assert plan.group == 1 or plan.group * alpha * negative <= noise.LARGEST_SWEEP
     assert 2 <= plan.block <= noise.BLOCK
-    assert plan.block == 2 or plan.block * alpha * window * min(negative, noise.ENOUGH) <= noise.STALE + 1e-9
+    unseen = alpha * window * min(negative, noise.ENOUGH)
+    assert plan.block == 2 or plan.block * unseen <= noise.STALE + 1e-9
+    assert plan.group == 1 or plan.group * unseen <= noise.STALE + 1e-9
+
+
+@pytest.mark.parametrize(("window", "alpha", "group"), [(10, 0.05, 4), (20, 0.05, 2), (20, 0.025, 4), (50, 0.025, 1)])
+def test_fewer_of_cbows_means_are_trained_together_in_long_windows(window, alpha, group):
+    assert sgns.make_plan(sgns.Params(window, 5, alpha), 0).group == group
 
 
 def test_plan_at_the_defaults_is_the_cheapest_there_is():
