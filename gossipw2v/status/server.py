@@ -24,6 +24,7 @@ from gossipw2v.system.metrics import Metrics
 
 CLOSE_SECONDS = 2.0
 BLOCK_BYTES = 256 * 1024
+RETRY_SECONDS = 5  # after which one who was turned away may come back
 HEALTHY = frozenset({"training", "draining", "complete"})
 HEADERS = {
     "Cache-Control": "no-store",
@@ -32,6 +33,11 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="gossipw2v", charset="UTF-8"'}  # what makes a browser ask
+
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: %d\r\nContent-Length: 0\r\n\r\n"
+    % RETRY_SECONDS
+)
 
 log = logging.getLogger(__name__)
 # aiohttp logs a traceback for each malformed request: strangers must not fill the log. Our errors go to `log`.
@@ -173,7 +179,8 @@ class Server:
 
     async def _export(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._exports >= self._limits.exports:
-            return _refusal(429, f"{self._exports} exports are under way; try again later", {"Retry-After": "5"})
+            headers = {"Retry-After": str(RETRY_SECONDS)}
+            return _refusal(429, f"{self._exports} exports are under way, and no more at a time", headers)
         self._exports += 1
         worker = ThreadPoolExecutor(1, thread_name_prefix="export")  # one thread: a generator cannot be shared
         try:
@@ -227,7 +234,7 @@ class _Full(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         writable = cast(asyncio.WriteTransport, transport)  # uvloop's is no subclass of it
-        writable.write(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        writable.write(_FULL)
         writable.close()
 
 

@@ -24,7 +24,7 @@ from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.generations import find, links_of, path_of
 from gossipw2v.node.node import Node
 from gossipw2v.node.session import make_learner
-from gossipw2v.system.durable import Disk
+from gossipw2v.system.durable import USUAL, Disk
 from gossipw2v.w2v.text.shards import Shard
 from gossipw2v.w2v.text.vocab import Vocab
 from gossipw2v.w2v.text.words import Words
@@ -141,9 +141,9 @@ async def test_updates_that_came_while_a_checkpoint_was_written_are_not_taken_fo
     before = learner.model.updates.copy()
 
     class Busy(Disk):
-        def create(self, path: Path) -> BinaryIO:
+        def create(self, path: Path, mode: int = USUAL) -> BinaryIO:
             learner.model.updates += 5
-            return Disk.create(self, path)
+            return Disk.create(self, path, mode)
 
     node.keeper.disk = Busy()
     await node.save()

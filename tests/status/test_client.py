@@ -33,7 +33,7 @@ def test_vectors_arrive_as_they_were_sent(node, tmp_path):
     node.body = VECTORS
     seen = []
     path = tmp_path / "vectors.txt"
-    assert client.export(node.url, path, lambda *progress: seen.append(progress)) == (3, 2)
+    assert client.export(node.url, path, client.Watcher(lambda *progress: seen.append(progress))) == (3, 2)
     assert path.read_bytes() == VECTORS
     assert seen[-1] == (3, 3)
     assert node.asked == ["/export"]
@@ -77,9 +77,9 @@ def test_the_nodes_own_words_are_told_when_it_refuses(node, tmp_path):
 def test_nobody_there_is_another_error(node, tmp_path):
     node.shutdown()
     node.server_close()
-    with pytest.raises(client.UnreachableError, match=node.url):
+    with pytest.raises(client.NoNodeError, match=node.url):
         client.status(node.url)
-    with pytest.raises(client.UnreachableError):
+    with pytest.raises(client.NoNodeError):
         client.export(node.url, tmp_path / "v")
     assert not list(tmp_path.iterdir())
 
