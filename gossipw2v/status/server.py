@@ -21,6 +21,7 @@ from gossipw2v.config.address import Address, is_local
 from gossipw2v.status import page
 from gossipw2v.status.access import Access
 from gossipw2v.system.metrics import Metrics
+from gossipw2v.system.wellformed import well_formed
 
 CLOSE_SECONDS = 2.0
 BLOCK_BYTES = 256 * 1024
@@ -267,9 +268,11 @@ def _json(code: int, value: Any, headers: Mapping[str, str] | None = None) -> we
 
 
 def _plain(value: Any) -> Any:
-    """`value` with null for numbers that JSON does not have."""
+    """`value` with null for numbers that JSON does not have, and text that it does."""
+    if isinstance(value, str):
+        return well_formed(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {well_formed(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
