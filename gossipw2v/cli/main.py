@@ -28,6 +28,7 @@ from gossipw2v.system.output import STANDARD_OUTPUT
 
 FAILURE, USAGE, UNREACHABLE, IO_ERROR, INTERRUPTED = 1, 2, 69, 74, 130
 DEFAULT_URL = f"http://127.0.0.1:{HTTP_PORT}"
+STANDARD_OUTPUT_NAME = "standard output"
 WATCH_SECONDS = 1.0
 CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`, which is too heavy to ask
 MAX_DEMO_NODES = 16
@@ -104,8 +105,10 @@ def _fail(code: int, message: str) -> int:
 
 def _told(error: OSError) -> str:
     """What went wrong with which file, in one line."""
-    named = isinstance(error.filename, str | bytes) and error.strerror
-    return f"{os.fsdecode(error.filename)}: {error.strerror}" if named else str(error)
+    if not isinstance(error.filename, str | bytes) or not error.strerror:
+        return str(error)
+    name = os.fsdecode(error.filename)
+    return f"{STANDARD_OUTPUT_NAME if name == str(STANDARD_OUTPUT) else name}: {error.strerror}"
 
 
 # --- start and demo -------------------------------------------------------------------------------------
@@ -207,7 +210,7 @@ def _export(args: argparse.Namespace) -> int:
         return _fail(USAGE, f"{args.path} is a folder; name a file in it")
     folder = args.data_dir if args.data_dir or args.url else _default_folder()
     words, dimensions = _export_folder(folder, args.path) if folder else _export_node(args)
-    path = "standard output" if args.path == STANDARD_OUTPUT else args.path
+    path = STANDARD_OUTPUT_NAME if args.path == STANDARD_OUTPUT else args.path
     streams.tell(f"{path}: {words:,} words of {dimensions} dimensions, from {folder or args.url or DEFAULT_URL}")
     return 0
 
@@ -218,8 +221,8 @@ def _export_node(args: argparse.Namespace) -> tuple[int, int]:
     def draw(rows: int, words: int) -> None:
         line.show(f"{report.bar(rows / max(1, words))} {rows:,} of {words:,} words")
 
-    def wait(why: str, seconds: float) -> None:
-        line.show(f"{why}: trying again in {seconds:g} s")
+    def wait(why: str, _: float) -> None:
+        line.note(f"{why}; waiting")
 
     try:
         return client.export(args.url or DEFAULT_URL, args.path, client.Watcher(draw, wait), _token(args))

@@ -35,8 +35,7 @@ def prepare() -> None:
 
 def tell(text: str) -> None:
     """Print `text` to standard error, with nothing in it that moves a terminal's cursor: strangers wrote some of it."""
-    shown = (char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
-    print("".join(shown), file=sys.stderr)
+    print(_printable(text), file=sys.stderr)
 
 
 def redraws(stream: TextIO) -> bool:
@@ -54,8 +53,17 @@ class ProgressLine:
     def show(self, text: str) -> None:
         """Draw `text`, cut to the terminal's width."""
         if self._drawn:
-            print(f"\r{text[: _columns() - 1]}", end="", file=sys.stderr, flush=True)
+            width = _columns() - 1
+            line = _printable(text)[:width].ljust(width)  # over what a longer text has left there
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
             self._open = True
+
+    def note(self, text: str) -> None:
+        """Draw `text`, or print it where nothing is drawn: it says why nothing goes on."""
+        if self._drawn:
+            self.show(text)
+        else:
+            tell(text)
 
     def end(self) -> None:
         """Leave the line as it is; what is printed next stands below it."""
@@ -114,6 +122,10 @@ def _replacement(otherwise: Callable[[str], str]) -> Callable[[UnicodeError], tu
         return "".join(PLAIN.get(char) or otherwise(char) for char in lacking), error.end
 
     return replaced
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
 
 
 def _escaped(char: str) -> str:
