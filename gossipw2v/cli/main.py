@@ -1,6 +1,7 @@
 """The `gossipw2v` command. Each command imports what is heavy itself, so help and mistakes answer at once.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 69 no node answers, 74 input or output failed.
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 69 no node answers, 74 input or output failed,
+128 + N ended by signal N.
 """
 
 import argparse
@@ -344,7 +345,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 def _target(text: str) -> Path:
     if text == "-":
         return STANDARD_OUTPUT
-    if not text or text.endswith(os.sep):
+    if os.path.basename(text) in ("", ".", ".."):  # noqa: PTH119 (a Path forgets what stands behind the last slash)
         raise argparse.ArgumentTypeError(f"{text!r} names no file")
     return Path(text)
 

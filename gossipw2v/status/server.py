@@ -61,7 +61,7 @@ class StatusSources:
 
 
 @dataclass(frozen=True)
-class Limits:
+class ClientLimits:
     """What clients may use of a node."""
 
     connections: int = 64  # at once; a scraper and a few open pages need a handful
@@ -74,11 +74,11 @@ async def serve(
     address: tuple[str, int],
     sources: StatusSources,
     metrics: Metrics,
-    limits: Limits | None = None,
+    limits: ClientLimits | None = None,
     access: Access | None = None,
 ) -> "Server":
     """Listen on (host, port), port 0 for a free one; OSError where that cannot be, or needs a token and has none."""
-    server = Server(sources, metrics, limits or Limits(), access or Access())
+    server = Server(sources, metrics, limits or ClientLimits(), access or Access())
     await server.start(address)
     return server
 
@@ -88,7 +88,7 @@ class Server:
 
     address: Address
 
-    def __init__(self, sources: StatusSources, metrics: Metrics, limits: Limits, access: Access) -> None:
+    def __init__(self, sources: StatusSources, metrics: Metrics, limits: ClientLimits, access: Access) -> None:
         self._sources = sources
         self._metrics = metrics
         self._access = access

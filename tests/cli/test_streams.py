@@ -21,6 +21,7 @@ from support.checkpoints import keep
 from support.stub_node import STATUS, stub_node
 
 from gossipw2v.cli import streams
+from gossipw2v.cli.signals import ENDING
 
 GOSSIPW2V = [sys.executable, "-m", "gossipw2v"]
 VECTORS = b"2 2\nthe 0.5 -1\nof 2 3\n"
@@ -255,8 +256,9 @@ def test_an_export_into_a_folder_that_is_not_there_names_it(source, tmp_path):
     assert (result.returncode, result.stderr) == (74, told)
 
 
-def test_an_export_to_a_name_of_a_folder_is_refused(source, tmp_path):
-    assert started({}, "export", f"{tmp_path}/new/", *source).returncode == 2
+@pytest.mark.parametrize("end", ["/new/", "/new/.", "/..", "/new//"])
+def test_an_export_to_a_name_of_a_folder_is_refused(source, tmp_path, end):
+    assert started({}, "export", f"{tmp_path}{end}", *source).returncode == 2
     assert not (tmp_path / "new").exists()
 
 
@@ -279,7 +281,7 @@ def interrupted(tmp_path):
     folder.mkdir()
     (folder / "v.txt").write_bytes(b"old")
 
-    def interrupt(number, handler=signal.SIG_DFL, waits=10):
+    def interrupt(number, handler=signal.SIG_DFL, waits=10, times=1):
         with stub_node(VECTORS) as node:
             node.slowly.set()
             hearing = [sys.executable, "-c", HEARING, str(int(number)), str(int(handler))]
@@ -290,7 +292,8 @@ def interrupted(tmp_path):
                     assert process.poll() is None
                     assert time.monotonic() < deadline
                     time.sleep(0.01)
-                process.send_signal(number)
+                for _ in range(times):
+                    process.send_signal(number)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(waits)
                 node.slowly.clear()
@@ -302,12 +305,17 @@ def interrupted(tmp_path):
     return interrupt
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGXCPU], ids=lambda n: n.name
-)
+@pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
 def test_an_interrupted_export_leaves_the_old_file_and_nothing_else(interrupted, number):
     code, folder = interrupted(number)
     assert code == 128 + number
+    assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [("v.txt", b"old")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_more_of_the_same_signal_do_not_keep_an_export_from_cleaning_up(interrupted, number):
+    code, folder = interrupted(number, times=50)
+    assert code in (128 + number, -number)  # the last ones may come when all is done
     assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [("v.txt", b"old")]
 
 

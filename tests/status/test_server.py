@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gossipw2v.status import page
 from gossipw2v.status.access import Access
-from gossipw2v.status.server import BLOCK_BYTES, RETRY_SECONDS, Limits, Server, StatusSources, serve
+from gossipw2v.status.server import BLOCK_BYTES, RETRY_SECONDS, ClientLimits, Server, StatusSources, serve
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.w2v.word2vec_format import ExportError
 
@@ -57,7 +57,7 @@ async def running(
 ) -> AsyncIterator[Server]:
     """A server on a free port of `host` that serves the dict `status`, read anew for every request."""
     sources = StatusSources(lambda: STATUS if status is None else status, export)
-    server = await serve((host, 0), sources, Metrics(), Limits(**limits), access)
+    server = await serve((host, 0), sources, Metrics(), ClientLimits(**limits), access)
     try:
         yield server
     finally:

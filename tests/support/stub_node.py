@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 STATUS = {
@@ -53,13 +53,15 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", self.server.moved)
         self.send_header("Content-Length", str(self.server.length or len(self.server.body)))
         self.end_headers()
-        if self.path == "/export" and self.server.slowly.is_set():
-            self.wfile.write(self.server.body[:8])
-            while self.server.slowly.is_set():
-                time.sleep(0.01)
-            self.wfile.write(self.server.body[8:])
-        else:
-            self.wfile.write(self.server.body)
+        with suppress(ConnectionError):  # whoever asked may have been killed
+            self._send(self.server.body)
+
+    def _send(self, body):
+        first = body[:8] if self.path == "/export" and self.server.slowly.is_set() else body
+        self.wfile.write(first)
+        while self.server.slowly.is_set() and len(first) < len(body):
+            time.sleep(0.01)
+        self.wfile.write(body[len(first) :])
 
     def log_message(self, *_):
         pass
