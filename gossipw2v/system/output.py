@@ -64,9 +64,9 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     except ConnectionResetError as error:  # how a socket says what a pipe calls broken
         raise BrokenPipeError(errno.EPIPE, "its reader has gone away", str(path)) from error
     except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = str(path)
-        raise
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _stream(path: Path) -> SteadyFile | None:

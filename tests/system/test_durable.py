@@ -1,5 +1,6 @@
 """A file is whole and on disk before it has its name, and its name before anybody is told."""
 
+import errno
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.mounts import mounts_available
 
-from gossipw2v.system.durable import MARK, TEMPORARY, replace_file, replacing, sweep, sweep_one
+from gossipw2v.system.durable import MARK, TEMPORARY, Disk, replace_file, replacing, sweep, sweep_one
 
 
 @pytest.fixture
@@ -231,6 +232,19 @@ def test_no_error_names_the_temporary_file(tmp_path):
         replace_file(tmp_path / "none" / "file", [b"x"])
     assert error.value.filename == str(tmp_path / "none/file")
     assert TEMPORARY not in str(error.value)
+
+
+def test_a_rename_that_fails_names_the_file_alone(tmp_path):
+    path = tmp_path / "file"
+
+    class Refusing(Disk):
+        def rename(self, old: Path, new: Path) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(old), None, str(new))
+
+    with pytest.raises(PermissionError) as error, replacing(path, Refusing()):
+        pass
+    assert str(error.value) == f"[Errno 1] Operation not permitted: '{path}'"
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_being_written_is_not_swept(tmp_path):
