@@ -580,7 +580,8 @@ async def test_a_full_disk_is_shown_and_counted_until_it_works_again(make: Make,
         await node.save()
         status = node.snapshot()
         assert status["degraded"] is True
-        assert f"No space left on device: '{path_of(tmp_path, 1 + failures)}'; the last whole one is 1" in status["problems"][0]
+        told = f"No space left on device: '{path_of(tmp_path, 1 + failures)}'; the last whole one is 1"
+        assert told in status["problems"][0]
         assert node.keeper.unkept == status["problems"][0]
         assert (status["checkpoint"]["failures"], status["checkpoint"]["generation"]) == (failures, 1)
     assert files(tmp_path) >= {"checkpoint-1"}
