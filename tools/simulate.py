@@ -35,11 +35,11 @@ from gossipw2v.config.options import OPTIONS
 from gossipw2v.delta import DeltaError
 from gossipw2v.simulation.node import Node
 from gossipw2v.simulation.swarm import Swarm
-from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.training.curvature import Pairs
 from gossipw2v.w2v.training.evaluation import mean_loss
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Trainer
+from gossipw2v.w2v.warmup import warm_up
 
 RARE = 200  # a pair of words is rare if one of them occurs less often
 PAIRS = 20_000  # for a loss
@@ -260,7 +260,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         texts = read_texts(args.texts, args.min_count, args.folder or Path(temporary))
         judge = make_judge(texts, TestSets.read(args))
-        sgns.warm_up(args.vector_size, args.sg)
+        warm_up(args.vector_size, args.sg)
         for scenario in asked_for(args):
             key = json.dumps(asdict(scenario))
             if key not in there:

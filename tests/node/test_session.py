@@ -90,8 +90,7 @@ def test_a_learner_has_the_jobs_settings() -> None:
 COMPILED = """
 import numpy as np
 from gossipw2v.w2v.kernels import hashing, merge, priority, quantize, sampling, sgns
-from gossipw2v.w2v.text import scanner
-from gossipw2v.w2v.training import model
+from gossipw2v.w2v.warmup import warm_up
 from gossipw2v.node.session import initial_weights
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.text.shards import encode as encode_text
@@ -109,9 +108,7 @@ def forms():
                 found[module.__name__, name] = len(each.signatures)
     return found
 
-sgns.warm_up(16)
-model.warm_up(16)
-scanner.warm_up()
+warm_up(16)
 before = forms()
 text = Path("text")
 text.write_text("a b c d e\\n" * 2000)

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, call-arg, unreachable"
 """Compiled loops over scattered rows: the path of a delta, a row at a time and without the GIL.
 
 A row is read, merged, rounded and written back while it is in the cache, so the moment in which a trainer thread can
@@ -13,16 +12,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from gossipw2v.w2v.kernels.jit import exact, finite, reordered
 from gossipw2v.w2v.kernels.quantize import TINY, blank, frozen, pack_row, unpack_row
 from gossipw2v.w2v.kernels.tiles import add_four, add_row, fetch_row, four_dots
-
-_exact = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False)
-# sums may be reordered and contracted, but a NaN is still a NaN
-_fast = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"reassoc", "contract"})
-_finite = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False, fastmath={"nnan", "nsz", "reassoc"})
 
 AHEAD = 3  # rows between asking for one and working on it
 ANY_LENGTH = np.float32(np.inf)
@@ -38,7 +32,7 @@ class Curve(NamedTuple):
 # --- one row -------------------------------------------------------------------------------------------------------
 
 
-@_fast
+@reordered
 def _way(x):
     """`1 - exp(-x)` for x >= 0 to 1e-6 (Pade, squared four times): no call that keeps a loop from being vectorised."""
     x = min(x, np.float32(64.0)) * np.float32(0.0625)
@@ -50,7 +44,7 @@ def _way(x):
     return np.float32(1.0) - e * e
 
 
-@_fast
+@reordered
 def shares(steps, count_a, count_b, out):
     """How much of the sum two sides keep along each direction: `s` of `merge`, written as 1 - AB / (A + B)."""
     n_a, n_b = np.float32(count_a), np.float32(count_b)
@@ -59,7 +53,7 @@ def shares(steps, count_a, count_b, out):
         out[k] = np.float32(1.0) - a * b / max(a + b, TINY)
 
 
-@_fast
+@reordered
 def _dot(a, b):
     total = np.float32(0.0)
     for d in range(len(a)):
@@ -67,7 +61,7 @@ def _dot(a, b):
     return total
 
 
-@_fast
+@reordered
 def sequential_row(a, b, count_a, count_b, curve, room, out):
     """The sequential merge of changes `a` and `b` float32[D] with their update counts, into `out`.
 
@@ -89,7 +83,7 @@ def sequential_row(a, b, count_a, count_b, curve, room, out):
         add_four(along, j, curve.directions, j, out)
 
 
-@_fast
+@reordered
 def adasum_row(a, b, out):
     """AdaSum of `a` and `b` float32[D], into `out`."""
     dot, aa, bb = np.float64(_dot(a, b)), np.float64(_dot(a, a)), np.float64(_dot(b, b))
@@ -99,7 +93,7 @@ def adasum_row(a, b, out):
         out[d] = keep_a * a[d] + keep_b * b[d]
 
 
-@_exact
+@exact
 def _merge_row(a, b, count_a, count_b, apart, curve, room, out):
     if apart:
         sequential_row(a, b, count_a, count_b, curve, room, out)
@@ -107,7 +101,7 @@ def _merge_row(a, b, count_a, count_b, apart, curve, room, out):
         adasum_row(a, b, out)
 
 
-@_finite
+@finite
 def _alike(theirs, ours, scale):
     """Whether two histories came to the same row, as far as the rounding of one of them can tell."""
     largest = np.float32(0.0)
@@ -116,7 +110,7 @@ def _alike(theirs, ours, scale):
     return largest <= np.float32(0.51) * scale
 
 
-@_fast
+@reordered
 def _change(weight, reference, longest, out):
     """`out = weight - reference`, zero if that is not finite or `weight` longer than `longest`; whether it is neither.
 
@@ -136,14 +130,14 @@ def _change(weight, reference, longest, out):
     return False
 
 
-@_fast
+@reordered
 def _move(weight, target, held):
     """`weight += target - held`, leaving what a trainer thread adds meanwhile in place."""
     for d in range(len(weight)):
         weight[d] += target[d] - held[d]
 
 
-@_exact
+@exact
 def _fetch(weights, reference, rows, i):
     """Rows lie anywhere in memory: ask for those that come after the next one."""
     if i + AHEAD < len(rows):
@@ -152,7 +146,7 @@ def _fetch(weights, reference, rows, i):
         fetch_row(reference, r)
 
 
-@_exact
+@exact
 def _workspace(curves):
     return np.empty((2, max(len(curves[0].steps), len(curves[1].steps))), np.float32)
 
@@ -160,7 +154,7 @@ def _workspace(curves):
 # --- batches -------------------------------------------------------------------------------------------------------
 
 
-@_exact
+@exact
 def collect_rows(weights, reference, rows, longest, out, sound):
     """Round `weights - reference` of `rows` int32[n] into `out`; returns how many rows are broken.
 
@@ -174,7 +168,7 @@ def collect_rows(weights, reference, rows, longest, out, sound):
     return len(rows) - np.count_nonzero(sound)
 
 
-@_exact
+@exact
 def merge_rows(weights, reference, rows, pushed, at, counts, apart, curves, longest, out):
     """The parent's half of an exchange, for `rows` int32[n]; returns how many rows are broken, as in `collect_rows`.
 
@@ -206,7 +200,7 @@ def merge_rows(weights, reference, rows, pushed, at, counts, apart, curves, long
     return broken
 
 
-@_exact
+@exact
 def settle_rows(weights, reference, rows, sent, at, answer, counts, apart, curves):
     """The child's half: row i of `answer` is what both ends add to the reference of `rows[i]`.
 
@@ -238,14 +232,14 @@ def settle_rows(weights, reference, rows, sent, at, answer, counts, apart, curve
     return broken
 
 
-@_exact
+@exact
 def add_counts(target, rows, counts):
     """`target[rows[i]] += counts[i]` for int64[N], int32[n], uint32[n]."""
     for i in range(len(rows)):
         target[rows[i]] += np.int64(counts[i])
 
 
-@_fast
+@reordered
 def unequal_rows(weights, reference, tolerance, rough, out):
     """Mark in `out` bool[N] the `rough` rows that differ by more than `tolerance` of the reference's norm.
 
@@ -262,7 +256,7 @@ def unequal_rows(weights, reference, tolerance, rough, out):
         out[r] = rough[r] = worst > tolerance * np.sqrt(norm)
 
 
-@_exact
+@exact
 def take_back(weights, updates, reference, seen, sent, at, counts, longest):
     """Where the other end of a link has seen more updates than there are here, take the row that both ends hold.
 
@@ -305,7 +299,7 @@ def curve(directions: NDArray[np.float32], steps: NDArray[np.float64], rest: flo
     return Curve(filled.astype(np.float32), np.concatenate([steps, np.zeros(missing), [rest]]).astype(np.float32))
 
 
-@_fast
+@reordered
 def is_sound(row, longest):
     """Whether a float32 row is finite and no longer than `longest`."""
     square = np.float32(0.0)
@@ -314,7 +308,7 @@ def is_sound(row, longest):
     return square <= longest * longest  # which a NaN is not
 
 
-@_fast
+@reordered
 def first_unsound_row(weights, words, longest):
     """The first row of float32[2V, D] of the word ids `words` that is not sound, -1 if all are; ids below 0 are none.
 

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator"
 """Which rows of a link wait, and which of them go first: compiled, two passes over the counts and nothing sorted.
 
 A row's urgency is the updates that the other end has not seen, times the exchanges since it last went: frequent rows go
@@ -11,10 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-_compiled = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False)
+from gossipw2v.w2v.kernels.jit import exact
 
 _SHIFT = np.int32(17)  # leaves a float's exponent and 6 bits of its mantissa
 _BUCKETS = 1 << 14  # of positive floats
@@ -53,7 +51,7 @@ def waiting(ledger: Ledger, unequal: NDArray[np.bool_], exchange: int, budget: i
     return Waiting(rows, int(pending), int(unsent))
 
 
-@_compiled
+@exact
 def _rank(ledger, unequal, exchange, catch_up, buckets, counts):
     """Fill `buckets` int16[N] (-1: does not wait) and `counts` int64[_BUCKETS]; returns who waits, and never went."""
     pending = unsent = 0
@@ -71,7 +69,7 @@ def _rank(ledger, unequal, exchange, catch_up, buckets, counts):
     return pending, unsent
 
 
-@_compiled
+@exact
 def _choose(buckets, counts, rows):
     """The rows of the highest buckets, ascending, as many as `rows` int32[n] has room for."""
     room, last = len(rows), _FIRST
@@ -86,7 +84,7 @@ def _choose(buckets, counts, rows):
             n += 1
 
 
-@_compiled
+@exact
 def both(one, other):
     """The rows in either of two ascending int32 arrays, and where each stands in the first (-1: nowhere)."""
     rows, at = np.empty(len(one) + len(other), np.int32), np.empty(len(one) + len(other), np.int32)
@@ -100,7 +98,7 @@ def both(one, other):
     return rows[:n].copy(), at[:n].copy()
 
 
-@_compiled
+@exact
 def picked(counts, at):
     """`counts[at[i]]` uint32[n], 0 where `at` is -1."""
     out = np.zeros(len(at), np.uint32)

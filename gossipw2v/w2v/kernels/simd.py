@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, import-untyped"
 """Vectors of `LANES` floats in LLVM's terms: how to read, write, sum and transform them in compiled code.
 
 LLVM splits such a vector into what the machine has (AVX2, NEON): the code is the same everywhere, and the results too

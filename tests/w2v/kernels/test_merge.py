@@ -269,15 +269,15 @@ def test_no_rows_change_nothing():
 EXCHANGE = """
 import numpy as np
 from gossipw2v.w2v.kernels import merge, priority, quantize
-from gossipw2v.w2v.training import model
+from gossipw2v.w2v.warmup import warm_up
 from gossipw2v.cli.main import prepare_machine
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.gossip.messages import Answer, Push
 from gossipw2v.gossip.codec import HEADER, decode, encode
 
 prepare_machine()
-model.warm_up(5)
-modules = [vars(coded), vars(pending), vars(rows)]
+warm_up(5)
+modules = [vars(module) for module in (merge, priority, quantize)]
 forms = [each for module in modules for each in module.values() if hasattr(each, "signatures")]
 before = [len(form.signatures) for form in forms]
 child, parent = (Model(lambda: np.ones((12, 5), np.float32), budget=5) for _ in range(2))

@@ -14,8 +14,8 @@ from numba import njit
 from support.samples import LINK
 
 from gossipw2v.w2v.kernels import merge as rowwise
-from gossipw2v.w2v.training import model
 from gossipw2v.w2v.training.model import Model
+from gossipw2v.w2v.warmup import warm_up
 
 ROWS, SIZE = 2000, 64
 STEP = np.float32(2.0**-14)  # sums stay exact in a float32
@@ -65,7 +65,7 @@ def race(threads: int) -> tuple[float, float]:
     child, parent = pair()
     picks = [picked(PICKS, seed) for seed in range(threads + 1)]
     tread(child.weights, child.updates, picks[0][:0], 1, STEP)
-    model.warm_up(SIZE)
+    warm_up(SIZE)
     trainers = [Thread(target=tread, args=(child.weights, child.updates, each, TIMES, STEP)) for each in picks[1:]]
     for trainer in trainers:
         trainer.start()
