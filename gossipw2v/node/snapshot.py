@@ -85,7 +85,7 @@ def describe_members(core: Gossip, now: float) -> list[dict[str, Any]]:
 
 def describe_links(core: Gossip, learner: Learner | None) -> list[dict[str, Any]]:
     """The node's edges of the tree, with what each other end has moved; `role` is the other end's."""
-    held = learner.model.influence.buckets if learner else {}
+    held = learner.model.clipping.buckets if learner else {}
     return [
         {**_link(edge), "host": core.blame.origin_of(edge.link), **_moved(held.get(edge.link))} for edge in core.edges()
     ]

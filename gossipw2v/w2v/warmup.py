@@ -1,8 +1,7 @@
 """All that a node compiles, compiled at once: later a compiler would stall training and the event loop for seconds."""
 
-from gossipw2v.w2v.kernels import sgns
+from gossipw2v.w2v.kernels import merge, priority, quantize, sgns
 from gossipw2v.w2v.text import scanner
-from gossipw2v.w2v.training import model
 
 __all__ = ["compiled", "warm_up"]
 
@@ -15,5 +14,7 @@ def warm_up(vector_size: int, sg: int = 1) -> None:
     Whatever is damaged there is compiled anew.
     """
     sgns.warm_up(vector_size, sg)
-    model.warm_up(vector_size)
+    merge.warm_up(vector_size)
+    quantize.warm_up(vector_size)
+    priority.warm_up()
     scanner.warm_up()

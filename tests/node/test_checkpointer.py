@@ -291,7 +291,7 @@ def references(node: Node) -> dict[bytes, tuple[object, ...]]:
     assert node.learner is not None
     held = node.learner.model.references()
     return {
-        name: (each.weights.tobytes(), each.seen.tobytes(), each.settled.tobytes(), each.take, each.origin)
+        name: (each.weights.tobytes(), each.seen.tobytes(), each.disjoint.tobytes(), each.take, each.origin)
         for name, each in held.items()
     }
 

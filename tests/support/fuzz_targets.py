@@ -39,7 +39,7 @@ from gossipw2v.transport.discovery import NODE_ID, SERVICE, read_text, usable_ad
 from gossipw2v.w2v.text import shards
 from gossipw2v.w2v.text.vocab import Counts, Vocab, VocabError
 from gossipw2v.w2v.text.words import Words
-from gossipw2v.w2v.training.clipping import Limits
+from gossipw2v.w2v.training.clipping import ClippingLimits
 from gossipw2v.w2v.training.cursor import Place, courses, deal
 from gossipw2v.w2v.training.model import Model
 from support import saved_links
@@ -48,7 +48,7 @@ from support.samples import LINK, NODE, OTHER, SAMPLES
 
 SECONDS = 0.1  # of processor time for one input
 WORDS, SIZE = 6, 5  # of the model that deltas are merged into
-LIMITS = Limits(move=5.0, budget=40.0)
+LIMITS = ClippingLimits(move=5.0, budget=40.0)
 ME, CHILD = b"\x80" * 16, b"\x01" * 16
 JOB = {"job": "default", "window": "5"}
 VOCABULARY = b"a vocabulary"

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.w2v.kernels.jit import exact
+from gossipw2v.w2v.kernels.jit import exact, reordered
+from gossipw2v.w2v.kernels.merge import Replica
 
 _SHIFT = np.int32(17)  # leaves a float's exponent and 6 bits of its mantissa
 _BUCKETS = 1 << 14  # of positive floats
@@ -108,8 +109,36 @@ def picked(counts, at):
     return out
 
 
+@exact
+def add_counts(target, rows, counts):
+    """`target[rows[i]] += counts[i]` for int64[N], int32[n], uint32[n]."""
+    for i in range(len(rows)):
+        target[rows[i]] += np.int64(counts[i])
+
+
+@reordered
+def unequal_rows(here, tolerance, may_differ, out):
+    """Mark in `out` bool[N] the rows that differ from the reference by more than `tolerance` of its norm.
+
+    Only rows that `may_differ` bool[N] are looked at; those that do not, do so no more. `here`: a `Replica`.
+    """
+    weights, reference = here.weights, here.reference
+    for r in range(len(weights)):
+        if not may_differ[r]:
+            continue
+        norm = np.float32(0.0)
+        worst = np.float32(0.0)
+        for d in range(weights.shape[1]):
+            norm += reference[r, d] * reference[r, d]
+            worst = max(worst, abs(weights[r, d] - reference[r, d]))
+        out[r] = may_differ[r] = worst > tolerance * np.sqrt(norm)
+
+
 def warm_up() -> None:
     """Compile, or load from the cache, all of the above."""
     ledger = Ledger(np.ones(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int32))
     rows = waiting(ledger, np.zeros(1, np.bool_), 1, 1, catch_up=True).rows
     picked(np.ones(1, np.uint32), both(rows, rows)[1])
+    add_counts(np.zeros(1, np.int64), rows, np.ones(1, np.uint32))
+    matrix = np.zeros((1, 1), np.float32)
+    unequal_rows(Replica(matrix, matrix), np.float32(0.0), np.ones(1, np.bool_), np.zeros(1, np.bool_))

@@ -124,8 +124,3 @@ def _bare(words: Ids) -> Any:
     view = np.ascontiguousarray(words).view()
     view.flags.writeable = False
     return view
-
-
-def warm_up(vector_size: int) -> None:
-    """Compile, or load from the cache, what looks at rows."""
-    first_unsound(np.zeros((2, vector_size), np.float32))

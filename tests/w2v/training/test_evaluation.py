@@ -26,6 +26,7 @@ from gossipw2v.w2v.training import evaluation
 from gossipw2v.w2v.training.curvature import Pairs
 from gossipw2v.w2v.training.evaluation import COPIES, PAIRS, POINTS, REST, Evaluation, draw_pairs, mean_loss
 from gossipw2v.w2v.training.model import Model
+from gossipw2v.w2v.training.recovery import come_back
 from gossipw2v.w2v.training.trainer import Recipe, Trainer
 
 SIZE = 16
@@ -217,7 +218,7 @@ async def test_a_model_that_has_diverged_is_not_measured_before_it_is_mended(tmp
     assert learner.trainer.breach is not None
     await node.evaluate(learner, last=True)
     assert node.snapshot()["held_out"]["history"] == []
-    learner.model.come_back()
+    come_back(learner.model)
     learner.trainer.stop()  # so that going on trains nothing
     learner.trainer.go_on(0.5)
     await node.evaluate(learner, last=True)
