@@ -36,6 +36,7 @@ from gossipw2v.delta import DeltaError
 from gossipw2v.simulation.node import Node
 from gossipw2v.simulation.swarm import Swarm
 from gossipw2v.w2v.training.curvature import Pairs
+from gossipw2v.w2v.training.estimates import sample_pairs
 from gossipw2v.w2v.training.evaluation import mean_loss
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Trainer
@@ -155,7 +156,7 @@ def make_judge(texts: Texts, sets: TestSets) -> Judge:
 
 def sample(model: Model, text: Tokens, counts: NDArray[np.int64], scenario: Scenario) -> Pairs:
     """The same pairs of a text for every model with the same --window, --negative and --sg."""
-    return Trainer(model, text, counts, recipe_of(scenario)).sample_pairs(PAIRS, np.random.default_rng(1))
+    return sample_pairs(Trainer(model, text, counts, recipe_of(scenario)), PAIRS, np.random.default_rng(1))
 
 
 # --- the command ---------------------------------------------------------------------------------------------------

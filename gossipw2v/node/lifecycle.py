@@ -185,8 +185,8 @@ async def trained(node: Node) -> bool:
     """Whether all of the own text has been trained, and well; a model that has diverged is mended, once."""
     assert node.learner is not None
     trainer = node.learner.trainer
-    if trainer.failure is not None:
-        raise trainer.failure
+    if trainer.threads.failure is not None:
+        raise trainer.threads.failure
     if trainer.done and trainer.breach is None:
         await asyncio.to_thread(trainer.look_over)
     if trainer.breach is not None:
@@ -284,7 +284,7 @@ def tell(node: Node) -> None:
     if trainer.words_per_second:
         run_seconds = trainer.total / trainer.words_per_second
         interval = pause(run_seconds, node.config.exchange_interval)
-        spent = node.learner.merger.cpu_seconds, trainer.cpu_seconds
+        spent = node.learner.merger.cpu_seconds, trainer.threads.cpu_seconds
         node.core.pace(interval, node.learner.brake.look(*spent, run_seconds / interval))
     notify(f"STATUS={node.state.name.lower()}, {trained / max(1, total):.0%} of the swarm's text trained")
 
