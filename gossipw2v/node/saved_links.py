@@ -94,7 +94,7 @@ def _described(bond: Bond, held: Reference) -> dict[str, Any]:
     named = {name: [each.hex() for each in getattr(bond, name)] for name in ("again", "via", "doubts")}
     known = {origin.hex(): n for origin, n in bond.known.items()}
     ids = {"peer": bond.peer.hex(), "link": bond.link.hex(), "known": known, **named}
-    return {**asdict(bond), **ids, "take": held.take, "origin": held.origin}
+    return {**asdict(bond), **ids, "take": held.take, "origin": held.host}
 
 
 def _links(about: dict[str, Any], node: bytes) -> list[dict[str, Any]]:

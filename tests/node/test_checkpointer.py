@@ -262,8 +262,8 @@ def link(make: Make) -> Callable[[], Node]:
         assert node.learner is not None
         model, tree = node.learner.model, node.core.tree
         train(node)
-        for name, origin in ((UP, "10.0.0.1"), (DOWN, "10.0.0.2")):
-            model.open_link(name, overlap=name == DOWN, catch_up=False, origin=origin, take=name == DOWN)
+        for name, host in ((UP, "10.0.0.1"), (DOWN, "10.0.0.2")):
+            model.open_link(name, overlap=name == DOWN, catch_up=False, host=host, take=name == DOWN)
         sent = model.collect(UP, flush=True)
         model.settle(UP, sent.delta, sent.delta)
         model.merge(DOWN, sent.delta, flush=True, overlap=False)
@@ -291,7 +291,7 @@ def references(node: Node) -> dict[bytes, tuple[object, ...]]:
     assert node.learner is not None
     held = node.learner.model.references()
     return {
-        name: (each.weights.tobytes(), each.seen.tobytes(), each.disjoint.tobytes(), each.take, each.origin)
+        name: (each.weights.tobytes(), each.seen.tobytes(), each.disjoint.tobytes(), each.take, each.host)
         for name, each in held.items()
     }
 

@@ -248,7 +248,7 @@ def test_the_forger_of_these_tests_can_write_a_good_file(path: Path) -> None:
     forge(path, about(), *arrays())
     ((bond, kept),), error = read_all(path)
     assert error is None
-    assert (bond.batch, bond.link, kept.origin) == (3, b"\xab" * 8, "10.0.0.1")
+    assert (bond.batch, bond.link, kept.host) == (3, b"\xab" * 8, "10.0.0.1")
     forge(path, about(batch=BIG), *arrays())
     assert read_all(path)[1] is None
 

@@ -47,7 +47,7 @@ def bits(link: Held) -> tuple[object, ...]:
     """All of a link, so that two can be compared bit for bit."""
     bond, kept = link
     arrays = (kept.weights, kept.seen, kept.disjoint)
-    return bond, *((each.dtype, each.shape, each.tobytes()) for each in arrays), kept.take, kept.origin
+    return bond, *((each.dtype, each.shape, each.tobytes()) for each in arrays), kept.take, kept.host
 
 
 def keep(path: Path, *links: Held) -> bytes:

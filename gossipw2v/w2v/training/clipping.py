@@ -74,25 +74,25 @@ class Clipping:
     weights: Floats | None = None  # float32[rows, size], the rows themselves; None: they may have any length
     longest: float = np.inf  # above this length a row is broken
     buckets: dict[bytes, Bucket] = field(default_factory=dict)  # by link
-    _origins: dict[bytes, str] = field(default_factory=dict)  # by link, the machine at its other end
+    _hosts: dict[bytes, str] = field(default_factory=dict)  # by link, the machine at its other end
     _gone: list[tuple[str, Bucket]] = field(default_factory=list)  # of machines that closed their link, the last ones
 
-    def open(self, link: bytes, origin: str) -> None:
-        """A link begins. `origin` names the machine at its other end; "" is not known, and shares with nobody."""
-        known = next((i for i in reversed(range(len(self._gone))) if self._gone[i][0] == origin != ""), None)
+    def open(self, link: bytes, host: str) -> None:
+        """A link begins. `host` names the machine at its other end; "" is not known, and shares with nobody."""
+        known = next((i for i in reversed(range(len(self._gone))) if self._gone[i][0] == host != ""), None)
         held = self._gone.pop(known)[1].due if known is not None else np.full(self.rows, -np.inf)
-        self.buckets[link], self._origins[link] = Bucket(held), origin
+        self.buckets[link], self._hosts[link] = Bucket(held), host
 
-    def origin_of(self, link: bytes) -> str:
+    def host_of(self, link: bytes) -> str:
         """The machine at the other end, as far as known."""
-        return self._origins.get(link, "")
+        return self._hosts.get(link, "")
 
     def close(self, link: bytes) -> None:
         """A link has ended; what its other end has used of the budget is remembered."""
         bucket = self.buckets.pop(link, None)
-        origin = self._origins.pop(link, "")
-        if bucket is not None and origin:
-            self._gone = [*self._gone, (origin, bucket)][-KEPT:]
+        host = self._hosts.pop(link, "")
+        if bucket is not None and host:
+            self._gone = [*self._gone, (host, bucket)][-KEPT:]
 
     def clip(self, link: bytes, push: RowDelta, now: float) -> tuple[RowDelta, int]:
         """What may be merged of a child's push, and how many of its rows ask for more than that."""

@@ -27,11 +27,11 @@ class TokenSpan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """One thread's position: what is `left` of epochs before `epoch`, and the state of its random numbers."""
+    """One thread's position."""
 
-    left: tuple[TokenSpan, ...]
-    epoch: int
-    bits: int
+    left: tuple[TokenSpan, ...]  # of epochs before `epoch`, in order
+    epoch: int  # the first that has not begun
+    bits: int  # the state of the thread's random numbers, 64 bits
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Reference:
     seen: Updates  # [2V], as in `LinkView`
     disjoint: Flags  # [2V], as in `LinkView`
     take: bool  # as when the link was opened
-    origin: str  # the machine at the other end, as when the link was opened
+    host: str  # of the machine at the other end, as when the link was opened
 
 
 @dataclass(slots=True)
@@ -67,9 +67,9 @@ class LinkView:
         sent_at, may_differ = np.zeros(n, np.int32), np.ones(n, np.bool_)
         return cls(kept.weights, kept.seen, sent_at, kept.disjoint, may_differ, catch_up=False, take=kept.take)
 
-    def kept(self, origin: str) -> Reference:
+    def kept(self, host: str) -> Reference:
         """What to keep of it; views, not copies."""
-        return Reference(self.reference, self.seen, self.disjoint, self.take, origin)
+        return Reference(self.reference, self.seen, self.disjoint, self.take, host)
 
     def overlap(self) -> None:
         """From now on the other end may have of every row, beyond the reference, what this end has too.

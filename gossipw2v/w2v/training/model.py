@@ -72,24 +72,24 @@ class Model:
 
     # -- links ----------------------------------------------------------------------------------------------
 
-    def open_link(self, link: bytes, overlap: bool, catch_up: bool, origin: str = "", take: bool = False) -> None:
+    def open_link(self, link: bytes, overlap: bool, catch_up: bool, host: str = "", take: bool = False) -> None:
         """Start a link from the initial vectors. With `overlap` a row is merged by AdaSum until the child has sent its
         own: until then what one end has beyond the other may be part of a common history.
 
         With `take`, which goes with it, nothing is pending, and a row that comes replaces the one that is here.
-        `origin` names the machine at the other end, whose moves are limited whatever links it opens.
+        `host` names the machine at the other end, whose moves are limited whatever links it opens.
         """
-        self.clipping.open(link, origin)
+        self.clipping.open(link, host)
         self.links[link] = LinkView.opened(self.initial(), self.updates, overlap, catch_up, take)
 
     def references(self) -> dict[bytes, Reference]:
         """What to keep of every link, but of those where an end has yet to catch up; views, not copies."""
         known = {link: view for link, view in self.links.items() if not view.catch_up}
-        return {link: view.kept(self.clipping.origin_of(link)) for link, view in known.items()}
+        return {link: view.kept(self.clipping.host_of(link)) for link, view in known.items()}
 
     def take_up(self, link: bytes, kept: Reference) -> None:
         """Go on with a link that was kept. Its arrays become the model's."""
-        self.clipping.open(link, kept.origin)
+        self.clipping.open(link, kept.host)
         self.links[link] = LinkView.resumed(kept)
 
     def drop_link(self, link: bytes) -> None:

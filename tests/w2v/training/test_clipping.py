@@ -35,9 +35,9 @@ def move(length: float, rows=(3,), size: int = 4) -> RowDelta:
     return RowDelta(np.array(rows, np.int32), np.ones(n, np.uint32), np.full(n, length / 100, np.float32), values)
 
 
-def clipping(move: float = 0.0, budget: float = 0.0, size: int = 4, origin: str = "") -> Clipping:
+def clipping(move: float = 0.0, budget: float = 0.0, size: int = 4, host: str = "") -> Clipping:
     made = Clipping(ClippingLimits(move, budget), ROWS, size)
-    made.open(LINK, origin)
+    made.open(LINK, host)
     return made
 
 
@@ -127,7 +127,7 @@ def test_without_limits_nothing_is_cut_back():
 
 
 def test_who_comes_back_finds_its_budget_used_whatever_the_link_is_called():
-    limited = clipping(0.0, 2.0, origin="10.0.0.1")
+    limited = clipping(0.0, 2.0, host="10.0.0.1")
     limited.clip(LINK, move(1.0), 0.0)
     limited.close(LINK)
     limited.open(OTHER_LINK, "10.0.0.2")

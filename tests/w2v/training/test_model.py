@@ -442,7 +442,7 @@ def next_life(made: Model) -> Model:
     after.spectra = made.spectra
     for link, kept in made.references().items():
         copies = (kept.weights.copy(), kept.seen.copy(), kept.disjoint.copy())
-        after.take_up(link, Reference(*copies, kept.take, kept.origin))
+        after.take_up(link, Reference(*copies, kept.take, kept.host))
     return after
 
 
@@ -471,12 +471,12 @@ def test_what_is_left_out_is_a_link_whose_other_end_has_yet_to_catch_up():
     made = model(budget=1)
     train(made, [1, 2])
     made.open_link(b"one", overlap=False, catch_up=True)
-    made.open_link(b"two", overlap=False, catch_up=False, origin="10.0.0.1")
+    made.open_link(b"two", overlap=False, catch_up=False, host="10.0.0.1")
     assert list(made.references()) == [b"two"]
     for _ in range(3):
         made.merge(b"one", empty(D), False, False)
     assert list(made.references()) == [b"one", b"two"]
-    assert [kept.origin for kept in made.references().values()] == ["", "10.0.0.1"]
+    assert [kept.host for kept in made.references().values()] == ["", "10.0.0.1"]
 
 
 def test_a_link_that_was_taken_up_ends_like_any_other():
