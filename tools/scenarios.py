@@ -105,10 +105,10 @@ class Averaged(Model):
 class AdaSummed(Model):
     """AdaSum of every row, whatever its history."""
 
-    def _credit(self, state: Any, *rows_theirs_ours: Any) -> None:
-        state.settled[:] = True  # all updates count as new
-        super()._credit(state, *rows_theirs_ours)
-        state.settled[:] = False
+    def _credit(self, view: Any, *rows_theirs_ours: Any) -> None:
+        view.disjoint[:] = True  # all updates count as new
+        super()._credit(view, *rows_theirs_ours)
+        view.disjoint[:] = False
 
     def open_link(self, link: bytes, overlap: bool, *others: Any) -> None:  # noqa: ARG002
         super().open_link(link, True, *others)

@@ -35,11 +35,12 @@ from gossipw2v.config.options import OPTIONS
 from gossipw2v.delta import DeltaError
 from gossipw2v.simulation.node import Node
 from gossipw2v.simulation.swarm import Swarm
-from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.training.curvature import Pairs
+from gossipw2v.w2v.training.estimates import sample_pairs
 from gossipw2v.w2v.training.evaluation import mean_loss
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Trainer
+from gossipw2v.w2v.warmup import warm_up
 
 RARE = 200  # a pair of words is rare if one of them occurs less often
 PAIRS = 20_000  # for a loss
@@ -155,7 +156,7 @@ def make_judge(texts: Texts, sets: TestSets) -> Judge:
 
 def sample(model: Model, text: Tokens, counts: NDArray[np.int64], scenario: Scenario) -> Pairs:
     """The same pairs of a text for every model with the same --window, --negative and --sg."""
-    return Trainer(model, text, counts, recipe_of(scenario)).sample_pairs(PAIRS, np.random.default_rng(1))
+    return sample_pairs(Trainer(model, text, counts, recipe_of(scenario)), PAIRS, np.random.default_rng(1))
 
 
 # --- the command ---------------------------------------------------------------------------------------------------
@@ -260,7 +261,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         texts = read_texts(args.texts, args.min_count, args.folder or Path(temporary))
         judge = make_judge(texts, TestSets.read(args))
-        sgns.warm_up(args.vector_size, args.sg)
+        warm_up(args.vector_size, args.sg)
         for scenario in asked_for(args):
             key = json.dumps(asdict(scenario))
             if key not in there:

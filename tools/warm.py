@@ -1,14 +1,10 @@
 """All that a node loads and compiles, done once: a process that imports this can fork nodes that are there at once."""
 
 from gossipw2v.node import daemon
-from gossipw2v.w2v.kernels import sgns
-from gossipw2v.w2v.text import scanner
-from gossipw2v.w2v.training import model
+from gossipw2v.w2v.warmup import warm_up
 
 VECTOR_SIZE = 128
 
-sgns.warm_up(VECTOR_SIZE)
-model.warm_up(VECTOR_SIZE)
-scanner.warm_up()
+warm_up(VECTOR_SIZE)
 
 __all__ = ["daemon"]

@@ -39,10 +39,8 @@ LOG_LINES = 15
 BLOCK_BYTES = 1 << 20
 PATIENCE = 0.05  # of a part, to wait for a line end to cut at
 COMPILE = """
-from gossipw2v.w2v.kernels import sgns
-from gossipw2v.w2v.text import scanner
-from gossipw2v.w2v.training import model
-sgns.warm_up(8), model.warm_up(8), scanner.warm_up()
+from gossipw2v.w2v.warmup import warm_up
+warm_up(vector_size=8)
 """
 
 

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.system.durable import DISK, Disk, replacing
 from gossipw2v.system.sections import HASH_BYTES, DamagedError, Reader, Writer, blocks, digest, to_json
-from gossipw2v.w2v.training.cursor import Place, Stretch
+from gossipw2v.w2v.training.cursor import Position, TokenSpan
 
 VERSION = 2  # 2: made from initial vectors in (-1, 1) / D
 MAGIC = b"GW2VCKPT"
@@ -77,7 +77,7 @@ class State:
     complete: bool
     origins: Origins
     lives: Origins
-    places: tuple[Place, ...]
+    places: tuple[Position, ...]
     losses: tuple[tuple[float, float], ...]
     addresses: tuple[tuple[str, ...], ...] = ()
 
@@ -257,10 +257,10 @@ def origins_of(raw: dict[str, int]) -> Origins:
     return {node_id(origin): n for origin, n in raw.items()}
 
 
-def _place(left: list[list[int]], epoch: int, bits: int) -> Place:
+def _place(left: list[list[int]], epoch: int, bits: int) -> Position:
     if not all(_whole(n) for n in (epoch, bits, *(n for stretch in left for n in stretch))):
         raise ValueError("a place that is none")
-    return Place(tuple(Stretch(*stretch) for stretch in left), epoch, bits)
+    return Position(tuple(TokenSpan(*span) for span in left), epoch, bits)
 
 
 def _whole(value: object) -> bool:

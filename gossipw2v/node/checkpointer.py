@@ -280,8 +280,8 @@ def state_of(core: Gossip, learner: Learner) -> State:
         core.final(now),
         core.tree.claims(),
         {**core.tree.earlier.lives, core.node: trainer.trained},
-        tuple(trainer.places),
-        tuple(trainer.losses),
+        tuple(trainer.cursor.positions),
+        tuple(trainer.losses.by_epoch),
         tuple(core.members.addresses(now))[:MOST_ADDRESSES],
     )
 

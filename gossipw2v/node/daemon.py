@@ -32,12 +32,10 @@ from gossipw2v.system.notify import notify
 from gossipw2v.transport.credentials import Credentials
 from gossipw2v.transport.discovery import Discovery, local_addresses
 from gossipw2v.transport.seeds import follow
-from gossipw2v.w2v.kernels import sgns
-from gossipw2v.w2v.text import scanner
+from gossipw2v.w2v import warmup
 from gossipw2v.w2v.text.files import CorpusError
 from gossipw2v.w2v.text.shards import ShardError
 from gossipw2v.w2v.text.vocab import VocabError
-from gossipw2v.w2v.training import model
 from gossipw2v.w2v.training.guard import DivergedError
 
 NODE_FILE = "node.json"
@@ -96,13 +94,11 @@ class Daemon:
     async def _compile(self) -> None:
         """Compile before anything waits for this node: a compiler in a thread stalls the event loop."""
         job = self.node.config.job
-        if not sgns.compiled(job.sg):
+        if not warmup.compiled(job.sg):
             log.info("compiling the kernels, once for this machine; some seconds")
             notify("STATUS=compiling", "EXTEND_TIMEOUT_USEC=120000000")
         try:
-            await asyncio.to_thread(sgns.warm_up, job.vector_size, job.sg)
-            await asyncio.to_thread(model.warm_up, job.vector_size)
-            await asyncio.to_thread(scanner.warm_up)
+            await asyncio.to_thread(warmup.warm_up, job.vector_size, job.sg)
         except OSError as error:  # it names no file, and people would look at the data directory
             folder = os.environ.get("NUMBA_CACHE_DIR")
             raise OSError(f"{folder}: compiled kernels cannot be kept there: {error}") from error

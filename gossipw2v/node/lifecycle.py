@@ -21,7 +21,7 @@ from gossipw2v.system.notify import notify
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.text.vocab import Vocab, VocabError
 from gossipw2v.w2v.training.guard import DivergedError
-from gossipw2v.w2v.training.model import nothing_kept
+from gossipw2v.w2v.training.recovery import come_back, nothing_kept
 from gossipw2v.w2v.training.trainer import Trainer
 
 FOLLOW = 0.1  # s between looks at how far the threads and the swarm are
@@ -185,8 +185,8 @@ async def trained(node: Node) -> bool:
     """Whether all of the own text has been trained, and well; a model that has diverged is mended, once."""
     assert node.learner is not None
     trainer = node.learner.trainer
-    if trainer.failure is not None:
-        raise trainer.failure
+    if trainer.threads.failure is not None:
+        raise trainer.threads.failure
     if trainer.done and trainer.breach is None:
         await asyncio.to_thread(trainer.look_over)
     if trainer.breach is not None:
@@ -202,7 +202,7 @@ async def mend(node: Node, learner: Learner, breach: str) -> None:
 
     The text is not trained again: others have been told how far it is, may hold what came of it, and count on this
     node's share of all that is left. What is lost is what a node that is killed loses, and nobody else notices: until
-    the rows are back the merger does nothing, so no exchange sees any of this, and `Model.come_back` gives no row fewer
+    the rows are back the merger does nothing, so no exchange sees any of this, and `come_back` gives no row fewer
     updates than any other end has seen. Provenance goes on to claim the text, of which others may have all; where two
     histories overlap that errs on the side of too little, never of twice.
     """
@@ -216,7 +216,7 @@ async def mend(node: Node, learner: Learner, breach: str) -> None:
     back = await node.keeper.back(learner)
 
     def take_back() -> None:
-        learner.model.come_back(back.put if back is not None else nothing_kept)
+        come_back(learner.model, back.put if back is not None else nothing_kept)
         trainer.go_on(SMALLER)
 
     await learner.merger.mend(take_back)
@@ -284,7 +284,7 @@ def tell(node: Node) -> None:
     if trainer.words_per_second:
         run_seconds = trainer.total / trainer.words_per_second
         interval = pause(run_seconds, node.config.exchange_interval)
-        spent = node.learner.merger.cpu_seconds, trainer.cpu_seconds
+        spent = node.learner.merger.cpu_seconds, trainer.threads.cpu_seconds
         node.core.pace(interval, node.learner.brake.look(*spent, run_seconds / interval))
     notify(f"STATUS={node.state.name.lower()}, {trained / max(1, total):.0%} of the swarm's text trained")
 

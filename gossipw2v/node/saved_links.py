@@ -2,7 +2,7 @@
 
     prefix      magic, version, generation of the checkpoint, checksum
     about       JSON: the life that wrote it, and every link (`Bond`)
-    per link    the reference, float32[2V, D]; updates seen, int64[2V]; settled rows, uint8[2V]
+    per link    the reference, float32[2V, D]; updates seen, int64[2V]; disjoint rows, uint8[2V]
 
 Numbers are little-endian; all but the prefix are sealed sections (`sections`), and nothing follows the last. It is
 written after the checkpoint, and only by a node that is told to stop: without it links begin anew, and nothing is lost.
@@ -24,7 +24,7 @@ from gossipw2v.gossip.overlay.saved import Bond
 from gossipw2v.node.checkpoint import node_id, origins_of
 from gossipw2v.system.durable import DISK, Disk, replacing
 from gossipw2v.system.sections import HASH_BYTES, DamagedError, Reader, Writer, blocks, digest, to_json
-from gossipw2v.w2v.training.model import Reference
+from gossipw2v.w2v.training.link_view import Reference
 
 VERSION = 1
 MAGIC = b"GW2VLINK"
@@ -54,7 +54,7 @@ def write(path: Path, generation: int, node: bytes, links: list[Held], disk: Dis
         for _, held in links:
             out.section(held.weights.nbytes, blocks(held.weights.reshape(-1), "<f4"))
             out.section(held.seen.nbytes, blocks(held.seen, "<i8"))
-            out.section(len(held.settled), blocks(held.settled, "u1"))
+            out.section(len(held.disjoint), blocks(held.disjoint, "u1"))
 
 
 def read(path: Path, generation: int, node: bytes, shape: tuple[int, int]) -> Iterator[Held]:
@@ -81,20 +81,20 @@ def _read_prefix(prefix: bytes, checksum: bytes, generation: int) -> bytes:
 
 
 def _reference(sections: Reader, raw: dict[str, Any], shape: tuple[int, int]) -> Reference:
-    weights, seen, settled = np.empty(shape, np.float32), np.empty(shape[0], np.int64), np.empty(shape[0], np.uint8)
+    weights, seen, disjoint = np.empty(shape, np.float32), np.empty(shape[0], np.int64), np.empty(shape[0], np.uint8)
     sections.fill(weights.reshape(-1), "<f4")
     sections.fill(seen, "<i8")
-    sections.fill(settled, "u1")
+    sections.fill(disjoint, "u1")
     if not np.isfinite(weights).all() or (seen < 0).any():
         raise DamagedError("a reference that is none")
-    return Reference(weights, seen, settled != 0, raw["take"], raw["origin"])
+    return Reference(weights, seen, disjoint != 0, raw["take"], raw["origin"])
 
 
 def _described(bond: Bond, held: Reference) -> dict[str, Any]:
     named = {name: [each.hex() for each in getattr(bond, name)] for name in ("again", "via", "doubts")}
     known = {origin.hex(): n for origin, n in bond.known.items()}
     ids = {"peer": bond.peer.hex(), "link": bond.link.hex(), "known": known, **named}
-    return {**asdict(bond), **ids, "take": held.take, "origin": held.origin}
+    return {**asdict(bond), **ids, "take": held.take, "origin": held.host}
 
 
 def _links(about: dict[str, Any], node: bytes) -> list[dict[str, Any]]:

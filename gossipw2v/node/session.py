@@ -19,7 +19,7 @@ from gossipw2v.system.machine import return_memory, usable_cores
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.text.shards import Shard
 from gossipw2v.w2v.text.vocab import Vocab
-from gossipw2v.w2v.training.clipping import Limits
+from gossipw2v.w2v.training.clipping import ClippingLimits
 from gossipw2v.w2v.training.evaluation import Evaluation, draw_pairs
 from gossipw2v.w2v.training.guard import LONGEST
 from gossipw2v.w2v.training.model import Model
@@ -66,7 +66,7 @@ def make_learner(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
     job = config.job
     most = most_rows(job.vector_size)
     initial = partial(initial_weights, vocab, job.seed, job.vector_size)
-    limits = Limits(config.max_row_move, config.row_budget)
+    limits = ClippingLimits(config.max_row_move, config.row_budget)
     rows = min(config.exchange_rows, most)
     model = Model(initial, rows, most, job.alpha, limits=limits, longest=LONGEST)
     recipe = Recipe(

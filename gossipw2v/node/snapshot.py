@@ -41,7 +41,7 @@ def describe_progress(config: Config, core: Gossip, learner: Learner | None, now
     rate = trainer.words_per_second if trainer else 0.0
     swarm_rate = rate * trainer.swarm_trained / trainer.trained if trainer and trainer.trained else 0.0
     epochs = config.job.epochs
-    words = trainer.words if trainer else 0
+    words = trainer.cursor.words if trainer else 0
     return {
         "ratio": trained / total if total else 0.0,
         "trained_tokens": mine,
@@ -52,8 +52,8 @@ def describe_progress(config: Config, core: Gossip, learner: Learner | None, now
         "swarm_words_per_second": swarm_rate,
         "eta_seconds": (total - trained) / swarm_rate if swarm_rate else None,
         "alpha": trainer.alpha if trainer else config.job.alpha,
-        "loss": trainer.loss if trainer else None,
-        "epoch_losses": trainer.epoch_losses if trainer else [],
+        "loss": trainer.losses.recent if trainer else None,
+        "epoch_losses": trainer.losses.means if trainer else [],
         "epoch": min(epochs, mine // words + 1) if words else 0,
         "epochs": epochs,
     }
@@ -67,7 +67,7 @@ def describe_held_out(config: Config, learner: Learner | None) -> dict[str, Any]
 
 def describe_load(learner: Learner | None, pulse: Pulse) -> dict[str, Any]:
     """What training, merging and the event loop have used of the cores, and how late the loop runs."""
-    training = learner.trainer.cpu_seconds if learner else 0.0
+    training = learner.trainer.threads.cpu_seconds if learner else 0.0
     return {
         "training_cpu_seconds": training,
         "merging_cpu_seconds": learner.merger.cpu_seconds if learner else 0.0,
@@ -85,7 +85,7 @@ def describe_members(core: Gossip, now: float) -> list[dict[str, Any]]:
 
 def describe_links(core: Gossip, learner: Learner | None) -> list[dict[str, Any]]:
     """The node's edges of the tree, with what each other end has moved; `role` is the other end's."""
-    held = learner.model.influence.buckets if learner else {}
+    held = learner.model.clipping.buckets if learner else {}
     return [
         {**_link(edge), "host": core.blame.origin_of(edge.link), **_moved(held.get(edge.link))} for edge in core.edges()
     ]

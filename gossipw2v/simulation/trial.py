@@ -25,7 +25,7 @@ from gossipw2v.simulation.nemesis import Nemesis
 from gossipw2v.simulation.network import Line
 from gossipw2v.simulation.node import Node
 from gossipw2v.simulation.swarm import Swarm
-from gossipw2v.w2v.training.model import Reference
+from gossipw2v.w2v.training.link_view import Reference
 
 ORIGINS, EACH, BUDGET = 20, 4, 12  # nodes that may ever train, rows of each, rows in an exchange
 PATIENCE = 120.0  # virtual s from the end of all trouble until everything is well
@@ -239,7 +239,7 @@ def _acquainted(one: Node, other: Node) -> bool:
 
 
 def _copy(held: Reference) -> Reference:
-    return replace(held, weights=held.weights.copy(), seen=held.seen.copy(), settled=held.settled.copy())
+    return replace(held, weights=held.weights.copy(), seen=held.seen.copy(), disjoint=held.disjoint.copy())
 
 
 def failure(seed: int) -> str | None:

@@ -94,9 +94,9 @@ async def test_the_next_node_goes_on_where_the_last_was(make: Make, tmp_path: Pa
     assert after is not None
     assert after.model.weights.tobytes() == before.model.weights.tobytes()
     assert after.model.updates.tobytes() == before.model.updates.tobytes()
-    assert after.trainer.places == before.trainer.places
+    assert after.trainer.cursor.positions == before.trainer.cursor.positions
     assert (after.trainer.before, after.trainer.trained) == (1500, 0)
-    assert after.trainer.epoch_losses == before.trainer.epoch_losses
+    assert after.trainer.losses.means == before.trainer.losses.means
     assert other.core.tree.provenance.tokens == {one.core.node: 1500, OTHER: 77}
     assert other.core.tree.earlier.lives == {one.core.node: 1500}
     assert other.core.node != one.core.node
@@ -262,8 +262,8 @@ def link(make: Make) -> Callable[[], Node]:
         assert node.learner is not None
         model, tree = node.learner.model, node.core.tree
         train(node)
-        for name, origin in ((UP, "10.0.0.1"), (DOWN, "10.0.0.2")):
-            model.open_link(name, overlap=name == DOWN, catch_up=False, origin=origin, take=name == DOWN)
+        for name, host in ((UP, "10.0.0.1"), (DOWN, "10.0.0.2")):
+            model.open_link(name, overlap=name == DOWN, catch_up=False, host=host, take=name == DOWN)
         sent = model.collect(UP, flush=True)
         model.settle(UP, sent.delta, sent.delta)
         model.merge(DOWN, sent.delta, flush=True, overlap=False)
@@ -291,7 +291,7 @@ def references(node: Node) -> dict[bytes, tuple[object, ...]]:
     assert node.learner is not None
     held = node.learner.model.references()
     return {
-        name: (each.weights.tobytes(), each.seen.tobytes(), each.settled.tobytes(), each.take, each.origin)
+        name: (each.weights.tobytes(), each.seen.tobytes(), each.disjoint.tobytes(), each.take, each.host)
         for name, each in held.items()
     }
 
@@ -542,14 +542,14 @@ async def test_one_of_another_text_is_refused_and_left_alone(make: Make, tmp_pat
     assert files(tmp_path) == {"checkpoint-1"}
 
 
-async def test_one_whose_places_are_outside_the_text_is_refused(make: Make) -> None:
+async def test_one_whose_positions_are_outside_the_text_is_refused(make: Make) -> None:
     node = make()
     assert node.learner is not None
     train(node)
-    place = node.learner.trainer.places[0]
-    node.learner.trainer.places[0] = replace(place, left=(place.left[0]._replace(stop=1 << 40),))
+    place = node.learner.trainer.cursor.positions[0]
+    node.learner.trainer.cursor.positions[0] = replace(place, left=(place.left[0]._replace(stop=1 << 40),))
     await node.save()
-    with pytest.raises(CheckpointError, match="checkpoint-1: places outside"):
+    with pytest.raises(CheckpointError, match="checkpoint-1: positions outside"):
         make()
 
 

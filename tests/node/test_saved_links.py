@@ -21,7 +21,7 @@ from gossipw2v.node.generations import links_of, prune
 from gossipw2v.node.saved_links import VERSION, read, write
 from gossipw2v.system.durable import DISK, Disk
 from gossipw2v.system.sections import DamagedError
-from gossipw2v.w2v.training.model import Reference
+from gossipw2v.w2v.training.link_view import Reference
 
 some = st.lists(nodes, max_size=3).map(tuple)
 bonds = st.builds(Bond, st.booleans(), nodes, links, numbers, origins, some, some, some)
@@ -57,7 +57,7 @@ def test_what_comes_back_can_be_written_to(path: Path) -> None:
     """The arrays become a model's."""
     keep(path, held(1))
     ((_, kept),), _ = read_all(path)
-    for array in (kept.weights, kept.seen, kept.settled):
+    for array in (kept.weights, kept.seen, kept.disjoint):
         array[0] = 1
 
 
@@ -248,7 +248,7 @@ def test_the_forger_of_these_tests_can_write_a_good_file(path: Path) -> None:
     forge(path, about(), *arrays())
     ((bond, kept),), error = read_all(path)
     assert error is None
-    assert (bond.batch, bond.link, kept.origin) == (3, b"\xab" * 8, "10.0.0.1")
+    assert (bond.batch, bond.link, kept.host) == (3, b"\xab" * 8, "10.0.0.1")
     forge(path, about(batch=BIG), *arrays())
     assert read_all(path)[1] is None
 

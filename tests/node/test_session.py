@@ -90,9 +90,9 @@ def test_a_learner_has_the_jobs_settings() -> None:
 COMPILED = """
 import numpy as np
 from gossipw2v.w2v.kernels import hashing, merge, priority, quantize, sampling, sgns
-from gossipw2v.w2v.text import scanner
-from gossipw2v.w2v.training import model
+from gossipw2v.w2v.warmup import warm_up
 from gossipw2v.node.session import initial_weights
+from gossipw2v.w2v.training.estimates import sample_pairs
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.text.shards import encode as encode_text
 from gossipw2v.w2v.training.trainer import Recipe, Trainer
@@ -109,9 +109,7 @@ def forms():
                 found[module.__name__, name] = len(each.signatures)
     return found
 
-sgns.warm_up(16)
-model.warm_up(16)
-scanner.warm_up()
+warm_up(16)
 before = forms()
 text = Path("text")
 text.write_text("a b c d e\\n" * 2000)
@@ -122,10 +120,10 @@ nodes = [Model(lambda: initial_weights(vocab, 1, 16), 100) for _ in range(2)]
 for node in nodes:
     trainer = Trainer(node, shard.tokens, vocab.counts, Recipe(5, 5, 1e-3, 0.025, 1e-4, 2, 0.75, 1, 1))
     trainer.start()
-    trainer._threads[0].join()
-    assert trainer.done and trainer.failure is None
+    trainer.wait(60)
+    assert trainer.done and trainer.threads.failure is None
     node.open_link(bytes(8), False, False)
-    node.learn_curvature(trainer.sample_pairs(100, np.random.default_rng(1)))
+    node.learn_curvature(sample_pairs(trainer, 100, np.random.default_rng(1)))
 for flush in (False, True):
     sent = nodes[0].collect(bytes(8), flush).delta
     push = decode(encode(Push(bytes(8), 1, False, 0, 0, {}, sent))[HEADER.size:])

@@ -9,7 +9,7 @@ from gossipw2v.node.generations import path_of
 from gossipw2v.system.durable import DISK, Disk
 from gossipw2v.w2v.text.vocab import Vocab
 from gossipw2v.w2v.text.words import Words
-from gossipw2v.w2v.training.cursor import Place, Stretch
+from gossipw2v.w2v.training.cursor import Position, TokenSpan
 
 VOCAB = Vocab(Words.of([b"the", b"of"]), np.array([7, 5], np.int64))
 NODE = bytes(range(16))
@@ -28,7 +28,7 @@ GOOD_STATE = {
 
 
 def a_state(generation: int) -> State:
-    places = (Place((Stretch(1, 2, 5),), 2, (1 << 64) - 1), Place((), 2, 0))
+    places = (Position((TokenSpan(1, 2, 5),), 2, (1 << 64) - 1), Position((), 2, 0))
     losses = ((3.0, 4.5), (1.0, 0.25))
     return State(NODE, False, {NODE: generation, bytes(16): 9}, {NODE: generation}, places, losses, (("a:1", "b:2"),))
 

@@ -24,10 +24,8 @@ from gossipw2v.cli.synthetic import World
 from gossipw2v.config.options import PREFIX
 from gossipw2v.node.export import load_model
 from gossipw2v.status import client
-from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.similarity import largest_difference
-from gossipw2v.w2v.text import scanner
-from gossipw2v.w2v.training import model
+from gossipw2v.w2v.warmup import warm_up
 
 Status = dict[str, Any]
 Popen = Callable[..., "subprocess.Popen[Any]"]
@@ -209,10 +207,8 @@ def _environ() -> dict[str, str]:
 
 @functools.cache
 def compile_once() -> None:
-    """Fill the cache of compiled kernels, lest each of three daemons does so at once."""
-    sgns.warm_up(8)
-    model.warm_up(8)
-    scanner.warm_up()
+    """Fill the cache of compiled kernels, so that three daemons do not do so all at once."""
+    warm_up(vector_size=8)
 
 
 @functools.cache

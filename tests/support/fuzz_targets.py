@@ -39,8 +39,8 @@ from gossipw2v.transport.discovery import NODE_ID, SERVICE, read_text, usable_ad
 from gossipw2v.w2v.text import shards
 from gossipw2v.w2v.text.vocab import Counts, Vocab, VocabError
 from gossipw2v.w2v.text.words import Words
-from gossipw2v.w2v.training.clipping import Limits
-from gossipw2v.w2v.training.cursor import Place, courses, deal
+from gossipw2v.w2v.training.clipping import ClippingLimits
+from gossipw2v.w2v.training.cursor import Position, deal, schedules
 from gossipw2v.w2v.training.model import Model
 from support import saved_links
 from support.checkpoints import GOOD_ABOUT, GOOD_STATE, VOCAB
@@ -48,7 +48,7 @@ from support.samples import LINK, NODE, OTHER, SAMPLES
 
 SECONDS = 0.1  # of processor time for one input
 WORDS, SIZE = 6, 5  # of the model that deltas are merged into
-LIMITS = Limits(move=5.0, budget=40.0)
+LIMITS = ClippingLimits(move=5.0, budget=40.0)
 ME, CHILD = b"\x80" * 16, b"\x01" * 16
 JOB = {"job": "default", "window": "5"}
 VOCABULARY = b"a vocabulary"
@@ -223,11 +223,11 @@ def checkpoint(data: bytes) -> None:
             _go_on(found.state.places)
 
 
-def _go_on(places: tuple[Place, ...]) -> None:
+def _go_on(places: tuple[Position, ...]) -> None:
     """Places that can be in a text of 50 ids can be dealt out and walked through."""
-    ways = courses(len(places), 50, 3)
+    ways = schedules(len(places), 50, 3)
     if places and all(way.holds(place) for way, place in zip(ways, places, strict=True)):
-        for way, place in zip(courses(2, 50, 3), deal(places, [Place((), 0, 1)] * 2, 50, 3), strict=True):
+        for way, place in zip(schedules(2, 50, 3), deal(places, [Position((), 0, 1)] * 2, 50, 3), strict=True):
             assert way.holds(place)
 
 

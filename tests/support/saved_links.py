@@ -11,7 +11,7 @@ from gossipw2v.gossip.overlay.saved import Bond
 from gossipw2v.node.saved_links import MAGIC, VERSION, Held, read, write
 from gossipw2v.system.durable import Disk
 from gossipw2v.system.sections import DamagedError, Writer, digest
-from gossipw2v.w2v.training.model import Reference
+from gossipw2v.w2v.training.link_view import Reference
 from support.checkpoints import NODE
 
 GENERATION = 7
@@ -39,15 +39,15 @@ def held(n: int) -> Held:
     """A link and its reference that say in every number which they are."""
     bond = Bond(n % 2 == 1, bytes([n]) * 16, bytes([n]) * 8, n, {ORIGIN: n}, (ORIGIN,), (PEER, ORIGIN), (PEER,))
     weights = np.arange(12, dtype=np.float32).reshape(SHAPE) - n
-    settled = np.arange(4) % 2 == n % 2
-    return bond, Reference(weights, np.full(4, n, np.int64), settled, n % 2 == 0, f"10.0.0.{n}")
+    disjoint = np.arange(4) % 2 == n % 2
+    return bond, Reference(weights, np.full(4, n, np.int64), disjoint, n % 2 == 0, f"10.0.0.{n}")
 
 
 def bits(link: Held) -> tuple[object, ...]:
     """All of a link, so that two can be compared bit for bit."""
     bond, kept = link
-    arrays = (kept.weights, kept.seen, kept.settled)
-    return bond, *((each.dtype, each.shape, each.tobytes()) for each in arrays), kept.take, kept.origin
+    arrays = (kept.weights, kept.seen, kept.disjoint)
+    return bond, *((each.dtype, each.shape, each.tobytes()) for each in arrays), kept.take, kept.host
 
 
 def keep(path: Path, *links: Held) -> bytes:
@@ -74,7 +74,7 @@ def prefix(version: int = VERSION, generation: int = GENERATION) -> bytes:
 def arrays(n: int = 1) -> list[bytes]:
     """The sections of a link after `about`."""
     _, kept = held(n)
-    return [kept.weights.tobytes(), kept.seen.tobytes(), kept.settled.tobytes()]
+    return [kept.weights.tobytes(), kept.seen.tobytes(), kept.disjoint.tobytes()]
 
 
 def forge(path: Path, about: object, *sections: bytes) -> None:

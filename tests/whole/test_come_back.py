@@ -14,6 +14,7 @@ from support.samples import repeatable
 from gossipw2v.delta import Batch
 from gossipw2v.w2v.training.guard import LONGEST
 from gossipw2v.w2v.training.model import Model
+from gossipw2v.w2v.training.recovery import come_back
 
 V, D = 3, 4
 ROWS = 2 * V
@@ -119,7 +120,7 @@ def test_whenever_it_happens_only_what_nobody_else_had_is_lost(
         family.down()
         family.train("node")
     family.ruin()
-    node.come_back(*((putting(kept),) if saved else ()))
+    come_back(node, *((putting(kept),) if saved else ()))
     safe = np.maximum(family.told, owned) if saved else family.told
     for link in node.links.values():
         assert (node.updates >= link.seen).all()
@@ -145,7 +146,7 @@ def test_a_row_of_a_checkpoint_that_is_older_than_the_reference_would_undo_what_
     parent.updates[0] += 2
     family.up()
     family.ruin()
-    node.come_back(putting(kept))
+    come_back(node, putting(kept))
     if not careful:
         node.weights[:], node.updates[:] = kept
     family.settle_down()
@@ -160,7 +161,7 @@ def test_alone_it_comes_back_from_the_checkpoint() -> None:
     kept = node.weights.copy(), node.updates.copy()
     node.weights[:] = np.nan
     node.updates += 5
-    node.come_back(putting(kept))
+    come_back(node, putting(kept))
     assert_array_equal(node.weights, kept[0])
     assert_array_equal(node.updates, kept[1])
 
@@ -172,7 +173,7 @@ def test_without_anything_else_it_comes_back_from_the_initial_vectors(
     node = a_model()
     node.weights[:] = np.nan
     node.updates += 5
-    node.come_back(*((kept,) if kept else ()))
+    come_back(node, *((kept,) if kept else ()))
     assert_array_equal(node.weights, start())
     assert not node.updates.any()
 
@@ -184,7 +185,7 @@ def test_a_broken_row_of_the_checkpoint_is_the_initial_one(bad: float) -> None:
     node.updates += 4
     kept = node.weights.copy(), node.updates.copy()
     kept[0][3, 1] = bad
-    node.come_back(putting(kept))
+    come_back(node, putting(kept))
     assert_array_equal(node.weights[3], start()[3])
     assert node.updates.tolist() == [4, 4, 4, 0, 4, 4]
     assert_array_equal(np.delete(node.weights, 3, 0), np.delete(start() + 1, 3, 0))
@@ -212,7 +213,7 @@ def test_a_broken_row_goes_neither_up_nor_down_and_stays_pending(bad: float) -> 
     assert family.models["parent"].updates[1] == 0
     assert family.models["child"].updates[1] == 1
     assert node.updates[1] - node.links[DOWN].seen[1] == 1  # its own is still to be told of
-    node.come_back()
+    come_back(node)
     family.settle_down()
     for model in family.models.values():
         assert_allclose(model.weights[[1, 4, 5]] - start()[[1, 4, 5]], np.ones((3, D)), atol=CLOSE)

@@ -1,5 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, call-arg, unreachable"
-# ruff: noqa: PLR0913, PLR0917
 """CBOW: the mean of a window's rows is the input, the word in its middle the one output that is true.
 
 As in gensim (`cbow_mean=1`) and word2vec.c, every row of the window takes the mean's whole gradient, not a share. Up to
@@ -13,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from gossipw2v.w2v.kernels import tiles
+from gossipw2v.w2v.kernels.jit import inline
 from gossipw2v.w2v.kernels.noise import (
     MEASURED,
     NEAR,
@@ -20,7 +19,6 @@ from gossipw2v.w2v.kernels.noise import (
     draw_set,
     drawn,
     fetch_ahead,
-    inline,
     set_step,
     train_block,
     usual_steps,

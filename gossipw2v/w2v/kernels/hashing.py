@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator"
 """Tables of words, compiled: found, counted, added up and looked up in raw bytes, with the GIL released.
 
 Words are found as `bytes.split()` finds them and kept in open-addressing tables of their raw bytes, with linear
@@ -12,12 +11,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-END = -1  # ends a sentence among word ids
+from gossipw2v.w2v.kernels.jit import exact
 
-_compiled = njit(nogil=True, cache=True, boundscheck=False)
+END = -1  # ends a sentence among word ids
 
 _FNV = np.uint64(0x100000001B3)  # FNV-1a's prime; then murmur3's last mix
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
@@ -73,12 +71,12 @@ def _slots(room: int) -> NDArray[np.int32]:
 # --- compiled ------------------------------------------------------------------------------------------
 
 
-@_compiled
+@exact
 def _is_space(byte):
     return byte == 32 or 9 <= byte <= 13
 
 
-@_compiled
+@exact
 def _skip(text, at):
     """The next byte at or after `at` that is no whitespace, and whether a newline was passed."""
     newline = False
@@ -88,7 +86,7 @@ def _skip(text, at):
     return at, newline
 
 
-@_compiled
+@exact
 def _hash(text, start, limit, seed):
     """Of the word that begins at `start`: its end, `limit` at most, and its mark, which is its hash and its tail."""
     state, tail, at = seed, np.uint64(0), start
@@ -101,7 +99,7 @@ def _hash(text, start, limit, seed):
     return at, (state ^ (state >> _S33), tail)
 
 
-@_compiled
+@exact
 def _same(one, start, other, other_start, length):
     for n in range(length):  # noqa: SIM110 - compiled code has no generators
         if one[start + n] != other[other_start + n]:
@@ -109,7 +107,7 @@ def _same(one, start, other, other_start, length):
     return True
 
 
-@_compiled
+@exact
 def _find(table, words, mark, text, start, length):
     """The entry of a word, or -1, and the slot where it is or would be."""
     hashed, tail = mark
@@ -127,7 +125,7 @@ def _find(table, words, mark, text, start, length):
     return -1, slot
 
 
-@_compiled
+@exact
 def _put(table, slot, entry, mark, start, length):
     table.slots[slot] = entry + 1
     table.hashes[entry], table.tails[entry] = mark
@@ -135,7 +133,7 @@ def _put(table, slot, entry, mark, start, length):
     table.lengths[entry] = length
 
 
-@_compiled
+@exact
 def count_words(text, seed, max_word, table):
     """Fill an empty `table` from `text`: entries (-1: they do not fit), tokens, words dropped."""
     number = tokens = dropped = 0
@@ -160,7 +158,7 @@ def count_words(text, seed, max_word, table):
     return number, tokens, dropped
 
 
-@_compiled
+@exact
 def merge(text, part, table, words, number, used):
     """Add `part`, whose words are in `text`, to `table`, whose words are in `words`; there must be room."""
     for n in range(part.hashes.size):
@@ -177,7 +175,7 @@ def merge(text, part, table, words, number, used):
     return number, used
 
 
-@_compiled
+@exact
 def compact(kept, table, words):
     """Move the kept entries, and their words, to the front: entries and bytes left."""
     number = used = 0
@@ -196,7 +194,7 @@ def compact(kept, table, words):
     return number, used
 
 
-@_compiled
+@exact
 def fill_slots(table, number):
     """Enter the first `number` entries, all different, anew."""
     mask = table.slots.size - 1
@@ -208,14 +206,14 @@ def fill_slots(table, number):
         table.slots[slot] = entry + 1
 
 
-@_compiled
+@exact
 def hash_all(words, table, seed):
     for entry in range(table.hashes.size):
         start = table.starts[entry]
         _, (table.hashes[entry], table.tails[entry]) = _hash(words, start, start + table.lengths[entry], seed)
 
 
-@_compiled
+@exact
 def encode(text, seed, table, words, ids):
     """Fill `ids`, one more than `text` has bytes, with the entries of known words and END; how many there are."""
     number = 0

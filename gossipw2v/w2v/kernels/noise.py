@@ -1,5 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, call-arg, unreachable"
-# ruff: noqa: PLR0913, PLR0917
 """Noise words: how many are drawn, how long they serve, and how large their steps are.
 
 Input rows meet output rows in *blocks* of up to `BLOCK` inputs and `TILE` outputs (`tiles.block4`, `tiles.block8`). The
@@ -16,11 +14,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from gossipw2v.w2v.kernels import tiles
-from gossipw2v.w2v.kernels.sampling import NO_COUNTING, draw
+from gossipw2v.w2v.kernels.jit import inline
+from gossipw2v.w2v.kernels.sampling import draw
 from gossipw2v.w2v.kernels.tiles import TILE, aligned
 
 BLOCK = 2 * TILE  # most inputs that are trained as one; a group of CBOW has `TILE` positions at most
@@ -32,8 +30,6 @@ STALE = 10.0  # alpha * window * negative * inputs of a block or group; with twi
 ENOUGH = 5  # noise words from which on more of them do not change that
 NEAR = 20  # words left and right of a group up to which all of its windows are gone through together
 MEASURED = 8  # one position in so many has its loss computed; logarithms are dear
-
-inline = njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True, **NO_COUNTING)
 
 
 class Params(NamedTuple):

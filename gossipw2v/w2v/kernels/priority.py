@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator"
 """Which rows of a link wait, and which of them go first: compiled, two passes over the counts and nothing sorted.
 
 A row's urgency is the updates that the other end has not seen, times the exchanges since it last went: frequent rows go
@@ -11,10 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-_compiled = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False)
+from gossipw2v.w2v.kernels.jit import exact, reordered
+from gossipw2v.w2v.kernels.merge import Replica
 
 _SHIFT = np.int32(17)  # leaves a float's exponent and 6 bits of its mantissa
 _BUCKETS = 1 << 14  # of positive floats
@@ -53,7 +52,7 @@ def waiting(ledger: Ledger, unequal: NDArray[np.bool_], exchange: int, budget: i
     return Waiting(rows, int(pending), int(unsent))
 
 
-@_compiled
+@exact
 def _rank(ledger, unequal, exchange, catch_up, buckets, counts):
     """Fill `buckets` int16[N] (-1: does not wait) and `counts` int64[_BUCKETS]; returns who waits, and never went."""
     pending = unsent = 0
@@ -71,7 +70,7 @@ def _rank(ledger, unequal, exchange, catch_up, buckets, counts):
     return pending, unsent
 
 
-@_compiled
+@exact
 def _choose(buckets, counts, rows):
     """The rows of the highest buckets, ascending, as many as `rows` int32[n] has room for."""
     room, last = len(rows), _FIRST
@@ -86,7 +85,7 @@ def _choose(buckets, counts, rows):
             n += 1
 
 
-@_compiled
+@exact
 def both(one, other):
     """The rows in either of two ascending int32 arrays, and where each stands in the first (-1: nowhere)."""
     rows, at = np.empty(len(one) + len(other), np.int32), np.empty(len(one) + len(other), np.int32)
@@ -100,7 +99,7 @@ def both(one, other):
     return rows[:n].copy(), at[:n].copy()
 
 
-@_compiled
+@exact
 def picked(counts, at):
     """`counts[at[i]]` uint32[n], 0 where `at` is -1."""
     out = np.zeros(len(at), np.uint32)
@@ -110,8 +109,36 @@ def picked(counts, at):
     return out
 
 
+@exact
+def add_counts(target, rows, counts):
+    """`target[rows[i]] += counts[i]` for int64[N], int32[n], uint32[n]."""
+    for i in range(len(rows)):
+        target[rows[i]] += np.int64(counts[i])
+
+
+@reordered
+def unequal_rows(here, tolerance, may_differ, out):
+    """Mark in `out` bool[N] the rows that differ from the reference by more than `tolerance` of its norm.
+
+    Only rows that `may_differ` bool[N] are looked at; those that do not, do so no more. `here`: a `Replica`.
+    """
+    weights, reference = here.weights, here.reference
+    for r in range(len(weights)):
+        if not may_differ[r]:
+            continue
+        norm = np.float32(0.0)
+        worst = np.float32(0.0)
+        for d in range(weights.shape[1]):
+            norm += reference[r, d] * reference[r, d]
+            worst = max(worst, abs(weights[r, d] - reference[r, d]))
+        out[r] = may_differ[r] = worst > tolerance * np.sqrt(norm)
+
+
 def warm_up() -> None:
     """Compile, or load from the cache, all of the above."""
     ledger = Ledger(np.ones(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int32))
     rows = waiting(ledger, np.zeros(1, np.bool_), 1, 1, catch_up=True).rows
     picked(np.ones(1, np.uint32), both(rows, rows)[1])
+    add_counts(np.zeros(1, np.int64), rows, np.ones(1, np.uint32))
+    matrix = np.zeros((1, 1), np.float32)
+    unequal_rows(Replica(matrix, matrix), np.float32(0.0), np.ones(1, np.bool_), np.zeros(1, np.bool_))

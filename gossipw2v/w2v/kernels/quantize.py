@@ -1,7 +1,7 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator"
 """A row as it travels: a scale and 8 or 4 bits a value, packed and unpacked by compiled loops.
 
-Compiled without contraction, so that both ends of a link add the same bits to their references.
+Packing and unpacking are compiled without contraction, so that both ends of a link add the same bits to their
+references.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-_exact = njit(nogil=True, error_model="numpy", cache=True, boundscheck=False)
+from gossipw2v.w2v.kernels.jit import exact, reordered
 
 LEVELS = np.float32(127)  # of 8 bits a value, without -128, so that the code is symmetric
 FEW_LEVELS = np.float32(7)  # of 4 bits
@@ -49,7 +48,7 @@ def frozen(coded: Coded) -> Coded:
     return Coded(scales, values)
 
 
-@_exact
+@exact
 def unpack_row(coded, i, out):
     """Row `i` of `coded` into `out`; -1 is the row that was not sent, which is zero."""
     if i < 0:
@@ -67,7 +66,7 @@ def unpack_row(coded, i, out):
         high[d] = np.float32(np.int32(values[d]) >> _FOUR) * scale
 
 
-@_exact
+@exact
 def _largest(row):
     """The largest absolute value of a float32 row without NaN: as integers, floats without a sign are in order too."""
     bits, largest = row.view(np.int32), np.int32(0)
@@ -76,7 +75,7 @@ def _largest(row):
     return np.int32(largest).view(np.float32)
 
 
-@_exact
+@exact
 def pack_row(row, coded, i):
     """Round a float32 row to row `i` of `coded`, half to even."""
     largest = _largest(row)
@@ -94,3 +93,25 @@ def pack_row(row, coded, i):
         values[d] = np.int8(other * _SIXTEEN + (one if one >= _ZERO else one + _SIXTEEN))
     for d in range(len(high), width):
         values[d] = np.int8(np.int32(np.rint(low[d] * steps)) & _NIBBLE)
+
+
+@reordered
+def distances(brought, kept, at, size, out):
+    """`out[i] = |row i of brought - row at[i] of kept|` for rows of `size` values; -1 is the row that is zero."""
+    one, other = np.empty(size, np.float32), np.empty(size, np.float32)
+    for i in range(len(out)):
+        unpack_row(brought, i, one)
+        if at[i] >= 0:
+            unpack_row(kept, at[i], other)
+            for d in range(size):
+                one[d] -= other[d]
+        square = np.float32(0.0)
+        for d in range(size):
+            square += one[d] * one[d]
+        out[i] = np.sqrt(square)
+
+
+def warm_up(vector_size: int) -> None:
+    """Compile, or load from the cache, what is called from Python."""
+    coded = frozen(blank(1, vector_size, bits=8))
+    distances(coded, coded, np.zeros(1, np.int32), vector_size, np.zeros(1))

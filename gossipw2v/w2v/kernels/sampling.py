@@ -1,18 +1,11 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator"
 """Random numbers and what is drawn with them: subsampling, noise words, initial rows."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-_exact = njit(nogil=True, error_model="numpy", cache=True)
-# no reference counting: these functions own no array, and counting halves the speed where LLVM cannot take it out
-NO_COUNTING: dict[str, Any] = {"_nrt": False}
-_inline = njit(nogil=True, error_model="numpy", forceinline=True, **NO_COUNTING)
+from gossipw2v.w2v.kernels.jit import exact, inline_exact
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -22,7 +15,7 @@ _LOW32 = np.uint64(0xFFFFFFFF)
 _ONE = np.uint64(1)
 
 
-@_inline
+@inline_exact
 def _mix(z):
     """splitmix64's finaliser (Steele et al. 2014): uint64 -> uint64."""
     z = (z ^ (z >> _S30)) * _MIX1
@@ -30,14 +23,14 @@ def _mix(z):
     return z ^ (z >> _S31)
 
 
-@_inline
+@inline_exact
 def next_bits(state):
     """Next 64 random bits."""
     state[0] += _GOLDEN
     return _mix(state[0])
 
 
-@_inline
+@inline_exact
 def below(bits, n):
     """Map the upper 32 random bits to 0..n-1 without division (Lemire)."""
     return np.int64(((bits >> _S32) * np.uint64(n)) >> _S32)
@@ -75,7 +68,7 @@ def noise_table(counts: NDArray[np.int64], ns_exponent: float) -> NDArray[np.uin
     return table
 
 
-@_exact
+@exact
 def _fill_alias(share, queue, table):
     """Pair each word of less than average share with one of more; small ones queue left, large right."""
     small, large = 0, len(share)
@@ -102,7 +95,7 @@ def _fill_alias(share, queue, table):
         table[queue[i]] = (_LOW32 << _S32) | np.uint64(queue[i])
 
 
-@_inline
+@inline_exact
 def draw(noise, state):
     """One noise word."""
     bits = next_bits(state)
@@ -111,7 +104,7 @@ def draw(noise, state):
     return word if (bits & _LOW32) <= (entry >> _S32) else np.int64(entry & _LOW32)
 
 
-@_exact
+@exact
 def _init_rows(word_hashes, key, out):
     scale = np.float32(1.0 / (16777216.0 * out.shape[1]))
     for w in range(len(word_hashes)):
@@ -135,7 +128,7 @@ def init_rows(word_hashes: NDArray[np.uint64], seed: int, out: NDArray[np.float3
     _init_rows(word_hashes, key, out)
 
 
-@_inline
+@inline_exact
 def subsample(tokens, keep, state, kept):
     """Copy the tokens that stay, and every -1, to `kept` [at least n + 1]; returns how many."""
     n = 0

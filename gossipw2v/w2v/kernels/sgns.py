@@ -1,5 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, call-arg, unreachable"
-# ruff: noqa: PLR0913, PLR0917
 """word2vec with negative sampling, as fast as the arithmetic allows, on any number of threads.
 
 The scheme is pWord2Vec's (Ji et al. 2016): inputs share noise words, so that vector work becomes matrix work. `noise`
@@ -13,19 +11,15 @@ seed gives the same bits on every run of the same machine.
 from __future__ import annotations
 
 import functools
-import hashlib
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
-from gossipw2v.w2v.kernels import cbow, sampling, simd, skipgram, tiles
-from gossipw2v.w2v.kernels import noise as noise_sets
+from gossipw2v.w2v.kernels import cbow, skipgram
+from gossipw2v.w2v.kernels.jit import is_kept, kernel
 from gossipw2v.w2v.kernels.noise import Params, Plan, Scratch, is_bounded, make_plan, make_scratch
 from gossipw2v.w2v.kernels.sampling import init_rows, keep_table, noise_table, rng_state
 from gossipw2v.w2v.kernels.tiles import aligned
@@ -48,58 +42,45 @@ __all__ = [
     "warm_up",
 ]
 
-_PARTS = tuple(Path(str(module.__file__)) for module in (cbow, noise_sets, sampling, simd, skipgram, tiles))
+
+@kernel
+def _cbow(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result):
+    cbow.train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result)
 
 
-def _cbow(source: bytes) -> Callable[..., None]:
-    """The function that gets compiled. `source` makes it another one, to the disk cache, when its parts change."""
-
-    def cbow_kernel(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result):
-        if len(source):
-            cbow.train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result)
-
-    return cbow_kernel
+@kernel
+def _skipgram(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result):
+    skipgram.train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result)
 
 
-def _skipgram(source: bytes) -> Callable[..., None]:
-    """The same for skip-gram."""
-
-    def skipgram_kernel(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result):
-        if len(source):
-            skipgram.train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result)
-
-    return skipgram_kernel
+_KERNELS = (_cbow, _skipgram)  # by `sg`
 
 
 @functools.cache
-def _dispatcher(sg: int) -> Any:
-    """A kernel, not compiled yet. The disk cache looks at this file only; the digest covers what it inlines."""
-    parts = b"".join(path.read_bytes() for path in _PARTS)
-    train = (_cbow, _skipgram)[sg](hashlib.blake2b(parts, digest_size=8).digest())
-    return njit(nogil=True, fastmath=True, error_model="numpy", cache=True, **sampling.NO_COUNTING)(train)
+def _signature() -> tuple[Any, ...]:
+    """One form for all layouts of matrices and for read-only tokens."""
+    matrix = types.Array(types.float32, 2, "A")
+    return (
+        types.Array(types.int32, 1, "C", readonly=True),
+        matrix,
+        matrix,
+        types.int64[::1],
+        types.Array(types.uint32, 1, "C", readonly=True),
+        types.Array(types.uint64, 1, "C", readonly=True),
+        numba.typeof(Params(1, 1, 1.0)),
+        numba.typeof(Plan(1, 1, 1, 1)),
+        types.uint64[::1],
+        numba.typeof(make_scratch(1, 1, 1)),
+        types.int32[::1],
+        types.float64[::1],
+    )
 
 
 @functools.cache
 def _kernel(sg: int) -> Any:
-    """A compiled kernel: one form for all layouts of matrices and for read-only tokens."""
-    matrix, scratch = types.Array(types.float32, 2, "A"), make_scratch(1, 1, 1)
-    dispatcher = _dispatcher(sg)
-    dispatcher.compile(
-        (
-            types.Array(types.int32, 1, "C", readonly=True),
-            matrix,
-            matrix,
-            types.int64[::1],
-            types.Array(types.uint32, 1, "C", readonly=True),
-            types.Array(types.uint64, 1, "C", readonly=True),
-            numba.typeof(Params(1, 1, 1.0)),
-            numba.typeof(Plan(1, 1, 1, 1)),
-            types.uint64[::1],
-            numba.typeof(scratch),
-            types.int32[::1],
-            types.float64[::1],
-        )
-    )
+    """A compiled kernel."""
+    dispatcher = _KERNELS[sg]
+    dispatcher.compile(_signature())
     dispatcher.disable_compile()
     return dispatcher
 
@@ -153,15 +134,8 @@ def _train(sg, tokens, syn0, syn1neg, updates, keep, noise, params, state, scrat
 
 
 def compiled(sg: int = 1) -> bool:
-    """Whether `warm_up` will be quick: the disk cache is up to date."""
-    made = [index.stat().st_mtime for index in _indexes(sg)]
-    return bool(made) and max(made) >= max(path.stat().st_mtime for path in (*_PARTS, Path(__file__)))
-
-
-def _indexes(sg: int) -> list[Path]:
-    """What the disk cache has of the kernel."""
-    folder = Path(str(_dispatcher(sg).stats.cache_path))
-    return list(folder.glob(f"sgns.*{('cbow', 'skipgram')[sg]}*.nbi"))
+    """Whether the kernel of skip-gram or CBOW is on disk, whole and of these sources: then warming up is quick."""
+    return is_kept(_KERNELS[sg], _signature())
 
 
 def warm_up(vector_size: int, sg: int = 1) -> None:
@@ -180,6 +154,3 @@ def warm_up(vector_size: int, sg: int = 1) -> None:
         rng_state(1, 0),
         make_scratch(vector_size, 2, 2),
     )
-    for index in _indexes(sg):  # what came from the cache fits files that look newer: the same ones, checked out again
-        with suppress(OSError):
-            index.touch()

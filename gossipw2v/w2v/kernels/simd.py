@@ -1,4 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, import-untyped"
 """Vectors of floats in LLVM's terms: how to read, write, sum and transform them in compiled code.
 
 LLVM splits a vector of `LANES` floats into what the machine has (AVX2, NEON), so most code is the same everywhere. Code

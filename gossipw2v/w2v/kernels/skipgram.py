@@ -1,5 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, call-arg, unreachable"
-# ruff: noqa: PLR0913, PLR0917
 """Skip-gram: each word of a window is an input, the word in its middle the one output that is true.
 
 As in word2vec.c and gensim an input's pairs are trained one after the other, each with the row that the last one left;
@@ -11,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from gossipw2v.w2v.kernels import tiles
+from gossipw2v.w2v.kernels.jit import inline
 from gossipw2v.w2v.kernels.noise import (
     MEASURED,
     count_set,
     draw_set,
     drawn,
     fetch_ahead,
-    inline,
     reach,
     set_step,
     train_block,

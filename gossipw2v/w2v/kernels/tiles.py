@@ -1,5 +1,3 @@
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, untyped-decorator, import-untyped"
-# ruff: noqa: PLR0913, PLR0917
 """Small blocks of arithmetic on rows, written in vectors (`simd`) where a plain loop compiles to much less.
 
 Each intrinsic does one thing to a few rows at once, so that a row that was loaded is used several times, and keeps

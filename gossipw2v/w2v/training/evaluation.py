@@ -41,19 +41,19 @@ class Point:
 
 @dataclass(slots=True)
 class Evaluation:
-    """Measures `model` on `pairs`, drawn from a held-out text of `words` words; without pairs there is no loss.
+    """Measures a model on held-out pairs; without pairs there is no loss.
 
-    `seconds`: CPU time of the last measurement. `measure` is for a thread of its own; the rest never waits.
+    `measure` is for a thread of its own; the rest never waits.
     """
 
     model: Model
-    pairs: Pairs
-    words: int
-    history: tuple[Point, ...] = ()
-    seconds: float = 0.0
-    _seen: tuple[int, ...] = ()
-    _began_at: float = float("-inf")
-    _measuring: threading.Lock = field(default_factory=threading.Lock)
+    pairs: Pairs  # drawn from the held-out text
+    words: int  # of that text
+    history: tuple[Point, ...] = ()  # at most POINTS, evenly over the run
+    seconds: float = 0.0  # of CPU time that the last measurement took
+    _seen: tuple[int, ...] = ()  # what told the model of the last measurement from others
+    _began_at: float = float("-inf")  # when that was due
+    _measuring: threading.Lock = field(default_factory=threading.Lock)  # one measurement at a time
 
     def due(self, seen: tuple[int, ...], now: float, last: bool) -> bool:
         """Whether to measure at the time `now` (seconds), which then has to follow.

@@ -75,13 +75,13 @@ def untrained(negative: int) -> float:
 
 @dataclass(slots=True)
 class Guard:
-    """What one thread's slices say of the model `weights` float32[2V, D]. `negative`: noise words of a pair."""
+    """What one thread's slices say of a model."""
 
-    weights: Floats
-    negative: int
-    _pairs: float = 0.0
-    _loss: float = 0.0
-    _bad: list[float] = field(default_factory=list)
+    weights: Floats  # [2V, D], the model's
+    negative: int  # noise words of a pair
+    _pairs: float = 0.0  # measured since the last verdict
+    _loss: float = 0.0  # of these, summed
+    _bad: list[float] = field(default_factory=list)  # means of the verdicts in a row that were bad
 
     def look(self, words: Ids, pairs: float, loss: float) -> str | None:
         """Why the model has diverged, after a slice of so many pairs with that sum of losses; None if it has not.
@@ -124,8 +124,3 @@ def _bare(words: Ids) -> Any:
     view = np.ascontiguousarray(words).view()
     view.flags.writeable = False
     return view
-
-
-def warm_up(vector_size: int) -> None:
-    """Compile, or load from the cache, what looks at rows."""
-    first_unsound(np.zeros((2, vector_size), np.float32))

@@ -1,8 +1,7 @@
 """The replica: both matrices of a node, and the only place where their rows change hands.
 
 `weights` float32[2V, D] holds `syn0` above `syn1neg`; `updates` int64[2V] counts the training pairs each row has
-seen, its own and merged ones. Every link has a reference (what both of its ends last agreed on) and remembers which
-updates the other end has; a row with more is *pending* on the link.
+seen, its own and merged ones. What each link knows of the rows is a `LinkView`.
 
 Trainer threads write rows while this class reads and merges them, without locks (Hogwild): a race loses, for some
 floats of one row, one update or what one exchange brought. With a large vocabulary merging costs a trainer thread some
@@ -19,93 +18,42 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.delta import Batch, RowDelta, check, empty
-from gossipw2v.w2v.kernels import merge as rowwise
-from gossipw2v.w2v.kernels import priority
-from gossipw2v.w2v.kernels.priority import Ledger, Waiting, both, picked, waiting
+from gossipw2v.delta import Batch, RowDelta, check
+from gossipw2v.w2v.kernels.merge import Curve, Replica, RowExchange, collect_rows, curve, merge_rows, settle_rows
+from gossipw2v.w2v.kernels.priority import Waiting, add_counts, both, picked
 from gossipw2v.w2v.kernels.quantize import Coded, blank, frozen
-from gossipw2v.w2v.training import clipping, guard
-from gossipw2v.w2v.training.clipping import Influence, Limits
+from gossipw2v.w2v.training.clipping import Clipping, ClippingLimits
 from gossipw2v.w2v.training.curvature import Pairs, Spectrum, flat, spectra
+from gossipw2v.w2v.training.link_view import MOST_COUNT, Counts, Floats, Ids, LinkView, Reference
 
-TOLERANCE = 1e-4  # of a row's norm: residuals below it are not worth a frame when all training is over
 LARGEST = 64.0  # no honest value moves by more: rows have norms of 1 to 10
-MOST_COUNT = 2**32 - 1  # uint32
-BLOCK_ROWS = 4096  # rows looked at at a time
-
-Floats = NDArray[np.float32]
-Ids = NDArray[np.int32]
-
-
-@dataclass(slots=True)
-class _Link:
-    """One link's view: what both ends hold, and what the other end has seen.
-
-    `take`: rows of the other end take the place of those here that have not changed since the link was opened;
-    `rough`: rows that may differ from the reference by what rounding dropped, with no update that tells of it;
-    `sent`: the rows of a push that is not settled yet.
-    """
-
-    reference: Floats
-    seen: NDArray[np.int64]
-    sent_at: NDArray[np.int32]
-    settled: NDArray[np.bool_]
-    rough: NDArray[np.bool_]
-    catch_up: bool
-    take: bool = False
-    exchange: int = 1
-    sent: RowDelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A link's view while the node is down: `weights` float32[2V, D] that both ends hold, `seen` int64[2V] updates that
-    the other has, rows bool[2V] that are `settled`; `take` and `origin` as when the link was opened.
-    """
-
-    weights: Floats
-    seen: NDArray[np.int64]
-    settled: NDArray[np.bool_]
-    take: bool
-    origin: str
-
-
-def nothing_kept(_weights: Floats, _updates: NDArray[np.int64]) -> bool:
-    """Where there is no checkpoint to come back to."""
-    return False
 
 
 @dataclass(slots=True)
 class Model:
-    """`initial()` makes the vectors that every node of the job starts from, float32[2V, D].
+    """A node's vectors, from the initial ones on."""
 
-    `budget`: pending rows that one end puts into one exchange, `last_budget` when its training is over and there is
-    nothing to wait for; `bits` of a value in it, 4 or 8. `limits` of what others may do; `longest`: norm of a row above
-    which it is broken, as one that is not finite is: such a row goes to nobody. `now`: seconds of a monotonic clock,
-    which the owner sets. `came`: rows that others have sent; `broken`: how often a row was found so.
-    """
-
-    initial: Callable[[], Floats]
-    budget: int
-    last_budget: int = 0
-    alpha: float = 0.025
-    bits: int = 4
-    limits: Limits = field(default_factory=Limits)
-    longest: float = np.inf
-    now: float = 0.0
-    weights: Floats = field(init=False)
-    updates: NDArray[np.int64] = field(init=False)
-    spectra: tuple[Spectrum, Spectrum] = field(init=False)
-    influence: Influence = field(init=False)
-    broken: int = 0
-    came: int = 0
-    links: dict[bytes, _Link] = field(default_factory=dict)
+    initial: Callable[[], Floats]  # makes the vectors that every node of the job starts from, float32[2V, D]
+    budget: int  # pending rows that one end puts into one exchange
+    last_budget: int = 0  # the same when its training is over and there is nothing to wait for
+    alpha: float = 0.025  # step size of the training that is merged; the owner keeps it up to date
+    bits: int = 4  # of a value in an exchange, 4 or 8
+    limits: ClippingLimits = field(default_factory=ClippingLimits)  # of what others may do
+    longest: float = np.inf  # norm above which a row is broken, as one that is not finite is: such a row goes to nobody
+    now: float = 0.0  # seconds of a monotonic clock, which the owner sets
+    weights: Floats = field(init=False)  # [2V, D]
+    updates: NDArray[np.int64] = field(init=False)  # [2V]
+    spectra: tuple[Spectrum, Spectrum] = field(init=False)  # the curvature of both matrices, as far as it is known
+    clipping: Clipping = field(init=False)  # what others have done of late
+    broken: int = 0  # how often a row was found so
+    came: int = 0  # rows that others have sent
+    links: dict[bytes, LinkView] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.weights = self.initial()
         self.updates = np.zeros(len(self.weights), np.int64)
-        self.spectra = (flat(self.vector_size), flat(self.vector_size))
-        self.influence = Influence(self.limits, len(self.weights), self.vector_size, self.weights, self.longest)
+        self.forget_curvature()
+        self.clipping = Clipping(self.limits, len(self.weights), self.vector_size, self.weights, self.longest)
 
     @property
     def vector_size(self) -> int:
@@ -124,59 +72,46 @@ class Model:
 
     # -- links ----------------------------------------------------------------------------------------------
 
-    def open_link(self, link: bytes, overlap: bool, catch_up: bool, origin: str = "", take: bool = False) -> None:
+    def open_link(self, link: bytes, overlap: bool, catch_up: bool, host: str = "", take: bool = False) -> None:
         """Start a link from the initial vectors. With `overlap` a row is merged by AdaSum until the child has sent its
         own: until then what one end has beyond the other may be part of a common history.
 
         With `take`, which goes with it, nothing is pending, and a row that comes replaces the one that is here.
-        `origin` names the machine at the other end, whose influence is limited whatever links it opens.
+        `host` names the machine at the other end, whose moves are limited whatever links it opens.
         """
-        n = len(self.weights)
-        self.influence.open(link, origin)
-        self.links[link] = _Link(
-            reference=self.initial(),
-            seen=self.updates.copy() if take else np.zeros(n, np.int64),
-            sent_at=np.zeros(n, np.int32),
-            settled=np.full(n, not overlap),
-            rough=np.ones(n, np.bool_),
-            catch_up=catch_up,
-            take=take,
-        )
+        self.clipping.open(link, host)
+        self.links[link] = LinkView.opened(self.initial(), self.updates, overlap, catch_up, take)
 
     def references(self) -> dict[bytes, Reference]:
         """What to keep of every link, but of those where an end has yet to catch up; views, not copies."""
-        return {
-            link: Reference(held.reference, held.seen, held.settled, held.take, self.influence.origin_of(link))
-            for link, held in self.links.items()
-            if not held.catch_up
-        }
+        known = {link: view for link, view in self.links.items() if not view.catch_up}
+        return {link: view.kept(self.clipping.host_of(link)) for link, view in known.items()}
 
     def take_up(self, link: bytes, kept: Reference) -> None:
         """Go on with a link that was kept. Its arrays become the model's."""
-        n = len(self.weights)
-        self.influence.open(link, kept.origin)
-        sent_at, rough = np.zeros(n, np.int32), np.ones(n, np.bool_)
-        self.links[link] = _Link(kept.weights, kept.seen, sent_at, kept.settled, rough, catch_up=False, take=kept.take)
+        self.clipping.open(link, kept.host)
+        self.links[link] = LinkView.resumed(kept)
 
     def drop_link(self, link: bytes) -> None:
         """Forget a link."""
         self.links.pop(link, None)
-        self.influence.close(link)
+        self.clipping.close(link)
+
+    # -- exchanges ------------------------------------------------------------------------------------------
 
     def collect(self, link: bytes, flush: bool, room: int = MOST_COUNT) -> Batch:
         """The child's half of a push: the most pending rows, quantised. KeyError if the link is gone.
 
         At most `room` of them, unless this is a `flush`. Broken rows are left out and stay pending.
         """
-        state = self.links[link]
-        own = self._waiting(state, flush, room)
-        counts = self._unseen(state, own.rows)  # before the rows: what is trained meanwhile is not told of too early
+        view = self.links[link]
+        own = self._waiting(view, flush, room)
+        counts = view.unseen(self.updates, own.rows)  # before the rows: what is trained meanwhile is told of later
         coded, sound = self._room(own.rows, flush), np.ones(len(own.rows), np.bool_)
-        longest = np.float32(self.longest)
-        self.broken += rowwise.collect_rows(self.weights, state.reference, own.rows, longest, coded, sound)
+        self.broken += collect_rows(self._replica(view), own.rows, np.float32(self.longest), coded, sound)
         whole = slice(None) if sound.all() else sound
-        state.sent = RowDelta(own.rows[whole], counts[whole], coded.scales[whole], coded.values[whole])
-        return self._batch(state, state.sent, own._replace(rows=state.sent.rows))
+        view.sent = RowDelta(own.rows[whole], counts[whole], coded.scales[whole], coded.values[whole])
+        return view.batch(view.sent, own._replace(rows=view.sent.rows))
 
     def merge(self, link: bytes, delta: RowDelta, flush: bool, overlap: bool, room: int = MOST_COUNT) -> Batch:
         """The parent's half: merge a child's rows with the pending ones here, and answer with the result.
@@ -186,26 +121,23 @@ class Model:
         does not fit the model; nothing has changed then.
         """
         check(delta, len(self.weights), self.vector_size, LARGEST)
-        state = self.links[link]
-        delta, clipped = self.influence.clip(link, delta, self.now)
+        view = self.links[link]
+        delta, clipped = self.clipping.clip(link, delta, self.now)
         if overlap:
-            state.settled[:] = False
-        if state.take:
-            self._give_up(state, delta.rows)
-        own = self._waiting(state, flush, room)
+            view.overlap()
+        if view.take:
+            self._give_up(view, delta.rows)
+        own = self._waiting(view, flush, room)
         rows, at, theirs = _spread(delta, own.rows)
-        ours = self._unseen(state, rows)
-        apart = state.settled[rows]
-        coded = self._room(rows, flush)
-        pushed = frozen(Coded(delta.scales, delta.values))
-        counts, longest = np.stack((theirs, ours)), np.float32(self.longest)
-        arguments = (at, counts, apart, self._curves(), longest, coded)
-        self.broken += rowwise.merge_rows(self.weights, state.reference, rows, pushed, *arguments)
-        ours = counts[1]
-        self._credit(state, rows, theirs, ours)
-        state.settled[delta.rows] = True
+        exchange = RowExchange(rows, at, np.stack((theirs, view.unseen(self.updates, rows))), view.disjoint[rows])
+        coded, pushed = self._room(rows, flush), frozen(Coded(delta.scales, delta.values))
+        longest = np.float32(self.longest)
+        self.broken += merge_rows(self._replica(view), exchange, pushed, self._curves(), longest, coded)
+        ours = exchange.counts[1]
+        self._credit(view, rows, theirs, ours)
+        view.disjoint[delta.rows] = True
         self.came += len(delta.rows)
-        return replace(self._batch(state, RowDelta(rows, ours, *coded), own), clipped=clipped)
+        return replace(view.batch(RowDelta(rows, ours, *coded), own), clipped=clipped)
 
     def settle(self, link: bytes, sent: RowDelta, answer: RowDelta, overlap: bool = False) -> None:
         """The child's end of an exchange: take the parent's merged rows for what was sent.
@@ -216,110 +148,43 @@ class Model:
         DeltaError if `answer` does not fit the model, or moves a row beyond the limits; nothing has changed then.
         """
         check(answer, len(self.weights), self.vector_size, 2 * LARGEST)
-        state = self.links[link]
+        view = self.links[link]
         rows, at, ours = _spread(sent, answer.rows)
-        self.influence.admit(link, answer, sent, at, self.now)
-        unseen = self._unseen(state, rows)
+        self.clipping.admit(link, answer, sent, at, self.now)
+        unseen = view.unseen(self.updates, rows)
         since = unseen - np.minimum(unseen, ours)
         if overlap:
-            state.settled[:] = False
-        apart = state.settled[rows]
-        coded = frozen(Coded(answer.scales, answer.values))
-        gone = frozen(Coded(sent.scales, sent.values))
-        arguments = (gone, at, coded, np.stack((since, answer.counts)), apart, self._curves())
-        self.broken += rowwise.settle_rows(self.weights, state.reference, rows, *arguments)
-        self._credit(state, rows, answer.counts, ours)
-        state.settled[sent.rows] = True
-        state.sent = None
+            view.overlap()
+        exchange = RowExchange(rows, at, np.stack((since, answer.counts)), view.disjoint[rows])
+        gone, brought = (frozen(Coded(delta.scales, delta.values)) for delta in (sent, answer))
+        self.broken += settle_rows(self._replica(view), exchange, gone, brought, self._curves())
+        self._credit(view, rows, answer.counts, ours)
+        view.disjoint[sent.rows] = True
+        view.sent = None
         self.came += len(rows)
 
-    def _give_up(self, state: _Link, rows: Ids) -> None:
+    def _replica(self, view: LinkView) -> Replica:
+        return Replica(self.weights, view.reference)
+
+    def _give_up(self, view: LinkView, rows: Ids) -> None:
         """Make rows of which there is nothing new here as if they had never been trained; a child's settle does so."""
-        old = rows[~state.settled[rows] & (self._unseen(state, rows) == 0)]
-        self.weights[old] = state.reference[old]
+        old = view.untouched(self.updates, rows)
+        self.weights[old] = view.reference[old]
 
-    def _credit(self, state: _Link, rows: Ids, theirs: NDArray[np.uint32], ours: NDArray[np.uint32]) -> None:
-        """The other end's updates count here, and neither they nor the own ones need go back to it.
-
-        Where histories overlapped, most of the other end's were counted before: such a row counts one.
-        """
-        credit = np.where(state.settled[rows], theirs, np.minimum(theirs, 1)).astype(np.uint32)
-        rowwise.add_counts(self.updates, rows, credit)
-        rowwise.add_counts(state.seen, rows, credit)
-        rowwise.add_counts(state.seen, rows, ours)
+    def _credit(self, view: LinkView, rows: Ids, theirs: Counts, ours: Counts) -> None:
+        """The other end's updates count here, and neither they nor the own ones need go back to it."""
+        add_counts(self.updates, rows, view.credit(rows, theirs, ours))
         for each in self.links.values():
-            each.rough[rows] = True
-
-    def _batch(self, state: _Link, delta: RowDelta, own: Waiting) -> Batch:
-        state.exchange += 1
-        state.sent_at[delta.rows] = state.exchange
-        return Batch(delta, own.pending - len(own.rows), max(0, own.unsent - len(own.rows)))
+            each.may_differ[rows] = True
 
     def _room(self, rows: Ids, flush: bool) -> Coded:
         """While training goes on, what rounding drops goes with a later exchange; at the end the last bits count."""
         return blank(len(rows), self.vector_size, 8 if flush else self.bits)
 
-    def _curves(self) -> tuple[rowwise.Curve, rowwise.Curve]:
-        one, other = (
-            rowwise.curve(curve.directions, curve.curvatures * self.alpha, curve.rest * self.alpha)
-            for curve in self.spectra
-        )
-        return one, other
-
-    def _waiting(self, state: _Link, flush: bool, room: int) -> Waiting:
-        """At most a budget of pending rows; `unsent` counts only while the link catches up."""
+    def _waiting(self, view: LinkView, flush: bool, room: int) -> Waiting:
+        """At most a budget of pending rows."""
         budget = max(self.budget, self.last_budget) if flush else min(self.budget, room)
-        unequal = self._residuals(state) if flush else np.zeros(len(self.weights), np.bool_)
-        ledger = Ledger(self.updates, state.seen, state.sent_at)
-        found = waiting(ledger, unequal, state.exchange, budget, state.catch_up)
-        state.catch_up = state.catch_up and found.unsent > 0
-        return found if state.catch_up else found._replace(unsent=0)
-
-    def _residuals(self, state: _Link) -> NDArray[np.bool_]:
-        """The rows that differ from the reference by more than is worth a frame; most have not changed since a look."""
-        unequal = np.zeros(len(self.weights), np.bool_)
-        rowwise.unequal_rows(self.weights, state.reference, np.float32(TOLERANCE), state.rough, unequal)
-        return unequal
-
-    def _unseen(self, state: _Link, rows: Ids) -> NDArray[np.uint32]:
-        behind: NDArray[np.int64] = self.updates[rows] - state.seen[rows]
-        return behind.clip(0, MOST_COUNT).astype(np.uint32)
-
-    # -- a model that has diverged --------------------------------------------------------------------------
-
-    def come_back(self, kept: Callable[[Floats, NDArray[np.int64]], bool] = nothing_kept) -> None:
-        """Give up what has been trained of late: each row comes back from where most is known of it.
-
-        `kept` puts the rows of a checkpoint of this model into float32[2V, D], and into int64[2V] updates that are
-        surely in them; False if there is none. Without anything else a row is its initial one. No trainer thread may
-        be at work.
-
-        Of the checkpoint and the references the one that has seen more updates of a row is the right one for it. If
-        that is the checkpoint, no exchange since has had the row, since that would have raised `seen` above what the
-        checkpoint counts: the reference is older, and the difference is still pending, as it was then. If it is a
-        reference, the other end holds that row; going further back would make the difference a change against what it
-        has, and undo there, at the next exchange, what others have trained. What was pushed and is not answered yet
-        belongs to the reference, as the answer will be merged as one to it. So `updates` never fall below what any
-        other end has seen, and nothing is told twice; what only this node had is lost, as if it had been killed.
-        """
-        first, self.spectra = self.initial(), (flat(self.vector_size), flat(self.vector_size))
-        if not kept(self.weights, self.updates):
-            self.weights[:], self.updates[:] = first, 0
-        for start in range(0, len(first), BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
-            lost = ~guard.sound(self.weights[block], self.longest)
-            self.weights[block][lost], self.updates[block][lost] = first[block][lost], 0
-        for state in self.links.values():
-            self._take_back(state)
-
-    def _take_back(self, state: _Link) -> None:
-        sent = state.sent or empty(self.vector_size)
-        at = np.full(len(self.weights), -1, np.int32)
-        at[sent.rows] = np.arange(len(sent), dtype=np.int32)
-        coded = frozen(Coded(sent.scales, sent.values))
-        arguments = (state.reference, state.seen, coded, at, sent.counts, np.float32(self.longest))
-        rowwise.take_back(self.weights, self.updates, *arguments)
-        state.rough[:] = True  # rows may differ from the references with no update that tells of it
+        return view.waiting(self.weights, self.updates, budget, flush)
 
     # -- curvature ------------------------------------------------------------------------------------------
 
@@ -327,19 +192,21 @@ class Model:
         """Estimate both spectra from a sample of training pairs, if it tells anything."""
         self.spectra = spectra(self.syn0, self.syn1neg, pairs) or self.spectra
 
+    def forget_curvature(self) -> None:
+        """From now on nothing is known of it, so that merging is adding."""
+        self.spectra = (flat(self.vector_size), flat(self.vector_size))
 
-def _spread(delta: RowDelta, others: Ids) -> tuple[Ids, Ids, NDArray[np.uint32]]:
+    def _curves(self) -> tuple[Curve, Curve]:
+        one, other = (
+            curve(each.directions, each.curvatures * self.alpha, each.rest * self.alpha) for each in self.spectra
+        )
+        return one, other
+
+
+def _spread(delta: RowDelta, others: Ids) -> tuple[Ids, Ids, Counts]:
     """The rows of `delta` and `others`, ascending; where each stands in `delta` (-1: nowhere), and its count there.
 
     What comes from the wire is read-only, for which the loops would be compiled once more: hence the copies.
     """
     rows, at = both(delta.rows.copy(), others.copy())
     return rows, at, picked(delta.counts.copy(), at)
-
-
-def warm_up(vector_size: int) -> None:
-    """Compile, or load from the cache, all that merging needs."""
-    guard.warm_up(vector_size)
-    rowwise.warm_up(vector_size)
-    priority.warm_up()
-    clipping.warm_up(vector_size)

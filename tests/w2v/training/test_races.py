@@ -13,9 +13,9 @@ import pytest
 from numba import njit
 from support.samples import LINK
 
-from gossipw2v.w2v.kernels import merge as rowwise
 from gossipw2v.w2v.training import model
 from gossipw2v.w2v.training.model import Model
+from gossipw2v.w2v.warmup import warm_up
 
 ROWS, SIZE = 2000, 64
 STEP = np.float32(2.0**-14)  # sums stay exact in a float32
@@ -65,7 +65,7 @@ def race(threads: int) -> tuple[float, float]:
     child, parent = pair()
     picks = [picked(PICKS, seed) for seed in range(threads + 1)]
     tread(child.weights, child.updates, picks[0][:0], 1, STEP)
-    model.warm_up(SIZE)
+    warm_up(SIZE)
     trainers = [Thread(target=tread, args=(child.weights, child.updates, each, TIMES, STEP)) for each in picks[1:]]
     for trainer in trainers:
         trainer.start()
@@ -94,14 +94,14 @@ def test_merging_beside_training_loses_hardly_anything(threads, most):
 def test_rows_that_were_held_for_a_whole_batch_would_be_missed(monkeypatch):
     """The measure measures: the same merge, written back when all rows are done."""
 
-    def settle_rows(weights, reference, rows, *more):
-        whole = weights.copy()
-        broken = careful(whole, reference, rows, *more)
-        weights[rows] = whole[rows]
+    def settle_rows(here, exchange, *more):
+        whole = here.weights.copy()
+        broken = careful(here._replace(weights=whole), exchange, *more)
+        here.weights[exchange.rows] = whole[exchange.rows]
         return broken
 
-    careful = rowwise.settle_rows
-    monkeypatch.setattr(rowwise, "settle_rows", settle_rows)
+    careful = model.settle_rows
+    monkeypatch.setattr(model, "settle_rows", settle_rows)
     lost, _ = race(1)
     assert lost > MOST_LOST
 

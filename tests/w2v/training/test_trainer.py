@@ -13,6 +13,7 @@ from gossipw2v.node.session import initial_weights
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.text.vocab import Vocab
 from gossipw2v.w2v.training.curvature import KINSHIP
+from gossipw2v.w2v.training.estimates import sample_pairs
 from gossipw2v.w2v.training.guard import ENOUGH, LONGEST, PATIENCE
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import SLICE, Recipe, Trainer
@@ -50,10 +51,9 @@ def running(trainer: Trainer) -> Iterator[Trainer]:
 def train(trainer: Trainer) -> Trainer:
     """To the end."""
     with running(trainer):
-        for thread in trainer._threads:
-            thread.join(60)
-    if trainer.failure is not None:
-        raise trainer.failure
+        assert trainer.wait(60)
+    if trainer.threads.failure is not None:
+        raise trainer.threads.failure
     return trainer
 
 
@@ -70,8 +70,8 @@ def test_every_token_of_every_epoch_is_trained(threads: int) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_training_learns_what_stands_together(threads: int) -> None:
     trainer = train(make(a_text(), epochs=10, threads=threads))
-    assert trainer.loss is not None
-    assert trainer.loss < 0.8 * UNTRAINED
+    assert trainer.losses.recent is not None
+    assert trainer.losses.recent < 0.8 * UNTRAINED
     unit = trainer.model.syn0 / np.linalg.norm(trainer.model.syn0, axis=1, keepdims=True)
     alike = (unit @ unit.T).reshape(20, 10, 20, 10).mean(axis=(1, 3))
     assert (alike.argmax(axis=1) == np.arange(20)).all()
@@ -79,15 +79,15 @@ def test_training_learns_what_stands_together(threads: int) -> None:
 
 def test_the_loss_falls() -> None:
     early, late = train(make(a_text(), epochs=1)), train(make(a_text(), epochs=10))
-    assert early.loss is not None
-    assert late.loss is not None
-    assert late.loss < early.loss < 1.05 * UNTRAINED
+    assert early.losses.recent is not None
+    assert late.losses.recent is not None
+    assert late.losses.recent < early.losses.recent < 1.05 * UNTRAINED
 
 
 def test_a_mapped_text_is_forgotten_while_it_is_counted_and_in_every_epoch() -> None:
     trainer, calls = make(a_text()), []
-    trainer.forget = lambda: calls.append(trainer.trained)
-    assert trainer._count(0, len(trainer.tokens)) == 30_000
+    trainer.cursor.forget = lambda: calls.append(trainer.trained)
+    assert trainer.cursor._count(0, len(trainer.cursor.tokens)) == 30_000
     assert calls == [0]
     train(trainer)
     assert [at // 30_000 for at in calls[1:]] == [0, 1, 2]
@@ -97,7 +97,7 @@ def test_one_thread_and_one_seed_give_the_same_bits() -> None:
     one, same, other = (train(make(a_text(), seed=seed)) for seed in (7, 7, 8))
     assert one.model.weights.tobytes() == same.model.weights.tobytes()
     assert one.model.updates.tobytes() == same.model.updates.tobytes()
-    assert one.loss == same.loss
+    assert one.losses.recent == same.losses.recent
     assert one.model.weights.tobytes() != other.model.weights.tobytes()
 
 
@@ -139,7 +139,7 @@ def test_stopping_takes_effect_within_a_slice() -> None:
     at = trainer.trained
     assert 0 < at < trainer.total
     assert not trainer.done
-    assert not any(thread.is_alive() for thread in trainer._threads)
+    assert trainer.wait(0)
     assert trainer.trained == at
 
 
@@ -149,7 +149,7 @@ def test_a_stop_before_the_start_trains_nothing() -> None:
     with running(trainer):
         pass
     assert trainer.trained == 0
-    assert trainer.loss is None
+    assert trainer.losses.recent is None
 
 
 def test_the_death_of_a_thread_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,9 +159,8 @@ def test_the_death_of_a_thread_is_reported(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sgns, "sgns_train", fail)
     trainer = make(a_text(), threads=2)
     with running(trainer):
-        for thread in trainer._threads:
-            thread.join(60)
-    assert isinstance(trainer.failure, MemoryError)
+        assert trainer.wait(60)
+    assert isinstance(trainer.threads.failure, MemoryError)
     assert not trainer.done
 
 
@@ -172,13 +171,13 @@ def test_no_text_is_done_at_once(tokens: list[int], sg: int) -> None:
     assert trainer.done
     train(trainer)
     assert trainer.trained == trainer.total == 0
-    trainer.model.learn_curvature(trainer.sample_pairs(100, np.random.default_rng(1)))
+    trainer.model.learn_curvature(sample_pairs(trainer, 100, np.random.default_rng(1)))
 
 
 def test_sampled_pairs_stand_within_a_window() -> None:
     tokens = np.arange(200, dtype=np.int32)
     trainer = make(tokens, window=3, negative=4)
-    pairs = trainer.sample_pairs(50, np.random.default_rng(1))
+    pairs = sample_pairs(trainer, 50, np.random.default_rng(1))
     assert pairs.inputs.shape == (50, 1)
     assert pairs.outputs.shape == (50,)
     assert pairs.noise.shape == (50, 4)
@@ -191,17 +190,17 @@ def test_sampled_pairs_stand_within_a_window() -> None:
 
 def test_each_epoch_has_its_mean_loss() -> None:
     trainer = make(a_text(), epochs=4, threads=2)
-    assert trainer.epoch_losses == []
+    assert trainer.losses.means == []
     train(trainer)
-    losses = trainer.epoch_losses
+    losses = trainer.losses.means
     assert len(losses) == 4
     assert losses[0] > losses[1] > losses[3] > 0
-    assert min(losses) * 0.5 < trainer.loss < losses[0]
+    assert min(losses) * 0.5 < trainer.losses.recent < losses[0]
 
 
 def test_sampled_windows_of_cbow_surround_their_word() -> None:
     trainer = make(np.arange(200, dtype=np.int32), window=3, negative=4, sg=0)
-    pairs = trainer.sample_pairs(50, np.random.default_rng(1))
+    pairs = sample_pairs(trainer, 50, np.random.default_rng(1))
     assert pairs.inputs.shape == (50, 6)
     assert pairs.noise.shape == (50, 4)
     sizes = set()
@@ -221,8 +220,8 @@ def test_sampled_windows_of_cbow_surround_their_word() -> None:
 
 def test_cbow_learns_what_stands_together() -> None:
     trainer = train(make(a_text(), epochs=10, sg=0))
-    assert trainer.loss is not None
-    assert trainer.loss < 0.8 * UNTRAINED
+    assert trainer.losses.recent is not None
+    assert trainer.losses.recent < 0.8 * UNTRAINED
     unit = trainer.model.syn0 / np.linalg.norm(trainer.model.syn0, axis=1, keepdims=True)
     alike = (unit @ unit.T).reshape(20, 10, 20, 10).mean(axis=(1, 3))
     assert (alike.argmax(axis=1) == np.arange(20)).all()
@@ -243,7 +242,7 @@ def went_on(before: Trainer, tokens: NDArray[np.int32], **changes: Any) -> Train
     """Another trainer that goes on from there, as after a restart."""
     trainer = make(tokens, **changes)
     trainer.model.weights[:], trainer.model.updates[:] = before.model.weights, before.model.updates
-    trainer.resume(before.places, before.losses)
+    trainer.resume(before.cursor.positions, before.losses.by_epoch)
     done = before.before + before.trained
     trainer.others = (done, done)  # what a life before has trained counts for alpha, as that of a node that died
     return trainer
@@ -263,7 +262,7 @@ def test_one_that_was_interrupted_ends_with_the_same_bits(stops: tuple[int, ...]
     assert last.before + last.trained == through.trained
     assert last.model.weights.tobytes() == through.model.weights.tobytes()
     assert last.model.updates.tobytes() == through.model.updates.tobytes()
-    assert last.epoch_losses == pytest.approx(through.epoch_losses)
+    assert last.losses.means == pytest.approx(through.losses.means)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
@@ -303,11 +302,13 @@ def test_no_more_is_left_out_than_there_is_nor_trained_again_than_there_was() ->
     assert train(trainer).done
 
 
-def test_places_of_another_text_are_refused() -> None:
+def test_positions_of_another_text_are_refused() -> None:
     long, short = train(make(a_text(), epochs=1)), make(a_text(sentences=10), epochs=1)
-    for places, losses in (([], []), (interrupted(a_text(), 1).places, []), (long.places, [(1.0, 1.0)] * 2)):
-        with pytest.raises(ValueError, match="places outside"):
-            short.resume(places, losses)
+    inside, outside = short.cursor.positions, interrupted(a_text(), 1).cursor.positions
+    for positions, losses in (([], []), (outside, []), (long.cursor.positions, [(1.0, 1.0)] * 2)):
+        with pytest.raises(ValueError, match=r"positions outside|losses of 2 epochs"):
+            short.resume(positions, losses)
+        assert short.cursor.positions == inside
     assert short.total == 100
 
 
@@ -350,12 +351,12 @@ def test_a_breach_ends_all_threads_and_says_why(
     with running(trainer):
         assert trainer.wait(60)
     assert FAULTS[fault] in str(trainer.breach)
-    assert trainer.failure is None
+    assert trainer.threads.failure is None
     assert not trainer.done
     assert 0 < trainer.trained <= (2 + (PATIENCE + 1) * threads) * SLICE
-    assert all(np.isfinite(trainer.epoch_losses))  # of slices that were well
-    assert trainer.loss is not None
-    assert fault is bad_loss or trainer.loss < 1.1 * UNTRAINED
+    assert all(np.isfinite(trainer.losses.means))  # of slices that were well
+    assert trainer.losses.recent is not None
+    assert fault is bad_loss or trainer.losses.recent < 1.1 * UNTRAINED
 
 
 def test_after_a_breach_it_goes_on_where_it_was_with_smaller_steps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The merge rules against their slow twins, and their algebra."""
+"""Both merge rules of rows against their slow twins, and their algebra."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from support.naive_merge import slow_adasum, slow_sequential
 from support.samples import repeatable
 
 from gossipw2v.w2v.kernels.merge import adasum_row, curve, sequential_row
-from gossipw2v.w2v.training.curvature import COLLECTIVE, flat, hessians, loosen, spectrum
+from gossipw2v.w2v.training.curvature import flat, spectrum
 
 D = 6
 rngs = st.integers(0, 2**32 - 1).map(np.random.default_rng)
@@ -129,31 +129,3 @@ def test_no_rows_and_flat_curvature(n):
     a = Side(np.ones((n, D), np.float32), np.ones(n, np.uint32))
     assert_allclose(sequential(a, a, flat(D), 0.02), 2 * a.change)
     assert adasum(a.change, a.change).shape == (n, D)
-
-
-def test_hessians_are_means_over_pairs():
-    rng = np.random.default_rng(1)
-    inputs, outputs = rng.normal(size=(13, D)).astype(np.float32), rng.normal(size=(13, 3, D)).astype(np.float32)
-    of_inputs, of_outputs = np.zeros((D, D)), np.zeros((D, D))
-    for x, ys in zip(inputs.astype(float), outputs.astype(float), strict=True):
-        for y in ys:
-            p = 1 / (1 + np.exp(-(x @ y)))
-            of_inputs += p * (1 - p) * np.outer(y, y) / 39
-            of_outputs += p * (1 - p) * np.outer(x, x) / 39
-    for found, expected in zip(hessians(inputs, outputs), (of_inputs, of_outputs), strict=True):
-        assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-
-
-def test_spectrum_keeps_the_large_and_averages_the_rest():
-    curve = spectrum(np.diag([5.0, 1.0, 2.0, 3.0]), directions=2)
-    assert_allclose(sorted(curve.curvatures), [3.0, 5.0])
-    assert curve.rest == pytest.approx(1.5)
-    assert_allclose(np.abs(curve.directions), [[0, 0, 0, 1], [1, 0, 0, 0]], atol=1e-7)
-
-
-def test_loosening_touches_the_largest_curvature_alone():
-    tight = spectrum(np.diag([5.0, 1.0, 2.0, 3.0]), directions=2)
-    loose = loosen(tight, COLLECTIVE)
-    assert_allclose(loose.curvatures, [3.0, 5.0 * COLLECTIVE])
-    assert tight.curvatures[-1] == 5.0
-    assert loosen(flat(D), COLLECTIVE).curvatures.shape == (0,)
