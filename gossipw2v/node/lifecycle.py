@@ -75,7 +75,9 @@ async def resume(node: Node) -> None:
 async def count(node: Node) -> None:
     """Count the own text and offer the counts."""
     counts = await node.text.count()
-    log.info("counted", tokens=counts.tokens, words=len(counts.words), replaced=counts.replaced)
+    totals = {"replaced": counts.replaced, "too_long": counts.dropped, "forgotten": counts.pruned_words}
+    log.info("counted", tokens=counts.tokens, words=len(counts.words), files=len(node.text.files), **totals)
+    node.problem("text", node.text.problem)
     if node.core.census.vocabulary is None:
         node.counts[counts_name(node.core.node)] = counts
         node.enter(State.GATHERING)
@@ -115,6 +117,7 @@ async def prepare(node: Node, vocab: Vocab) -> None:
     log.info("vocabulary", words=len(vocab), tokens=vocab.tokens, digest=vocab.digest.hex())
     check_room(node.config, vocab)
     shard = await node.text.encode(vocab)
+    node.problem("text", node.text.problem)
     learner = await asyncio.to_thread(make_learner, node.config, vocab, shard, node.merged)
     if await asyncio.to_thread(node.keeper.restore, learner, shard.checksum):
         node.core.bind(await asyncio.to_thread(node.keeper.links, learner), node.network.now())

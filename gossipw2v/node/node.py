@@ -79,7 +79,8 @@ class Node:
     def __post_init__(self) -> None:
         config = self.config
         division = Division(config.held_out, config.job.seed)
-        self.text = Text(config.corpus, config.data_dir, config.threads or usable_cores(), division)
+        threads = config.threads or usable_cores()
+        self.text = Text(config.corpus, config.data_dir, threads, division, config.encoding)
         job = {name: str(value) for name, value in job_fields(config.job).items()}
         self.keeper = Keeper(config.data_dir, job)
 

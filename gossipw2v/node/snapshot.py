@@ -96,6 +96,9 @@ def describe_corpus(text: Text) -> dict[str, Any]:
     counts = text.counts
     return {
         "files": len(text.files),
+        "damaged_files": text.damaged_files,
+        "passed_over_files": len(text.passed_over),
+        "encoding": text.encoding,
         "bytes": text.bytes,
         "done_bytes": text.done_bytes,
         "replaced_bytes": counts.replaced if counts else 0,

@@ -11,48 +11,77 @@ from typing import TypeVar
 
 import numpy as np
 
+from gossipw2v.config.encoding import UTF_8
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
 from gossipw2v.w2v.text.blocks import Reader
-from gossipw2v.w2v.text.files import CorpusError, corpus_digest, find_files, total_bytes
+from gossipw2v.w2v.text.damage import Damage
+from gossipw2v.w2v.text.files import EMPTY, OWN, CorpusError, corpus_digest, find, total_bytes
 from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.shards import ALL_TRAINED, Shard, encode
 from gossipw2v.w2v.text.vocab import Counts, Vocab, count_words
 from gossipw2v.w2v.text.words import Words
 
 T = TypeVar("T")
+Digest = bytes
+
+SHOWN = 5  # files of one kind that are named
 
 log = get_logger("text")
 
 
 @dataclass(slots=True)
 class Text:
-    """The files behind `paths`, divided in what is trained and what is held out.
-
-    `done_bytes` of `bytes` have been read in the current pass.
-    """
+    """The files behind `paths`, divided in what is trained and what is held out."""
 
     paths: Sequence[str]
-    folder: Path
+    folder: Path  # where the encoded text is kept
     threads: int
     division: Division = ALL_TRAINED
+    encoding: str = UTF_8
     files: list[Path] = field(default_factory=list)
+    passed_over: dict[Path, str] = field(default_factory=dict)  # files among them that are no text, and what they are
     bytes: int = 0
-    done_bytes: int = 0
+    done_bytes: int = 0  # of `bytes`, read in the current pass
     counts: Counts | None = None
+    damaged: list[Damage] = field(default_factory=list)  # the files with most replaced bytes, the worst first
+    damaged_files: int = 0  # with any, as far as they were counted in this life
+    _counted: Digest | None = None  # of the text that was counted in this life
+    _amiss: str | None = None  # what is to be told of the text that was encoded
     _stop: threading.Event = field(default_factory=threading.Event)
 
-    def find(self) -> None:
-        """Find the files. CorpusError names what is missing or unusable."""
-        self.files = find_files(self.paths)
+    def find(self, own: Sequence[Path] = ()) -> None:
+        """Find the files; those of `own` are none. CorpusError names what is missing or unusable."""
+        self.files, self.passed_over = find(self.paths, self.encoding, own)
         self.bytes = total_bytes(self.files)
+        names = [str(path) for path in self.files[:SHOWN]]
+        log.info("found the text", files=len(self.files), bytes=self.bytes, names=names, encoding=self.encoding)
+        told = {path: why for path, why in self.passed_over.items() if why not in (EMPTY, OWN)}
+        for path, why in list(told.items())[:SHOWN]:
+            log.warning("not read as text", path=str(path), why=why, files=len(told))
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the text though it is read, for people; None if nothing is."""
+        told = [self._damage(), self._amiss]
+        return "; ".join(filter(None, told)) or None
+
+    def _damage(self) -> str | None:
+        if self.damaged:
+            more = f" (and {self.damaged_files - 1} more files)" if self.damaged_files > 1 else ""
+            return self.damaged[0].warning() + more
+        if self.counts is not None and self.counts.replaced:
+            return f"{self.counts.replaced:,} bytes are no {self.encoding}, or NUL; words with them are spoiled"
+        return None
 
     async def count(self) -> Counts:
         """Count the words. CorpusError for a text that has none."""
+        self.damaged, self.damaged_files = [], 0
         self.counts = await self._in_thread(self._count)
         if len(self.counts.words) < 2:
-            where = ", ".join(map(str, self.paths))
-            raise CorpusError(f"{where}: {len(self.counts.words)} different words; at least two are needed to train")
+            raise CorpusError(
+                f"{self._where()}: {len(self.counts.words)} different words; at least two are needed to train"
+            )
         return self.counts
 
     def totals(self) -> tuple[int, ...]:
@@ -80,6 +109,19 @@ class Text:
             log.info("too little text to hold any out: there will be no loss on held-out text")
         return shard
 
+    def _look_at(self, shard: Shard, digest: Digest) -> None:
+        """Tell if the text is not the one that was counted. CorpusError if nothing is left of that."""
+        changed, self._amiss = self._counted not in (None, digest), None
+        if changed and not shard.words:
+            raise CorpusError(f"{self._where()}: has changed since it was counted, and no word of it is left to train")
+        if changed:
+            self._amiss = f"{self._where()}: has changed since it was counted; words that came since are left out"
+        elif not shard.words:
+            self._amiss = f"{self._where()}: no word of it is in the vocabulary, so this node trains nothing"
+
+    def _where(self) -> str:
+        return ", ".join(map(str, self.paths))
+
     def stop(self) -> None:
         """Make a running pass end within about a second, with `corpus.Stopped`."""
         self._stop.set()
@@ -92,13 +134,23 @@ class Text:
             return_memory()
 
     def _count(self) -> Counts:
-        return count_words(self.files, self.threads, progress=self._progress, should_stop=self._stop.is_set)
+        self._counted = corpus_digest(self.files, self.encoding)
+        return count_words(self.files, self._reader(self._note))
 
     def _encode(self, vocab: Vocab) -> Shard:
-        digest = corpus_digest(self.files)
-        reader = Reader(self.threads, self._progress, self._stop.is_set)
+        digest = corpus_digest(self.files, self.encoding)
         tokens = self.counts.tokens if self.counts is not None else 0
-        return encode(self.files, vocab, self.folder, digest, reader, self.division.of(tokens))
+        shard = encode(self.files, vocab, self.folder, digest, self._reader(), self.division.of(tokens))
+        self._look_at(shard, digest)
+        return shard
+
+    def _reader(self, on_damage: Callable[[Damage], None] | None = None) -> Reader:
+        stop = self._stop.is_set
+        return Reader(self.threads, self._progress, stop, encoding=self.encoding, on_damage=on_damage)
+
+    def _note(self, file: Damage) -> None:
+        self.damaged_files += 1
+        self.damaged = sorted([*self.damaged, file], key=lambda file: -file.replaced)[:SHOWN]
 
     def _progress(self, done: int, total: int) -> None:
         self.done_bytes, self.bytes = done, total

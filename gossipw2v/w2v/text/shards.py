@@ -36,7 +36,7 @@ ALL_TRAINED = Division()
 
 _MAGIC = b"GW2VSHRD"
 _FIELDS = struct.Struct("<8sIIQQQ16s16s16s16s")
-_SUFFIX = ".shard"
+SUFFIX = ".shard"
 _HASH_BYTES = 1 << 22
 
 Sizes = tuple[int, int, int]  # ids that are trained, words among them, ids that are held out
@@ -84,9 +84,9 @@ def encode(
     """
     with _naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        sweep(folder, f"*{_SUFFIX}")
+        sweep(folder, f"*{SUFFIX}")
         identity = (corpus_digest, vocab.digest, division.digest)
-        path = folder / ("-".join(part.hex() for part in identity) + _SUFFIX)
+        path = folder / ("-".join(part.hex() for part in identity) + SUFFIX)
         found = path.exists()
     if found:
         try:
@@ -190,7 +190,7 @@ def _hash(data: bytes) -> bytes:
 
 def _drop_old(folder: Path, current: Path) -> None:
     """Keep the KEEP shards used last; a clock that jumped costs an encoding, no more."""
-    others = [path for path in folder.glob(f"*{_SUFFIX}") if path != current]
+    others = [path for path in folder.glob(f"*{SUFFIX}") if path != current]
     others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for path in others[KEEP - 1 :]:
         path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,14 @@ def test_a_shard_holds_the_text_in_order(tmp_path: Path) -> None:
     assert listing(tmp_path / "shards") == [shard.path.name]
 
 
+@pytest.fixture(scope="module")
+def _any_damage() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gossipw2v.w2v.text.damage.FEW", 10**6)
+        yield
+
+
+@pytest.mark.usefixtures("_any_damage")
 @given(
     lines=st.lists(
         st.lists(st.sampled_from([b"the", b"of", b"xx", b"\xff", b"\0", b"rare" * 300, b"\r"])).map(b" ".join),
