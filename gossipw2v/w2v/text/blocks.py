@@ -43,6 +43,7 @@ class Block(NamedTuple):
     data: bytes
     dropped: int
     position: int = 0  # bytes of the file on disk read so far
+    skipped: bytes = b""  # a part of such a word: a whole file may be one, if it is no text
 
 
 class Clean(NamedTuple):
@@ -75,14 +76,14 @@ def cut_blocks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[Block]:
         if inside_dropped:
             end = SPACE.search(chunk)
             if end is None:
-                yield Block(b"", 0)  # a chance to stop
+                yield Block(b"", 0, skipped=chunk)  # also a chance to stop
                 continue
             chunk = chunk[end.start() :]
         data, carry = _cut(carry + chunk)
-        inside_dropped = len(carry) > MAX_WORD_BYTES
+        inside_dropped, skipped = len(carry) > MAX_WORD_BYTES, b""
         if inside_dropped:
-            carry = b""
-        yield Block(data, int(inside_dropped))
+            carry, skipped = b"", carry
+        yield Block(data, int(inside_dropped), skipped=skipped)
     yield Block(carry + b"\n", 0)
 
 
@@ -144,7 +145,7 @@ class Reader:
         try:
             for file, block in self._blocks(files):
                 tally.dropped += block.dropped
-                waiting.append(_Task(file, pool.submit(_clean_and, work, block.data)))
+                waiting.append(_Task(file, pool.submit(_clean_and, work, block)))
                 if len(waiting) > 2 * threads:  # enough to keep all busy, few enough to bound memory
                     yield self._next(waiting, tally, damage)
             while waiting:
@@ -158,7 +159,7 @@ class Reader:
             raise Stopped
         task = waiting.popleft()
         result, cleaned, seen = task.future.result()
-        damage.add(task.file, seen, cleaned.replaced)
+        damage.add(task.file, seen)
         tally.replaced += cleaned.replaced
         tally.dropped += cleaned.dropped
         return result
@@ -180,9 +181,9 @@ class Reader:
             self.progress(done, total)
 
 
-def _clean_and(work: Callable[[bytes], T], data: bytes) -> tuple[T, Clean, Look]:
-    cleaned = clean(data)
-    return work(cleaned.data), cleaned._replace(data=b""), look(data, cleaned.replaced)
+def _clean_and(work: Callable[[bytes], T], block: Block) -> tuple[T, Clean, Look]:
+    cleaned = clean(block.data)
+    return work(cleaned.data), cleaned._replace(data=b""), look(block.data, cleaned.replaced, block.skipped)
 
 
 def _cut(data: bytes) -> tuple[bytes, bytes]:

@@ -68,7 +68,7 @@ class Text:
 
     def _damage(self) -> str | None:
         if self.damaged:
-            more = f" (and {self.damaged_files - 1} more files)" if self.damaged_files > 1 else ""
+            more = f"; so are bytes of {self.damaged_files - 1} more files" if self.damaged_files > 1 else ""
             return self.damaged[0].warning() + more
         if self.counts is not None and self.counts.replaced:
             return f"{self.counts.replaced:,} bytes are no {self.encoding}, or NUL; words with them are spoiled"

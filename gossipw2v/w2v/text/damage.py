@@ -18,20 +18,22 @@ from gossipw2v.w2v.text.encodings import SAMPLE_BYTES, convert, likely, seven_bi
 from gossipw2v.w2v.text.files import CorpusError, open_text
 
 MOST_REPLACED = 0.001  # of a file's bytes
-MOST_CONTROL = 0.02  # of the bytes looked at; logs in colour have less, binary formats of ASCII texts more
+MOST_CONTROL = 0.01  # of the bytes looked at; binary formats of ASCII texts have more, with a length for each text
 FEW = 16  # bytes that are borne in any file: a small one may well have a damaged word
 LOOKED_AT = 1 << 16  # bytes of each block whose control characters are counted: all would take a fifth of the time
 MOST_GROWN = 8  # times its size on disk that a text is likely to have, unpacked or as UTF-8: beyond hope before its end
+MOST_CUT = 6  # bytes of the two characters that a piece may cut
 CONTROL = bytes({*range(1, 7), *range(14, 27), *range(28, 32), 127})  # without white space, bell, backspace and escape
 
 
 class Look(NamedTuple):
-    """What one block shows: bytes, how many of them were looked at, control characters among these.
+    """What one block shows: bytes, how many were replaced, how many looked at, control characters among these.
 
     `sample`: some of what is no UTF-8; `escapes` that an encoding which looks like ASCII has there, and its name.
     """
 
     size: int
+    replaced: int
     looked_at: int
     control: int
     sample: bytes = b""
@@ -39,11 +41,23 @@ class Look(NamedTuple):
     seven_bit: str | None = None
 
 
-def look(data: bytes, replaced: int) -> Look:
-    """Look at a block of text as it was read, in which so many bytes had to be replaced."""
+def look(data: bytes, replaced: int, skipped: bytes = b"") -> Look:
+    """Look at a block of text as it was read, in which so many bytes had to be replaced.
+
+    `skipped`: what is too long to be a word, of which a piece is looked at as if it had been read.
+    """
+    piece = skipped[:LOOKED_AT]
+    if piece and (lost := _lost(piece)):
+        data, replaced = data + piece, replaced + lost
     head = data[:LOOKED_AT]
     control = len(head) - len(head.translate(None, CONTROL))
-    return Look(len(data), len(head), control, _damaged(data) if replaced else b"", *seven_bit(head))
+    return Look(len(data), replaced, len(head), control, _damaged(data) if replaced else b"", *seven_bit(head))
+
+
+def _lost(piece: bytes) -> int:
+    """Bytes of a piece that are no UTF-8, or NUL; a character that its end cuts is none."""
+    valid = piece.decode(UTF_8, "ignore")
+    return max(0, len(piece) - len(valid.encode()) - MOST_CUT) + valid.count("\0")
 
 
 def _damaged(data: bytes) -> bytes:
@@ -73,12 +87,12 @@ class Damage:
     escapes: int = 0  # of an encoding that looks like ASCII, where they were looked for
     seven_bit: str | None = None
 
-    def add(self, seen: Look, replaced: int) -> None:
+    def add(self, seen: Look) -> None:
         """Add a block. CorpusError if there is too much already, whatever else the file holds."""
         self.read += seen.size
         self.looked_at += seen.looked_at
         self.control += seen.control
-        self.replaced += replaced
+        self.replaced += seen.replaced
         self.sample = self.sample or seen.sample
         self.escapes, self.seven_bit = self.escapes + seen.escapes, self.seven_bit or seen.seven_bit
         self._check(max(self.read, MOST_GROWN * self.size))
@@ -103,7 +117,7 @@ class Damage:
     def __str__(self) -> str:
         share = 100 * self.replaced / max(1, self.read)
         name = canonical(self.encoding).upper()
-        return f"{self.path}: {self.replaced:,} of {self.read:,} bytes ({share:.2g} %) are no {name}, or NUL"
+        return f"{self.path}: {self.replaced:,} of {self.read:,} bytes ({share:.3g} %) are no {name}, or NUL"
 
     def advice(self) -> str:
         """What to do with a file that is not read."""
@@ -136,12 +150,12 @@ class Watch:
     worst: Damage | None = None
     _file: Damage | None = None
 
-    def add(self, file: Damage, seen: Look, replaced: int) -> None:
+    def add(self, file: Damage, seen: Look) -> None:
         """Add a block of `file`, which begins when the one before ends. CorpusError if too much of it is no text."""
         if file is not self._file:
             self._end_file()
             self._file = file
-        file.add(seen, replaced)
+        file.add(seen)
 
     def end(self) -> None:
         """All files have ended. CorpusError if there is too much in all, though it is little in each."""

@@ -26,18 +26,21 @@ MARKS = {  # the longer first, since one begins as another does
 }
 ORDERS = {codecs.BOM_UTF32_LE: "le", codecs.BOM_UTF16_LE: "le", codecs.BOM_UTF32_BE: "be", codecs.BOM_UTF16_BE: "be"}
 # What people still have text in; the first of several that fit alike is told.
+MOST_WESTERN = 0.2  # of the letters are beyond English there; nearly all elsewhere
 WESTERN = ("cp1252", "cp1250", "cp1254", "iso8859_2")
 USUAL = (
-    *(*WESTERN, "cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp874"),
+    *(*WESTERN, "cp1251", "koi8_r", "cp866", "cp1253", "cp1255", "cp1256"),
     *("gb18030", "big5", "cp932", "euc_jp", "cp949", "iso2022_jp", "iso2022_kr", "cp437", "cp850", "cp037", "cp500"),
 )
 # Encodings of seven bits look like ASCII; how they change to other letters gives them away.
 SEVEN_BITS = {
     re.compile(rb"\x1b(?:\$[@B]|\$\([DOPQ])"): "iso2022_jp",
     re.compile(rb"\x0e(?:[\x21-\x7e]{2})+\x0f"): "iso2022_kr",
+    re.compile(rb"\+(?:A[A-P]|B[A-F])[A-Za-z0-9+/]+-"): "utf-7",
     re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e])+~\}"): "hz",
 }
 NEXT_LINE = "\x85"  # ends a line in EBCDIC
+ASCII = bytes(range(128))
 ASCII_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 _AS_UTF_8 = "leave out --encoding, and convert the files that are not UTF-8"
@@ -151,7 +154,7 @@ def _looks_like(units: str, head: bytes) -> bool:
 
 def seven_bit(data: bytes) -> tuple[int, str | None]:
     """How often text that looks like ASCII changes to another script, and the encoding that does so."""
-    if b"\x1b" not in data and b"~{" not in data:
+    if not any(start in data for start in (b"\x1b", b"~{", b"+A", b"+B")):
         return 0, None
     often, name = max((len(escape.findall(data)), name) for escape, name in SEVEN_BITS.items())
     return often, name if often else None
@@ -163,11 +166,13 @@ def likely(sample: bytes) -> str | None:
         return next((units for units in UNITS if _looks_like(units, sample)), None)
     from charset_normalizer import from_bytes  # noqa: PLC0415 - few need it
 
-    matches = from_bytes(sample[:SAMPLE_BYTES], cp_isolation=list(USUAL), preemptive_behaviour=False)
+    sample = sample[: sample.rfind(b"\n") + 1] or sample  # whole characters
+    matches = from_bytes(sample, cp_isolation=list(USUAL), preemptive_behaviour=False)
     best = matches.best()
     if best is None:
         return None
-    equal = {name for match in matches if match.chaos <= best.chaos for name in match.could_be_from_charset}
-    if best.encoding in WESTERN and WESTERN[0] in equal:
+    fit = {name for match in matches for name in match.could_be_from_charset}
+    few = len(sample.translate(None, ASCII)) < MOST_WESTERN * len(sample)
+    if WESTERN[0] in fit and (few or best.encoding in WESTERN):
         return WESTERN[0]
     return canonical(next((name for name in USUAL if name in best.could_be_from_charset), best.encoding))
