@@ -44,7 +44,7 @@ class Config:
         MISSING,
         _path,
         "paths",
-        "this node's text: files, folders, globs",
+        "this node's text: files, folders, globs; a line is a sentence, white space of ASCII separates words",
         "every node brings its own; there is nothing to guess",
     )
     encoding: str = setting(
