@@ -44,10 +44,10 @@ class Text:
     bytes: int = 0
     done_bytes: int = 0  # of `bytes`, read in the current pass
     counts: Counts | None = None
-    damaged: list[Damage] = field(default_factory=list)  # the files with most replaced bytes, the worst first
-    damaged_files: int = 0  # with any, as far as they were counted in this life
+    damaged_files: int = 0  # with replaced bytes, as far as they were counted in this life
+    _worst: Damage | None = None  # the file with most of them
     _counted: Digest | None = None  # of the text that was counted in this life
-    _amiss: str | None = None  # what is to be told of the text that was encoded
+    _told: dict[str, str] = field(default_factory=dict)  # what is wrong with it though it is read, by what that is
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def find(self, own: Sequence[Path] = ()) -> None:
@@ -63,20 +63,10 @@ class Text:
     @property
     def problem(self) -> str | None:
         """What is wrong with the text though it is read, for people; None if nothing is."""
-        told = [self._damage(), self._amiss]
-        return "; ".join(filter(None, told)) or None
-
-    def _damage(self) -> str | None:
-        if self.damaged:
-            more = f"; so are bytes of {self.damaged_files - 1} more files" if self.damaged_files > 1 else ""
-            return self.damaged[0].warning() + more
-        if self.counts is not None and self.counts.replaced:
-            return f"{self.counts.replaced:,} bytes are no {self.encoding}, or NUL; words with them are spoiled"
-        return None
+        return "; ".join(self._told.values()) or None
 
     async def count(self) -> Counts:
         """Count the words. CorpusError for a text that has none."""
-        self.damaged, self.damaged_files = [], 0
         self.counts = await self._in_thread(self._count)
         if len(self.counts.words) < 2:
             raise CorpusError(
@@ -92,6 +82,8 @@ class Text:
         """These are the totals of a count in an earlier life; the words are not needed any more."""
         if totals:
             self.counts = Counts(Words.of(()), np.empty(0, np.int64), *totals)
+            if lost := self.counts.replaced:
+                self._told["damage"] = f"{lost:,} bytes are no {self.encoding}, or NUL; words with them are spoiled"
 
     def let_go(self) -> None:
         """Forget the words that were counted; their totals stay, for people."""
@@ -111,13 +103,14 @@ class Text:
 
     def _look_at(self, shard: Shard, digest: Digest) -> None:
         """Tell if the text is not the one that was counted. CorpusError if nothing is left of that."""
-        changed, self._amiss = self._counted not in (None, digest), None
+        changed = self._counted not in (None, digest)
+        self._told.pop("change", None)
         if changed and not shard.words:
             raise CorpusError(f"{self._where()}: has changed since it was counted, and no word of it is left to train")
         if changed:
-            self._amiss = f"{self._where()}: has changed since it was counted; words that came since are left out"
+            self._told["change"] = f"{self._where()}: has changed since it was counted; new words are left out"
         elif not shard.words:
-            self._amiss = f"{self._where()}: no word of it is in the vocabulary, so this node trains nothing"
+            self._told["change"] = f"{self._where()}: no word is in the vocabulary, so this node trains nothing"
 
     def _where(self) -> str:
         return ", ".join(map(str, self.paths))
@@ -134,8 +127,17 @@ class Text:
             return_memory()
 
     def _count(self) -> Counts:
+        self.damaged_files, self._worst = 0, None
         self._counted = corpus_digest(self.files, self.encoding)
-        return count_words(self.files, self._reader(self._note))
+        counts = count_words(self.files, self._reader(self._note))
+        self._tell_damage()
+        return counts
+
+    def _tell_damage(self) -> None:
+        self._told.pop("damage", None)
+        if self._worst is not None:
+            more = f"; so are bytes of {self.damaged_files - 1} more files" if self.damaged_files > 1 else ""
+            self._told["damage"] = self._worst.warning() + more
 
     def _encode(self, vocab: Vocab) -> Shard:
         digest = corpus_digest(self.files, self.encoding)
@@ -150,7 +152,8 @@ class Text:
 
     def _note(self, file: Damage) -> None:
         self.damaged_files += 1
-        self.damaged = sorted([*self.damaged, file], key=lambda file: -file.replaced)[:SHOWN]
+        if self._worst is None or file.replaced > self._worst.replaced:
+            self._worst = file
 
     def _progress(self, done: int, total: int) -> None:
         self.done_bytes, self.bytes = done, total

@@ -75,7 +75,7 @@ def _unsuitable(path: Path, status: os.stat_result, encoding: str, not_text: set
         return OWN
     with _naming(path), path.open("rb") as raw:
         _, head = _looked_at(path, raw)
-    if (what := ours(head)) is not None:
+    if (what := ours(head, path.name)) is not None:
         return f"is {what}"
     _resolved(path, encoding, head)
     return None
@@ -168,10 +168,11 @@ def _resolved(path: Path, encoding: str, head: bytes) -> str:
 
 def _expand(name: str) -> list[Path]:
     path = Path(name).expanduser()
-    if path.is_dir():
-        return _walk(path)
-    if path.exists() or not glob.has_magic(name):
-        return [path]
+    with _naming(path):
+        if path.is_dir():
+            return _walk(path)
+        if path.exists() or not glob.has_magic(name):
+            return [path]
     return [file for match in _matches(path) for file in (_walk(match) if match.is_dir() else [match])]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tarfile
 
+from gossipw2v.system.lock import LOCK_FILE
 from gossipw2v.w2v.text.unpack import packing
 
 HEAD_BYTES = 1 << 16  # of a file that are looked at, unpacked
@@ -75,6 +76,10 @@ OURS = {
     re.compile(rb'\{"timestamp": "[^"\n]+", "level": "[a-z]+", "logger": "[a-z._]+", "event": '): "a log of gossipw2v",
     re.compile(rb"\d\d:\d\d:\d\d \[(?:debug|info|warning|error|critical) *\] [^\n]*\[[a-z._]+\]"): "a log of gossipw2v",
 }
+OURS_BY_NAME = {
+    LOCK_FILE: re.compile(rb"\d{1,10}\n?\Z"),
+    "node.json": re.compile(rb'\{"pid": \d+, "node": "'),
+}
 _HEADER = re.compile(rb"(\d{1,10}) (\d{1,5})\r?\n")
 
 
@@ -102,8 +107,10 @@ def is_tar(head: bytes) -> bool:
     return True
 
 
-def ours(head: bytes) -> str | None:
+def ours(head: bytes, name: str = "") -> str | None:
     """What a file that begins with `head` is, if this program writes such files; else None."""
+    if name in OURS_BY_NAME and OURS_BY_NAME[name].match(head):
+        return "the state of a node of gossipw2v"
     found = next((what for start, what in OURS.items() if start.match(head)), None)
     return found or ("word vectors in word2vec's text format" if is_vectors(head) else None)
 

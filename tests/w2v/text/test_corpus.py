@@ -96,7 +96,7 @@ async def test_a_text_without_a_word_of_the_vocabulary_is_told_of(tmp_path: Path
     vocab = freeze(await other.count(), 1, 0)
     await text.count()
     assert (await text.encode(vocab)).words == 0
-    assert "no word of it is in the vocabulary" in (text.problem or "")
+    assert "no word is in the vocabulary" in (text.problem or "")
 
 
 async def test_replaced_bytes_are_told_with_the_worst_file_and_after_a_restart(tmp_path: Path) -> None:

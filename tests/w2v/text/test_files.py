@@ -232,6 +232,7 @@ def test_missing_empty_and_irregular_paths_are_refused_by_name(folder: Path) -> 
     os.mkfifo(folder / "sub" / "pipe")
     (folder / "empty").mkdir()
     bad = {"missing": "no such file", "*.csv": "no text found", "_SUCCESS": "is empty", "empty": "no text found"}
+    bad["x" * 300] = "cannot be read"
     bad |= {"sub/pipe": "not a regular file", "sub": "not a regular file", "a.txt/b": "cannot be read"}
     for name, why in bad.items():
         with pytest.raises(CorpusError, match=why) as error:

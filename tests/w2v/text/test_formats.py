@@ -162,6 +162,13 @@ def test_a_log_of_this_program_is_known(form: str) -> None:
     assert ours(stream.getvalue().encode()) == "a log of gossipw2v"
 
 
+def test_the_state_of_another_node_is_known_by_name_and_content() -> None:
+    assert ours(b"12345\n", "lock")
+    assert ours(b'{"pid": 12, "node": "00"}', "node.json")
+    assert ours(b"12345\n", "a.txt") is None
+    assert ours(b"lock and key\n", "lock") is None
+
+
 def test_checkpoints_and_shards_are_known() -> None:
     assert ours(b"GW2VCKPT\1\0\0\0")
     assert ours(b"GW2VSHRD\1\0\0\0")
