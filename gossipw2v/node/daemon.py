@@ -82,7 +82,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Live: start, work until done or stopped, stop. Raises what made a part fail; OSError if work was lost."""
-        await asyncio.to_thread(self.node.text.find, own_files(self.node.config))
+        await asyncio.to_thread(self.node.corpus.find, own_files(self.node.config))
         await asyncio.to_thread(self.node.keeper.look, self.node.config.fresh)
         self.node.begin()
         await self._compile()
@@ -224,7 +224,7 @@ class Daemon:
         A node that has failed gives nothing to others any more, keeps no model, and can be seen for a moment.
         """
         node = self.node
-        node.text.stop()
+        node.corpus.stop()
         if node.learner is not None:
             node.learner.trainer.stop()
             if node.failure is None:

@@ -17,7 +17,7 @@ from typing import IO, Generic, NamedTuple, TypeVar
 
 from gossipw2v.config.encoding import UTF_8
 from gossipw2v.system.machine import usable_cores
-from gossipw2v.w2v.text.damage import Damage, Look, Watch, look
+from gossipw2v.w2v.text.damage import Damage, Damages, Look, look
 from gossipw2v.w2v.text.files import open_text, total_bytes
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class _Task(NamedTuple, Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class TextReader:
     """How to go through text: threads (0: one per usable core), whom to tell, whom to ask, bytes per block.
 
     `progress(bytes on disk done, bytes in all)` and `should_stop()` are called in the caller's thread, a few
@@ -140,7 +140,7 @@ class Reader:
         """
         threads = self.threads or usable_cores()
         waiting: deque[_Task[T]] = deque()
-        damage = Watch(self.on_damage)
+        damage = Damages(self.on_damage)
         pool = ThreadPoolExecutor(threads, thread_name_prefix="text")
         try:
             for file, block in self._blocks(files):
@@ -154,7 +154,7 @@ class Reader:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _next(self, waiting: deque[_Task[T]], tally: Tally, damage: Watch) -> T:
+    def _next(self, waiting: deque[_Task[T]], tally: Tally, damage: Damages) -> T:
         if self.should_stop is not None and self.should_stop():
             raise Stopped
         task = waiting.popleft()

@@ -14,7 +14,7 @@ import numpy as np
 from gossipw2v.config.encoding import UTF_8
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
-from gossipw2v.w2v.text.blocks import Reader
+from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.damage import Damage
 from gossipw2v.w2v.text.files import EMPTY, OWN, CorpusError, corpus_digest, find, total_bytes
 from gossipw2v.w2v.text.heldout import Division
@@ -27,11 +27,11 @@ Digest = bytes
 
 SHOWN = 5  # files of one kind that are named
 
-log = get_logger("text")
+log = get_logger("corpus")
 
 
 @dataclass(slots=True)
-class Text:
+class Corpus:
     """The files behind `paths`, divided in what is trained and what is held out."""
 
     paths: Sequence[str]
@@ -116,7 +116,7 @@ class Text:
         return ", ".join(map(str, self.paths))
 
     def stop(self) -> None:
-        """Make a running pass end within about a second, with `corpus.Stopped`."""
+        """Make a running pass end within about a second, with `blocks.Stopped`."""
         self._stop.set()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -146,9 +146,9 @@ class Text:
         self._look_at(shard, digest)
         return shard
 
-    def _reader(self, on_damage: Callable[[Damage], None] | None = None) -> Reader:
+    def _reader(self, on_damage: Callable[[Damage], None] | None = None) -> TextReader:
         stop = self._stop.is_set
-        return Reader(self.threads, self._progress, stop, encoding=self.encoding, on_damage=on_damage)
+        return TextReader(self.threads, self._progress, stop, encoding=self.encoding, on_damage=on_damage)
 
     def _note(self, file: Damage) -> None:
         self.damaged_files += 1

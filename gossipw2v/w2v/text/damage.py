@@ -141,7 +141,7 @@ class Damage:
 
 
 @dataclass(slots=True)
-class Watch:
+class Damages:
     """Looks after the damage of all files of a text, one after the other; `tell` hears of each that has some."""
 
     tell: Callable[[Damage], None] | None = None

@@ -30,14 +30,14 @@ class CorpusError(ValueError):
     """The text cannot be used; the message names the file, what is wrong and what to do."""
 
 
-class Found(NamedTuple):
+class Listing(NamedTuple):
     """The files of a text, and those that lie among them and are none, with what they are."""
 
     files: list[Path]
     passed_over: dict[Path, str]
 
 
-def find(paths: Sequence[str], encoding: str = UTF_8, own: Sequence[Path] = ()) -> Found:
+def find(paths: Sequence[str], encoding: str = UTF_8, own: Sequence[Path] = ()) -> Listing:
     """The text that files, folders (recursive, sorted, hidden ones skipped) and globs stand for.
 
     Links are followed, those to folders after all else; a file or folder met twice, by whatever name, counts once.
@@ -59,7 +59,7 @@ def find(paths: Sequence[str], encoding: str = UTF_8, own: Sequence[Path] = ()) 
                 passed[path] = why
     if not found:
         raise CorpusError(f"no text found in {', '.join(map(repr, paths)) or 'an empty list of paths'}{_told(passed)}")
-    return Found(list(found.values()), passed)
+    return Listing(list(found.values()), passed)
 
 
 def find_files(paths: Sequence[str]) -> list[Path]:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.system.durable import replacing, sweep
-from gossipw2v.w2v.text.blocks import Reader, Tally
+from gossipw2v.w2v.text.blocks import Tally, TextReader
 from gossipw2v.w2v.text.heldout import Divider, Division
 from gossipw2v.w2v.text.scanner import WordIndex
 from gossipw2v.w2v.text.vocab import Vocab
@@ -75,7 +75,7 @@ def encode(
     vocab: Vocab,
     folder: Path,
     corpus_digest: bytes,
-    reader: Reader | None = None,
+    reader: TextReader | None = None,
     division: Division = ALL_TRAINED,
 ) -> Shard:
     """The text of `files` as ids of `vocab`, from `folder` if it was encoded before; other words are left out.
@@ -93,7 +93,7 @@ def encode(
             return open_shard(path, corpus_digest, vocab.digest, division)
         except ShardError:
             path.unlink(missing_ok=True)
-    blocks = (reader or Reader()).run(files, WordIndex(vocab.words).encode, Tally())
+    blocks = (reader or TextReader()).run(files, WordIndex(vocab.words).encode, Tally())
     with _naming(folder):
         _write(path, blocks, b"".join(identity), Divider(division))
         _drop_old(folder, path)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.w2v.text.blocks import MAX_WORD_BYTES, Reader, Tally
+from gossipw2v.w2v.text.blocks import MAX_WORD_BYTES, Tally, TextReader
 from gossipw2v.w2v.text.words import Words
 
 MAX_WORDS = 1 << 24  # distinct words kept or accepted: some 150 bytes each while they are counted, 2.5 GB; then 25
@@ -117,7 +117,7 @@ class Vocab:
         return cls(words, counts)
 
 
-def count_words(files: Sequence[Path], reader: Reader | None = None, max_words: int = MAX_WORDS) -> Counts:
+def count_words(files: Sequence[Path], reader: TextReader | None = None, max_words: int = MAX_WORDS) -> Counts:
     """Count the words of `files` as `reader` goes through them, at most `max_words` at a time.
 
     Beyond that the rarest are forgotten, as in word2vec.c, and the loss is reported; what a text gives does not
@@ -126,7 +126,7 @@ def count_words(files: Sequence[Path], reader: Reader | None = None, max_words: 
     from gossipw2v.w2v.text.scanner import WordCounter  # noqa: PLC0415 - brings numba, which reading a vocabulary does not need
 
     tally, counter = Tally(), WordCounter(max_words, MAX_WORD_BYTES)
-    for part in (reader or Reader()).run(files, counter.count, tally):
+    for part in (reader or TextReader()).run(files, counter.count, tally):
         counter.add(part)
     words, counts = counter.result()
     dropped = tally.dropped + counter.dropped

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gossipw2v.w2v.text.blocks import Reader
+from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.damage import FEW, MOST_REPLACED, Damage
 from gossipw2v.w2v.text.files import CorpusError
 from gossipw2v.w2v.text.vocab import Counts, count_words
@@ -19,7 +19,7 @@ GERMAN = "über die Straße läuft der müde Bär größer schöner wärmer\n" *
 
 def counted(files: list[Path], **reader: object) -> tuple[Counts, list[Damage]]:
     told: list[Damage] = []
-    return count_words(files, Reader(2, on_damage=told.append, **reader)), told  # type: ignore[arg-type]
+    return count_words(files, TextReader(2, on_damage=told.append, **reader)), told  # type: ignore[arg-type]
 
 
 def text_of(folder: Path, data: bytes, name: str = "text") -> Path:

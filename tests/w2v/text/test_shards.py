@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gossipw2v.w2v.text.blocks import Reader, Stopped
+from gossipw2v.w2v.text.blocks import Stopped, TextReader
 from gossipw2v.w2v.text.files import CorpusError, corpus_digest, find_files
 from gossipw2v.w2v.text.heldout import Divider, Division
 from gossipw2v.w2v.text.scanner import END
@@ -198,7 +198,7 @@ def test_few_generations_are_kept_and_the_one_used_is_among_them(tmp_path: Path)
 def test_a_stop_leaves_nothing_behind(tmp_path: Path) -> None:
     files = write_text(tmp_path / "text")
     with pytest.raises(Stopped):
-        encode(files, VOCAB, tmp_path / "shards", corpus_digest(files), Reader(should_stop=lambda: True))
+        encode(files, VOCAB, tmp_path / "shards", corpus_digest(files), TextReader(should_stop=lambda: True))
     assert listing(tmp_path / "shards") == []
 
 
@@ -211,7 +211,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 ENCODE = """
 import os, signal, sys, time
 from pathlib import Path
-from gossipw2v.w2v.text.blocks import Reader
+from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.files import corpus_digest, find_files
 from gossipw2v.w2v.text.shards import encode
 from gossipw2v.w2v.text.vocab import Vocab, count_words, freeze
@@ -239,7 +239,7 @@ if int(limit):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 done = lambda at, total: wait("reading" if at > 0.8 * total else "start")
-encode(files, vocab, Path(folder), corpus_digest(files), Reader(progress=done))
+encode(files, vocab, Path(folder), corpus_digest(files), TextReader(progress=done))
 """
 
 
