@@ -95,24 +95,22 @@ class Damage:
         self.replaced += seen.replaced
         self.sample = self.sample or seen.sample
         self.escapes, self.seven_bit = self.escapes + seen.escapes, self.seven_bit or seen.seven_bit
-        self._check(max(self.read, MOST_GROWN * self.size))
+        self._check_replaced(max(self.read, MOST_GROWN * self.size))
 
     def end(self) -> None:
         """The file has ended. CorpusError if there is too much for its size."""
-        self._check(self.read)
-
-    def _check(self, size: int) -> None:
+        self._check_replaced(self.read)
         if self.seven_bit is not None and self.escapes > max(FEW, MOST_REPLACED * self.looked_at):
-            raise CorpusError(
-                f"{self.path}: is likely {self.seven_bit}, which looks like ASCII: {_cure(self.seven_bit)}"
-            )
-        if self.replaced > max(FEW, MOST_REPLACED * size):
-            raise CorpusError(f"{self}: {self.advice()}")
+            what = f"is likely {self.seven_bit}, which looks like ASCII: {_cure(self.seven_bit)}"
+            raise CorpusError(f"{self.path}: {what}")
         if self.control > max(FEW, MOST_CONTROL * self.looked_at):
             share = self.control / self.looked_at
-            raise CorpusError(
-                f"{self.path}: {share:.1%} of it are control characters: is it a binary file? {_TAKE_OUT}"
-            )
+            what = f"{share:.1%} of it are control characters: is it a binary file? {_TAKE_OUT}"
+            raise CorpusError(f"{self.path}: {what}")
+
+    def _check_replaced(self, size: int) -> None:
+        if self.replaced > max(FEW, MOST_REPLACED * size):
+            raise CorpusError(f"{self}: {self.advice()}")
 
     def __str__(self) -> str:
         share = 100 * self.replaced / max(1, self.read)

@@ -70,11 +70,16 @@ KINDS: tuple[tuple[bytes, str, str], ...] = (
 )
 _KINDS = tuple((re.compile(start, re.DOTALL), what, cure) for start, what, cure in KINDS)
 
+_FIRST_LINES = rb"(?:[^\n]{0,1000}\n){0,4}"  # a shell, or Python, may have said something before
 # What this program writes, and people may well put among the text: passed over there.
 OURS = {
     re.compile(rb"GW2V[A-Z]{4}"): "a checkpoint or an encoded text of gossipw2v",
-    re.compile(rb'\{"timestamp": "[^"\n]+", "level": "[a-z]+", "logger": "[a-z._]+", "event": '): "a log of gossipw2v",
-    re.compile(rb"\d\d:\d\d:\d\d \[(?:debug|info|warning|error|critical) *\] [^\n]*\[[a-z._]+\]"): "a log of gossipw2v",
+    re.compile(
+        _FIRST_LINES + rb'\{"timestamp": "[^"\n]+", "level": "[a-z]+", "logger": "[a-z._]+", "event": '
+    ): "a log of gossipw2v",
+    re.compile(
+        _FIRST_LINES + rb"\d\d:\d\d:\d\d \[(?:debug|info|warning|error|critical) *\] [^\n]*\[[a-z._]+\]"
+    ): "a log of gossipw2v",
 }
 OURS_BY_NAME = {
     LOCK_FILE: re.compile(rb"\d{1,10}\n?\Z"),

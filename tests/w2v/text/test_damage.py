@@ -118,11 +118,16 @@ def test_bytes_that_are_no_text_are_refused(data: bytes, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "data",
-    [b"\x1b[31mERROR\x1b[0m a line in colour\n" * 999, ENGLISH + b"\x1a", b"tab\tfeed\f\v bell\a\n" * 99],
-    ids=["colours", "end of DOS", "white space"],
+    [
+        b"\x1b[31mERROR\x1b[0m a line in colour\n" * 999,
+        ENGLISH + b"\x1a",
+        b"tab\tfeed\f\v bell\a\n" * 99,
+        b"\x01" * 400 + ENGLISH,
+    ],
+    ids=["colours", "end of DOS", "white space", "a bad beginning"],
 )
 def test_text_with_the_control_characters_that_text_has_is_read(data: bytes, tmp_path: Path) -> None:
-    assert counted([text_of(tmp_path, data)])[0].tokens
+    assert counted([text_of(tmp_path, data)], block_bytes=2000)[0].tokens
 
 
 def test_another_wrong_encoding_is_refused_with_a_likely_one(tmp_path: Path) -> None:

@@ -159,7 +159,9 @@ def test_a_log_of_this_program_is_known(form: str) -> None:
         logs.logging.getLogger().handlers[:], level = before
         logs.logging.getLogger().setLevel(level)
         logs.logging.captureWarnings(False)
-    assert ours(stream.getvalue().encode()) == "a log of gossipw2v"
+    log = stream.getvalue().encode()
+    assert ours(log) == ours(b"nohup: ignoring input\n" + log) == "a log of gossipw2v"
+    assert ours(b"a text\n" * 9 + log) is None
 
 
 def test_the_state_of_another_node_is_known_by_name_and_content() -> None:
