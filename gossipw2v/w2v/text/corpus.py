@@ -34,7 +34,7 @@ log = get_logger("corpus")
 class Corpus:
     """The files behind `paths`, divided in what is trained and what is held out."""
 
-    paths: Sequence[str]
+    paths: Sequence[str]  # files, folders and globs, as people give them
     folder: Path  # where the encoded text is kept
     threads: int
     division: Division = ALL_TRAINED
@@ -43,7 +43,7 @@ class Corpus:
     passed_over: dict[Path, str] = field(default_factory=dict)  # files among them that are no text, and what they are
     bytes: int = 0
     done_bytes: int = 0  # of `bytes`, read in the current pass
-    counts: Counts | None = None
+    counts: Counts | None = None  # None until they are there
     damaged_files: int = 0  # with replaced bytes, as far as they were counted in this life
     _worst: Damage | None = None  # the file with most of them
     _counted: Digest | None = None  # of the text that was counted in this life
@@ -63,7 +63,8 @@ class Corpus:
     @property
     def problem(self) -> str | None:
         """What is wrong with the text though it is read, for people; None if nothing is."""
-        return "; ".join(self._told.values()) or None
+        told = "; ".join(self._told.values())
+        return told.encode(UTF_8, "backslashreplace").decode() or None  # names may be of any bytes
 
     async def count(self) -> Counts:
         """Count the words. CorpusError for a text that has none."""

@@ -80,12 +80,12 @@ class Damage:
     size: int
     encoding: str = UTF_8
     read: int = 0  # bytes, unpacked and as UTF-8
-    replaced: int = 0
-    looked_at: int = 0
-    control: int = 0
+    replaced: int = 0  # bytes of these
+    looked_at: int = 0  # bytes of these
+    control: int = 0  # characters among those that were looked at
     sample: bytes = b""  # of what had to be replaced first
     escapes: int = 0  # of an encoding that looks like ASCII, where they were looked for
-    seven_bit: str | None = None
+    seven_bit: str | None = None  # the name of that encoding
 
     def add(self, seen: Look) -> None:
         """Add a block. CorpusError if there is too much already, whatever else the file holds."""
@@ -144,9 +144,9 @@ class Damages:
 
     tell: Callable[[Damage], None] | None = None
     replaced: int = 0  # in files that have ended
-    read: int = 0
-    worst: Damage | None = None
-    _file: Damage | None = None
+    read: int = 0  # in these, too
+    worst: Damage | None = None  # of these, by replaced bytes
+    _file: Damage | None = None  # that is being read
 
     def add(self, file: Damage, seen: Look) -> None:
         """Add a block of `file`, which begins when the one before ends. CorpusError if too much of it is no text."""

@@ -68,9 +68,9 @@ class Transcoder:
     raw: IO[bytes]
     encoding: str
     _decoder: codecs.IncrementalDecoder = field(init=False)
-    _ebcdic: bool = field(init=False)
-    _ready: bytes = b""
-    _ended: bool = False
+    _ebcdic: bool = field(init=False)  # whether U+0085 ends its lines
+    _ready: bytes = b""  # UTF-8 that nobody has asked for yet
+    _ended: bool = False  # whether all of `raw` has been read
 
     def __post_init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder(self.encoding)(_HANDLER)

@@ -1,6 +1,7 @@
 """A node's own text: counted and encoded in threads, with its numbers, and stopped when that is asked."""
 
 import asyncio
+import os
 import re
 from pathlib import Path
 
@@ -110,6 +111,14 @@ async def test_replaced_bytes_are_told_with_the_worst_file_and_after_a_restart(t
     later = Corpus([str(tmp_path)], tmp_path / "state", threads=1)
     later.counted_before(text.totals())
     assert (later.problem or "").startswith("4 bytes are no utf-8")
+
+
+async def test_a_name_that_is_no_utf8_is_told_in_what_is(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"latin-\xe4")).write_bytes(b"b a b caf\xe9\n")
+    text = Corpus([str(tmp_path)], tmp_path / "state", threads=1)
+    text.find()
+    await text.count()
+    assert "latin-\\udce4: 1 of" in (text.problem or "").encode().decode()
 
 
 async def test_another_encoding_is_another_text_where_it_matters(tmp_path: Path) -> None:
