@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 
 from gossipw2v.config.address import HOST_NAME, PORT, Address, is_source, parse_ban
+from gossipw2v.config.encoding import UTF_8, check_encoding
 from gossipw2v.config.fields import Between, OneOf, setting
 from gossipw2v.config.job import Job
 from gossipw2v.config.secret import read_secret
@@ -43,8 +44,15 @@ class Config:
         MISSING,
         _path,
         "paths",
-        "this node's text: files, folders, globs",
+        "this node's text: files, folders, globs; a line is a sentence, white space of ASCII separates words",
         "every node brings its own; there is nothing to guess",
+    )
+    encoding: str = setting(
+        UTF_8,
+        check_encoding,
+        "name",
+        "encoding of this node's text, such as cp1252, gb18030, shift_jis or utf-16-le; words are UTF-8 everywhere",
+        "other text is refused where it cannot be UTF-8, since nothing says for certain what it is",
     )
     peers: tuple[str, ...] = setting(
         ("auto",),

@@ -123,7 +123,7 @@ class Keeper:
             log.warning("the checkpoint is of a vocabulary that was given up", kept=", ".join(map(str, kept)))
             return False
         if found.about.text != text.hex():
-            why = "was trained on another text than there is now, or with another --held-out"
+            why = "was trained on another text than there is now, or with another --held-out or --encoding"
             raise CheckpointError(f"{found.path}: {why}; {_WAYS_OUT}")
         found.restore(learner.model.weights, learner.model.updates)
         try:

@@ -14,11 +14,13 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from gossipw2v.config.address import Address, is_local, is_source
 from gossipw2v.config.node import Config
 from gossipw2v.config.secret import SecretError, read_secret
+from gossipw2v.node import generations
 from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.lifecycle import come_to_rest, keep, resume, work
 from gossipw2v.node.node import Node
@@ -26,6 +28,7 @@ from gossipw2v.status.access import Access
 from gossipw2v.status.server import Server, StatusSources
 from gossipw2v.status.server import serve as serve_http
 from gossipw2v.system.durable import replace_file
+from gossipw2v.system.lock import LOCK_FILE
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import share_heap
 from gossipw2v.system.notify import notify
@@ -34,11 +37,12 @@ from gossipw2v.transport.discovery import Discovery, local_addresses
 from gossipw2v.transport.seeds import follow
 from gossipw2v.w2v import warmup
 from gossipw2v.w2v.text.files import CorpusError
-from gossipw2v.w2v.text.shards import ShardError
+from gossipw2v.w2v.text.shards import SUFFIX, ShardError
 from gossipw2v.w2v.text.vocab import VocabError
 from gossipw2v.w2v.training.guard import DivergedError
 
 NODE_FILE = "node.json"
+STATE_FILES = (LOCK_FILE, NODE_FILE, generations.PATTERN, f"*{SUFFIX}")  # in the data directory
 RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others wait 8 s for a node that has moved
 SEEN_SECONDS = 3.0  # in which a node that has failed still answers over HTTP; `status --watch` asks every second
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
@@ -76,7 +80,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Live: start, work until done or stopped, stop. Raises what made a part fail; OSError if work was lost."""
-        self.node.text.find()
+        await asyncio.to_thread(self.node.corpus.find, own_files(self.node.config))
         await asyncio.to_thread(self.node.keeper.look, self.node.config.fresh)
         self.node.begin()
         await self._compile()
@@ -216,7 +220,7 @@ class Daemon:
         A node that has failed gives nothing to others any more, keeps no model, and can be seen for a moment.
         """
         node = self.node
-        node.text.stop()
+        node.corpus.stop()
         if node.learner is not None:
             node.learner.trainer.stop()
             if node.failure is None:
@@ -253,6 +257,14 @@ class Daemon:
 def reachable(listening: Address) -> tuple[str, ...]:
     """The addresses at which others may reach a node that listens there."""
     return tuple(str(Address(host, listening.port)) for host in local_addresses(listening.host))
+
+
+def own_files(config: Config) -> list[Path]:
+    """Files of the node that may lie among its text, and are none of it: its state, and what must not become words."""
+    named = (config.secret_file, config.other_secret_file, config.http_token_file)
+    lists = (Path(peer.removeprefix("file:")) for peer in config.peers if peer.startswith("file:"))
+    state = (path for pattern in STATE_FILES for path in config.data_dir.glob(pattern))
+    return [*state, *lists, *filter(None, named)]
 
 
 def _credentials(config: Config, node: bytes) -> Credentials | None:

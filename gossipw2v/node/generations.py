@@ -19,7 +19,7 @@ from gossipw2v.system.sections import DamagedError
 KEEP = 2
 ASIDE, DAMAGED, LINKS = ".aside", ".damaged", ".links"
 
-_PATTERN = "checkpoint-*"
+PATTERN = "checkpoint-*"
 _NAME = re.compile(r"checkpoint-(\d{1,18})")
 
 
@@ -46,7 +46,7 @@ def find(folder: Path) -> Found:
     """Look for the checkpoint that counts; nothing is changed. CheckpointError if one is not for this program."""
     damaged: dict[Path, str] = {}
     generations: dict[Path, int] = {}
-    numbers = [_number(path) for path in folder.glob(_PATTERN)]
+    numbers = [_number(path) for path in folder.glob(PATTERN)]
     for path in _files(folder):
         try:
             generations[path] = generation_of(path)
@@ -78,15 +78,15 @@ def set_aside(folder: Path, disk: Disk = DISK) -> list[Path]:
 def set_damaged_aside(path: Path, disk: Disk = DISK) -> Path:
     """Keep a damaged file under another name; its new one. Of several the last KEEP stay."""
     new = _rename(path, DAMAGED, disk)
-    for old in sorted(path.parent.glob(_PATTERN + DAMAGED), key=_number)[:-KEEP]:
+    for old in sorted(path.parent.glob(PATTERN + DAMAGED), key=_number)[:-KEEP]:
         disk.remove(old)
     return new
 
 
 def prune(folder: Path, newest: int, disk: Disk = DISK) -> None:
     """Remove what killed processes left half written, all but KEEP generations up to `newest`, and older references."""
-    sweep(folder, _PATTERN)
-    for path in folder.glob(_PATTERN + LINKS):
+    sweep(folder, PATTERN)
+    for path in folder.glob(PATTERN + LINKS):
         if _number(path) < newest:
             disk.remove(path)
     known = sorted((path for path in _files(folder) if _number(path) <= newest), key=_number)
@@ -95,7 +95,7 @@ def prune(folder: Path, newest: int, disk: Disk = DISK) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.glob(_PATTERN) if _NAME.fullmatch(path.name)]
+    return [path for path in folder.glob(PATTERN) if _NAME.fullmatch(path.name)]
 
 
 def _number(path: Path) -> int:

@@ -65,7 +65,7 @@ async def resume(node: Node) -> None:
         return
     try:
         vocab = await asyncio.to_thread(Vocab.from_bytes, found.vocabulary)
-        node.text.counted_before(found.about.counted)
+        node.corpus.counted_before(found.about.counted)
     except (VocabError, TypeError) as error:
         raise CheckpointError(f"{found.path}: {error}") from error
     node.adopt(vocab, found.vocabulary)
@@ -74,8 +74,10 @@ async def resume(node: Node) -> None:
 
 async def count(node: Node) -> None:
     """Count the own text and offer the counts."""
-    counts = await node.text.count()
-    log.info("counted", tokens=counts.tokens, words=len(counts.words), replaced=counts.replaced)
+    counts = await node.corpus.count()
+    totals = {"replaced": counts.replaced, "too_long": counts.dropped, "forgotten": counts.pruned_words}
+    log.info("counted", tokens=counts.tokens, words=len(counts.words), files=len(node.corpus.files), **totals)
+    node.problem("text", node.corpus.problem)
     if node.core.census.vocabulary is None:
         node.counts[counts_name(node.core.node)] = counts
         node.enter(State.GATHERING)
@@ -114,7 +116,8 @@ async def prepare(node: Node, vocab: Vocab) -> None:
     node.enter(State.ENCODING)
     log.info("vocabulary", words=len(vocab), tokens=vocab.tokens, digest=vocab.digest.hex())
     check_room(node.config, vocab)
-    shard = await node.text.encode(vocab)
+    shard = await node.corpus.encode(vocab)
+    node.problem("text", node.corpus.problem)
     learner = await asyncio.to_thread(make_learner, node.config, vocab, shard, node.merged)
     if await asyncio.to_thread(node.keeper.restore, learner, shard.checksum):
         node.core.bind(await asyncio.to_thread(node.keeper.links, learner), node.network.now())

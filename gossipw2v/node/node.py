@@ -38,7 +38,7 @@ from gossipw2v.system.machine import return_memory, usable_cores
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.transport.network import Network
-from gossipw2v.w2v.text.corpus import Text
+from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.vocab import Counts, Vocab, VocabError, freeze, merge_counts
 from gossipw2v.w2v.word2vec_format import ExportError, check_finite, lines
@@ -72,14 +72,15 @@ class Node:
     failure: str | None = None
     core: Gossip = field(init=False)
     network: Network = field(init=False)
-    text: Text = field(init=False)
+    corpus: Corpus = field(init=False)
     keeper: Keeper = field(init=False)
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         config = self.config
         division = Division(config.held_out, config.job.seed)
-        self.text = Text(config.corpus, config.data_dir, config.threads or usable_cores(), division)
+        threads = config.threads or usable_cores()
+        self.corpus = Corpus(config.corpus, config.data_dir, threads, division, config.encoding)
         job = {name: str(value) for name, value in job_fields(config.job).items()}
         self.keeper = Keeper(config.data_dir, job)
 
@@ -183,7 +184,7 @@ class Node:
     def _let_go(self) -> None:
         """Counts are of no use once there is a vocabulary, and large."""
         self.counts.clear()
-        self.text.let_go()
+        self.corpus.let_go()
         return_memory()
 
     # -- what people see ------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ class Node:
             "load": describe_load(self.learner, self.pulse),
             "refusals": self.metrics.refusals(),
             "events": self.metrics.events(),
-            "corpus": describe_corpus(self.text),
+            "corpus": describe_corpus(self.corpus),
             "checkpoint": self.keeper.describe(),
             "divergences": self.divergences,
             "failure": self.failure,
@@ -260,7 +261,7 @@ class Node:
         """
         if self.learner is not None and self.state >= State.TRAINING and self.failure is None:
             await self.evaluate(self.learner, self.state is State.COMPLETE)
-            await self.keeper.save(self.core, self.learner, self.text.totals())
+            await self.keeper.save(self.core, self.learner, self.corpus.totals())
             self.problem("checkpoint", self.keeper.trouble)
 
     async def evaluate(self, learner: Learner, last: bool) -> None:

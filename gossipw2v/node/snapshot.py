@@ -14,7 +14,7 @@ from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
 from gossipw2v.gossip.records import Member, State
 from gossipw2v.node.session import Learner
 from gossipw2v.system.pulse import Pulse
-from gossipw2v.w2v.text.corpus import Text
+from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.training.clipping import Bucket
 
 NOTHING_HELD_OUT: dict[str, Any] = {"words": 0, "pairs": 0, "loss": None, "seconds": 0.0, "history": []}
@@ -91,13 +91,16 @@ def describe_links(core: Gossip, learner: Learner | None) -> list[dict[str, Any]
     ]
 
 
-def describe_corpus(text: Text) -> dict[str, Any]:
+def describe_corpus(corpus: Corpus) -> dict[str, Any]:
     """The node's own text."""
-    counts = text.counts
+    counts = corpus.counts
     return {
-        "files": len(text.files),
-        "bytes": text.bytes,
-        "done_bytes": text.done_bytes,
+        "files": len(corpus.files),
+        "damaged_files": corpus.damaged_files,
+        "passed_over_files": len(corpus.passed_over),
+        "encoding": corpus.encoding,
+        "bytes": corpus.bytes,
+        "done_bytes": corpus.done_bytes,
         "replaced_bytes": counts.replaced if counts else 0,
         "dropped_tokens": counts.dropped if counts else 0,
         "pruned_words": counts.pruned_words if counts else 0,

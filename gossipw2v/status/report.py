@@ -22,6 +22,7 @@ def render(status: Row) -> str:
     parts = [
         f"node {_short(status.get('node'))} of job {_text(status.get('job'))}, {_addresses(status)}",
         f"{_state(status)} for {duration(status.get('uptime_seconds'))}, {_corpus(status)}",
+        _text_read(status),
         *_progress(status),
         *_table("members", _rows(status, "members"), _member),
         *_table("links", _rows(status, "links"), _link),
@@ -59,6 +60,17 @@ def _corpus(status: Row) -> str:
     corpus, vocabulary = _of(status, "corpus"), _of(status, "vocabulary")
     words = f"{count(vocabulary.get('words'))} words" if vocabulary else "not agreed yet"
     return f"{size(corpus.get('bytes'))} of text, vocabulary {words} {_short(vocabulary.get('digest'), '')}".rstrip()
+
+
+def _text_read(status: Row) -> str:
+    """What was made of the text, so that a backup among it is seen, or a file in another encoding."""
+    corpus = _of(status, "corpus")
+    replaced, long, passed = "replaced_bytes", "dropped_tokens", "passed_over_files"
+    shown = {key: count(corpus.get(key)) for key in ("files", replaced, long, passed)}
+    return (
+        f"text: files read {shown['files']}, passed over {shown[passed]}; bytes replaced {shown[replaced]}; "
+        f"words too long {shown[long]}"
+    )
 
 
 def _progress(status: Row) -> list[str]:

@@ -15,6 +15,7 @@ def test_a_report_tells_what_the_status_holds():
     assert report.render(STATUS).splitlines() == [
         "node 3fa2c1d0e5b6 of job wiki, gossip on 0.0.0.0:7411, http on 127.0.0.1:7412",
         "training for 2 min 5 s, 100 MB of text, vocabulary 67,867 words 1a2b3c4d5e6f",
+        f"text: files read 1, passed over {UNKNOWN}; bytes replaced 0; words too long {UNKNOWN}",
         "",
         "█████████████░░░░░░░░░░░░░░░░░ 42.0 %, 9 s left",
         "21 M of 50.2 M tokens, 3.4 M words/s; this node 1.2 M words/s, epoch 2 of 3; alpha 0.0145, "

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple, TypeVar
+from typing import IO, Generic, NamedTuple, TypeVar
 
+from gossipw2v.config.encoding import UTF_8
 from gossipw2v.system.machine import usable_cores
+from gossipw2v.w2v.text.damage import Damage, Damages, Look, look
 from gossipw2v.w2v.text.files import open_text, total_bytes
 
 T = TypeVar("T")
@@ -41,6 +43,7 @@ class Block(NamedTuple):
     data: bytes
     dropped: int
     position: int = 0  # bytes of the file on disk read so far
+    skipped: bytes = b""  # a part of such a word: a whole file may be one, if it is no text
 
 
 class Clean(NamedTuple):
@@ -73,20 +76,20 @@ def cut_blocks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[Block]:
         if inside_dropped:
             end = SPACE.search(chunk)
             if end is None:
-                yield Block(b"", 0)  # a chance to stop
+                yield Block(b"", 0, skipped=chunk)  # also a chance to stop
                 continue
             chunk = chunk[end.start() :]
         data, carry = _cut(carry + chunk)
-        inside_dropped = len(carry) > MAX_WORD_BYTES
+        inside_dropped, skipped = len(carry) > MAX_WORD_BYTES, b""
         if inside_dropped:
-            carry = b""
-        yield Block(data, int(inside_dropped))
+            carry, skipped = b"", carry
+        yield Block(data, int(inside_dropped), skipped=skipped)
     yield Block(carry + b"\n", 0)
 
 
-def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[Block]:
-    """The blocks of one file, unpacked. Raises CorpusError naming it when it cannot be read to its end."""
-    with open_text(path) as (stream, raw):
+def read_blocks(path: Path, size: int = BLOCK_BYTES, encoding: str = UTF_8) -> Iterator[Block]:
+    """The blocks of one file, unpacked, as UTF-8. Raises CorpusError naming it when it cannot be read to its end."""
+    with open_text(path, encoding) as (stream, raw):
         for block in cut_blocks(stream, size):
             yield block._replace(position=raw.tell())
 
@@ -107,54 +110,68 @@ def clean(data: bytes) -> Clean:
     return Clean(text.decode("utf-8", "replace").replace("\0", REPLACEMENT).encode(), replaced, dropped)
 
 
+class _Task(NamedTuple, Generic[T]):
+    """A block that a thread works on: the file it is of, and what comes of it."""
+
+    file: Damage
+    future: Future[tuple[T, Clean, Look]]
+
+
 @dataclass(frozen=True, slots=True)
-class Reader:
+class TextReader:
     """How to go through text: threads (0: one per usable core), whom to tell, whom to ask, bytes per block.
 
     `progress(bytes on disk done, bytes in all)` and `should_stop()` are called in the caller's thread, a few
-    times a second or more.
+    times a second or more; `on_damage` when a file has ended in which bytes had to be replaced.
     """
 
     threads: int = 0
     progress: Progress | None = None
     should_stop: Stop | None = None
     block_bytes: int = BLOCK_BYTES
+    encoding: str = UTF_8
+    on_damage: Callable[[Damage], None] | None = None
 
     def run(self, files: Sequence[Path], work: Callable[[bytes], T], tally: Tally) -> Iterator[T]:
         """Yield `work(block)` for each clean block of `files`, in the order of the text, adding to `tally`.
 
-        The blocks are worked on side by side in threads. Raises Stopped, or CorpusError.
+        The blocks are worked on side by side in threads. Raises Stopped, or CorpusError, also for a file too much of
+        which is no text.
         """
         threads = self.threads or usable_cores()
-        waiting: deque[Future[tuple[T, Clean]]] = deque()
+        waiting: deque[_Task[T]] = deque()
+        damage = Damages(self.on_damage)
         pool = ThreadPoolExecutor(threads, thread_name_prefix="text")
         try:
-            for block in self._blocks(files):
+            for file, block in self._blocks(files):
                 tally.dropped += block.dropped
-                waiting.append(pool.submit(_clean_and, work, block.data))
+                waiting.append(_Task(file, pool.submit(_clean_and, work, block)))
                 if len(waiting) > 2 * threads:  # enough to keep all busy, few enough to bound memory
-                    yield self._next(waiting, tally)
+                    yield self._next(waiting, tally, damage)
             while waiting:
-                yield self._next(waiting, tally)
+                yield self._next(waiting, tally, damage)
+            damage.end()
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _next(self, waiting: deque[Future[tuple[T, Clean]]], tally: Tally) -> T:
+    def _next(self, waiting: deque[_Task[T]], tally: Tally, damage: Damages) -> T:
         if self.should_stop is not None and self.should_stop():
             raise Stopped
-        result, cleaned = waiting.popleft().result()
+        task = waiting.popleft()
+        result, cleaned, seen = task.future.result()
+        damage.add(task.file, seen)
         tally.replaced += cleaned.replaced
         tally.dropped += cleaned.dropped
         return result
 
-    def _blocks(self, files: Sequence[Path]) -> Iterator[Block]:
+    def _blocks(self, files: Sequence[Path]) -> Iterator[tuple[Damage, Block]]:
         done, total = 0, total_bytes(files)
         for path in files:
-            position = 0
-            for block in read_blocks(path, self.block_bytes):
+            position, file = 0, Damage(path, total_bytes([path]), self.encoding)
+            for block in read_blocks(path, self.block_bytes, self.encoding):
                 position = block.position
                 self._report(min(done + position, total), total)  # a file may be growing
-                yield block
+                yield file, block
             done += position
 
     def _report(self, done: int, total: int) -> None:
@@ -164,9 +181,9 @@ class Reader:
             self.progress(done, total)
 
 
-def _clean_and(work: Callable[[bytes], T], data: bytes) -> tuple[T, Clean]:
-    cleaned = clean(data)
-    return work(cleaned.data), cleaned._replace(data=b"")
+def _clean_and(work: Callable[[bytes], T], block: Block) -> tuple[T, Clean, Look]:
+    cleaned = clean(block.data)
+    return work(cleaned.data), cleaned._replace(data=b""), look(block.data, cleaned.replaced, block.skipped)
 
 
 def _cut(data: bytes) -> tuple[bytes, bytes]:

@@ -11,48 +11,68 @@ from typing import TypeVar
 
 import numpy as np
 
+from gossipw2v.config.encoding import UTF_8
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
-from gossipw2v.w2v.text.blocks import Reader
-from gossipw2v.w2v.text.files import CorpusError, corpus_digest, find_files, total_bytes
+from gossipw2v.w2v.text.blocks import TextReader
+from gossipw2v.w2v.text.damage import Damage
+from gossipw2v.w2v.text.files import EMPTY, OWN, CorpusError, corpus_digest, find, total_bytes
 from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.shards import ALL_TRAINED, Shard, encode
 from gossipw2v.w2v.text.vocab import Counts, Vocab, count_words
 from gossipw2v.w2v.text.words import Words
 
 T = TypeVar("T")
+Digest = bytes
 
-log = get_logger("text")
+SHOWN = 5  # files of one kind that are named
+
+log = get_logger("corpus")
 
 
 @dataclass(slots=True)
-class Text:
-    """The files behind `paths`, divided in what is trained and what is held out.
+class Corpus:
+    """The files behind `paths`, divided in what is trained and what is held out."""
 
-    `done_bytes` of `bytes` have been read in the current pass.
-    """
-
-    paths: Sequence[str]
-    folder: Path
+    paths: Sequence[str]  # files, folders and globs, as people give them
+    folder: Path  # where the encoded text is kept
     threads: int
     division: Division = ALL_TRAINED
+    encoding: str = UTF_8
     files: list[Path] = field(default_factory=list)
+    passed_over: dict[Path, str] = field(default_factory=dict)  # files among them that are no text, and what they are
     bytes: int = 0
-    done_bytes: int = 0
-    counts: Counts | None = None
+    done_bytes: int = 0  # of `bytes`, read in the current pass
+    counts: Counts | None = None  # None until they are there
+    damaged_files: int = 0  # with replaced bytes, as far as they were counted in this life
+    _worst: Damage | None = None  # the file with most of them
+    _counted: Digest | None = None  # of the text that was counted in this life
+    _told: dict[str, str] = field(default_factory=dict)  # what is wrong with it though it is read, by what that is
     _stop: threading.Event = field(default_factory=threading.Event)
 
-    def find(self) -> None:
-        """Find the files. CorpusError names what is missing or unusable."""
-        self.files = find_files(self.paths)
+    def find(self, own: Sequence[Path] = ()) -> None:
+        """Find the files; those of `own` are none. CorpusError names what is missing or unusable."""
+        self.files, self.passed_over = find(self.paths, self.encoding, own)
         self.bytes = total_bytes(self.files)
+        names = [str(path) for path in self.files[:SHOWN]]
+        log.info("found the text", files=len(self.files), bytes=self.bytes, names=names, encoding=self.encoding)
+        told = {path: why for path, why in self.passed_over.items() if why not in (EMPTY, OWN)}
+        for path, why in list(told.items())[:SHOWN]:
+            log.warning("not read as text", path=str(path), why=why, files=len(told))
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the text though it is read, for people; None if nothing is."""
+        told = "; ".join(self._told.values())
+        return told.encode(UTF_8, "backslashreplace").decode() or None  # names may be of any bytes
 
     async def count(self) -> Counts:
         """Count the words. CorpusError for a text that has none."""
         self.counts = await self._in_thread(self._count)
         if len(self.counts.words) < 2:
-            where = ", ".join(map(str, self.paths))
-            raise CorpusError(f"{where}: {len(self.counts.words)} different words; at least two are needed to train")
+            raise CorpusError(
+                f"{self._where()}: {len(self.counts.words)} different words; at least two are needed to train"
+            )
         return self.counts
 
     def totals(self) -> tuple[int, ...]:
@@ -63,6 +83,8 @@ class Text:
         """These are the totals of a count in an earlier life; the words are not needed any more."""
         if totals:
             self.counts = Counts(Words.of(()), np.empty(0, np.int64), *totals)
+            if lost := self.counts.replaced:
+                self._told["damage"] = f"{lost:,} bytes are no {self.encoding}, or NUL; words with them are spoiled"
 
     def let_go(self) -> None:
         """Forget the words that were counted; their totals stay, for people."""
@@ -80,8 +102,22 @@ class Text:
             log.info("too little text to hold any out: there will be no loss on held-out text")
         return shard
 
+    def _look_at(self, shard: Shard, digest: Digest) -> None:
+        """Tell if the text is not the one that was counted. CorpusError if nothing is left of that."""
+        changed = self._counted not in (None, digest)
+        self._told.pop("change", None)
+        if changed and not shard.words:
+            raise CorpusError(f"{self._where()}: has changed since it was counted, and no word of it is left to train")
+        if changed:
+            self._told["change"] = f"{self._where()}: has changed since it was counted; new words are left out"
+        elif not shard.words:
+            self._told["change"] = f"{self._where()}: no word is in the vocabulary, so this node trains nothing"
+
+    def _where(self) -> str:
+        return ", ".join(map(str, self.paths))
+
     def stop(self) -> None:
-        """Make a running pass end within about a second, with `corpus.Stopped`."""
+        """Make a running pass end within about a second, with `blocks.Stopped`."""
         self._stop.set()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -92,13 +128,33 @@ class Text:
             return_memory()
 
     def _count(self) -> Counts:
-        return count_words(self.files, self.threads, progress=self._progress, should_stop=self._stop.is_set)
+        self.damaged_files, self._worst = 0, None
+        self._counted = corpus_digest(self.files, self.encoding)
+        counts = count_words(self.files, self._reader(self._note))
+        self._tell_damage()
+        return counts
+
+    def _tell_damage(self) -> None:
+        self._told.pop("damage", None)
+        if self._worst is not None:
+            more = f"; so are bytes of {self.damaged_files - 1} more files" if self.damaged_files > 1 else ""
+            self._told["damage"] = self._worst.warning() + more
 
     def _encode(self, vocab: Vocab) -> Shard:
-        digest = corpus_digest(self.files)
-        reader = Reader(self.threads, self._progress, self._stop.is_set)
+        digest = corpus_digest(self.files, self.encoding)
         tokens = self.counts.tokens if self.counts is not None else 0
-        return encode(self.files, vocab, self.folder, digest, reader, self.division.of(tokens))
+        shard = encode(self.files, vocab, self.folder, digest, self._reader(), self.division.of(tokens))
+        self._look_at(shard, digest)
+        return shard
+
+    def _reader(self, on_damage: Callable[[Damage], None] | None = None) -> TextReader:
+        stop = self._stop.is_set
+        return TextReader(self.threads, self._progress, stop, encoding=self.encoding, on_damage=on_damage)
+
+    def _note(self, file: Damage) -> None:
+        self.damaged_files += 1
+        if self._worst is None or file.replaced > self._worst.replaced:
+            self._worst = file
 
     def _progress(self, done: int, total: int) -> None:
         self.done_bytes, self.bytes = done, total

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.system.durable import replacing, sweep
-from gossipw2v.w2v.text.blocks import Reader, Tally
+from gossipw2v.w2v.text.blocks import Tally, TextReader
 from gossipw2v.w2v.text.heldout import Divider, Division
 from gossipw2v.w2v.text.scanner import WordIndex
 from gossipw2v.w2v.text.vocab import Vocab
@@ -36,7 +36,7 @@ ALL_TRAINED = Division()
 
 _MAGIC = b"GW2VSHRD"
 _FIELDS = struct.Struct("<8sIIQQQ16s16s16s16s")
-_SUFFIX = ".shard"
+SUFFIX = ".shard"
 _HASH_BYTES = 1 << 22
 
 Sizes = tuple[int, int, int]  # ids that are trained, words among them, ids that are held out
@@ -75,7 +75,7 @@ def encode(
     vocab: Vocab,
     folder: Path,
     corpus_digest: bytes,
-    reader: Reader | None = None,
+    reader: TextReader | None = None,
     division: Division = ALL_TRAINED,
 ) -> Shard:
     """The text of `files` as ids of `vocab`, from `folder` if it was encoded before; other words are left out.
@@ -84,16 +84,16 @@ def encode(
     """
     with _naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        sweep(folder, f"*{_SUFFIX}")
+        sweep(folder, f"*{SUFFIX}")
         identity = (corpus_digest, vocab.digest, division.digest)
-        path = folder / ("-".join(part.hex() for part in identity) + _SUFFIX)
+        path = folder / ("-".join(part.hex() for part in identity) + SUFFIX)
         found = path.exists()
     if found:
         try:
             return open_shard(path, corpus_digest, vocab.digest, division)
         except ShardError:
             path.unlink(missing_ok=True)
-    blocks = (reader or Reader()).run(files, WordIndex(vocab.words).encode, Tally())
+    blocks = (reader or TextReader()).run(files, WordIndex(vocab.words).encode, Tally())
     with _naming(folder):
         _write(path, blocks, b"".join(identity), Divider(division))
         _drop_old(folder, path)
@@ -190,7 +190,7 @@ def _hash(data: bytes) -> bytes:
 
 def _drop_old(folder: Path, current: Path) -> None:
     """Keep the KEEP shards used last; a clock that jumped costs an encoding, no more."""
-    others = [path for path in folder.glob(f"*{_SUFFIX}") if path != current]
+    others = [path for path in folder.glob(f"*{SUFFIX}") if path != current]
     others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for path in others[KEEP - 1 :]:
         path.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.w2v.text.blocks import MAX_WORD_BYTES, Progress, Reader, Stop, Tally
+from gossipw2v.w2v.text.blocks import MAX_WORD_BYTES, Tally, TextReader
 from gossipw2v.w2v.text.words import Words
 
 MAX_WORDS = 1 << 24  # distinct words kept or accepted: some 150 bytes each while they are counted, 2.5 GB; then 25
@@ -117,22 +117,16 @@ class Vocab:
         return cls(words, counts)
 
 
-def count_words(
-    files: Sequence[Path],
-    threads: int = 0,
-    max_words: int = MAX_WORDS,
-    progress: Progress | None = None,
-    should_stop: Stop | None = None,
-) -> Counts:
-    """Count the words of `files` in `threads` threads (0: one per usable core), at most `max_words` at a time.
+def count_words(files: Sequence[Path], reader: TextReader | None = None, max_words: int = MAX_WORDS) -> Counts:
+    """Count the words of `files` as `reader` goes through them, at most `max_words` at a time.
 
     Beyond that the rarest are forgotten, as in word2vec.c, and the loss is reported; what a text gives does not
-    depend on `threads`. `progress(bytes done, bytes in all)`. Raises CorpusError, or Stopped within a second.
+    depend on threads. Raises CorpusError, or Stopped within a second.
     """
     from gossipw2v.w2v.text.scanner import WordCounter  # noqa: PLC0415 - brings numba, which reading a vocabulary does not need
 
     tally, counter = Tally(), WordCounter(max_words, MAX_WORD_BYTES)
-    for part in Reader(threads, progress, should_stop).run(files, counter.count, tally):
+    for part in (reader or TextReader()).run(files, counter.count, tally):
         counter.add(part)
     words, counts = counter.result()
     dropped = tally.dropped + counter.dropped

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from gossipw2v.w2v.text.blocks import (
     BOM,
     MAX_WORD_BYTES,
-    Reader,
     Stopped,
     Tally,
+    TextReader,
     clean,
     cut_blocks,
     read_blocks,
@@ -103,13 +103,13 @@ def test_a_file_that_vanishes_is_refused_by_name(folder: Path) -> None:
     files = find_files([str(folder)])
     files[1].unlink()
     with pytest.raises(CorpusError, match=r"b\.txt: no such file"):
-        list(Reader().run(files, len, Tally()))
+        list(TextReader().run(files, len, Tally()))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_results_come_in_the_order_of_the_text_with_progress_to_its_end(folder: Path, threads: int) -> None:
     files, seen = find_files([str(folder)]), []
-    reader = Reader(threads, lambda done, total: seen.append((done, total)), block_bytes=4)
+    reader = TextReader(threads, lambda done, total: seen.append((done, total)), block_bytes=4)
     found = b" ".join(reader.run(files, bytes, Tally())).split()
     assert found == b" ".join(path.read_bytes() for path in files).split()
     assert seen == sorted(seen)
@@ -119,7 +119,7 @@ def test_results_come_in_the_order_of_the_text_with_progress_to_its_end(folder: 
 def test_a_stop_ends_the_work_soon_even_inside_an_endless_word(tmp_path: Path) -> None:
     path, seen = tmp_path / "text", []
     path.write_bytes(b"x" * 100_000)
-    reader = Reader(1, lambda done, _: seen.append(done), lambda: len(seen) >= 3, block_bytes=100)
+    reader = TextReader(1, lambda done, _: seen.append(done), lambda: len(seen) >= 3, block_bytes=100)
     with pytest.raises(Stopped):
         list(reader.run([path], len, Tally()))
     assert len(seen) == 3
@@ -127,4 +127,4 @@ def test_a_stop_ends_the_work_soon_even_inside_an_endless_word(tmp_path: Path) -
 
 def test_an_error_of_the_work_reaches_the_caller(folder: Path) -> None:
     with pytest.raises(ZeroDivisionError):
-        list(Reader().run(find_files([str(folder)]), lambda _: 1 // 0, Tally()))
+        list(TextReader().run(find_files([str(folder)]), lambda _: 1 // 0, Tally()))

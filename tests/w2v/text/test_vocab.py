@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import gossipw2v.w2v.text.vocab as vocab_module
 from gossipw2v.node.memory import check_memory, explain_memory, memory_needed
-from gossipw2v.w2v.text.blocks import Stopped
+from gossipw2v.w2v.text.blocks import Stopped, TextReader
 from gossipw2v.w2v.text.files import CorpusError
 from gossipw2v.w2v.text.vocab import MAX_TOKENS, Counts, Vocab, VocabError, count_words, freeze, merge_counts
 from gossipw2v.w2v.text.words import Words
@@ -47,7 +47,7 @@ def text_file(path: Path, tokens: int) -> Path:
 def test_counting_agrees_with_counter_in_any_language_and_thread(threads: int, tmp_path: Path) -> None:
     files = [text_file(tmp_path / f"{n}.txt", 3000) for n in range(2)]
     wanted = Counter(word for path in files for word in path.read_bytes().split())
-    counts = count_words(files, threads)
+    counts = count_words(files, TextReader(threads))
     assert dict(zip(counts.words, counts.counts.tolist(), strict=True)) == wanted
     assert list(counts.words) == sorted(wanted)
     assert counts.totals() == (6000, 0, 0, 0, 0)
@@ -65,10 +65,10 @@ def test_counting_says_what_it_replaced_dropped_and_pruned(tmp_path: Path) -> No
 
 def test_counting_can_be_watched_and_stopped(tmp_path: Path) -> None:
     path, seen = text_file(tmp_path / "text", 100), []
-    count_words([path], progress=lambda done, total: seen.append((done, total)))
+    count_words([path], TextReader(progress=lambda done, total: seen.append((done, total))))
     assert seen[-1] == (path.stat().st_size, path.stat().st_size)
     with pytest.raises(Stopped):
-        count_words([path], should_stop=lambda: True)
+        count_words([path], TextReader(should_stop=lambda: True))
     path.unlink()
     with pytest.raises(CorpusError, match="text: no such file"):
         count_words([path])
