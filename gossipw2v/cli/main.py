@@ -9,10 +9,12 @@ import atexit
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,13 +23,22 @@ from gossipw2v.config import loader, options
 from gossipw2v.config.node import HTTP_PORT
 from gossipw2v.config.secret import SecretError, read_secret
 from gossipw2v.status import client, report
-from gossipw2v.system import lock
+from gossipw2v.system import lock, machine
+from gossipw2v.system.signals import ending
 
 FAILURE, USAGE, UNREACHABLE, IO_ERROR, INTERRUPTED = 1, 2, 69, 74, 130
 DEFAULT_URL = f"http://127.0.0.1:{HTTP_PORT}"
 WATCH_SECONDS = 1.0
 CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`, which is too heavy to ask
 MAX_DEMO_NODES = 16
+LEAST_MEMORY = 900 << 20  # bytes of address space that interpreter, libraries and a small model take, measured
+TOO_LITTLE = (
+    f"are left by the limits of this process, but the program alone takes some {LEAST_MEMORY >> 20}; "
+    "raise or lift them (ulimit -v unlimited -d unlimited)"
+)
+NO_CACHE = "kernels are compiled at every start: no folder keeps them; set NUMBA_CACHE_DIR to one that can be written"
+NO_PLACE = "no folder can be written that compiled kernels could go to; set NUMBA_CACHE_DIR to one"
+_TEMPORARY: list[str] = []  # folders to remove at the end
 METAVARS = {int: "N", float: "X", Path: "DIR"}
 METAVARS_BY_NAME = {
     "corpus": "PATH",
@@ -43,6 +54,7 @@ METAVARS_BY_NAME = {
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
+    _open_standard_streams()
     args = _parser().parse_args(argv)
     try:
         code = args.run(args)
@@ -62,7 +74,20 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         code = _fail(FAILURE, str(error))
     except OSError as error:
         code = _fail(IO_ERROR, str(error))
+    except MemoryError as error:
+        code = _fail(IO_ERROR, f"not enough memory: {error or 'an allocation failed'}")
     sys.exit(code)
+
+
+def _open_standard_streams() -> None:
+    """Put /dev/null where standard input, output or error are closed, so that no socket gets their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdin, sys.stdout, sys.stderr = (
+        stream or os.fdopen(number, "r" if number == 0 else "w")
+        for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr))
+    )
 
 
 def _fail(code: int, message: str) -> int:
@@ -74,15 +99,54 @@ def _fail(code: int, message: str) -> int:
 
 
 def _start(args: argparse.Namespace) -> int:
+    for number in ending():  # the node's own handlers come with its event loop; until then nothing can be lost
+        signal.signal(number, _end_at_once)
     flags = {name: getattr(args, name) for name in options.OPTIONS}
     config = loader.load(flags, _config_file(args), os.environ)
-    with lock.holding(config.data_dir):
+    with _holding(config.data_dir):
         prepare_machine()
-        from gossipw2v.node import daemon  # noqa: PLC0415
-        from gossipw2v.system import logs  # noqa: PLC0415
+        with _telling_of_limits():
+            from gossipw2v.node import daemon  # noqa: PLC0415
+            from gossipw2v.system import logs  # noqa: PLC0415
 
         logs.configure(config.log_level, config.log_format)
-        return _run(daemon.serve(config))
+        for folder in _TEMPORARY:
+            text = (
+                "kernels are compiled at every start: NUMBA_CACHE_DIR or HOME has to name a folder that can be written"
+            )
+            logs.get_logger("cli").warning(text, used=folder)
+        code = _run(daemon.serve(config))
+    _leave(code)
+
+
+def _end_at_once(_number: int, _frame: object) -> None:
+    sys.exit(0)
+
+
+@contextmanager
+def _telling_of_limits() -> Iterator[None]:
+    """Import what is large, or say that the limits of this shell (`ulimit -v`, `-d`) leave no room for it."""
+    left = machine.limit_left()
+    if left is not None and left < LEAST_MEMORY:
+        raise MemoryError(f"{left >> 20} MiB {TOO_LITTLE}")
+    try:
+        yield
+    except (ImportError, OSError) as error:  # "failed to map segment from shared object"
+        if left is None:
+            raise
+        raise MemoryError(f"{left >> 20} MiB {TOO_LITTLE} ({error})") from error
+
+
+@contextmanager
+def _holding(folder: Path) -> Iterator[None]:
+    """Have the data folder; OSError says what can be set if it cannot be used."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock.holding(folder))
+        except OSError as error:
+            why = error.strerror or error
+            raise OSError(f"--data-dir {folder}: cannot be written: {why}; give a folder that can") from error
+        yield
 
 
 def _config_file(args: argparse.Namespace) -> Path | None:
@@ -98,38 +162,67 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _run(main: Coroutine[Any, Any, int]) -> int:
-    """Run to the end on uvloop, or on asyncio's own loop where there is no uvloop."""
+    """Run to the end on uvloop, or on asyncio's own loop where there is no uvloop.
+
+    The loop stays open for `_leave`: closing it would wait for threads that wait for a disk or a name server.
+    """
     try:
         import uvloop  # noqa: PLC0415
     except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)
+        return asyncio.Runner().run(main)
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop).run(main)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once: all that matters is done, and nobody waits for threads that hang in the system."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # their reader may be gone
+            stream.flush()
+    for folder in _TEMPORARY:
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(code)
 
 
 def prepare_machine() -> None:
     """Leave the cores to the training threads and give compiled kernels a place; call it before numpy's import.
 
-    What the user has set stays. Compiled code is loaded unseen, so no folder is taken that others can write.
+    What the user has set stays, unless it cannot be used. Compiled code is loaded unseen, so no folder is taken that
+    others can write. OSError if there is no place at all.
     """
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    if not os.environ.get("NUMBA_CACHE_DIR"):
-        os.environ["NUMBA_CACHE_DIR"] = str(_cache_dir(os.environ))
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    if not given or not _can_be_made(Path(given)):
+        os.environ["NUMBA_CACHE_DIR"] = str(_cache_dir(os.environ) or _temporary())
 
 
-def _cache_dir(environ: Mapping[str, str]) -> Path:
-    home = Path(environ.get("XDG_CACHE_HOME", ""))
-    user = (home if home.is_absolute() else Path.home() / ".cache") / "gossipw2v"
-    folder = Path(environ.get("CACHE_DIRECTORY", "").split(":")[0] or user) / f"numba-{__version__}"
+def _cache_dir(environ: Mapping[str, str]) -> Path | None:
     try:
+        home = Path(environ.get("XDG_CACHE_HOME", ""))
+        user = (home if home.is_absolute() else Path.home() / ".cache") / "gossipw2v"
+        folder = Path(environ.get("CACHE_DIRECTORY", "").split(":")[0] or user) / f"numba-{__version__}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home
+        return None
+    return folder if _can_be_made(folder) else None
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Whether this process can write into a folder, or make it."""
+    there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def _temporary() -> str:
+    try:
+        folder = tempfile.mkdtemp(prefix="gossipw2v-numba-")
     except OSError:
-        pass
-    temporary = tempfile.mkdtemp(prefix="gossipw2v-numba-")
-    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
-    return Path(temporary)
+        raise OSError(
+            "no folder can be written that compiled kernels could go to; set NUMBA_CACHE_DIR to one"
+        ) from None
+    _TEMPORARY.append(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 # --- status and export ----------------------------------------------------------------------------------
@@ -180,7 +273,10 @@ def _export(args: argparse.Namespace) -> int:
 
 def _default_folder() -> Path | None:
     """The folder of the default job, if a node that no longer runs has left its model there."""
-    folder = loader.default_data_dir("default")
+    try:
+        folder = loader.default_data_dir("default")
+    except loader.ConfigError:  # a user without a home has none
+        return None
     return folder if any(folder.glob(CHECKPOINTS)) and not lock.in_use(folder) else None
 
 

@@ -199,8 +199,14 @@ def _same_socket(one: Address, other: Address) -> bool:
 
 
 def default_data_dir(job: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """Where a node keeps its state unless told otherwise: systemd's folder, else by the XDG rules."""
+    """Where a node keeps its state unless told otherwise: systemd's folder, else by the XDG rules.
+
+    ConfigError for a user without a home.
+    """
     if state := environ.get("STATE_DIRECTORY", "").split(":")[0]:
         return Path(state)
     home = Path(environ.get("XDG_DATA_HOME", ""))
-    return (home if home.is_absolute() else Path.home() / ".local" / "share") / "gossipw2v" / job
+    try:
+        return (home if home.is_absolute() else Path.home() / ".local" / "share") / "gossipw2v" / job
+    except RuntimeError:
+        raise ConfigError(["data_dir: this user has no home folder; give --data-dir DIR"]) from None

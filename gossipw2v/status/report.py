@@ -22,6 +22,7 @@ def render(status: Row) -> str:
     parts = [
         f"node {_short(status.get('node'))} of job {_text(status.get('job'))}, {_addresses(status)}",
         f"{_state(status)} for {duration(status.get('uptime_seconds'))}, {_corpus(status)}",
+        *_waiting(status),
         *_progress(status),
         *_table("members", _rows(status, "members"), _member),
         *_table("links", _rows(status, "links"), _link),
@@ -59,6 +60,19 @@ def _corpus(status: Row) -> str:
     corpus, vocabulary = _of(status, "corpus"), _of(status, "vocabulary")
     words = f"{count(vocabulary.get('words'))} words" if vocabulary else "not agreed yet"
     return f"{size(corpus.get('bytes'))} of text, vocabulary {words} {_short(vocabulary.get('digest'), '')}".rstrip()
+
+
+def _waiting(status: Row) -> list[str]:
+    """What the node waits for, who is there, and who is not, a line each."""
+    waiting = _of(status, "waiting")
+    if not waiting:
+        return []
+    since, found = duration(waiting.get("seconds")), len(_rows(waiting, "found"))
+    lines = [f"waiting for {_text(waiting.get('for'), longest=LONGEST_PROBLEM)}, for {since}; {found} found"]
+    for title, key in (("no answer from", "unanswered"), ("refused", "refused")):
+        places = list(_of(waiting, key).items())[:LISTED]
+        lines += [f"  {title} {_text(place)}: {_text(why, longest=LONGEST_PROBLEM)}" for place, why in places]
+    return lines
 
 
 def _progress(status: Row) -> list[str]:

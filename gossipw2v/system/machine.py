@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import math
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,19 @@ def usable_cores(root: Path = ROOT) -> int:
 def available_memory(root: Path = ROOT) -> int | None:
     """Bytes this process may still take without swapping or being killed; None where nothing says so."""
     free = [_field(root / "proc/meminfo", "MemAvailable:", 1024), *map(_headroom, _groups("memory", root))]
-    return min((amount for amount in free if amount is not None), default=None)
+    return min((amount for amount in (*free, limit_left(root)) if amount is not None), default=None)
+
+
+def limit_left(root: Path = ROOT) -> int | None:
+    """Bytes that `ulimit -v` and `-d` let this process still map; None where they set no limit."""
+    own = root / "proc/self/status"
+    used = {resource.RLIMIT_AS: "VmSize:", resource.RLIMIT_DATA: "VmData:"}
+    left = [
+        max(0, limit - (_field(own, name, 1024) or 0))
+        for kind, name in used.items()
+        if (limit := resource.getrlimit(kind)[0]) != resource.RLIM_INFINITY
+    ]
+    return min(left, default=None)
 
 
 def share_heap() -> None:
