@@ -31,11 +31,7 @@ DEFAULT_URL = f"http://127.0.0.1:{HTTP_PORT}"
 WATCH_SECONDS = 1.0
 CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`, which is too heavy to ask
 MAX_DEMO_NODES = 16
-LEAST_MEMORY = 900 << 20  # bytes of address space that interpreter, libraries and a small model take, measured
-TOO_LITTLE = (
-    f"are left by the limits of this process, but the program alone takes some {LEAST_MEMORY >> 20}; "
-    "raise or lift them (ulimit -v unlimited -d unlimited)"
-)
+LEAST_MEMORY = {"v": 900 << 20, "d": 640 << 20}  # bytes for interpreter, libraries and a small model, measured
 NO_CACHE = "kernels are compiled at every start: no folder keeps them; set NUMBA_CACHE_DIR to one that can be written"
 NO_PLACE = "no folder can be written that compiled kernels could go to; set NUMBA_CACHE_DIR to one"
 _TEMPORARY: list[str] = []  # folders to remove at the end
@@ -126,15 +122,21 @@ def _end_at_once(_number: int, _frame: object) -> None:
 @contextmanager
 def _telling_of_limits() -> Iterator[None]:
     """Import what is large, or say that the limits of this shell (`ulimit -v`, `-d`) leave no room for it."""
-    left = machine.limit_left()
-    if left is not None and left < LEAST_MEMORY:
-        raise MemoryError(f"{left >> 20} MiB {TOO_LITTLE}")
+    tight = [(flag, left) for flag in LEAST_MEMORY if (left := machine.limit_left(flag)) is not None]
+    for flag, left in tight:
+        if left < LEAST_MEMORY[flag]:
+            raise MemoryError(_too_little(flag, left))
     try:
         yield
     except (ImportError, OSError) as error:  # "failed to map segment from shared object"
-        if left is None:
+        if not tight:
             raise
-        raise MemoryError(f"{left >> 20} MiB {TOO_LITTLE} ({error})") from error
+        raise MemoryError(f"{_too_little(*tight[0])} ({error})") from error
+
+
+def _too_little(flag: str, left: int) -> str:
+    least = LEAST_MEMORY[flag] >> 20
+    return f"ulimit -{flag} leaves {left >> 20} MiB, and the program alone takes some {least}; raise or lift that limit"
 
 
 @contextmanager

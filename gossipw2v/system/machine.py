@@ -25,19 +25,18 @@ def usable_cores(root: Path = ROOT) -> int:
 def available_memory(root: Path = ROOT) -> int | None:
     """Bytes this process may still take without swapping or being killed; None where nothing says so."""
     free = [_field(root / "proc/meminfo", "MemAvailable:", 1024), *map(_headroom, _groups("memory", root))]
-    return min((amount for amount in (*free, limit_left(root)) if amount is not None), default=None)
+    return min(
+        (amount for amount in (*free, limit_left("v", root), limit_left("d", root)) if amount is not None), default=None
+    )
 
 
-def limit_left(root: Path = ROOT) -> int | None:
-    """Bytes that `ulimit -v` and `-d` let this process still map; None where they set no limit."""
-    own = root / "proc/self/status"
-    used = {resource.RLIMIT_AS: "VmSize:", resource.RLIMIT_DATA: "VmData:"}
-    left = [
-        max(0, limit - (_field(own, name, 1024) or 0))
-        for kind, name in used.items()
-        if (limit := resource.getrlimit(kind)[0]) != resource.RLIM_INFINITY
-    ]
-    return min(left, default=None)
+def limit_left(flag: str, root: Path = ROOT) -> int | None:
+    """Bytes this process may still map under `ulimit -v` ("v", address space) or `-d` ("d", data); None: no limit."""
+    kind, used = {"v": (resource.RLIMIT_AS, "VmSize:"), "d": (resource.RLIMIT_DATA, "VmData:")}[flag]
+    limit = resource.getrlimit(kind)[0]
+    if limit == resource.RLIM_INFINITY:
+        return None
+    return max(0, limit - (_field(root / "proc/self/status", used, 1024) or 0))
 
 
 def share_heap() -> None:
