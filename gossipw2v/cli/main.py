@@ -211,7 +211,7 @@ def _cache_dir(environ: Mapping[str, str]) -> Path | None:
 
 def _can_be_made(folder: Path) -> bool:
     """Whether this process can write into a folder, or make it."""
-    there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
+    there = next((place for place in (folder, *folder.absolute().parents) if os.access(place, os.F_OK)), folder)
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 

@@ -80,7 +80,8 @@ def find(name: str, flag: object, path: Path | None, environ: Mapping[str, str] 
 
 def _build(values: dict[str, Any], environ: Mapping[str, str]) -> Config:
     job = Job(**{o.name: values.pop(o.name) for o in JOB_OPTIONS if o.name in values})
-    values.setdefault("data_dir", default_data_dir(job.job, environ))
+    if "data_dir" not in values:  # not asked for in vain: a user without a home has no default
+        values["data_dir"] = default_data_dir(job.job, environ)
     return Config(job=job, **values)
 
 

@@ -22,6 +22,6 @@ def test_nobody_is_banned_unless_somebody_is():
 
 
 def test_configuration_imports_nothing_heavy():
-    code = "import sys, gossipw2v.settings; print({'numpy', 'numba', 'aiohttp', 'asyncio'} & set(sys.modules))"
+    code = "import sys, gossipw2v.config.node; print({'numpy', 'numba', 'aiohttp', 'asyncio'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
