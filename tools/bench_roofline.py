@@ -8,10 +8,12 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from gossipw2v.w2v.kernels import sgns
+from gossipw2v.w2v.kernels.simd import machine_lanes
 
 Point = tuple[str, float, float]  # what was run, operations per byte, operations a second of one core
 
@@ -32,14 +34,17 @@ def cost(counts: NDArray[np.int64], setting: dict[str, Any], pairs: float) -> tu
     return operations, (inputs + kept + pairs * plan.noise / plan.serves) * 2 * 4 * size
 
 
+LANES = machine_lanes(*cpu_target.target_context.codegen().magic_tuple())  # with more, the sums leave the registers
+
+
 @intrinsic
 def _multiply_add(_context, n):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    """Repeat 48 independent multiply-adds of 16 floats n times."""
+    """Repeat 48 independent multiply-adds of `LANES` floats n times."""
 
     def emit(_ctx, b, _signature, args):  # type: ignore[no-untyped-def]
-        vector = ir.VectorType(ir.FloatType(), 16)
-        sums = [cgutils.alloca_once_value(b, ir.Constant(vector, [1.0 + i] * 16)) for i in range(12)]
-        factor, term = ir.Constant(vector, [0.999] * 16), ir.Constant(vector, [0.001] * 16)
+        vector = ir.VectorType(ir.FloatType(), LANES)
+        sums = [cgutils.alloca_once_value(b, ir.Constant(vector, [1.0 + i] * LANES)) for i in range(12)]
+        factor, term = ir.Constant(vector, [0.999] * LANES), ir.Constant(vector, [0.001] * LANES)
         with cgutils.for_range(b, args[0]):
             for place in 4 * sums:
                 product = b.fmul(b.load(place), factor, flags=("contract",))
@@ -64,7 +69,7 @@ def measure_peak() -> float:
     for _ in range(5):
         start = time.perf_counter()
         burn(rounds)
-        best = max(best, rounds * 48 * 16 * 2 / (time.perf_counter() - start))
+        best = max(best, rounds * 48 * LANES * 2 / (time.perf_counter() - start))
     return best
 
 

@@ -7,17 +7,17 @@ whether they agree. Everything is in a temporary folder that is removed at the e
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from gossipw2v.cli import streams
 from gossipw2v.cli.showcase import Link, Outcome, Progress, account, examine, held_out
 from gossipw2v.cli.synthetic import World
 from gossipw2v.config.options import PREFIX
@@ -79,7 +79,7 @@ class Node:
         """Ask the daemon how it is; without an answer the last one stays. DemoError if it died."""
         if self.process.poll():
             self._fail()
-        with suppress(OSError, ValueError, client.UnreachableError, client.AnswerError):
+        with suppress(OSError, ValueError, client.NoNodeError, client.AnswerError):
             address = json.loads((self.data / "node.json").read_bytes())["http"]
             self.status = client.status(f"http://{address}")
             for row in self.status["links"]:
@@ -99,10 +99,10 @@ def run_demo(nodes: int, corpus: str | Path | None) -> int:
             plan = Plan(nodes, options=SMALL_WORLD)
         else:
             plan = Plan(nodes, str(corpus), options=_suited(total_bytes(find_files([str(corpus)]))))
-        with _stopped_by_sigterm(), tempfile.TemporaryDirectory(prefix="gossipw2v-demo-") as folder:
+        with tempfile.TemporaryDirectory(prefix="gossipw2v-demo-") as folder:
             outcome = run(plan, Path(folder), sys.stdout)
     except (DemoError, CorpusError, CheckpointError) as error:
-        print(f"gossipw2v: {error}", file=sys.stderr)
+        streams.tell(f"gossipw2v: {error}")
         return 1
     return 0 if outcome.agrees else 1
 
@@ -264,13 +264,3 @@ def _stop(nodes: Sequence[Node]) -> None:
         except subprocess.TimeoutExpired:
             node.process.kill()
             node.process.wait()
-
-
-@contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C, so that the nodes are stopped and the folder is removed then, too."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

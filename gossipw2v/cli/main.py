@@ -1,6 +1,7 @@
 """The `gossipw2v` command. Each command imports what is heavy itself, so help and mistakes answer at once.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 69 no node answers, 74 input or output failed.
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 69 no node answers, 74 input or output failed,
+128 + N ended by signal N.
 """
 
 import argparse
@@ -14,20 +15,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from gossipw2v import __version__
+from gossipw2v.cli import signals, streams
 from gossipw2v.config import loader, options
 from gossipw2v.config.node import HTTP_PORT
 from gossipw2v.config.secret import SecretError, read_secret
 from gossipw2v.status import client, report
 from gossipw2v.system import lock, machine
+from gossipw2v.system.output import STANDARD_OUTPUT
 from gossipw2v.system.signals import ending
 
 FAILURE, USAGE, UNREACHABLE, IO_ERROR, INTERRUPTED = 1, 2, 69, 74, 130
 DEFAULT_URL = f"http://127.0.0.1:{HTTP_PORT}"
+STANDARD_OUTPUT_NAME = "standard output"
 WATCH_SECONDS = 1.0
 CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`, which is too heavy to ask
 MAX_DEMO_NODES = 16
@@ -50,45 +54,71 @@ METAVARS_BY_NAME = {
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
-    _open_standard_streams()
-    args = _parser().parse_args(argv)
+    streams.prepare()
+    sys.exit(_code(argv))
+
+
+def _code(argv: Sequence[str] | None) -> int:
+    """The exit code of the command line, once whatever went wrong has been told."""
     try:
-        code = args.run(args)
-        sys.stdout.flush()
+        return _run_command(argv)
     except BrokenPipeError:  # the reader of our output has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        return 0
     except KeyboardInterrupt:
-        code = INTERRUPTED
-    except loader.ConfigError as error:
-        code = _fail(USAGE, f"{error}\n`gossipw2v start --help` lists every setting")
-    except (SecretError, lock.LockedError) as error:
-        code = _fail(USAGE, str(error))
-    except client.UnreachableError as error:
-        code = _fail(UNREACHABLE, f"no node answers at {error}\nis it running? --url says where its http port is")
-    except client.AnswerError as error:
-        code = _fail(FAILURE, str(error))
-    except OSError as error:
-        code = _fail(IO_ERROR, str(error))
-    except MemoryError as error:
-        code = _fail(IO_ERROR, f"not enough memory: {error or 'an allocation failed'}")
-    sys.exit(code)
+        return INTERRUPTED
+    except signals.Ended as ended:
+        return ended.code
+    except (
+        loader.ConfigError,
+        SecretError,
+        lock.LockedError,
+        client.NoNodeError,
+        client.AnswerError,
+        OSError,
+        MemoryError,
+    ) as error:
+        return _fail(*_verdict(error))
 
 
-def _open_standard_streams() -> None:
-    """Put /dev/null where standard input, output or error are closed, so that no socket gets their numbers."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
-    sys.stdin, sys.stdout, sys.stderr = (
-        stream or os.fdopen(number, "r" if number == 0 else "w")
-        for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr))
-    )
+def _verdict(error: Exception) -> tuple[int, str]:
+    """The exit code for what went wrong, and what to say of it."""
+    match error:
+        case loader.ConfigError():
+            return USAGE, f"{error}\n`gossipw2v start --help` lists every setting"
+        case SecretError() | lock.LockedError():
+            return USAGE, str(error)
+        case client.NoNodeError():
+            return UNREACHABLE, f"no node answers at {error}\nis it running? --url says where its http port is"
+        case OSError():
+            return IO_ERROR, _told(error)
+        case MemoryError():
+            return IO_ERROR, f"not enough memory: {error or 'an allocation failed'}"
+        case _:
+            return FAILURE, str(error)
+
+
+def _run_command(argv: Sequence[str] | None) -> int:
+    try:
+        args = _parser().parse_args(argv)
+        with nullcontext() if args.run is _start else signals.raised():  # a node has its own way to stop
+            code: int = args.run(args)
+    except SystemExit as left:  # help and wrong usage, as argparse ends them
+        code = int(left.code or 0)
+    sys.stdout.flush()
+    return code
 
 
 def _fail(code: int, message: str) -> int:
-    print(f"gossipw2v: {message}", file=sys.stderr)
+    streams.tell(f"gossipw2v: {message}")
     return code
+
+
+def _told(error: OSError) -> str:
+    """What went wrong with which file, in one line."""
+    if not isinstance(error.filename, str | bytes) or not error.strerror:
+        return str(error)
+    name = os.fsdecode(error.filename)
+    return f"{STANDARD_OUTPUT_NAME if name == str(STANDARD_OUTPUT) else name}: {error.strerror}"
 
 
 # --- start and demo -------------------------------------------------------------------------------------
@@ -253,7 +283,7 @@ def _token(args: argparse.Namespace) -> bytes | None:
 def _shown(status: dict[str, Any], args: argparse.Namespace) -> str:
     if args.json:
         return json.dumps(status)
-    if args.watch and not sys.stdout.isatty():
+    if args.watch and not streams.redraws(sys.stdout):
         return report.summary(status)
     clear = "\x1b[H\x1b[J" if args.watch else ""
     return clear + report.render(status)
@@ -263,14 +293,25 @@ def _export(args: argparse.Namespace) -> int:
     if args.path.is_dir():
         return _fail(USAGE, f"{args.path} is a folder; name a file in it")
     folder = args.data_dir if args.data_dir or args.url else _default_folder()
-    if folder:
-        words, dimensions = _export_folder(folder, args.path)
-    else:
-        draw = _draw if sys.stderr.isatty() else _draw_nothing
-        words, dimensions = client.export(args.url or DEFAULT_URL, args.path, draw, _token(args))
-    source = folder or args.url or DEFAULT_URL
-    print(f"{args.path}: {words:,} words of {dimensions} dimensions, from {source}", file=sys.stderr)
+    words, dimensions = _export_folder(folder, args.path) if folder else _export_node(args)
+    path = STANDARD_OUTPUT_NAME if args.path == STANDARD_OUTPUT else args.path
+    streams.tell(f"{path}: {words:,} words of {dimensions} dimensions, from {folder or args.url or DEFAULT_URL}")
     return 0
+
+
+def _export_node(args: argparse.Namespace) -> tuple[int, int]:
+    line = streams.ProgressLine()
+
+    def draw(rows: int, words: int) -> None:
+        line.show(f"{report.bar(rows / max(1, words))} {rows:,} of {words:,} words")
+
+    def wait(why: str, _: float) -> None:
+        line.note(f"{why}; waiting")
+
+    try:
+        return client.export(args.url or DEFAULT_URL, args.path, client.Watcher(draw, wait), _token(args))
+    finally:
+        line.end()
 
 
 def _default_folder() -> Path | None:
@@ -292,15 +333,6 @@ def _export_folder(folder: Path, path: Path) -> tuple[int, int]:
         return export_model(folder, path)
     except (ExportError, CheckpointError) as error:
         raise client.AnswerError(str(error)) from error
-
-
-def _draw(rows: int, words: int) -> None:
-    end = "\n" if rows == words else ""
-    print(f"\r{report.bar(rows / max(1, words))} {rows:,} of {words:,} words", end=end, file=sys.stderr, flush=True)
-
-
-def _draw_nothing(_rows: int, _words: int) -> None:
-    """Nobody watches."""
 
 
 # --- the command line -----------------------------------------------------------------------------------
@@ -359,10 +391,13 @@ def _help(option: options.Option) -> str:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Write all vectors to PATH in word2vec's text format, whole or not at all. Without an option: the model "
+        "Write all vectors to PATH in word2vec's text format, whole or not at all; what is no file, such as a pipe, is "
+        "written to as it is. Without an option: the model "
         f"that a stopped node left in the default data folder, or else that of the node at {DEFAULT_URL}."
     )
-    parser.add_argument("path", metavar="PATH", type=Path, help="the file to write, such as vectors.txt")
+    parser.add_argument(
+        "path", metavar="PATH", type=_target, help="the file to write, such as vectors.txt; - for standard output"
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--data-dir", metavar="DIR", type=Path, help="what a node left in its folder")
     source.add_argument("--url", type=_url, help="a running node")
@@ -391,6 +426,14 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--corpus", type=Path, metavar="PATH", help="text of your own instead of the small world")
     parser.set_defaults(run=_demo)
+
+
+def _target(text: str) -> Path:
+    if text == "-":
+        return STANDARD_OUTPUT
+    if os.path.basename(text) in ("", ".", ".."):  # noqa: PTH119 (a Path forgets what stands behind the last slash)
+        raise argparse.ArgumentTypeError(f"{text!r} names no file")
+    return Path(text)
 
 
 def _url(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from gossipw2v.cli.streams import redraws
 from gossipw2v.cli.synthetic import World
 from gossipw2v.status.humanize import count, decimal, duration, finite, percent, size
 from gossipw2v.status.report import bar
@@ -71,7 +72,7 @@ class Progress:
         news = {f"{name}: {text}" for name, status in statuses.items() for text in status.get("problems", [])}
         lines_above = sorted(news - self._problems)
         self._problems |= news
-        if self.screen.isatty():
+        if redraws(self.screen):
             width = shutil.get_terminal_size().columns - 1
             up = f"\x1b[{self._lines}F\x1b[J" if self._lines else ""
             self._lines = len(lines)

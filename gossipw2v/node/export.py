@@ -1,7 +1,6 @@
 """Models in word2vec's text format, which everybody else reads: of a running node, or of one that has been.
 
-A file is written under a temporary name in the same folder, synced and renamed, so that a reader finds the old one or
-the new one and never a part.
+A reader of a file finds the old one or the new one and never a part; `system/output.py` says what else can be written.
 """
 
 from pathlib import Path
@@ -9,16 +8,23 @@ from typing import Any
 
 from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.generations import newest
+from gossipw2v.system.output import writing
 from gossipw2v.w2v.text.vocab import Vocab, VocabError
 from gossipw2v.w2v.text.words import Words
-from gossipw2v.w2v.word2vec_format import Floats, write_word2vec
+from gossipw2v.w2v.word2vec_format import Floats, check_exportable, lines
 
 
 def export_model(data_dir: Path, path: Path) -> tuple[int, int]:
-    """Write the model that a node left in `data_dir` as word2vec text; words and vector size. CheckpointError."""
-    words, weights, _ = load_model(data_dir)
-    write_word2vec(path, words, weights[: len(words)])
-    return len(words), weights.shape[1]
+    """Write the model that a node left in `data_dir` as word2vec text; words and vector size. CheckpointError.
+
+    OSError as from `output.writing`. `path` is opened first: the reader of a pipe is told of the end, whatever comes.
+    """
+    with writing(path) as file:
+        words, weights, _ = load_model(data_dir)
+        vectors = weights[: len(words)]
+        check_exportable(words, vectors)
+        file.writelines(lines(words, vectors))
+    return len(words), vectors.shape[1]
 
 
 def load_model(data_dir: Path) -> tuple[Words, Floats, dict[str, Any]]:

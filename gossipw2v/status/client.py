@@ -2,16 +2,18 @@
 
 import json
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gossipw2v.system.durable import replacing
+from gossipw2v.system.output import writing
 
 TIMEOUT_SECONDS = 5.0
 MAX_STATUS_BYTES = 16 << 20  # a swarm of thousands; stops at an endless answer of something else
@@ -19,10 +21,13 @@ MAX_HEADER_BYTES = 64
 MAX_REFUSAL_BYTES = 2000
 CHUNK_BYTES = 1 << 20
 
-Progress = Callable[[int, int], None]  # vectors so far, vectors in all
+PATIENCE_SECONDS = 60.0  # for a node that is busy with others, in all
+RETRY_SECONDS = 5.0  # before the next try, where the node does not say when
+MOST_RETRY_SECONDS = 30.0  # however long the node says: it may be anybody
+BUSY = (429, 503)  # answers of who wants to be asked again later
 
 
-class UnreachableError(Exception):
+class NoNodeError(Exception):
     """Nothing answers at the address."""
 
 
@@ -30,8 +35,28 @@ class AnswerError(Exception):
     """Something answered, but not what was asked for; the text says what and, if the node said so, why."""
 
 
+class BusyError(AnswerError):
+    """The node has too much to do; `seconds` is when it wants to be asked again."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(f"{message}; try again in {seconds:g} s")
+        self.seconds = seconds
+
+
+def _ignore(*_: object) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Told how an export goes on."""
+
+    progress: Callable[[int, int], None] = _ignore  # vectors so far, in all
+    waiting: Callable[[str, float], None] = _ignore  # why the node is not asked now, and for how many seconds
+
+
 def status(url: str, token: bytes | None = None) -> dict[str, Any]:
-    """The node's GET /status as it sent it. UnreachableError, or AnswerError if it is no status."""
+    """The node's GET /status as it sent it. NoNodeError, or AnswerError if it is no status."""
     with _get(url, "/status", token) as response:
         try:
             answer = json.loads(response.read(MAX_STATUS_BYTES))
@@ -42,32 +67,49 @@ def status(url: str, token: bytes | None = None) -> dict[str, Any]:
     return answer
 
 
-def export(
-    url: str, path: Path, progress: Progress = lambda _rows, _words: None, token: bytes | None = None
-) -> tuple[int, int]:
+def export(url: str, path: Path, watcher: Watcher = Watcher(), token: bytes | None = None) -> tuple[int, int]:
     """Write the node's vectors to `path` in word2vec's text format; the number of words and dimensions.
 
-    `path` appears whole or not at all. AnswerError if the rows are not those the first line promised.
+    A file appears whole or not at all; what else `path` may be, and its errors, are those of `output.writing`.
+    A busy node is asked again for PATIENCE_SECONDS, then BusyError. AnswerError if the rows are not those the first
+    line promised.
     """
-    with _get(url, "/export", token) as response, replacing(path) as file:
-        return _copy(response, file, progress)
+    with writing(path) as file, _get_patiently(url, "/export", token, watcher) as response:
+        return _copy(response, file, watcher)
 
 
-def _copy(response: HTTPResponse, file: BinaryIO, progress: Progress) -> tuple[int, int]:
-    try:
-        header = response.readline(MAX_HEADER_BYTES)
-        words, dimensions = _shape(header)
-        file.write(header)
-        rows, last = 0, b"\n"
-        while chunk := response.read(CHUNK_BYTES):
-            file.write(chunk)
-            rows, last = rows + chunk.count(b"\n"), chunk[-1:]
-            progress(rows, words)
-    except (HTTPException, TimeoutError, ConnectionError) as error:
-        raise AnswerError(f"the node stopped in the middle of its vectors: {error}") from error
+def _get_patiently(url: str, path: str, token: bytes | None, watcher: Watcher) -> HTTPResponse:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return _get(url, path, token)
+        except BusyError as error:
+            if time.monotonic() + error.seconds > deadline:
+                raise
+            watcher.waiting(str(error), error.seconds)
+            time.sleep(error.seconds)
+
+
+def _copy(response: HTTPResponse, file: BinaryIO, watcher: Watcher) -> tuple[int, int]:
+    header = _read(response.readline, MAX_HEADER_BYTES)
+    words, dimensions = _shape(header)
+    file.write(header)
+    rows, last = 0, b"\n"
+    while chunk := _read(response.read, CHUNK_BYTES):
+        file.write(chunk)
+        rows, last = rows + chunk.count(b"\n"), chunk[-1:]
+        watcher.progress(rows, words)
     if rows != words or last != b"\n" or response.length:  # length: what was promised and has not come
         raise AnswerError(f"the node promised {words} vectors and sent {rows}; try again")
     return words, dimensions
+
+
+def _read(source: Callable[[int], bytes], most: int) -> bytes:
+    """Up to `most` bytes of the answer: what fails here is the node, not where its answer goes."""
+    try:
+        return source(most)
+    except (HTTPException, TimeoutError, ConnectionError) as error:
+        raise AnswerError(f"the node stopped in the middle of its vectors: {error}") from error
 
 
 def _shape(header: bytes) -> tuple[int, int]:
@@ -85,10 +127,20 @@ def _get(url: str, path: str, token: bytes | None) -> HTTPResponse:
     try:
         response: HTTPResponse = opener.open(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
-        raise AnswerError(f"{url}{path}: {_refusal(error)}") from error
+        told = f"{url}{path}: {_refusal(error)}"
+        if error.code in BUSY:
+            raise BusyError(told, _retry_seconds(error.headers.get("Retry-After"))) from error
+        raise AnswerError(told) from error
     except (OSError, HTTPException) as error:
-        raise UnreachableError(f"{url}: {getattr(error, 'reason', error)}") from error
+        raise NoNodeError(f"{url}: {getattr(error, 'reason', error)}") from error
     return response
+
+
+def _retry_seconds(header: str | None) -> float:
+    """What a Retry-After header says in seconds, within bounds; the usual time for none, or for a date."""
+    given = (header or "").strip()
+    known = given.isascii() and given.isdigit()
+    return min(MOST_RETRY_SECONDS, max(1.0, float(given[:9]))) if known else RETRY_SECONDS
 
 
 def _refusal(error: urllib.error.HTTPError) -> str:

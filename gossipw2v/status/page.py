@@ -15,6 +15,7 @@ from string import Template
 from typing import Any, NamedTuple
 
 from gossipw2v.status.humanize import UNKNOWN, count, decimal, duration, finite, percent, size
+from gossipw2v.system.wellformed import well_formed
 
 TEMPLATE = resources.files("gossipw2v.status").joinpath("page.html").read_text(encoding="utf-8")
 LISTED = 100  # rows of a table; /status has them all
@@ -179,8 +180,8 @@ def _rows(status: Row, key: str) -> Sequence[Any]:
 
 
 def text(value: object, longest: int = LONGEST) -> str:
-    """`value` escaped for HTML text and attributes, and cut to a length that keeps the page readable."""
-    return UNKNOWN if value in (None, "") else html.escape(str(value)[:longest])
+    """`value` well-formed, escaped for HTML text and attributes, and cut to a length that keeps the page readable."""
+    return UNKNOWN if value in (None, "") else html.escape(well_formed(str(value)[:longest]))
 
 
 def short(value: object) -> str:

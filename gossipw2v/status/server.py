@@ -21,9 +21,11 @@ from gossipw2v.config.address import Address, is_local
 from gossipw2v.status import page
 from gossipw2v.status.access import Access
 from gossipw2v.system.metrics import Metrics
+from gossipw2v.system.wellformed import well_formed
 
 CLOSE_SECONDS = 2.0
 BLOCK_BYTES = 256 * 1024
+RETRY_SECONDS = 5  # after which one who was turned away may come back
 SERVING = frozenset({"training", "draining", "complete"})
 PROBES = frozenset({"/healthz", "/readyz"})
 HEADERS = {
@@ -33,6 +35,11 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="gossipw2v", charset="UTF-8"'}  # what makes a browser ask
+
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: %d\r\nContent-Length: 0\r\n\r\n"
+    % RETRY_SECONDS
+)
 
 log = logging.getLogger(__name__)
 # aiohttp logs a traceback for each malformed request: strangers must not fill the log. Our errors go to `log`.
@@ -55,7 +62,7 @@ class StatusSources:
 
 
 @dataclass(frozen=True)
-class Limits:
+class ClientLimits:
     """What clients may use of a node."""
 
     connections: int = 64  # at once; a scraper and a few open pages need a handful
@@ -68,11 +75,11 @@ async def serve(
     address: tuple[str, int],
     sources: StatusSources,
     metrics: Metrics,
-    limits: Limits | None = None,
+    limits: ClientLimits | None = None,
     access: Access | None = None,
 ) -> "Server":
     """Listen on (host, port), port 0 for a free one; OSError where that cannot be, or needs a token and has none."""
-    server = Server(sources, metrics, limits or Limits(), access or Access())
+    server = Server(sources, metrics, limits or ClientLimits(), access or Access())
     await server.start(address)
     return server
 
@@ -82,7 +89,7 @@ class Server:
 
     address: Address
 
-    def __init__(self, sources: StatusSources, metrics: Metrics, limits: Limits, access: Access) -> None:
+    def __init__(self, sources: StatusSources, metrics: Metrics, limits: ClientLimits, access: Access) -> None:
         self._sources = sources
         self._metrics = metrics
         self._access = access
@@ -192,7 +199,8 @@ class Server:
 
     async def _export(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._exports >= self._limits.exports:
-            return _refusal(429, f"{self._exports} exports are under way; try again later", {"Retry-After": "5"})
+            headers = {"Retry-After": str(RETRY_SECONDS)}
+            return _refusal(429, f"{self._exports} exports are under way, and no more at a time", headers)
         self._exports += 1
         worker = ThreadPoolExecutor(1, thread_name_prefix="export")  # one thread: a generator cannot be shared
         try:
@@ -246,7 +254,7 @@ class _Full(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         writable = cast(asyncio.WriteTransport, transport)  # uvloop's is no subclass of it
-        writable.write(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        writable.write(_FULL)
         writable.close()
 
 
@@ -279,9 +287,11 @@ def _json(code: int, value: Any, headers: Mapping[str, str] | None = None) -> we
 
 
 def _plain(value: Any) -> Any:
-    """`value` with null for numbers that JSON does not have."""
+    """`value` with null for numbers that JSON does not have, and text that it does."""
+    if isinstance(value, str):
+        return well_formed(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {well_formed(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

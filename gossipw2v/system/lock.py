@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -21,7 +22,10 @@ class LockedError(ValueError):
 @contextmanager
 def holding(folder: Path) -> Iterator[None]:
     """Have `folder`, made if need be, to oneself for the block. LockedError if another has it; OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # a file, or a link that leads nowhere
+        raise NotADirectoryError(errno.ENOTDIR, "is no folder; give --data-dir another", str(folder)) from error
     handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _taken(handle):
@@ -37,7 +41,7 @@ def holding(folder: Path) -> Iterator[None]:
 def in_use(folder: Path) -> bool:
     """Whether a daemon has the folder now."""
     try:
-        handle = os.open(folder / LOCK_FILE, os.O_RDONLY)
+        handle = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_NONBLOCK)  # it may be a pipe that nobody writes to
     except OSError:
         return False
     try:

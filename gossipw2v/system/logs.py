@@ -13,6 +13,8 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
+from gossipw2v.system.wellformed import well_formed
+
 Logger = structlog.stdlib.BoundLogger
 
 # At debug these would drown our own lines.
@@ -73,11 +75,11 @@ def _formatter(format: str, stream: TextIO, environ: Mapping[str, str]) -> loggi
 
 def _text(colours: bool) -> list[Processor]:
     plain = structlog.dev.plain_traceback
-    return [_printable, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
+    return [_well_formed, _printable, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
 
 
 def _json() -> list[Processor]:
-    return [structlog.processors.format_exc_info, _in_order, structlog.processors.JSONRenderer()]
+    return [structlog.processors.format_exc_info, _well_formed, _in_order, structlog.processors.JSONRenderer()]
 
 
 class _Journal(structlog.stdlib.ProcessorFormatter):
@@ -93,6 +95,16 @@ def _printable(_: Any, __: str, event: EventDict) -> EventDict:
     for key, value in event.items():
         if isinstance(value, str) and not value.isprintable():
             event[key] = value.encode("unicode_escape").decode()
+    return event
+
+
+def _well_formed(_: Any, __: str, event: EventDict) -> EventDict:
+    """Show names of files that are no UTF-8 as the page and JSON of `/status` do."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = well_formed(value)
+        elif isinstance(value, list | tuple):
+            event[key] = [well_formed(item) if isinstance(item, str) else item for item in value]
     return event
 
 

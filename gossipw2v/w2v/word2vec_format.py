@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.system.durable import replace_file
+from gossipw2v.system.output import writing
 
 Floats = NDArray[np.float32]
 BLOCK_ROWS = 512  # rows formatted at a time
@@ -20,9 +20,10 @@ class ExportError(ValueError):
 
 
 def write_word2vec(path: Path, words: Sequence[bytes], vectors: Floats) -> None:
-    """Write float32[V, D] as word2vec text, replacing `path` at once and only when all is on disk; ExportError."""
+    """Write float32[V, D] as word2vec text to `path` as `output.writing` does; ExportError, then nothing is written."""
     check_exportable(words, vectors)
-    replace_file(path, lines(words, vectors))
+    with writing(path) as file:
+        file.writelines(lines(words, vectors))
 
 
 def check_exportable(words: Sequence[bytes], vectors: Floats) -> None:

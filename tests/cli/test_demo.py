@@ -114,7 +114,8 @@ def test_progress_shows_a_line_for_each_node() -> None:
     assert max(len(one), len(two)) < 80  # the narrowest terminal there is
 
 
-def test_progress_draws_over_itself_on_a_terminal_and_keeps_problems_above() -> None:
+def test_progress_draws_over_itself_on_a_terminal_and_keeps_problems_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     screen = Terminal()
     progress = Progress(screen)
     progress.show({"node 1": status(1), "node 2": {}}, 1.0)
@@ -247,7 +248,7 @@ def children_of(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="lists processes through /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_demo_leaves_no_daemon_and_no_folder(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "gossipw2v", "demo", "--nodes", "2"]
     environ = {**os.environ, "TMPDIR": str(tmp_path)}

@@ -24,7 +24,7 @@ from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.generations import find, links_of, path_of
 from gossipw2v.node.node import Node
 from gossipw2v.node.session import make_learner
-from gossipw2v.system.durable import Disk
+from gossipw2v.system.durable import USUAL, Disk
 from gossipw2v.w2v.text.shards import Shard
 from gossipw2v.w2v.text.vocab import Vocab
 from gossipw2v.w2v.text.words import Words
@@ -141,9 +141,9 @@ async def test_updates_that_came_while_a_checkpoint_was_written_are_not_taken_fo
     before = learner.model.updates.copy()
 
     class Busy(Disk):
-        def create(self, path: Path) -> BinaryIO:
+        def create(self, path: Path, mode: int = USUAL) -> BinaryIO:
             learner.model.updates += 5
-            return Disk.create(self, path)
+            return Disk.create(self, path, mode)
 
     node.keeper.disk = Busy()
     await node.save()
@@ -580,7 +580,8 @@ async def test_a_full_disk_is_shown_and_counted_until_it_works_again(make: Make,
         await node.save()
         status = node.snapshot()
         assert status["degraded"] is True
-        assert f"No space left on device: '{path_of(tmp_path, 2)}'; the last whole one is 1" in status["problems"][0]
+        told = f"No space left on device: '{path_of(tmp_path, 1 + failures)}'; the last whole one is 1"
+        assert told in status["problems"][0]
         assert node.keeper.unkept == status["problems"][0]
         assert (status["checkpoint"]["failures"], status["checkpoint"]["generation"]) == (failures, 1)
     assert files(tmp_path) >= {"checkpoint-1"}

@@ -1,5 +1,8 @@
 """The client against a server that says whatever a test wants it to."""
 
+import os
+import subprocess
+
 import pytest
 from support.stub_node import stub_node
 
@@ -33,7 +36,7 @@ def test_vectors_arrive_as_they_were_sent(node, tmp_path):
     node.body = VECTORS
     seen = []
     path = tmp_path / "vectors.txt"
-    assert client.export(node.url, path, lambda *progress: seen.append(progress)) == (3, 2)
+    assert client.export(node.url, path, client.Watcher(lambda *progress: seen.append(progress))) == (3, 2)
     assert path.read_bytes() == VECTORS
     assert seen[-1] == (3, 3)
     assert node.asked == ["/export"]
@@ -77,9 +80,9 @@ def test_the_nodes_own_words_are_told_when_it_refuses(node, tmp_path):
 def test_nobody_there_is_another_error(node, tmp_path):
     node.shutdown()
     node.server_close()
-    with pytest.raises(client.UnreachableError, match=node.url):
+    with pytest.raises(client.NoNodeError, match=node.url):
         client.status(node.url)
-    with pytest.raises(client.UnreachableError):
+    with pytest.raises(client.NoNodeError):
         client.export(node.url, tmp_path / "v")
     assert not list(tmp_path.iterdir())
 
@@ -126,3 +129,53 @@ def test_a_token_is_shown_to_the_node_and_to_nobody_it_points_to(node, tmp_path)
         node.moved = f"{other.url}/export"
         client.export(node.url, tmp_path / "vectors.txt", token=b"token")
         assert (node.tokens[-1], other.tokens) == ("Bearer token", [None])
+
+
+# --- a busy node ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", client.BUSY)
+def test_a_busy_node_is_asked_again_when_it_says(node, tmp_path, code):
+    node.codes, node.retry_after, node.body = [code, code], "1", VECTORS
+    waits = []
+    watcher = client.Watcher(waiting=lambda why, seconds: waits.append((why, seconds)))
+    assert client.export(node.url, tmp_path / "v", watcher) == (3, 2)
+    assert [seconds for _, seconds in waits] == [1, 1]
+    assert all(f"{code}" in why and "try again in 1 s" in why for why, _ in waits)
+    assert (tmp_path / "v").read_bytes() == VECTORS
+
+
+def test_a_node_that_stays_busy_is_not_waited_for_for_ever(node, tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.5)
+    node.code, node.retry_after, node.body = 429, "7", b'{"error": "2 exports are under way"}'
+    with pytest.raises(client.BusyError, match="2 exports are under way; try again in 7 s"):
+        client.export(node.url, tmp_path / "v")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, client.RETRY_SECONDS),
+        ("", client.RETRY_SECONDS),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", client.RETRY_SECONDS),
+        ("-1", client.RETRY_SECONDS),
+        ("nan", client.RETRY_SECONDS),
+        ("\u0663", client.RETRY_SECONDS),
+        ("0", 1),
+        (" 12 ", 12),
+        ("9" * 500, client.MOST_RETRY_SECONDS),
+    ],
+)
+def test_nobody_can_make_us_wait_for_long(header, seconds):
+    assert client._retry_seconds(header) == seconds
+
+
+def test_a_reader_that_goes_away_is_not_taken_for_the_nodes_failure(node, tmp_path):
+    node.body = b"20000 2\n" + b"the 0.5 -1\n" * 20_000
+    os.mkfifo(tmp_path / "pipe")
+    with (
+        subprocess.Popen(["head", "-c", "1", tmp_path / "pipe"], stdout=subprocess.PIPE),
+        pytest.raises(BrokenPipeError),
+    ):
+        client.export(node.url, tmp_path / "pipe")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import math
+import os
 import re
 import resource
 import threading
@@ -21,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gossipw2v.status import page
 from gossipw2v.status.access import Access
-from gossipw2v.status.server import BLOCK_BYTES, Limits, Server, StatusSources, serve
+from gossipw2v.status.server import BLOCK_BYTES, RETRY_SECONDS, ClientLimits, Server, StatusSources, serve
 from gossipw2v.system.metrics import STATES, Metrics
 from gossipw2v.w2v.word2vec_format import ExportError
 
@@ -59,7 +60,7 @@ async def running(
 ) -> AsyncIterator[Server]:
     """A server on a free port of `host` that serves the dict `status`, read anew for every request."""
     sources = StatusSources(lambda: STATUS if status is None else status, export)
-    server = await serve((host, 0), sources, Metrics(), Limits(**limits), access)
+    server = await serve((host, 0), sources, Metrics(), ClientLimits(**limits), access)
     try:
         yield server
     finally:
@@ -250,6 +251,37 @@ def test_values_of_any_kind_are_shown_somehow(value: object) -> None:
     assert "</main>" in rendered
 
 
+NO_UTF8, SHOWN = os.fsdecode(b"/srv/latin-\xe4/peers"), "/srv/latin-\ufffd/peers"
+
+
+async def test_a_name_that_is_no_utf8_is_shown_with_a_replacement_everywhere() -> None:
+    strange: dict[str, Any] = {**STATUS, "problems": [NO_UTF8], "job": NO_UTF8, "refusals": {NO_UTF8: 1}}
+    strange |= {"addresses": {"listen": NO_UTF8}, "failure": NO_UTF8, "state": "failed"}
+    async with running(strange) as server:
+        answers = {path: await fetch(server, path) for path in ("/", "/status", "/healthz", "/metrics")}
+    assert [code for code, _, _ in answers.values()] == [200, 200, 503, 200]
+    shown, status, health, _ = (body.decode() for _, _, body in answers.values())
+    assert shown.count(SHOWN) == 5  # title, heading, address, reason of a refusal, problem
+    assert [json.loads(status)[key] for key in ("job", "failure", "problems", "refusals")] == [
+        SHOWN, SHOWN, [SHOWN], {SHOWN: 1},
+    ]  # fmt: skip
+    assert json.loads(health)["reason"] == SHOWN
+
+
+async def test_a_refusal_that_names_no_utf8_can_be_read() -> None:
+    def refused() -> tuple[int, Iterator[bytes]]:
+        raise LookupError(NO_UTF8)
+
+    async with running(export=refused) as server:
+        code, _, body = await fetch(server, "/export")
+        assert (code, json.loads(body)) == (409, {"error": SHOWN})
+
+
+@given(st.text(st.characters(codec=None), max_size=20))
+def test_any_text_makes_a_page(text: str) -> None:
+    assert page.render({"problems": [text], "job": text, "members": [{"node": text, "state": text}]}).encode()
+
+
 # --- export
 
 
@@ -335,7 +367,7 @@ async def test_two_exports_at_once_and_not_a_third() -> None:
         url = f"http://{server.address}/export"
         async with session.get(url) as one, session.get(url) as two:
             code, headers, _ = await fetch(server, "/export")
-            assert (code, headers["Retry-After"]) == (429, "5")
+            assert (code, headers["Retry-After"]) == (429, str(RETRY_SECONDS))
             go.set()
             assert [len(await answer.read()) for answer in (one, two)] == [BLOCK_BYTES + 1] * 2
         assert (await fetch(server, "/export"))[0] == 200
@@ -536,7 +568,9 @@ async def test_connections_above_the_cap_are_turned_away_and_places_are_given_ba
         async def served() -> bool:
             return (await fetch(server, "/healthz"))[0] == 200
 
-        assert (await exchange(server, b"")).startswith(b"HTTP/1.1 503 ")
+        turned_away = await exchange(server, b"")
+        assert turned_away.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: %d\r\n" % RETRY_SECONDS in turned_away
         assert not await served()
         for _, writer in held:
             writer.close()

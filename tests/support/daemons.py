@@ -77,7 +77,7 @@ class Daemon:
         """Its status now; AssertionError if it has ended."""
         try:
             return self.ask(self.url)
-        except client.UnreachableError:
+        except client.NoNodeError:
             self._alive("it was asked for its status")
             raise
 
@@ -86,7 +86,7 @@ class Daemon:
         found: list[Status] = []
 
         def met() -> bool:
-            with suppress(client.UnreachableError):
+            with suppress(client.NoNodeError):
                 status = self.ask(self.url)
                 if condition(status):
                     found.append(status)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gossipw2v.system.durable import Disk
+from gossipw2v.system.durable import USUAL, Disk
 
 
 class Crash(BaseException):
@@ -65,9 +65,9 @@ class Scripted(Disk):
             raise Crash
         return result
 
-    def create(self, path: Path) -> BinaryIO:
+    def create(self, path: Path, mode: int = USUAL) -> BinaryIO:
         self.step("create")
-        file = super().create(path)
+        file = super().create(path, mode)
         if self.count == self.crash_at:
             file.close()
         return self.done(File(file, self))
@@ -106,9 +106,9 @@ class Volatile(Scripted):
     now: dict[Path, _Inode] = field(default_factory=dict)
     durable: dict[Path, _Inode] = field(default_factory=dict)
 
-    def create(self, path: Path) -> BinaryIO:
+    def create(self, path: Path, mode: int = USUAL) -> BinaryIO:
         self.now[path] = _Inode()
-        return super().create(path)
+        return super().create(path, mode)
 
     def sync(self, file: BinaryIO) -> None:
         file.flush()

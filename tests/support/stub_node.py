@@ -1,8 +1,9 @@
 """A stand-in for a node's HTTP side that says whatever a test wants it to, and an example of a status."""
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 STATUS = {
@@ -37,18 +38,30 @@ STATUS = {
 class Handler(BaseHTTPRequestHandler):
     """Answers every GET with the server's `code` and `body`; a `length` above the body's cuts the answer short.
 
-    `moved` is where it sends everybody instead, if anywhere.
+    `moved` is where it sends everybody instead, if anywhere. `codes` come before `code`, one a request.
+    With `slowly` set, of /export only the first 8 bytes come until it is cleared.
     """
 
     def do_GET(self):
         self.server.asked.append(self.path)
         self.server.tokens.append(self.headers["Authorization"])
-        self.send_response(302 if self.server.moved else self.server.code)
+        code = self.server.codes.pop(0) if self.server.codes else self.server.code
+        self.send_response(302 if self.server.moved else code)
+        if self.server.retry_after is not None:
+            self.send_header("Retry-After", self.server.retry_after)
         if self.server.moved:
             self.send_header("Location", self.server.moved)
         self.send_header("Content-Length", str(self.server.length or len(self.server.body)))
         self.end_headers()
-        self.wfile.write(self.server.body)
+        with suppress(ConnectionError):  # whoever asked may have been killed
+            self._send(self.server.body)
+
+    def _send(self, body):
+        first = body[:8] if self.path == "/export" and self.server.slowly.is_set() else body
+        self.wfile.write(first)
+        while self.server.slowly.is_set() and len(first) < len(body):
+            time.sleep(0.01)
+        self.wfile.write(body[len(first) :])
 
     def log_message(self, *_):
         pass
@@ -60,12 +73,14 @@ def stub_node(body: bytes = b"", code: int = 200) -> Iterator[ThreadingHTTPServe
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.code, server.body, server.length, server.asked = code, body, 0, []
     server.tokens, server.moved = [], None
+    server.codes, server.retry_after, server.slowly = [], None, threading.Event()
     server.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield server
     finally:
+        server.slowly.clear()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -65,3 +65,19 @@ def test_a_folder_that_cannot_be_made_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         holding(tmp_path / "file" / "data").__enter__()
+
+
+def test_a_pipe_in_place_of_the_lock_is_nobodys_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / LOCK_FILE)
+    assert not in_use(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["file", "link that leads nowhere"])
+def test_what_is_no_folder_is_said_to_be_none(tmp_path, kind):
+    path = tmp_path / "data"
+    if kind == "file":
+        path.touch()
+    else:
+        path.symlink_to("nowhere")
+    with pytest.raises(NotADirectoryError, match="is no folder; give --data-dir another"), holding(path):
+        pass

@@ -53,6 +53,18 @@ def test_text_is_asked_for_by_name(stream):
     assert "\x1b" not in stream.getvalue()
 
 
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_a_name_that_is_no_utf8_is_shown_with_a_replacement(stream, style):
+    name = os.fsdecode(b"latin-\xe4")
+    logs.configure("info", style, stream)
+    logs.get_logger("seeds").warning(name, path=name, paths=[name])
+    logging.getLogger("aiohttp.web").warning(name)
+    shown = stream.getvalue().encode().decode()
+    shown = shown if style == "text" else "".join(f"{json.loads(line)}" for line in shown.splitlines())
+    assert shown.count("latin-\ufffd") == 4
+    assert "udce4" not in shown
+
+
 def test_below_the_level_nothing_is_logged(stream):
     logs.configure("warning", "json", stream)
     logs.get_logger("gossip").info("no")
@@ -113,7 +125,7 @@ def test_a_value_that_cannot_be_shown_does_not_raise(stream):
 
 
 def run(code, **options):
-    code = f"from gossipw2v import logs; log = logs.get_logger('gossip'); {code}"
+    code = f"from gossipw2v.system import logs; log = logs.get_logger('gossip'); {code}"
     return subprocess.run([sys.executable, "-c", code], check=False, timeout=60, **options)
 
 

@@ -45,7 +45,7 @@ def ask(net: Netns, host: int, _url: str) -> Status:
     try:
         answer = net.run(host, [sys.executable, "-m", "gossipw2v", "status", "--json", "--url", f"http://{HTTP}"])
     except subprocess.CalledProcessError as error:
-        raise client.UnreachableError(str(error)) from error
+        raise client.NoNodeError(str(error)) from error
     return dict(json.loads(answer))
 
 

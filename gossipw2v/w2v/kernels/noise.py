@@ -28,8 +28,9 @@ MOST = 64  # rows of a set, true words included
 LARGEST_STEP = 0.05  # of a noise row and one pair; with 0.1, analogies at negative 10 and window 10 lose half a point
 SERVES = 4  # pairs after which a block gets another set; with 8, analogies on 17 M words lose a point
 LARGEST_SWEEP = 2.0  # of a mean's steps from one value: beyond about 3 the steepest direction overshoots
-STALE = 10.0  # alpha * window * negative * inputs of a block: with twice that, SimLex loses two points at window 50
+STALE = 10.0  # alpha * window * negative * inputs of a block or group; with twice that, long windows lose 1 to 2 points
 ENOUGH = 5  # noise words from which on more of them do not change that
+NEAR = 20  # words left and right of a group up to which all of its windows are gone through together
 MEASURED = 8  # one position in so many has its loss computed; logarithms are dear
 
 inline = njit(nogil=True, fastmath=True, error_model="numpy", forceinline=True, **NO_COUNTING)
@@ -57,14 +58,24 @@ class Scratch(NamedTuple):
 
     x: NDArray[np.float32]  # [TILE, padded]: CBOW's inputs, means of windows
     before: NDArray[np.float32]  # [TILE, padded]: as they were
+    sums: NDArray[np.float32]  # [2 * TILE + 1, padded]: of the words far left and far right in windows, then zeros
     blank: NDArray[np.float32]  # [2, padded]: rows that fill up a block: an input, an output
     draws: NDArray[np.int64]  # [2, MOST]: the noise words of both sets, each once
     times: NDArray[np.int64]  # [2, MOST]: how often each was drawn
+    fresh: NDArray[np.int64]  # [MOST]: words just drawn
     missed: NDArray[np.int64]  # [2, MOST]: pairs that it was left out of
     rows: NDArray[np.int64]  # [2, MOST]: addresses of output rows
     inputs: NDArray[np.int64]  # [BLOCK]: words of a block
     xs: NDArray[np.int64]  # [BLOCK]: addresses of input rows
-    windows: NDArray[np.int64]  # [TILE, 4]: of CBOW's positions: place, reach left and right, word
+    centers: NDArray[np.int64]  # [TILE]: words of CBOW's positions
+    places: NDArray[np.int64]  # [TILE]: where they stand
+    lows: NDArray[np.int64]  # [TILE]: where their windows begin
+    highs: NDArray[np.int64]  # [TILE]: the last places of their windows
+    shares: NDArray[np.float32]  # [TILE]: 1 / words of a window
+    near: NDArray[np.int64]  # [TILE + 2 * NEAR]: addresses of the rows of words that the windows share
+    held: NDArray[np.float32]  # [(TILE + 2 * NEAR + 1) * TILE]: 1.0 at TILE * k + p where word k is in window p
+    far: NDArray[np.int64]  # [2, TILE]: other words of a window left and right of them
+    nested: NDArray[np.int64]  # [2, TILE]: positions by that number, the smallest first
     pull: NDArray[np.float32]  # [TILE * MOST]: a step is pull - push * sigmoid; TILE inputs' for every TILE slots
     push: NDArray[np.float32]  # [TILE * MOST]
     odd: NDArray[np.bool_]  # [1]: whether steps and rows are other than usual
@@ -78,15 +89,17 @@ def make_plan(params: Params, sg: int) -> Plan:
     draws at the usual alpha: a row that goes further at once has left its place before others can pull it back.
     CBOW's neighbouring means share most rows, and each moves them by its whole gradient: as many of them are trained
     from the same old rows as keep their steps together within `LARGEST_SWEEP`.
-    Inputs of a block do not see how the others pull at their true word. The more such pulls there are and the larger
-    they are, the more of what words of one window have in common is lost by it: hence smaller blocks in long windows.
+    Inputs of a block, or means of a group, do not see how the others pull at their rows. The more such pulls there are
+    and the larger they are, the more is lost by it of what the words of one window, or neighbouring means, have in
+    common: hence smaller blocks and groups in long windows.
     """
     push = params.alpha * params.negative
     first = 1 if sg else TILE
     rows = min(MOST, -(-(first + max(1, math.ceil(push / LARGEST_STEP))) // TILE) * TILE)
-    group = min(TILE, max(1, int(LARGEST_SWEEP / max(push, 1e-9))))
     unseen = params.alpha * params.window * min(params.negative, ENOUGH)
-    block = int(min(BLOCK, max(2, STALE / max(unseen, 1e-9))))
+    together = STALE / max(unseen, 1e-9)
+    block = int(min(BLOCK, max(2, together)))
+    group = int(min(TILE, max(1, min(together, LARGEST_SWEEP / max(push, 1e-9)))))
     return Plan(noise=rows - first, serves=SERVES, block=block, group=group)
 
 
@@ -101,14 +114,24 @@ def make_scratch(vector_size: int, window: int, negative: int) -> Scratch:  # no
     return Scratch(
         x=aligned(TILE, width),
         before=aligned(TILE, width),
+        sums=aligned(2 * TILE + 1, width),
         blank=aligned(2, width),
         draws=np.zeros((2, MOST), np.int64),
         times=np.zeros((2, MOST), np.int64),
+        fresh=np.zeros(MOST, np.int64),
         missed=np.zeros((2, MOST), np.int64),
         rows=np.zeros((2, MOST), np.int64),
         inputs=np.zeros(BLOCK, np.int64),
         xs=np.zeros(BLOCK, np.int64),
-        windows=np.zeros((TILE, 4), np.int64),
+        centers=np.zeros(TILE, np.int64),
+        places=np.zeros(TILE, np.int64),
+        lows=np.zeros(TILE, np.int64),
+        highs=np.zeros(TILE, np.int64),
+        shares=aligned(1, TILE)[0],
+        near=np.zeros(TILE + 2 * NEAR, np.int64),
+        held=aligned(1, (TILE + 2 * NEAR + 1) * TILE)[0],
+        far=np.zeros((2, TILE), np.int64),
+        nested=np.zeros((2, TILE), np.int64),
         pull=aligned(1, TILE * MOST)[0],
         push=aligned(1, TILE * MOST)[0],
         odd=np.zeros(1, np.bool_),
@@ -123,12 +146,17 @@ def set_step(array, p, slot, step):
 
 
 @inline
-def draw_set(syn1neg, noise, first, n, state, scratch, b):
-    """Draw `n` words for the slots from `first` on of set `b`, and ask for their rows; returns where they end."""
+def draw_set(syn1neg, outputs, noise, first, n, state, scratch, b):
+    """Draw `n` words for the slots from `first` on of set `b`, and ask for their rows and counts.
+
+    Returns where they end. All are drawn before any is looked at, so that the waits for the table overlap.
+    """
+    for k in range(n):
+        scratch.fresh[k] = draw(noise, state)
     draws, times = scratch.draws[b], scratch.times[b]
     end = first
-    for _ in range(n):
-        word = draw(noise, state)
+    for k in range(n):
+        word = scratch.fresh[k]
         same = -1
         for slot in range(first, end):
             if draws[slot] == word:
@@ -140,6 +168,7 @@ def draw_set(syn1neg, noise, first, n, state, scratch, b):
             scratch.missed[b, end] = 0
             scratch.rows[b, end] = tiles.address(syn1neg, word)
             tiles.fetch_row(syn1neg, word)
+            tiles.fetch_item(outputs, word)
             end += 1
     return end
 
@@ -217,9 +246,13 @@ def reach(kept, n, i, most):
 
 
 @inline
-def fetch_ahead(kept, n, i, window, outputs, inputs):
-    """Ask for rows that will be needed: of `outputs` at a position ahead, of `inputs` in its window."""
+def fetch_ahead(kept, n, i, window, outputs, inputs, updates):
+    """Ask for rows and counts that will be needed: of `outputs` at a position ahead, of `inputs` in its window."""
     if i + TILE < n and kept[i + TILE] >= 0:
-        tiles.fetch_row(outputs, np.int64(kept[i + TILE]))
+        word = np.int64(kept[i + TILE])
+        tiles.fetch_row(outputs, word)
+        tiles.fetch_item(updates, len(outputs) + word)
     if i + TILE + window < n and kept[i + TILE + window] >= 0:
-        tiles.fetch_row(inputs, np.int64(kept[i + TILE + window]))
+        word = np.int64(kept[i + TILE + window])
+        tiles.fetch_row(inputs, word)
+        tiles.fetch_item(updates, word)

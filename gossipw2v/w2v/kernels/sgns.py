@@ -161,7 +161,7 @@ def compiled(sg: int = 1) -> bool:
 def _indexes(sg: int) -> list[Path]:
     """What the disk cache has of the kernel."""
     folder = Path(str(_dispatcher(sg).stats.cache_path))
-    return list(folder.glob(f"kernels.*{('cbow', 'skipgram')[sg]}*.nbi"))
+    return list(folder.glob(f"sgns.*{('cbow', 'skipgram')[sg]}*.nbi"))
 
 
 def warm_up(vector_size: int, sg: int = 1) -> None:

@@ -1,8 +1,9 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, import-untyped"
-"""Vectors of `LANES` floats in LLVM's terms: how to read, write, sum and transform them in compiled code.
+"""Vectors of floats in LLVM's terms: how to read, write, sum and transform them in compiled code.
 
-LLVM splits such a vector into what the machine has (AVX2, NEON): the code is the same everywhere, and the results too
-but for rounding. `tiles` makes intrinsics of it.
+LLVM splits a vector of `LANES` floats into what the machine has (AVX2, NEON), so most code is the same everywhere. Code
+that fills the registers asks `machine_lanes` how wide its vectors should be. Results are the same but for rounding.
+`tiles` makes intrinsics of it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from numba.core import cgutils
 
 LANES = 16
 
-VECTOR = ir.VectorType(ir.FloatType(), LANES)
 I64, I32 = ir.IntType(64), ir.IntType(32)
 FAST = ("fast",)  # lets multiplications and additions become FMAs
 
@@ -27,14 +27,28 @@ _ODD = (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12
 _EVEN = (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
 
 
+def machine_lanes(_triple: str, _cpu: str, features: str) -> int:
+    """Floats of a vector that tiles keep in registers: 16 with AVX-512's 32 registers, else 8, as of AVX2.
+
+    The arguments are what numba compiles for (`magic_tuple` of its code generator): the host, or what NUMBA_CPU_NAME
+    and NUMBA_CPU_FEATURES say instead.
+    """
+    return 16 if "+avx512f" in features.split(",") else 8
+
+
 def integer(value: int):
     """An int64 constant."""
     return ir.Constant(I64, value)
 
 
-def same(value: float):
+def vector(lanes: int):
+    """The type of a vector of floats."""
+    return ir.VectorType(ir.FloatType(), lanes)
+
+
+def same(value: float, lanes: int = LANES):
     """The vector whose lanes all hold a constant."""
-    return ir.Constant(VECTOR, [float(np.float32(value))] * LANES)
+    return ir.Constant(vector(lanes), [float(np.float32(value))] * lanes)
 
 
 def call(builder, name: str, result, args):
@@ -48,15 +62,15 @@ def fma(builder, x, y, z):
     return builder.fadd(builder.fmul(x, y, flags=FAST), z, flags=FAST)
 
 
-def _shuffle(builder, x, y, lanes):
-    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, LANES), lanes))
+def _shuffle(builder, x, y, order):
+    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, len(order)), order))
 
 
-def splat(builder, value):
+def splat(builder, value, lanes: int = LANES):
     """The vector whose lanes all hold `value`."""
-    empty = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
+    empty = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
     first = builder.insert_element(empty, value, ir.Constant(I32, 0))
-    return _shuffle(builder, first, empty, [0] * LANES)
+    return _shuffle(builder, first, empty, [0] * lanes)
 
 
 class Array:
@@ -77,58 +91,83 @@ class Array:
 
 
 class Span:
-    """`LANES` floats from column `at` on: how to read and write them in a row."""
+    """`lanes` floats from column `at` on: how to read and write them in a row."""
 
-    def __init__(self, builder, at, mask=None):
-        self._builder, self._at, self._mask = builder, at, mask
+    def __init__(self, builder, at, mask=None, lanes: int = LANES):
+        self._builder, self._at, self._mask, self._lanes = builder, at, mask, lanes
 
     def _address(self, row):
-        return self._builder.bitcast(self._builder.gep(row, [self._at]), VECTOR.as_pointer())
+        return self._builder.bitcast(self._builder.gep(row, [self._at]), vector(self._lanes).as_pointer())
 
     def load(self, row, align: int = 4):
         """The floats of `row`, zeros where the mask is off; `align` is what the address is a multiple of."""
         address = self._address(row)
         if self._mask is None:
             return self._builder.load(address, align=align)
-        args = [address, ir.Constant(I32, align), self._mask, same(0.0)]
-        return call(self._builder, f"llvm.masked.load.v{LANES}f32.p0", VECTOR, args)
+        args = [address, ir.Constant(I32, align), self._mask, same(0.0, self._lanes)]
+        return call(self._builder, f"llvm.masked.load.v{self._lanes}f32.p0", vector(self._lanes), args)
 
-    def store(self, vector, row, align: int = 4) -> None:
+    def store(self, floats, row, align: int = 4) -> None:
         """Write them to `row`, but where the mask is off."""
         address = self._address(row)
         if self._mask is None:
-            self._builder.store(vector, address, align=align)
+            self._builder.store(floats, address, align=align)
             return
-        args = [vector, address, ir.Constant(I32, align), self._mask]
-        call(self._builder, f"llvm.masked.store.v{LANES}f32.p0", ir.VoidType(), args)
+        args = [floats, address, ir.Constant(I32, align), self._mask]
+        call(self._builder, f"llvm.masked.store.v{self._lanes}f32.p0", ir.VoidType(), args)
 
 
-def each_span(builder, width, body: Callable[[Span], None]) -> None:
-    """Emit a loop of `body` over a row of `width` floats, the last ones under a mask."""
-    end = builder.and_(width, integer(-LANES))
-    with cgutils.for_range_slice(builder, integer(0), end, integer(LANES), inc=True) as (at, _):
-        body(Span(builder, at))
+class Half:
+    """A `Span` of `lanes` floats of which the row has the first half: they are read as if zeros followed."""
+
+    def __init__(self, builder, at, lanes: int):
+        self._builder, self._lanes, self._span = builder, lanes, Span(builder, at, None, lanes // 2)
+
+    def load(self, row):
+        """The floats of `row`, then zeros."""
+        return _shuffle(self._builder, self._span.load(row), same(0.0, self._lanes // 2), list(range(self._lanes)))
+
+    def store(self, floats, row) -> None:
+        """Write the first half to `row`."""
+        self._span.store(_shuffle(self._builder, floats, floats, list(range(self._lanes // 2))), row)
+
+
+def each_span(builder, width, body: Callable[[Span | Half], None], lanes: int = LANES) -> None:
+    """Emit a loop of `body` over a row of `width` floats, the last ones under a mask.
+
+    Without AVX-512 a store under a mask may take as long as ten (12 cycles of Zen 3): there half a vector is taken as
+    such, which leaves nothing to mask of rows of 100 or 300 floats.
+    """
+    end = builder.and_(width, integer(-lanes))
+    with cgutils.for_range_slice(builder, integer(0), end, integer(lanes), inc=True) as (at, _):
+        body(Span(builder, at, None, lanes))
+    if lanes < LANES:
+        half = builder.and_(width, integer(lanes // 2))
+        with builder.if_then(builder.icmp_signed("!=", half, integer(0))):
+            body(Half(builder, end, lanes))
+        end = builder.add(end, half)
     with builder.if_then(builder.icmp_signed("<", end, width)):
-        lanes = ir.Constant(ir.VectorType(I32, LANES), list(range(LANES)))
-        rest = splat(builder, builder.trunc(builder.sub(width, end), I32))
-        body(Span(builder, end, builder.icmp_signed("<", lanes, rest)))
+        numbers = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
+        rest = splat(builder, builder.trunc(builder.sub(width, end), I32), lanes)
+        body(Span(builder, end, builder.icmp_signed("<", numbers, rest), lanes))
 
 
 def sums(builder, vectors):
-    """Lane `i * LANES / n` of the result is the sum of the lanes of vector i of n (a power of two).
+    """Lane `i * lanes / n` of the result is the sum of the lanes of vector i of n (a power of two).
 
     Two vectors' halves are put side by side and added, then their quarters, and so on: 15 additions for 16 sums.
     """
-    half = LANES // 2
+    lanes = vectors[0].type.count
+    half = lanes // 2
     while half:
         n = len(vectors) // 2
         if n:
-            blocks = [start + side for start in range(0, LANES, 2 * half) for side in (0, LANES)]
+            blocks = [start + side for start in range(0, lanes, 2 * half) for side in (0, lanes)]
             low = [lane for block in blocks for lane in range(block, block + half)]
             pairs, high = list(zip(vectors[:n], vectors[n:], strict=True)), [lane + half for lane in low]
         else:
             pairs = [(vectors[0], vectors[0])]
-            low, high = list(range(LANES)), [lane ^ half for lane in range(LANES)]
+            low, high = list(range(lanes)), [lane ^ half for lane in range(lanes)]
         vectors = [
             builder.fadd(_shuffle(builder, x, y, low), _shuffle(builder, x, y, high), flags=FAST) for x, y in pairs
         ]
@@ -136,12 +175,17 @@ def sums(builder, vectors):
     return vectors[0]
 
 
+def every(builder, n: int, x):
+    """The vector of every n-th lane of `x`, from lane 0 on."""
+    return _shuffle(builder, x, x, list(range(0, x.type.count, n)))
+
+
 def sigmoid(builder, x):
     """Logistic function to about 1e-6; no table to miss the cache, no branch."""
     b = builder
     t = b.fmul(x, same(0.5), flags=FAST)
-    t = call(b, f"llvm.maxnum.v{LANES}f32", VECTOR, [t, same(-_BOUND)])
-    t = call(b, f"llvm.minnum.v{LANES}f32", VECTOR, [t, same(_BOUND)])
+    t = call(b, f"llvm.maxnum.v{LANES}f32", vector(LANES), [t, same(-_BOUND)])
+    t = call(b, f"llvm.minnum.v{LANES}f32", vector(LANES), [t, same(_BOUND)])
     square = b.fmul(t, t, flags=FAST)
     odd, even = same(_ODD[0]), same(_EVEN[0])
     for c in _ODD[1:]:
@@ -154,13 +198,18 @@ def sigmoid(builder, x):
 
 def lower(emit):
     """Code generator of an intrinsic: `emit(builder, *arguments)` with arrays as `Array`."""
+    return lower_for_machine(lambda builder, _lanes, *arguments: emit(builder, *arguments))
+
+
+def lower_for_machine(emit):
+    """The same for `emit(builder, lanes, *arguments)`, which is told how many floats a vector register holds."""
 
     def generate(context, builder, signature, values):
         arguments = [
             Array(context, builder, kind, value) if isinstance(kind, types.Array) else value
             for kind, value in zip(signature.args, values, strict=True)
         ]
-        emit(builder, *arguments)
+        emit(builder, machine_lanes(*context.codegen().magic_tuple()), *arguments)
         return context.get_dummy_value()
 
     return generate

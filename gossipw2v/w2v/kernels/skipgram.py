@@ -91,20 +91,20 @@ def train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scra
     draws_per_step = params.negative / (rows * np.float64(rate)) if rate > 0 else 0.0
     _begin(alpha, rate, last, scratch)
     b = served = centers = 0
-    end = draw_set(syn1neg, noise, 1, rows, state, scratch, b)
-    coming = draw_set(syn1neg, noise, 1, rows, state, scratch, 1 - b)
+    end = draw_set(syn1neg, outputs, noise, 1, rows, state, scratch, b)
+    coming = draw_set(syn1neg, outputs, noise, 1, rows, state, scratch, 1 - b)
     for i in range(n):
         if kept[i] < 0:
             continue
         center = np.int64(kept[i])
         most = 1 + below(next_bits(state), params.window)
-        fetch_ahead(kept, n, i, params.window, syn1neg, syn0)
+        fetch_ahead(kept, n, i, params.window, syn1neg, syn0, updates)
         left, right = reach(kept, n, i, most)
         j, pairs, aimed, hit, measure = i - left, left + right, False, False, centers % MEASURED == 0
         while pairs > 0:
             if served >= plan.serves:
                 count_set(outputs, 1, end, served, params.negative, rows, scratch, b)
-                end, coming = coming, draw_set(syn1neg, noise, 1, rows, state, scratch, b)
+                end, coming = coming, draw_set(syn1neg, outputs, noise, 1, rows, state, scratch, b)
                 b, served, aimed = 1 - b, 0, False
             if not aimed:
                 hit, aimed = _aim(syn1neg, center, end, last, rate, scratch, b), True

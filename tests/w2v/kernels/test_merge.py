@@ -277,7 +277,7 @@ from gossipw2v.gossip.codec import HEADER, decode, encode
 
 prepare_machine()
 model.warm_up(5)
-modules = [vars(coded), vars(pending), vars(rows)]
+modules = [vars(merge), vars(priority), vars(quantize)]
 forms = [each for module in modules for each in module.values() if hasattr(each, "signatures")]
 before = [len(form.signatures) for form in forms]
 child, parent = (Model(lambda: np.ones((12, 5), np.float32), budget=5) for _ in range(2))

@@ -1,7 +1,11 @@
 """Kernels against their slow twins, word2vec's formulas, and what their docstrings promise."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +14,7 @@ from support import naive_sgns
 
 from gossipw2v.w2v.kernels import noise, sgns
 
+TESTS = Path(__file__).parents[2]
 VOCABULARY = 50
 
 
@@ -52,17 +57,40 @@ def _train_naive(tokens, weights, params, *, sample=0.0, seed=1, sg=1):
     return wide, updates, trained
 
 
-@pytest.mark.parametrize("vector_size", [1, 5, 16, 33, 100, 128, 300])
-@pytest.mark.parametrize("sample", [0.0, 0.01])
-@pytest.mark.parametrize("sg", [0, 1])
-def test_training_agrees_with_its_twin(vector_size, sample, sg):
-    tokens, weights = _tokens(500), _model(vector_size)
+def check_twin(vector_size, sample, sg, n=500):
+    tokens, weights = _tokens(n), _model(vector_size)
     params = sgns.Params(window=5, negative=5, alpha=0.025)
     wide, wide_updates, trained = _train_naive(tokens, weights, params, sample=sample, sg=sg)
     updates, [(pairs, _)] = _train(tokens, weights, params, sample=sample, sg=sg)
     np.testing.assert_allclose(weights, wide, atol=2e-4)
     np.testing.assert_array_equal(updates, wide_updates)
     assert pairs == sum(pairs for pairs, _ in trained)
+
+
+@pytest.mark.parametrize("vector_size", [1, 7, 8, 9, 15, 16, 17, 33, 100, 128, 300])
+@pytest.mark.parametrize("sample", [0.0, 0.01])
+@pytest.mark.parametrize("sg", [0, 1])
+def test_training_agrees_with_its_twin(vector_size, sample, sg):
+    check_twin(vector_size, sample, sg)
+
+
+AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma"}
+ON_AVX2 = """
+from numba.core.registry import cpu_target
+from test_sgns import check_twin, sgns
+from gossipw2v.w2v.kernels.simd import machine_lanes
+assert machine_lanes(*cpu_target.target_context.codegen().magic_tuple()) == 8
+for size in (1, 7, 8, 9, 15, 16, 17, 100, 128, 300):
+    check_twin(size, sample=0.0, sg=1, n=200)
+[assembly] = sgns._kernel(1).inspect_asm().values()
+assert "%ymm" in assembly and "%zmm" not in assembly, "compiled for another machine"
+"""
+
+
+@pytest.mark.skipif(not llvm.get_host_cpu_features().get("avx2"), reason="this machine cannot run AVX2")
+def test_code_for_avx2_agrees_with_its_twin(tmp_path):
+    environment = {**os.environ, **AVX2, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(TESTS)}
+    subprocess.run([sys.executable, "-c", ON_AVX2], env=environment, cwd=Path(__file__).parent, check=True, timeout=300)
 
 
 @given(
@@ -83,6 +111,52 @@ def test_twin_agrees_on_any_sentences_at_any_setting(lengths, vocabulary, window
     updates, _ = _train(tokens, weights, params, seed=seed, sg=sg)
     np.testing.assert_allclose(weights, wide, atol=5e-4)
     np.testing.assert_array_equal(updates, wide_updates)
+
+
+GROUPS = {1: (20, 0.06), 2: (20, 0.05), 3: (13, 0.05), 4: (2, 0.05)}  # negative and alpha by positions of a group
+
+
+@given(
+    lengths=st.lists(st.sampled_from([0, 1, 2, 3, 5, 30, 130]), min_size=1, max_size=8),
+    vocabulary=st.sampled_from([5, 8, 50]),
+    vector_size=st.sampled_from([1, 15, 16, 20, 64, 65, 100, 127, 128, 129, 130, 200, 300]),
+    window=st.sampled_from([1, 2, 5, noise.NEAR, noise.NEAR + 1, 50]),
+    group=st.sampled_from(list(GROUPS)),
+    seed=st.integers(0, 2**64 - 1),
+)
+@settings(deadline=None, max_examples=100)
+def test_windows_that_overlap_are_summed_like_any_others(lengths, vocabulary, vector_size, window, group, seed):
+    """At any width and reach, with words that stand in a window many times, and with groups over sentence ends."""
+    words = np.random.default_rng(seed % 1000).integers(0, vocabulary, sum(lengths))
+    tokens = np.insert(words, np.cumsum(lengths), -1).astype(np.int32)
+    weights, params = _model(vector_size, vocabulary), sgns.Params(window, *GROUPS[group])
+    assert sgns.make_plan(params, 0).group == group
+    wide, wide_updates, _ = _train_naive(tokens, weights, params, seed=seed, sg=0)
+    updates, _ = _train(tokens, weights, params, seed=seed, sg=0)
+    np.testing.assert_allclose(weights, wide, rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(updates, wide_updates)
+
+
+@pytest.mark.parametrize("window", [2, noise.NEAR, noise.NEAR + 1, 50])
+def test_a_group_may_span_many_sentences_that_have_no_windows(window):
+    lonely = [2, -1] * 300
+    tokens = np.array([0, 1, -1, *lonely, 3, 4, -1, *lonely, 0, 1, 3, -1], np.int32)
+    weights, params = _model(100, 5), sgns.Params(window, 2, 0.025)
+    wide, wide_updates, _ = _train_naive(tokens, weights, params, sg=0)
+    updates, _ = _train(tokens, weights, params, sg=0)
+    np.testing.assert_allclose(weights, wide, atol=1e-5)
+    np.testing.assert_array_equal(updates, wide_updates)
+    assert updates[2] == 0
+
+
+@pytest.mark.parametrize("window", [5, 50])
+def test_cbow_leaves_rows_of_words_outside_all_windows_as_they_are(window):
+    """Bit for bit, also where they stand beside a window or between two."""
+    tokens, weights = np.array([0, -1, 1, 2, 3, -1, 0, -1, 4, 5, -1, 0], np.int32), _model(100, 7)
+    before = weights.copy()
+    _train(tokens, weights, sgns.Params(window, 2, 0.025), calls=20, sg=0)
+    changed = (weights[:7] != before[:7]).any(axis=1)
+    assert changed.tolist() == [False, True, True, True, True, True, False]
 
 
 @pytest.mark.parametrize("sg", [0, 1])
@@ -107,7 +181,14 @@ def test_plan_keeps_every_step_within_its_bound(window, negative, alpha, sg):
     assert alpha * negative / plan.noise <= noise.LARGEST_STEP or plan.noise + true_words == noise.MOST
     assert plan.group == 1 or plan.group * alpha * negative <= noise.LARGEST_SWEEP
     assert 2 <= plan.block <= noise.BLOCK
-    assert plan.block == 2 or plan.block * alpha * window * min(negative, noise.ENOUGH) <= noise.STALE + 1e-9
+    unseen = alpha * window * min(negative, noise.ENOUGH)
+    assert plan.block == 2 or plan.block * unseen <= noise.STALE + 1e-9
+    assert plan.group == 1 or plan.group * unseen <= noise.STALE + 1e-9
+
+
+@pytest.mark.parametrize(("window", "alpha", "group"), [(10, 0.05, 4), (20, 0.05, 2), (20, 0.025, 4), (50, 0.025, 1)])
+def test_fewer_of_cbows_means_are_trained_together_in_long_windows(window, alpha, group):
+    assert sgns.make_plan(sgns.Params(window, 5, alpha), 0).group == group
 
 
 def test_plan_at_the_defaults_is_the_cheapest_there_is():
