@@ -38,6 +38,8 @@ MAX_DEMO_NODES = 16
 LEAST_MEMORY = {"v": 900 << 20, "d": 640 << 20}  # bytes for interpreter, libraries and a small model, measured
 NO_CACHE = "kernels are compiled at every start: no folder keeps them; set NUMBA_CACHE_DIR to one that can be written"
 NO_PLACE = "no folder can be written that compiled kernels could go to; set NUMBA_CACHE_DIR to one"
+LEAST_THREADS = 12  # beside those that train; libuv ends the process where it gets none
+MORE_THREADS = "raise the limit (ulimit -u, or pids.max of the container)"
 _TEMPORARY: list[str] = []  # folders to remove at the end
 METAVARS = {int: "N", float: "X", Path: "DIR"}
 METAVARS_BY_NAME = {
@@ -131,16 +133,14 @@ def _start(args: argparse.Namespace) -> int:
     config = loader.load(flags, _config_file(args), os.environ)
     with _holding(config.data_dir):
         prepare_machine()
+        machine.share_heap()
         with _telling_of_limits():
             from gossipw2v.node import daemon  # noqa: PLC0415
             from gossipw2v.system import logs  # noqa: PLC0415
 
         logs.configure(config.log_level, config.log_format)
         for folder in _TEMPORARY:
-            text = (
-                "kernels are compiled at every start: NUMBA_CACHE_DIR or HOME has to name a folder that can be written"
-            )
-            logs.get_logger("cli").warning(text, used=folder)
+            logs.get_logger("cli").warning(NO_CACHE, used=folder)
         code = _run(daemon.serve(config))
     _leave(code)
 
@@ -156,6 +156,8 @@ def _telling_of_limits() -> Iterator[None]:
     for flag, left in tight:
         if left < LEAST_MEMORY[flag]:
             raise MemoryError(_too_little(flag, left))
+    if (started := machine.can_start(LEAST_THREADS)) < LEAST_THREADS:
+        raise OSError(f"only {started} more threads can be started and {LEAST_THREADS} are needed; {MORE_THREADS}")
     try:
         yield
     except (ImportError, OSError) as error:  # "failed to map segment from shared object"

@@ -31,7 +31,6 @@ from gossipw2v.status.server import Server, StatusSources
 from gossipw2v.status.server import serve as serve_http
 from gossipw2v.system.durable import replace_file
 from gossipw2v.system.logs import get_logger
-from gossipw2v.system.machine import share_heap
 from gossipw2v.system.notify import notify
 from gossipw2v.system.signals import ending
 from gossipw2v.transport.credentials import Credentials
@@ -55,7 +54,6 @@ log = get_logger("daemon")
 
 async def serve(config: Config) -> int:
     """Run a node until it is done or told to stop; returns the exit code."""
-    share_heap()
     daemon = Daemon(Node(config, os.urandom(32), asyncio.get_running_loop().time()))
     for number in ending():
         asyncio.get_running_loop().add_signal_handler(number, daemon.node.stopping.set)

@@ -8,6 +8,7 @@ import ctypes
 import math
 import os
 import resource
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,22 @@ def limit_left(flag: str, root: Path = ROOT) -> int | None:
     if limit == resource.RLIM_INFINITY:
         return None
     return max(0, limit - (_field(root / "proc/self/status", used, 1024) or 0))
+
+
+def can_start(threads: int) -> int:
+    """How many of so many threads this process can have at once, beside those that it has."""
+    end, started = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(threads):
+            thread = threading.Thread(target=end.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:  # "can't start new thread"
+        pass
+    end.set()
+    for thread in started:
+        thread.join()
+    return len(started)
 
 
 def share_heap() -> None:

@@ -7,6 +7,7 @@ each tells what the other did, so that a person sees at either end that a secret
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 import ssl
 from asyncio import FIRST_COMPLETED
@@ -65,6 +66,8 @@ async def located(address: Address) -> Address:
 
     OSError if there is none.
     """
+    if _is_numeric(address.host):
+        return address
     try:
         async with asyncio.timeout(RESOLVE_TIMEOUT):
             answers = await asyncio.get_running_loop().getaddrinfo(*address, type=socket.SOCK_STREAM)
@@ -72,8 +75,16 @@ async def located(address: Address) -> Address:
         raise OSError(f"no answer from the name service in {RESOLVE_TIMEOUT:.0f} s") from None
     except UnicodeError as error:
         raise OSError(f"not a name that can be looked up: {error}") from None
-    hosts = [str(place[0]) for *_, place in answers] if ":" not in address.host else [address.host]
+    hosts = [str(place[0]) for *_, place in answers]
     return Address(min(hosts, key=lambda host: (is_local(host), ":" in host)), address.port)
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def bound(address: Address) -> socket.socket:

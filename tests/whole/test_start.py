@@ -70,16 +70,29 @@ def test_where_a_node_cannot_listen_is_told_in_a_line(swarm: Daemons, text: Path
     told(node)
 
 
+@pytest.mark.parametrize("listen", ["[::]:0", "0.0.0.0:0", "127.0.0.1:0", "[::1]:0"])
+def test_looking_for_others_where_there_is_no_way_writes_no_traceback(swarm: Daemons, text: Path, listen: str) -> None:
+    node = swarm.start(text, listen=listen, peers="auto", job=f"ways-{os.getpid()}", settle_seconds=2)
+    assert node.end() == 0
+    told(node)
+
+
 # --- users and folders ----------------------------------------------------------------------------------
 
 
-def as_nobody(*args: Any, env: dict[str, str], change: dict[str, str | None], **kw: Any) -> "subprocess.Popen[Any]":
-    """A process of a user that no system knows, as containers have; without a home, or with that of `change`."""
+def as_nobody(
+    *args: Any, env: dict[str, str], change: dict[str, str | None], most: int | None = None, **kw: Any
+) -> "subprocess.Popen[Any]":
+    """A process of a user that no system knows, as containers have; without a home, or with that of `change`.
+
+    `most`: threads that the user may have.
+    """
     if os.geteuid() or not shutil.which("setpriv"):
         pytest.skip("it takes root and setpriv to be another user")
     given = {name: value for name, value in env.items() if name not in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
     given.pop("NUMBA_CACHE_DIR", None)
     argv = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *args[0]]
+    argv = argv if most is None else ["prlimit", f"--nproc={most}", *argv]
     changed = {name: value for name, value in change.items() if value is not None}
     return subprocess.Popen(argv, env={**given, **changed}, **kw)
 
@@ -90,7 +103,8 @@ def shared() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:  # pytest's own are closed to others
         folder = Path(name)
         write_texts(folder, 1, 400)
-        (folder / "node1").mkdir()
+        for number in (1, 2, 3):
+            (folder / f"node{number}").mkdir()
         shutil.copytree(os.environ["NUMBA_CACHE_DIR"], folder / "cache")
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o777)
@@ -176,6 +190,15 @@ def test_a_small_model_trains_within_a_limit(swarm: Daemons, text: Path) -> None
     node = swarm.start(text, limited(resource.RLIMIT_AS, 1000 << 20), threads=4)
     assert node.end() == 0
     told(node)
+
+
+def test_threads_that_cannot_be_started_are_told_in_a_line(shared: Path) -> None:
+    with Daemons(shared) as daemons:
+        change: dict[str, str | None] = {"NUMBA_CACHE_DIR": str(shared / "cache")}
+        for number in (1, 4, 8):
+            node = daemons.start(shared / "text1", partial(as_nobody, change=change, most=number))
+            assert node.end() == 74
+            assert "threads can be started" in told(node)
 
 
 # --- peers that are not there ---------------------------------------------------------------------------
