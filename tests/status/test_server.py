@@ -213,6 +213,21 @@ async def test_the_page_says_what_is_going_on_and_loads_nothing_from_elsewhere()
     assert re.findall(r"""(?:src=|url\(|@import|href="(?!/|data:)|fetch\("(?!/")).{0,20}""", text) == []
 
 
+def test_the_page_says_what_is_waited_for() -> None:
+    silent = {"10.0.0.9:7411": "no answer in 3 s"}
+    waiting = {
+        "for": "2 other nodes",
+        "seconds": 61.0,
+        "found": [{}],
+        "unanswered": silent,
+        "refused": {HOSTILE: HOSTILE},
+    }
+    rendered = page.render(STATUS | {"state": "gathering", "waiting": waiting})
+    assert "waiting for 2 other nodes, for 1 min 1 s; 1 found" in rendered
+    assert "<li>no answer from 10.0.0.9:7411: no answer in 3 s</li>" in rendered
+    assert rendered.count("<script") == 1
+
+
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 
 
