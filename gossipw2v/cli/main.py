@@ -10,11 +10,12 @@ import atexit
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,8 +25,9 @@ from gossipw2v.config import loader, options
 from gossipw2v.config.node import HTTP_PORT
 from gossipw2v.config.secret import SecretError, read_secret
 from gossipw2v.status import client, report
-from gossipw2v.system import lock
+from gossipw2v.system import lock, machine
 from gossipw2v.system.output import STANDARD_OUTPUT
+from gossipw2v.system.signals import ending
 
 FAILURE, USAGE, UNREACHABLE, IO_ERROR, INTERRUPTED = 1, 2, 69, 74, 130
 DEFAULT_URL = f"http://127.0.0.1:{HTTP_PORT}"
@@ -33,6 +35,12 @@ STANDARD_OUTPUT_NAME = "standard output"
 WATCH_SECONDS = 1.0
 CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`, which is too heavy to ask
 MAX_DEMO_NODES = 16
+LEAST_MEMORY = {"v": 900 << 20, "d": 640 << 20}  # bytes for interpreter, libraries and a small model, measured
+NO_CACHE = "kernels are compiled at every start: no folder keeps them; set NUMBA_CACHE_DIR to one that can be written"
+NO_PLACE = "no folder can be written that compiled kernels could go to; set NUMBA_CACHE_DIR to one"
+LEAST_THREADS = 12  # beside those that train; libuv ends the process where it gets none
+MORE_THREADS = "raise the limit (ulimit -u, or pids.max of the container)"
+_TEMPORARY: list[str] = []  # folders to remove at the end
 METAVARS = {int: "N", float: "X", Path: "DIR"}
 METAVARS_BY_NAME = {
     "corpus": "PATH",
@@ -69,6 +77,7 @@ def _code(argv: Sequence[str] | None) -> int:
         client.NoNodeError,
         client.AnswerError,
         OSError,
+        MemoryError,
     ) as error:
         return _fail(*_verdict(error))
 
@@ -84,6 +93,8 @@ def _verdict(error: Exception) -> tuple[int, str]:
             return UNREACHABLE, f"no node answers at {error}\nis it running? --url says where its http port is"
         case OSError():
             return IO_ERROR, _told(error)
+        case MemoryError():
+            return IO_ERROR, f"not enough memory: {error or 'an allocation failed'}"
         case _:
             return FAILURE, str(error)
 
@@ -116,15 +127,60 @@ def _told(error: OSError) -> str:
 
 
 def _start(args: argparse.Namespace) -> int:
+    for number in ending():  # the node's own handlers come with its event loop; until then nothing can be lost
+        signal.signal(number, _end_at_once)
     flags = {name: getattr(args, name) for name in options.OPTIONS}
     config = loader.load(flags, _config_file(args), os.environ)
-    with lock.holding(config.data_dir):
+    with _holding(config.data_dir):
         prepare_machine()
-        from gossipw2v.node import daemon  # noqa: PLC0415
-        from gossipw2v.system import logs  # noqa: PLC0415
+        machine.share_heap()
+        with _telling_of_limits():
+            from gossipw2v.node import daemon  # noqa: PLC0415
+            from gossipw2v.system import logs  # noqa: PLC0415
 
         logs.configure(config.log_level, config.log_format)
-        return _run(daemon.serve(config))
+        for folder in _TEMPORARY:
+            logs.get_logger("cli").warning(NO_CACHE, used=folder)
+        code = _run(daemon.serve(config))
+    _leave(code)
+
+
+def _end_at_once(_number: int, _frame: object) -> None:
+    sys.exit(0)
+
+
+@contextmanager
+def _telling_of_limits() -> Iterator[None]:
+    """Import what is large, or say that the limits of this shell (`ulimit -v`, `-d`) leave no room for it."""
+    tight = [(flag, left) for flag in LEAST_MEMORY if (left := machine.limit_left(flag)) is not None]
+    for flag, left in tight:
+        if left < LEAST_MEMORY[flag]:
+            raise MemoryError(_too_little(flag, left))
+    if (started := machine.can_start(LEAST_THREADS)) < LEAST_THREADS:
+        raise OSError(f"only {started} more threads can be started and {LEAST_THREADS} are needed; {MORE_THREADS}")
+    try:
+        yield
+    except (ImportError, OSError) as error:  # "failed to map segment from shared object"
+        if not tight:
+            raise
+        raise MemoryError(f"{_too_little(*tight[0])} ({error})") from error
+
+
+def _too_little(flag: str, left: int) -> str:
+    least = LEAST_MEMORY[flag] >> 20
+    return f"ulimit -{flag} leaves {left >> 20} MiB, and the program alone takes some {least}; raise or lift that limit"
+
+
+@contextmanager
+def _holding(folder: Path) -> Iterator[None]:
+    """Have the data folder; OSError says what can be set if it cannot be used."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock.holding(folder))
+        except OSError as error:
+            why = error.strerror or error
+            raise OSError(f"--data-dir {folder}: cannot be written: {why}; give a folder that can") from error
+        yield
 
 
 def _config_file(args: argparse.Namespace) -> Path | None:
@@ -140,38 +196,67 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _run(main: Coroutine[Any, Any, int]) -> int:
-    """Run to the end on uvloop, or on asyncio's own loop where there is no uvloop."""
+    """Run to the end on uvloop, or on asyncio's own loop where there is no uvloop.
+
+    The loop stays open for `_leave`: closing it would wait for threads that wait for a disk or a name server.
+    """
     try:
         import uvloop  # noqa: PLC0415
     except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)
+        return asyncio.Runner().run(main)
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop).run(main)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once: all that matters is done, and nobody waits for threads that hang in the system."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # their reader may be gone
+            stream.flush()
+    for folder in _TEMPORARY:
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(code)
 
 
 def prepare_machine() -> None:
     """Leave the cores to the training threads and give compiled kernels a place; call it before numpy's import.
 
-    What the user has set stays. Compiled code is loaded unseen, so no folder is taken that others can write.
+    What the user has set stays, unless it cannot be used. Compiled code is loaded unseen, so no folder is taken that
+    others can write. OSError if there is no place at all.
     """
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    if not os.environ.get("NUMBA_CACHE_DIR"):
-        os.environ["NUMBA_CACHE_DIR"] = str(_cache_dir(os.environ))
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    if not given or not _can_be_made(Path(given)):
+        os.environ["NUMBA_CACHE_DIR"] = str(_cache_dir(os.environ) or _temporary())
 
 
-def _cache_dir(environ: Mapping[str, str]) -> Path:
-    home = Path(environ.get("XDG_CACHE_HOME", ""))
-    user = (home if home.is_absolute() else Path.home() / ".cache") / "gossipw2v"
-    folder = Path(environ.get("CACHE_DIRECTORY", "").split(":")[0] or user) / f"numba-{__version__}"
+def _cache_dir(environ: Mapping[str, str]) -> Path | None:
     try:
+        home = Path(environ.get("XDG_CACHE_HOME", ""))
+        user = (home if home.is_absolute() else Path.home() / ".cache") / "gossipw2v"
+        folder = Path(environ.get("CACHE_DIRECTORY", "").split(":")[0] or user) / f"numba-{__version__}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home
+        return None
+    return folder if _can_be_made(folder) else None
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Whether this process can write into a folder, or make it."""
+    there = next((place for place in (folder, *folder.absolute().parents) if os.access(place, os.F_OK)), folder)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def _temporary() -> str:
+    try:
+        folder = tempfile.mkdtemp(prefix="gossipw2v-numba-")
     except OSError:
-        pass
-    temporary = tempfile.mkdtemp(prefix="gossipw2v-numba-")
-    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
-    return Path(temporary)
+        raise OSError(
+            "no folder can be written that compiled kernels could go to; set NUMBA_CACHE_DIR to one"
+        ) from None
+    _TEMPORARY.append(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 # --- status and export ----------------------------------------------------------------------------------
@@ -233,7 +318,10 @@ def _export_node(args: argparse.Namespace) -> tuple[int, int]:
 
 def _default_folder() -> Path | None:
     """The folder of the default job, if a node that no longer runs has left its model there."""
-    folder = loader.default_data_dir("default")
+    try:
+        folder = loader.default_data_dir("default")
+    except loader.ConfigError:  # a user without a home has none
+        return None
     return folder if any(folder.glob(CHECKPOINTS)) and not lock.in_use(folder) else None
 
 

@@ -7,17 +7,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Between:
-    """Bounds of a number, both included; "not a number" is outside."""
+    """Bounds of a number, both included, the higher one unless it is `below`; "not a number" is outside."""
 
     low: float
     high: float
+    below: bool = False
 
     def __call__(self, value: float) -> None:
-        if not self.low <= value <= self.high:
+        if not self.low <= value <= self.high or (self.below and value == self.high):
             raise ValueError(f"{value} is out of bounds: {self}")
 
     def __str__(self) -> str:
-        return f"{self.low} to {self.high}"
+        return f"{self.low} to {'below ' if self.below else ''}{self.high}"
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Job:
     )
     sample: float = setting(
         1e-4,
-        Between(0, 1),
+        Between(0, 1, below=True),
         "share of all tokens",
         "frequency above which a word is thinned out; 0 keeps every token",
         "the commonest words cost most of the time and teach least",

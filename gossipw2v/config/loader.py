@@ -80,7 +80,8 @@ def find(name: str, flag: object, path: Path | None, environ: Mapping[str, str] 
 
 def _build(values: dict[str, Any], environ: Mapping[str, str]) -> Config:
     job = Job(**{o.name: values.pop(o.name) for o in JOB_OPTIONS if o.name in values})
-    values.setdefault("data_dir", default_data_dir(job.job, environ))
+    if "data_dir" not in values:  # not asked for in vain: a user without a home has no default
+        values["data_dir"] = default_data_dir(job.job, environ)
     return Config(job=job, **values)
 
 
@@ -199,8 +200,14 @@ def _same_socket(one: Address, other: Address) -> bool:
 
 
 def default_data_dir(job: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """Where a node keeps its state unless told otherwise: systemd's folder, else by the XDG rules."""
+    """Where a node keeps its state unless told otherwise: systemd's folder, else by the XDG rules.
+
+    ConfigError for a user without a home.
+    """
     if state := environ.get("STATE_DIRECTORY", "").split(":")[0]:
         return Path(state)
     home = Path(environ.get("XDG_DATA_HOME", ""))
-    return (home if home.is_absolute() else Path.home() / ".local" / "share") / "gossipw2v" / job
+    try:
+        return (home if home.is_absolute() else Path.home() / ".local" / "share") / "gossipw2v" / job
+    except RuntimeError:
+        raise ConfigError(["data_dir: this user has no home folder; give --data-dir DIR"]) from None

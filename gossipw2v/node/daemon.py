@@ -7,11 +7,12 @@ the node with an error that says which.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
-import signal
-from collections.abc import Coroutine
-from contextlib import suppress
+import socket
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,20 +23,23 @@ from gossipw2v.config.node import Config
 from gossipw2v.config.secret import SecretError, read_secret
 from gossipw2v.node import generations
 from gossipw2v.node.checkpoint import CheckpointError
+from gossipw2v.node.compiler import compile_apart, is_compiled, warm_up
 from gossipw2v.node.lifecycle import come_to_rest, keep, resume, work
+from gossipw2v.node.memory import LESS_MEMORY
 from gossipw2v.node.node import Node
+from gossipw2v.node.watch import watch
 from gossipw2v.status.access import Access
 from gossipw2v.status.server import Server, StatusSources
 from gossipw2v.status.server import serve as serve_http
 from gossipw2v.system.durable import replace_file
 from gossipw2v.system.lock import LOCK_FILE
 from gossipw2v.system.logs import get_logger
-from gossipw2v.system.machine import share_heap
 from gossipw2v.system.notify import notify
+from gossipw2v.system.signals import ending
 from gossipw2v.transport.credentials import Credentials
 from gossipw2v.transport.discovery import Discovery, local_addresses
 from gossipw2v.transport.seeds import follow
-from gossipw2v.w2v import warmup
+from gossipw2v.transport.streams import bound, located
 from gossipw2v.w2v.text.files import CorpusError
 from gossipw2v.w2v.text.shards import SUFFIX, ShardError
 from gossipw2v.w2v.text.vocab import VocabError
@@ -46,6 +50,7 @@ STATE_FILES = (LOCK_FILE, NODE_FILE, generations.PATTERN, f"*{SUFFIX}")  # in th
 RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others wait 8 s for a node that has moved
 SEEN_SECONDS = 3.0  # in which a node that has failed still answers over HTTP; `status --watch` asks every second
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
+NO_THREAD = "can't start new thread"  # Python's own words, of a RuntimeError
 UNUSABLE = (CorpusError, VocabError, SecretError, CheckpointError)  # people can mend these: no traceback
 
 log = get_logger("daemon")
@@ -53,41 +58,55 @@ log = get_logger("daemon")
 
 async def serve(config: Config) -> int:
     """Run a node until it is done or told to stop; returns the exit code."""
-    share_heap()
     daemon = Daemon(Node(config, os.urandom(32), asyncio.get_running_loop().time()))
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending():
         asyncio.get_running_loop().add_signal_handler(number, daemon.node.stopping.set)
     try:
         await daemon.run()
     except DivergedError:  # the node has told of it
         return 1
-    except (*UNUSABLE, ShardError, OSError) as error:
-        log.critical("cannot go on", problem=str(error))
+    except (*UNUSABLE, ShardError, OSError, MemoryError) as error:
+        log.critical("cannot go on", problem=explain(error))
         return 2 if isinstance(error, UNUSABLE) else 74
     except Exception as error:
+        if NO_THREAD in str(error):
+            log.critical("cannot go on", problem=explain(error))
+            return 74
         log.critical("a part failed", exc_info=error)
         return 1
     return 0
 
 
+def explain(error: Exception) -> str:
+    """What people can do about an error; its own words where those say it all."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error or 'an allocation failed'}; {LESS_MEMORY}"
+    if NO_THREAD in str(error):
+        return f"{error}: the system allows no more; lower threads, or raise the limit (ulimit -u, ulimit -v, pids.max)"
+    return str(error)
+
+
 @dataclass(slots=True)
 class Daemon:
-    """A node's sockets and tasks."""
+    """A node's sockets and tasks.
+
+    `listening`: where it hears other nodes, an IP address and the real port; `socket`: what is bound there. `prepared`:
+    whether there is anything that others know of, or that could be lost. `ended`: set when a task has.
+    """
 
     node: Node
     http: Server | None = None
+    listening: Address | None = None
+    socket: socket.socket | None = None
+    prepared: bool = False
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Live: start, work until done or stopped, stop. Raises what made a part fail; OSError if work was lost."""
-        await asyncio.to_thread(self.node.corpus.find, own_files(self.node.config))
-        await asyncio.to_thread(self.node.keeper.look, self.node.config.fresh)
-        self.node.begin()
-        await self._compile()
-        await resume(self.node)
         try:
-            await self._open()
-            notify("READY=1", "STATUS=counting words")
+            self._start(self.node.stopping.wait(), "stop")
+            self._start(self._live(), "work")
             await self._until_stopped()
         finally:
             notify("STOPPING=1")
@@ -95,39 +114,61 @@ class Daemon:
         if (why := self.node.keeper.unkept) is not None:
             raise OSError(f"the model was not kept: {why}")
 
-    async def _compile(self) -> None:
-        """Compile before anything waits for this node: a compiler in a thread stalls the event loop."""
-        job = self.node.config.job
-        if not warmup.compiled(job.sg):
-            log.info("compiling the kernels, once for this machine; some seconds")
-            notify("STATUS=compiling", "EXTEND_TIMEOUT_USEC=120000000")
-        try:
-            await asyncio.to_thread(warmup.warm_up, job.vector_size, job.sg)
-        except OSError as error:  # it names no file, and people would look at the data directory
-            folder = os.environ.get("NUMBA_CACHE_DIR")
-            raise OSError(f"{folder}: compiled kernels cannot be kept there: {error}") from error
+    async def _live(self) -> None:
+        await self._open()
+        await self._prepare()
+        await self._meet()
+        await work(self.node)
 
     # -- start ----------------------------------------------------------------------------------------------
 
     async def _open(self) -> None:
-        """Listen, then say where: to the log, to `node.json`, to the local network."""
+        """Take both ports, and answer over HTTP from now on: whatever comes next may take a while."""
         node, config = self.node, self.node.config
-        node.network.credentials = await asyncio.to_thread(_credentials, config, node.core.node)
-        listen = Address.parse(config.listen)
-        listening = Address(listen.host, await node.network.listen(listen))
-        node.core.announce(reachable(listening), node.network.now())
-        sources = StatusSources(node.snapshot, node.export)
+        with _naming("listen", config.listen):
+            place = await located(Address.parse(config.listen))
+            self.socket = bound(place)
+        self.listening = Address(place.host, self.socket.getsockname()[1])
         token = None if config.http_token_file is None else read_secret(config.http_token_file)
-        access = Access(token, config.http_names)
-        self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access=access)
-        node.where = {"listen": str(listening), "http": str(self.http.address)}
+        sources, access = StatusSources(node.snapshot, node.export), Access(token, config.http_names)
+        with _naming("http", config.http):
+            self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access=access)
+        node.where = {"listen": str(self.listening), "http": str(self.http.address)}
+        self._start(node.pulse.watch(), "pulse")
+
+    async def _prepare(self) -> None:
+        """Look at the text and at what an earlier life has left, and have the kernels ready."""
+        node, job = self.node, self.node.config.job
+        await asyncio.to_thread(node.corpus.find, own_files(node.config))
+        await asyncio.to_thread(node.keeper.look, node.config.fresh)
+        node.begin()
+        if not await asyncio.to_thread(is_compiled, job.vector_size, job.sg):
+            node.stage = "compiling"
+            log.info("compiling the kernels, once for this machine; half a minute or so", http=node.where["http"])
+            notify("STATUS=compiling", "EXTEND_TIMEOUT_USEC=120000000")
+            await self._leave_note()
+            await compile_apart(job.vector_size, job.sg)
+        await asyncio.to_thread(warm_up, job.vector_size, job.sg)
+        node.network.credentials = await asyncio.to_thread(_credentials, node.config, node.core.node)
+        await resume(node)
+
+    async def _meet(self) -> None:
+        """Listen, then say where: to the log, to `node.json`, to the local network."""
+        node = self.node
+        assert self.listening is not None
+        assert self.socket is not None
+        with _naming("listen", node.config.listen):
+            node.network.listen(self.socket)
+        node.core.announce(reachable(self.listening), node.network.now())
+        self.prepared, node.stage = True, None
         self._say_where()
         await self._leave_note()
         self._start(node.network.tick(), "tick")
-        self._start(node.pulse.watch(), "pulse")
         self._start(keep(node), "checkpoints")
-        self._start(self._watch_addresses(listening), "addresses")
-        self._seek(listening)
+        self._start(self._watch_addresses(self.listening), "addresses")
+        self._start(watch(node), "watch")
+        self._seek(self.listening)
+        notify("READY=1", "STATUS=counting words")
 
     def _say_where(self) -> None:
         node = self.node
@@ -208,11 +249,10 @@ class Daemon:
 
     async def _until_stopped(self) -> None:
         """Returns when the work is done or the node was told to stop; raises what made a part fail."""
-        self._start(work(self.node), "work")
-        self._start(self.node.stopping.wait(), "stop")
-        done, _ = await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        await self.ended.wait()
+        for task in self.tasks:
+            if task.done():
+                task.result()
 
     async def _close(self) -> None:
         """Stop in order, each step bounded: training, the last exchanges, goodbyes, the model, sockets.
@@ -221,6 +261,23 @@ class Daemon:
         """
         node = self.node
         node.corpus.stop()
+        if self.prepared:
+            await self._part()
+        await self._end_tasks()
+        if self.prepared:
+            await node.network.close()
+        elif self.socket is not None:
+            self.socket.close()
+        if node.failure is not None:
+            await self._be_seen()
+        if self.http is not None:
+            await self.http.close()
+        node.close_learner()
+        log.info("stopped")
+
+    async def _part(self) -> None:
+        """Hand over and keep what was trained, and take leave of others."""
+        node = self.node
         if node.learner is not None:
             node.learner.trainer.stop()
             if node.failure is None:
@@ -230,17 +287,12 @@ class Daemon:
             await node.learner.merger.idle()
             await node.save()
             await node.save_links()
+
+    async def _end_tasks(self) -> None:
         for task in self.tasks:
             task.cancel()
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=STOP_PATIENCE)
-        await node.network.close()
-        if node.failure is not None:
-            await self._be_seen()
-        if self.http is not None:
-            await self.http.close()
-        node.close_learner()
-        log.info("stopped")
 
     async def _be_seen(self) -> None:
         """Let probes and people that look now and then find out over HTTP, unless the node is told to stop."""
@@ -251,7 +303,20 @@ class Daemon:
 
     def _start(self, part: Coroutine[Any, Any, Any], name: str) -> None:
         """Run a part for as long as the node lives; its end ends the node."""
-        self.tasks.append(asyncio.create_task(part, name=name))
+        task = asyncio.create_task(part, name=name)
+        task.add_done_callback(lambda _: self.ended.set())
+        self.tasks.append(task)
+
+
+@contextmanager
+def _naming(option: str, value: str) -> Iterator[None]:
+    """Say of an OSError which option it comes from: two ports are taken, and people see one error."""
+    try:
+        yield
+    except OSError as error:
+        why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror or error
+        use = " (address already in use); 0 as the port takes a free one" if error.errno == errno.EADDRINUSE else ""
+        raise OSError(f"--{option} {value}: {why}{use}") from error
 
 
 def reachable(listening: Address) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from gossipw2v.w2v.text.vocab import VocabError
 MEMORY_SHARE = 0.8  # of what is available: the rest is for shards, exchanges and everybody else
 PROCESS_BYTES = 300 << 20  # interpreter, compiler and libraries, measured
 WORD_BYTES = 80  # a word's bytes, start and count, the blob that others may ask for, the index while text is encoded
+LESS_MEMORY = "raise min_count, lower max_vocab, vector_size or children, or lift a limit (ulimit -v)"
 
 
 def memory_needed(words: int, vector_size: int, links: int) -> int:
@@ -30,7 +31,7 @@ def check_memory(needed: int, arithmetic: str = "the model", available: int | No
     if available is not None and needed > MEMORY_SHARE * available:
         raise VocabError(
             f"not enough memory: {arithmetic} = {_mib(needed)}, but {_mib(available)} are available, of which"
-            f" {MEMORY_SHARE:.0%} may be used; raise min_count, lower max_vocab, vector_size or children"
+            f" {MEMORY_SHARE:.0%} may be used; {LESS_MEMORY}"
         )
 
 

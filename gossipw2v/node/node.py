@@ -31,8 +31,10 @@ from gossipw2v.node.snapshot import (
     describe_load,
     describe_members,
     describe_progress,
+    describe_start,
     describe_vocabulary,
 )
+from gossipw2v.node.waiting import describe, reason
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory, usable_cores
 from gossipw2v.system.metrics import Metrics
@@ -52,6 +54,8 @@ class Node:
 
     `vocabularies` brings every vocabulary that this node is to train with, the first and any later; an error: none can
     be made of what was counted. `where`: the addresses that were really bound, for people.
+    `stage`: what the node does before it counts, None from then on; `begun`: whether there are `core` and `network`.
+    `entered`: when it came to its `state`. `stuck`: why it seems not to get on, None if it does.
     `stopping`: set when the node was told to end. `divergences`: how often the model has diverged; `failure`: why this
     node has failed and is about to end, None as long as it has not.
     """
@@ -68,7 +72,11 @@ class Node:
     problems: dict[str, str] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=dict)
     counts: dict[str, Counts] = field(default_factory=dict)
+    stage: str | None = "starting"
+    begun: bool = False
+    entered: float = 0.0
     divergences: int = 0
+    stuck: str | None = None
     failure: str | None = None
     core: Gossip = field(init=False)
     network: Network = field(init=False)
@@ -99,6 +107,7 @@ class Node:
         me = Member(self.keeper.next_life(self.random[:16]), 0, State.COUNTING, min_peers=config.min_peers)
         self.core = Gossip(me, rules, Random(self.random), self.now)
         self.network = Network(self.core, self.metrics, self._on_rows)
+        self.begun = True
 
     # -- what the core asks for -----------------------------------------------------------------------------
 
@@ -190,8 +199,10 @@ class Node:
     # -- what people see ------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
-        """The `/status` answer."""
-        now = self.network.now()
+        """The `/status` answer; a short one as long as there are no parts to describe."""
+        now = asyncio.get_running_loop().time()
+        if not self.begun:
+            return describe_start(self.config, self._shown_state(), now - self.now, self.where)
         self.problem("checkpoint", self.keeper.problem(self.config.checkpoint_interval))
         return {
             **describe_job(self.config, self.core, self._shown_state()),
@@ -211,14 +222,22 @@ class Node:
             "checkpoint": self.keeper.describe(),
             "divergences": self.divergences,
             "failure": self.failure,
+            "stuck": self.stuck,
+            "waiting": self.waiting(),
             "degraded": bool(self.problems),
             "problems": list(self.problems.values()),
         }
 
+    def waiting(self) -> dict[str, Any] | None:
+        """What this node waits for, and who is there; None if it does not wait."""
+        now = self.network.now()
+        why = reason(self.core, self.state, now) if self.stage is None else None
+        return None if why is None else describe(self.core, self.network.contacts, why, now - self.entered, now)
+
     def _shown_state(self) -> str:
         if self.failure is not None:
             return "failed"
-        return "stopping" if self.stopping.is_set() else self.state.name.lower()
+        return "stopping" if self.stopping.is_set() else self.stage or self.state.name.lower()
 
     def export(self) -> tuple[int, Iterator[bytes]]:
         """Words and the word2vec text of the model as it is now.
@@ -235,7 +254,7 @@ class Node:
 
     def enter(self, state: State) -> None:
         """Go to another stage; the swarm is told with the next beat."""
-        self.state = state
+        self.state, self.entered = state, self.network.now()
         self.core.members.update_self(state=state)
         log.info("state", state=state.name.lower())
 

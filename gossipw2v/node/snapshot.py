@@ -25,6 +25,13 @@ def describe_job(config: Config, core: Gossip, state: str) -> dict[str, Any]:
     return {"version": __version__, "node": core.node.hex(), "job": config.job.job, "state": state}
 
 
+def describe_start(config: Config, state: str, uptime: float, where: dict[str, str]) -> dict[str, Any]:
+    """A node that has no id yet, nor anything else to tell: it looks for its text and for what an earlier life left."""
+    nothing: dict[str, Any] = {"vocabulary": None, "progress": {}, "members": [], "links": [], "waiting": None}
+    about = {"version": __version__, "node": None, "job": config.job.job, "state": state}
+    return {**about, "uptime_seconds": uptime, "addresses": where, **nothing, "failure": None, "problems": []}
+
+
 def describe_vocabulary(learner: Learner | None) -> dict[str, Any] | None:
     """The frozen vocabulary, or None."""
     if learner is None:

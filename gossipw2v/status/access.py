@@ -5,8 +5,11 @@ import hmac
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from gossipw2v.config.address import is_local
+
+IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,10 @@ class Access:
         """
         if len(hosts) != 1:
             return False
-        name = (hosts[0].rpartition("]")[0].lstrip("[") or hosts[0].partition(":")[0]).lower()
-        return is_local(name) or name in map(str.lower, self.names) or _is_at(name, bound)
+        name = _name(hosts[0])
+        address = _address(name)
+        local = is_local(str(address or name))
+        return local or name in map(_name, self.names) or (address is not None and _is_at(address, bound))
 
     def admits(self, authorizations: Sequence[str]) -> bool:
         """Whether the Authorization headers are one and it carries the token: as bearer, or as anyone's password."""
@@ -37,12 +42,23 @@ class Access:
         return hmac.compare_digest(secret, self.token)
 
 
-def _is_at(name: str, bound: str) -> bool:
+def _name(host: str) -> str:
+    """The name or IP address of a Host header, in lower case, without a port and the dot that ends a full name."""
+    return (host.rpartition("]")[0].removeprefix("[") or host.partition(":")[0]).lower().removesuffix(".")
+
+
+def _address(name: str) -> IPAddress | None:
+    """The IP address; without a scope, and as IPv4 where it stands for one."""
     try:
-        address, socket = ipaddress.ip_address(name), ipaddress.ip_address(bound)
+        address = ipaddress.ip_address(name.partition("%")[0])
     except ValueError:
-        return False
-    return not socket.is_loopback and (address == socket or socket.is_unspecified)
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
+
+
+def _is_at(address: IPAddress, bound: str) -> bool:
+    socket = _address(bound)
+    return socket is not None and not socket.is_loopback and (address == socket or socket.is_unspecified)
 
 
 def _bearer(given: str) -> bytes:

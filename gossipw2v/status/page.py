@@ -47,8 +47,8 @@ class Column(NamedTuple):
 
 def render(status: Row) -> str:
     """The whole page for a status dict; what the dict lacks, or holds as null, is shown as a dash."""
-    parts = (_header(status), _problems(status), _progress(status), _figures(status), _members(status),
-             _links(status), _details(status))  # fmt: skip
+    parts = (_header(status), _problems(status), _waiting(status), _progress(status), _figures(status),
+             _members(status), _links(status), _details(status))  # fmt: skip
     return Template(TEMPLATE).substitute(title=_title(status), body="\n".join(filter(None, parts)))
 
 
@@ -71,6 +71,18 @@ def _header(status: Row) -> str:
 def _problems(status: Row) -> str:
     items = "".join(f"<li>{text(problem, LONGEST_PROBLEM)}</li>" for problem in _rows(status, "problems")[:LISTED])
     return f'<section class="card bad"><h2>Problems</h2><ul>{items}</ul></section>' if items else ""
+
+
+def _waiting(status: Row) -> str:
+    waiting = _of(status, "waiting")
+    if not waiting:
+        return ""
+    silent = [f"no answer from {text(place)}: {text(why)}" for place, why in _of(waiting, "unanswered").items()]
+    refused = [f"refused {text(place)}: {text(why)}" for place, why in _of(waiting, "refused").items()]
+    items = "".join(f"<li>{each}</li>" for each in (silent + refused)[:LISTED])
+    found = f"{len(_rows(waiting, 'found'))} found"
+    head = f"waiting for {text(waiting.get('for'), LONGEST_PROBLEM)}, for {duration(waiting.get('seconds'))}; {found}"
+    return f'<section class="card"><p>{head}</p><ul>{items}</ul></section>'
 
 
 def _progress(status: Row) -> str:

@@ -23,6 +23,7 @@ def render(status: Row) -> str:
         f"node {_short(status.get('node'))} of job {_text(status.get('job'))}, {_addresses(status)}",
         f"{_state(status)} for {duration(status.get('uptime_seconds'))}, {_corpus(status)}",
         _text_read(status),
+        *_waiting(status),
         *_progress(status),
         *_table("members", _rows(status, "members"), _member),
         *_table("links", _rows(status, "links"), _link),
@@ -71,6 +72,19 @@ def _text_read(status: Row) -> str:
         f"text: files read {shown['files']}, passed over {shown[passed]}; bytes replaced {shown[replaced]}; "
         f"words too long {shown[long]}"
     )
+
+
+def _waiting(status: Row) -> list[str]:
+    """What the node waits for, who is there, and who is not, a line each."""
+    waiting = _of(status, "waiting")
+    if not waiting:
+        return []
+    since, found = duration(waiting.get("seconds")), len(_rows(waiting, "found"))
+    lines = [f"waiting for {_text(waiting.get('for'), longest=LONGEST_PROBLEM)}, for {since}; {found} found"]
+    for title, key in (("no answer from", "unanswered"), ("refused", "refused")):
+        places = list(_of(waiting, key).items())[:LISTED]
+        lines += [f"  {title} {_text(place)}: {_text(why, longest=LONGEST_PROBLEM)}" for place, why in places]
+    return lines
 
 
 def _progress(status: Row) -> list[str]:

@@ -1,7 +1,7 @@
-"""The HTTP side of a node: /healthz, /status, /metrics, /export and a page at /.
+"""The HTTP side of a node: /healthz, /readyz, /status, /metrics, /export and a page at /.
 
 Read-only and small on purpose: GET and HEAD, no request body is ever read, a bound on connections, on exports
-and on how long an answer may wait to be accepted. aiohttp's low-level server is enough for five fixed paths.
+and on how long an answer may wait to be accepted. aiohttp's low-level server is enough for six fixed paths.
 Whether a request is answered at all is `access`' business.
 """
 
@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 
 from gossipw2v.config.address import Address, is_local
 from gossipw2v.status import page
@@ -26,7 +26,8 @@ from gossipw2v.system.wellformed import well_formed
 CLOSE_SECONDS = 2.0
 BLOCK_BYTES = 256 * 1024
 RETRY_SECONDS = 5  # after which one who was turned away may come back
-HEALTHY = frozenset({"training", "draining", "complete"})
+SERVING = frozenset({"training", "draining", "complete"})
+PROBES = frozenset({"/healthz", "/readyz"})
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -97,6 +98,7 @@ class Server:
         self._routes: dict[str, Handler] = {
             "/": self._page,
             "/healthz": self._healthz,
+            "/readyz": self._readyz,
             "/status": self._status,
             "/metrics": self._scrape,
             "/export": self._export,
@@ -115,11 +117,12 @@ class Server:
         loop = asyncio.get_running_loop()
         backlog = self._limits.connections
         self._listener = await loop.create_server(self._protocol, *address, backlog=backlog)
-        host, port = self._listener.sockets[0].getsockname()[:2]
-        self.address = Address(host, port)
-        if self._access.token is None and not is_local(host):  # whatever the name was that led here
+        places = [Address(*each.getsockname()[:2]) for each in self._listener.sockets]
+        self.address = places[0]
+        far = next((place for place in places if not is_local(place.host)), None)
+        if self._access.token is None and far is not None:  # whatever the name was that led here
             self._listener.close()
-            raise PermissionError(f"{self.address} is open to other machines and needs a token")
+            raise PermissionError(f"{far} is open to other machines and needs a token")
 
     async def close(self) -> None:
         """Stop listening and end all connections, within 2 s; running exports are cut."""
@@ -152,19 +155,35 @@ class Server:
         if request.method not in ("GET", "HEAD"):
             headers = {"Allow": "GET, HEAD", "Connection": "close"}
             return _refusal(405, "only GET and HEAD are answered here", headers)
-        if not self._access.names_us(request.headers.getall("Host", []), self.address.host):
-            return _refusal(403, "the Host header has to name this machine; see --http-names")
-        if not self._access.admits(request.headers.getall("Authorization", [])):
-            return _refusal(401, "a token is needed; see --http-token-file", CHALLENGE)
+        if request.path not in PROBES and (refusal := self._objection(request)) is not None:
+            return refusal
         handler = self._routes.get(request.path)
         return await handler(request) if handler else _refusal(404, f"there is only {' '.join(self._routes)}")
 
-    async def _healthz(self, _: web.BaseRequest) -> web.StreamResponse:
+    def _objection(self, request: web.BaseRequest) -> web.StreamResponse | None:
+        """Why not to answer; probes are answered to anybody, since they tell no more than that a node is there."""
+        hosts = request.headers.getall("Host", [])
+        bare = not hosts and request.version == HttpVersion10  # no browser: all send Host
+        if not bare and not self._access.names_us(hosts, self.address.host):
+            return _refusal(403, "the Host header has to name this machine; see --http-names")
+        if not self._access.admits(request.headers.getall("Authorization", [])):
+            return _refusal(401, "a token is needed; see --http-token-file", CHALLENGE)
+        return None
+
+    async def _healthz(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Whether the node works as it should, whatever it is at: else an orchestrator should start it anew."""
+        return self._health(request, frozenset())
+
+    async def _readyz(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Whether the node has a model to serve."""
+        return self._health(request, SERVING)
+
+    def _health(self, request: web.BaseRequest, wanted: frozenset[str]) -> web.StreamResponse:
         snapshot = self._sources.snapshot()
-        state, failure = snapshot.get("state"), snapshot.get("failure")
-        healthy = state in HEALTHY and failure is None
-        reason = {} if failure is None else {"reason": failure}
-        return _json(200 if healthy else 503, {"state": state, "ok": healthy, **reason})
+        state, broken = snapshot.get("state"), snapshot.get("failure") or snapshot.get("stuck")
+        well = not broken and state != "failed" and (not wanted or state in wanted)
+        reason = {"reason": broken} if broken and self._objection(request) is None else {}
+        return _json(200 if well else 503, {"state": state, "ok": well, **reason})
 
     async def _status(self, _: web.BaseRequest) -> web.StreamResponse:
         return _json(200, self._sources.snapshot())

@@ -7,6 +7,8 @@ import contextlib
 import ctypes
 import math
 import os
+import resource
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +26,34 @@ def usable_cores(root: Path = ROOT) -> int:
 def available_memory(root: Path = ROOT) -> int | None:
     """Bytes this process may still take without swapping or being killed; None where nothing says so."""
     free = [_field(root / "proc/meminfo", "MemAvailable:", 1024), *map(_headroom, _groups("memory", root))]
-    return min((amount for amount in free if amount is not None), default=None)
+    return min(
+        (amount for amount in (*free, limit_left("v", root), limit_left("d", root)) if amount is not None), default=None
+    )
+
+
+def limit_left(flag: str, root: Path = ROOT) -> int | None:
+    """Bytes this process may still map under `ulimit -v` ("v", address space) or `-d` ("d", data); None: no limit."""
+    kind, used = {"v": (resource.RLIMIT_AS, "VmSize:"), "d": (resource.RLIMIT_DATA, "VmData:")}[flag]
+    limit = resource.getrlimit(kind)[0]
+    if limit == resource.RLIM_INFINITY:
+        return None
+    return max(0, limit - (_field(root / "proc/self/status", used, 1024) or 0))
+
+
+def can_start(threads: int) -> int:
+    """How many of so many threads this process can have at once, beside those that it has."""
+    end, started = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(threads):
+            thread = threading.Thread(target=end.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:  # "can't start new thread"
+        pass
+    end.set()
+    for thread in started:
+        thread.join()
+    return len(started)
 
 
 def share_heap() -> None:

@@ -54,7 +54,10 @@ EVENTS = (
     "adasum",  # provenance overlapped: progress was merged as parallel, not as successive
     "other",
 )
-STATES = ("counting", "gathering", "encoding", "joining", "training", "draining", "complete", "stopping", "failed")
+STATES = (
+    *("starting", "compiling", "counting", "gathering", "encoding", "joining", "training", "draining", "complete"),
+    *("stopping", "failed"),
+)
 EXCHANGE_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LISTED = 1000  # members and links looked at in one scrape
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import ipaddress
+import logging
 import random
 import re
 from collections import Counter, OrderedDict
@@ -42,6 +43,18 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Found = Callable[[str, list[tuple[str, int]]], None]
 
 log = get_logger("discovery")
+
+
+def in_one_line(record: logging.LogRecord) -> bool:
+    """Have zeroconf tell its errors without a traceback: an interface that is down is no fault of a program."""
+    if record.exc_info:
+        text, error = record.getMessage(), str(record.exc_info[1])
+        record.msg = text if error in text else f"{text}: {error}"
+        record.args, record.exc_info, record.exc_text = (), None, None
+    return True
+
+
+logging.getLogger("zeroconf").addFilter(in_one_line)
 
 
 class Discovery:
@@ -116,6 +129,7 @@ class Discovery:
         """Sockets on the interface we listen on, or on all where we listen on all."""
         if self._host.is_unspecified:
             versions = IPVersion.V4Only if self._host.version == 4 else IPVersion.All
+            _require_any_interface(self._host)
             zeroconf = AsyncZeroconf(interfaces=InterfaceChoice.All, ip_version=versions)
         else:
             _require_interface(self._host)
@@ -256,13 +270,22 @@ def local_addresses(listen: str) -> list[str]:
     return [text for _, text in found[:ADDRESSES]] or ["127.0.0.1" if host.version == 4 else "::1"]
 
 
+def _require_any_interface(host: IPAddress) -> None:
+    """OSError where there is none to listen on; zeroconf would say it in its own terms."""
+    if not any(ipaddress.ip_address(text).version == host.version for text in _all_addresses()):
+        raise OSError(f"no network interface is up that has an IPv{host.version} address")
+
+
 def _require_interface(host: IPAddress) -> None:
     """OSError with the reason where zeroconf would fail without saying why, or not say that nothing arrives."""
     if host.version == 6 and host.is_loopback:
         raise OSError("no multicast on ::1; listen on 127.0.0.1, or name the peers")
-    known = {text for adapter in ifaddr.get_adapters() for text in _addresses(adapter)}
-    if not host.is_loopback and str(host) not in known:
+    if not host.is_loopback and str(host) not in _all_addresses():
         raise OSError(f"no network interface has the address {host}")
+
+
+def _all_addresses() -> set[str]:
+    return {text for adapter in ifaddr.get_adapters() for text in _addresses(adapter)}
 
 
 def _addresses(adapter: ifaddr.Adapter) -> list[str]:

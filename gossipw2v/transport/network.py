@@ -15,12 +15,13 @@ from gossipw2v.config.address import Address
 from gossipw2v.gossip.codec import encode
 from gossipw2v.gossip.core import Gossip
 from gossipw2v.gossip.instructions import Close, Dial, Instruction, Refused, Send
-from gossipw2v.gossip.messages import Answer, Message, ProtocolError, Push
+from gossipw2v.gossip.messages import Answer, Message, ProtocolError, Push, StateNews
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.metrics import Metrics
+from gossipw2v.transport.contacts import Contacts
 from gossipw2v.transport.credentials import Credentials, holder
 from gossipw2v.transport.peer import Peer, tune
-from gossipw2v.transport.streams import StrangerError, Streams, UnreachableError, accept, dial, listening, welcome
+from gossipw2v.transport.streams import BACKLOG, StrangerError, Streams, UnreachableError, accept, dial, welcome
 
 TICK = 0.02  # s; an exchange begins at a tick, so this is part of its pace
 MOST_CONNECTIONS = 256
@@ -41,19 +42,18 @@ class Network:
     metrics: Metrics
     on_rows: Callable[[Instruction], None]
     credentials: Credentials | None = None
+    contacts: Contacts = field(default_factory=Contacts)
     peers: dict[int, Peer] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _welcoming: Counter[str] = field(default_factory=Counter)
     _accepting: asyncio.Task[None] | None = None
 
-    async def listen(self, address: Address) -> int:
-        """Accept connections at `address`; returns the port that was taken. OSError if that cannot be."""
-        listener = listening(address)
+    def listen(self, listener: socket.socket) -> None:
+        """Accept connections at a socket that is bound; OSError if another listens there by now."""
+        listener.listen(BACKLOG)
         self._accepting = asyncio.create_task(self._accept(listener), name="accept")
         self._accepting.add_done_callback(self._ended)
-        port: int = listener.getsockname()[1]
-        return port
 
     async def tick(self) -> None:
         """Drive the core's clock until cancelled."""
@@ -67,12 +67,13 @@ class Network:
 
     def perform(self, instructions: list[Instruction]) -> None:
         """Do what the core asks, in order."""
+        refusals = [each.text for each in instructions if isinstance(each, Refused)]
         for instruction in instructions:
             match instruction:
                 case Send():
                     self._send(instruction.conn, instruction.message)
                 case Close():
-                    self._finish(instruction)
+                    self._finish(instruction, any(text.startswith(instruction.reason) for text in refusals))
                 case Dial():
                     self._spawn(self._dial(instruction), f"dial-{instruction.key[:8]}")
                 case Refused():
@@ -144,18 +145,21 @@ class Network:
             streams, address = await dial(addresses, self.credentials)
         except StrangerError as error:
             self.core.dial_refused(order.key, self.now())
+            self.contacts.turned_away(_place(order), str(error))
             self.perform([Refused(error.reason, str(error))])
         except UnreachableError as error:
             log.debug("nobody answers", addresses=order.addresses, error=str(error))
             self.core.dial_failed(order.key, error.refused)
+            self.contacts.failed(_place(order), str(error), error.nameless)
         else:
+            self.contacts.met(_place(order))
             self._run(streams, order.key, parsed[address])
 
     def _run(self, streams: Streams, target: str | None, address: str | None = None) -> None:
         reader, writer = streams
         tune(writer)
         certified = holder(writer.get_extra_info("peercert") or {}) if self.credentials else None
-        peer = Peer(next(self._numbers), reader, writer, certified)
+        peer = Peer(next(self._numbers), reader, writer, certified, address)
         if target is not None and self._barred(peer.host):  # a name may stand for an address that is not welcome
             writer.close()
             self.core.dial_failed(target)
@@ -187,6 +191,8 @@ class Network:
                     self.core.flow(peer.conn, received=size)
                     self.metrics.received(size, len(message.delta))
                 self.perform(self.core.received(peer.conn, message, self.now()))
+                if isinstance(message, StateNews):
+                    self.contacts.joined(peer.place)
         except ProtocolError as error:
             self.perform(self.core.blame.violated(peer.conn, error, self.now()))
             await asyncio.sleep(0.1)  # the refusal leaves before the connection does
@@ -202,9 +208,11 @@ class Network:
         if not peer.send(frame):
             self.perform([Refused("timeout", f"{peer.address} does not read what it is sent"), Close(conn, "too slow")])
 
-    def _finish(self, order: Close) -> None:
+    def _finish(self, order: Close, refused: bool) -> None:
         peer = self.peers.get(order.conn)
         if peer is not None:
+            if refused:
+                self.contacts.turned_away(peer.place, order.reason)
             log.debug("closing", peer=peer.address, reason=order.reason)
             peer.finish()
 
@@ -217,6 +225,11 @@ class Network:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("a connection's task failed", task=task.get_name(), exc_info=task.exception())
+
+
+def _place(order: Dial) -> str:
+    """Where an order leads, for people."""
+    return ", ".join(order.addresses[:2])
 
 
 def _parse(text: str) -> tuple[str, int] | None:

@@ -19,13 +19,15 @@ MAX_QUEUED = 16 << 20  # bytes waiting for a slow peer; an exchange has one fram
 class Peer:
     """A connection, number `conn`, from either side. `close()` may be called any number of times.
 
-    `certified`: the node that the certificate of the other end names; None where there is no TLS.
+    `certified`: the node that the certificate of the other end names; None where there is no TLS. `dialled`: what led
+    there, None if the other end has dialled.
     """
 
     conn: int
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     certified: bytes | None = None
+    dialled: str | None = None
     queued: int = 0
     greeted: bool = False
     _out: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
@@ -35,6 +37,11 @@ class Peer:
         """The other end, `host:port`."""
         peername = self.writer.get_extra_info("peername") or ("?", 0)
         return f"{peername[0]}:{peername[1]}"
+
+    @property
+    def place(self) -> str:
+        """The other end for people: as it was dialled, or the host that has dialled, whose port says nothing."""
+        return self.dialled or self.host
 
     @property
     def host(self) -> str:

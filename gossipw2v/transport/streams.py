@@ -7,16 +7,18 @@ each tells what the other did, so that a person sees at either end that a secret
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 import ssl
 from asyncio import FIRST_COMPLETED
 from contextlib import suppress
 
-from gossipw2v.config.address import Address
+from gossipw2v.config.address import Address, is_local
 from gossipw2v.gossip.codec import MAGIC, TLS, encode
 from gossipw2v.gossip.messages import MAX_HELLO, Refuse
 from gossipw2v.transport.credentials import Credentials
 
+RESOLVE_TIMEOUT = 5.0  # s for the name of an own address
 DIAL_TIMEOUT = 3.0  # s for one address
 STAGGER = 0.25  # s until the next address is tried beside one that is silent
 HANDSHAKE_TIMEOUT = 5.0  # s for TLS with whoever has dialled this node
@@ -45,19 +47,61 @@ class StrangerError(Exception):
 
 
 class UnreachableError(OSError):
-    """Nobody answered. `refused`: every machine did, saying that no program listens."""
+    """Nobody answered. `refused`: every machine did, saying that no program listens. `nameless`: no name is known."""
 
     def __init__(self, failures: list[BaseException]) -> None:
-        super().__init__("; ".join(str(error) or type(error).__name__ for error in failures)[:400] or "no address")
+        super().__init__("; ".join(dict.fromkeys(map(_said, failures)))[:400] or "no address that may be dialled")
+        self.nameless = bool(failures) and all(isinstance(error, socket.gaierror) for error in failures)
         self.refused = bool(failures) and all(isinstance(error, ConnectionRefusedError) for error in failures)
 
 
-def listening(address: Address) -> socket.socket:
-    """A socket that listens at `address`. OSError if that cannot be."""
+def _said(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return f"no answer in {DIAL_TIMEOUT:.0f} s"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+async def located(address: Address) -> Address:
+    """`address` with an IP address for a name: of those behind it, one that others reach, and IPv4, if there is any.
+
+    OSError if there is none.
+    """
+    if _is_numeric(address.host):
+        return address
+    try:
+        async with asyncio.timeout(RESOLVE_TIMEOUT):
+            answers = await asyncio.get_running_loop().getaddrinfo(*address, type=socket.SOCK_STREAM)
+    except TimeoutError:
+        raise OSError(f"no answer from the name service in {RESOLVE_TIMEOUT:.0f} s") from None
+    except UnicodeError as error:
+        raise OSError(f"not a name that can be looked up: {error}") from None
+    hosts = [str(place[0]) for *_, place in answers]
+    return Address(min(hosts, key=lambda host: (is_local(host), ":" in host)), address.port)
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def bound(address: Address) -> socket.socket:
+    """A socket that is bound to `address`, an IP address and a port, and does not listen yet; OSError."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.create_server(address, family=family, backlog=BACKLOG)
-    listener.setblocking(False)
-    return listener
+    place = socket.getaddrinfo(*address, family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0][4]
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what is left of an earlier life's connections
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(place)
+    except BaseException:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
 
 
 async def accept(listener: socket.socket) -> tuple[socket.socket, str]:

@@ -17,7 +17,21 @@ def basic(user, password):
 
 
 @pytest.mark.parametrize("bound", ["127.0.0.1", "::1", "10.0.0.7", "0.0.0.0"])
-@pytest.mark.parametrize("host", ["localhost", "LocalHost:1", "127.0.0.1", "127.9.9.9:80", "[::1]", "[::1]:7412"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LocalHost:1",
+        "127.0.0.1",
+        "127.9.9.9:80",
+        "[::1]",
+        "[::1]:7412",
+        "localhost.",
+        "LOCALHOST.:7412",
+        "[::ffff:127.0.0.1]",
+        "127.0.0.1.",
+    ],
+)
 def test_a_machines_names_for_itself_are_always_ours(host, bound):
     assert OPEN.names_us([host], bound)
 
@@ -28,6 +42,9 @@ def test_a_machines_names_for_itself_are_always_ours(host, bound):
         ("10.0.0.7:7412", "10.0.0.7", True), ("10.0.0.8:7412", "10.0.0.7", False), ("10.0.0.7", "127.0.0.1", False),
         ("10.0.0.8", "0.0.0.0", True), ("[2001:db8::1]:7412", "::", True), ("[2001:DB8:0::1]", "2001:db8::1", True),
         ("models.example:443", "10.0.0.7", True), ("node1", "127.0.0.1", True), ("MODELS.EXAMPLE", "0.0.0.0", True),
+        ("models.example.:443", "10.0.0.7", True), ("[::ffff:10.0.0.7]:7412", "10.0.0.7", True),
+        ("[fe80::7%25eth0]:7412", "fe80::7%eth0", True), ("[fe80::8%25eth0]", "fe80::7%eth0", False),
+        ("localhost.evil", "0.0.0.0", False), ("localhost..", "0.0.0.0", False), (".", "0.0.0.0", False),
         ("models.example.evil", "0.0.0.0", False), ("evil", "0.0.0.0", False), ("10.0.0.7.evil", "0.0.0.0", False),
         ("", "0.0.0.0", False), ("[", "0.0.0.0", False), ("[10.0.0.7", "10.0.0.7", False),
     ],

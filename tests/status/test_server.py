@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gossipw2v.status import page
 from gossipw2v.status.access import Access
 from gossipw2v.status.server import BLOCK_BYTES, RETRY_SECONDS, ClientLimits, Server, StatusSources, serve
-from gossipw2v.system.metrics import Metrics
+from gossipw2v.system.metrics import STATES, Metrics
 from gossipw2v.w2v.word2vec_format import ExportError
 
 STATUS: dict[str, Any] = {
@@ -41,6 +41,9 @@ STATUS: dict[str, Any] = {
     "corpus": {"files": 1, "bytes": 33333333, "replaced_bytes": 0, "tokens": 5572948},
     "problems": [],
 }  # fmt: skip
+
+TOKEN = b"dG9rZW4tb2YtdGhpcy10ZXN0LW9ubHktMTIz"
+GUARDED = Access(TOKEN, ("models.example",))
 
 
 def nothing_to_export() -> tuple[int, Iterator[bytes]]:
@@ -119,14 +122,49 @@ async def test_numbers_that_json_lacks_become_null() -> None:
     assert json.loads(body, parse_constant=pytest.fail) == {"progress": {"loss": None, "list": [None, 1.5]}}
 
 
-@pytest.mark.parametrize(
-    ("state", "code"),
-    [("training", 200), ("draining", 200), ("complete", 200), ("counting", 503), ("joining", 503), ("stopping", 503)],
-)
-async def test_health_follows_the_state(state: str, code: int) -> None:
+@pytest.mark.parametrize("state", STATES)
+async def test_a_node_is_alive_whatever_it_is_at_and_ready_when_it_has_a_model_to_serve(state: str) -> None:
+    alive, ready = state != "failed", state in {"training", "draining", "complete"}
     async with running({"state": state}) as server:
-        answer, _, body = await fetch(server, "/healthz")
-    assert (answer, json.loads(body)) == (code, {"state": state, "ok": code == 200})
+        for path, well in (("/healthz", alive), ("/readyz", ready)):
+            answer, _, body = await fetch(server, path)
+            assert (answer, json.loads(body)) == (200 if well else 503, {"state": state, "ok": well})
+
+
+async def test_a_node_that_is_stuck_is_neither_alive_nor_ready() -> None:
+    async with running(STATUS | {"stuck": "no step forward in training"}) as server:
+        for path in ("/healthz", "/readyz"):
+            answer, _, body = await fetch(server, path)
+            assert (answer, json.loads(body)["reason"]) == (503, "no step forward in training")
+
+
+BARE = [
+    b"GET %s HTTP/1.0\r\n\r\n",
+    b"HEAD %s HTTP/1.0\r\n\r\n",
+    b"GET %s HTTP/1.1\r\nHost: 10.9.8.7:7412\r\nUser-Agent: ELB-HealthChecker/2.0\r\nConnection: close\r\n\r\n",
+    b"GET %s HTTP/1.1\r\nHost: [fd00::7]:7412\r\nUser-Agent: kube-probe/1.30\r\nConnection: close\r\n\r\n",
+    b"GET %s?verbose HTTP/1.1\r\nHost: LB.EXAMPLE.\r\nConnection: close\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("request_line", BARE)
+@pytest.mark.parametrize("token", [None, TOKEN])
+async def test_a_probe_is_answered_whatever_it_calls_the_node_and_without_a_token(
+    request_line: bytes, token: bytes | None
+) -> None:
+    async with running(STATUS | {"failure": "the settings are too large"}, access=Access(token)) as server:
+        for path in (b"/healthz", b"/readyz"):
+            answer = await exchange(server, request_line % path)
+            assert answer.split()[1] == b"503"
+        bare = token is None and b"1.0" in request_line  # no browser: there the reason may be told
+        assert (b"too large" in answer) is (bare and b"HEAD" not in request_line)
+
+
+@pytest.mark.parametrize("path", ["/", "/status", "/metrics", "/export"])
+async def test_what_tells_something_is_told_to_no_foreign_name(path: str) -> None:
+    async with running() as server:
+        assert (await fetch(server, path, headers={"Host": "evil.example"}))[0] == 403
+        assert b" 403 " not in await exchange(server, b"GET %s HTTP/1.0\r\n\r\n" % path.encode())
 
 
 async def test_a_node_that_has_failed_is_ill_and_says_why_wherever_one_looks() -> None:
@@ -173,6 +211,21 @@ async def test_the_page_says_what_is_going_on_and_loads_nothing_from_elsewhere()
         assert shown in text
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert re.findall(r"""(?:src=|url\(|@import|href="(?!/|data:)|fetch\("(?!/")).{0,20}""", text) == []
+
+
+def test_the_page_says_what_is_waited_for() -> None:
+    silent = {"10.0.0.9:7411": "no answer in 3 s"}
+    waiting = {
+        "for": "2 other nodes",
+        "seconds": 61.0,
+        "found": [{}],
+        "unanswered": silent,
+        "refused": {HOSTILE: HOSTILE},
+    }
+    rendered = page.render(STATUS | {"state": "gathering", "waiting": waiting})
+    assert "waiting for 2 other nodes, for 1 min 1 s; 1 found" in rendered
+    assert "<li>no answer from 10.0.0.9:7411: no answer in 3 s</li>" in rendered
+    assert rendered.count("<script") == 1
 
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
@@ -415,14 +468,10 @@ async def test_every_name_of_loopback_is_served(host: str) -> None:
         assert (await exchange(server, request)).startswith(b"HTTP/1.1 200 ")
 
 
-TOKEN = b"dG9rZW4tb2YtdGhpcy10ZXN0LW9ubHktMTIz"
-GUARDED = Access(TOKEN, ("models.example",))
-
-
 @on_each_loop
 async def test_with_a_token_every_path_asks_for_it() -> None:
     async with running(access=GUARDED) as server:
-        for path in ("/", "/status", "/metrics", "/healthz", "/export", "/nothing"):
+        for path in ("/", "/status", "/metrics", "/export", "/nothing"):
             code, headers, body = await fetch(server, path)
             assert (code, headers["WWW-Authenticate"]) == (401, 'Basic realm="gossipw2v", charset="UTF-8"')
             assert TOKEN not in body

@@ -2,8 +2,10 @@
 
 import os
 import platform
+import resource
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -79,6 +81,26 @@ def test_a_group_leaves_its_limit_less_what_it_uses_and_cannot_drop(group, names
     assert machine.available_memory(tree(tmp_path, files)) == 500
     (tmp_path / "sys/fs/cgroup" / usage).write_text("5000\n")
     assert machine.available_memory(tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    ("flag", "kind", "name"), [("v", resource.RLIMIT_AS, "VmSize"), ("d", resource.RLIMIT_DATA, "VmData")]
+)
+def test_a_limit_of_the_shell_leaves_what_is_not_mapped(flag, kind, name, tmp_path):
+    root = tree(tmp_path, {"proc/self/status": f"Name:\tx\n{name}:\t  1024 kB\n"})
+    before = resource.getrlimit(kind)
+    assert machine.limit_left(flag, root) is None
+    resource.setrlimit(kind, (1 << 40, before[1]))  # far above what the tests take
+    try:
+        assert machine.limit_left(flag, root) == machine.available_memory(root) == (1 << 40) - (1 << 20)
+    finally:
+        resource.setrlimit(kind, before)
+
+
+def test_threads_that_can_be_started_are_counted():
+    before = threading.active_count()
+    assert machine.can_start(3) == 3
+    assert threading.active_count() <= before
 
 
 def test_this_machine_has_cores_and_memory():

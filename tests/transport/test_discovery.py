@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import logging
 import secrets
 import subprocess
 import sys
@@ -42,6 +43,13 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 # --- on loopback, in one process
+
+
+@pytest.mark.parametrize("text", ["Error with socket", "Error with socket: [Errno 101] Network is unreachable"])
+def test_an_error_of_zeroconf_is_one_line(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("zeroconf").warning(text, exc_info=OSError(101, "Network is unreachable"))
+    assert caplog.messages == ["Error with socket: [Errno 101] Network is unreachable"]
+    assert "Traceback" not in caplog.text
 
 
 async def test_two_nodes_of_a_job_find_each_other() -> None:

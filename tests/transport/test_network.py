@@ -19,6 +19,7 @@ from gossipw2v.transport import streams
 from gossipw2v.transport.authority import issue
 from gossipw2v.transport.credentials import Credentials
 from gossipw2v.transport.network import Network
+from gossipw2v.transport.streams import bound
 
 SECRET, OTHER = b"c2VjcmV0LW9mLXRoaXMtdGVzdC1vbmx5", b"YW5vdGhlci1zZWNyZXQtb2YtYW5vdGhl"
 ONE, TWO = bytes(range(16)), bytes(range(16, 32))
@@ -40,7 +41,9 @@ async def node(name: bytes, credentials: Credentials | None, *peers: str) -> Asy
     now = asyncio.get_running_loop().time()
     core = Gossip(Member(name, 0, State.COUNTING), Rules(job={"job": "test"}), random.Random(1), now)
     network = Network(core, Metrics(), lambda _: None, credentials)
-    address = f"127.0.0.1:{await network.listen(Address('127.0.0.1', 0))}"
+    listener = bound(Address("127.0.0.1", 0))
+    network.listen(listener)
+    address = f"127.0.0.1:{listener.getsockname()[1]}"
     for peer in peers:
         core.discovered(peer, (peer,), now)
     ticking = asyncio.create_task(network.tick())

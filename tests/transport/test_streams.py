@@ -18,7 +18,7 @@ from gossipw2v.gossip.messages import PROTOCOL, Hello, Refuse
 from gossipw2v.transport import streams
 from gossipw2v.transport.authority import issue
 from gossipw2v.transport.credentials import Credentials, holder
-from gossipw2v.transport.streams import StrangerError, Streams, UnreachableError, accept, dial, listening, welcome
+from gossipw2v.transport.streams import StrangerError, Streams, UnreachableError, accept, bound, dial, welcome
 
 SECRET, OTHER = b"c2VjcmV0LW9mLXRoaXMtdGVzdC1vbmx5", b"YW5vdGhlci1zZWNyZXQtb2YtYW5vdGhl"
 ONE, TWO = bytes(range(16)), bytes(range(16, 32))
@@ -41,12 +41,18 @@ async def bounded(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await scenario()
 
 
+def listening() -> socket.socket:
+    listener = bound(Address("127.0.0.1", 0))
+    listener.listen()
+    return listener
+
+
 class Door:
     """A listening node with `credentials`; `with Door(...) as door`."""
 
     def __init__(self, credentials: Credentials | None) -> None:
         self.credentials = credentials
-        self.listener = listening(Address("127.0.0.1", 0))
+        self.listener = listening()
         self.port = int(self.listener.getsockname()[1])
 
     async def meet(self, other: Coroutine[Any, Any, Any]) -> tuple[Any, Any]:
@@ -300,7 +306,7 @@ async def test_only_the_end_that_has_proved_itself_is_told_anything() -> None:
         await asyncio.gather(copy(near[0], far[1]), copy(far[0], near[1]), return_exceptions=True)
         await end(near, far)
 
-    with Door(OURS) as door, listening(Address("127.0.0.1", 0)) as listener:
+    with Door(OURS) as door, listening() as listener:
         recorder = asyncio.create_task(relay(door, listener))
         here, there = await door.meet(reach([("localhost", listener.getsockname()[1])], THEIRS))
         there[1].write(HELLO)

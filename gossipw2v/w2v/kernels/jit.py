@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +26,7 @@ import llvmlite
 import numba
 from numba import njit
 from numba.core.caching import FunctionCache
+from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 
 from gossipw2v.system.durable import Disk, replacing
@@ -93,6 +95,12 @@ class _Cache(FunctionCache):
     def holds(self, signature: tuple[Any, ...], codegen: Any) -> bool:
         """Whether a form can be loaded."""
         return self._files.code(self._index_key(signature, codegen)) is not None
+
+
+def target() -> str:
+    """What compiled code depends on besides its source, as one text: interpreter, compiler and processor."""
+    processor = cpu_target.target_context.codegen().magic_tuple()
+    return f"{sys.implementation.cache_tag} numba {numba.__version__} {processor}"
 
 
 @functools.cache
