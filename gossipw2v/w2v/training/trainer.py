@@ -271,7 +271,7 @@ class Trainer:
         while (stretch := way.next(self.places[n])) is not None and not self._ended():
             end = min(stretch.start + size, stretch.stop)
             tokens = self.tokens[stretch.start : end]
-            params = sgns.Params(recipe.window, recipe.negative, self.alpha)
+            params = sgns.Params(recipe.window, recipe.negative, self.alpha, recipe.alpha)
             pairs, loss = train(tokens, syn0, syn1neg, updates, self.keep, self.noise, params, state, scratch)
             self._trained[n] += int(np.count_nonzero(tokens >= 0))
             if self.guarded and (why := watch.look(tokens, pairs, loss)) is not None:
