@@ -31,6 +31,7 @@ LARGEST_SWEEP = 2.0  # of a mean's steps from one value: beyond about 3 the stee
 STALE = 10.0  # alpha * window * negative * inputs of a block: with twice that, SimLex loses two points at window 50
 ENOUGH = 5  # noise words from which on more of them do not change that
 MANY = 10  # noise words from which on blocks may be of one input; with two, SimLex loses 2 to 3 points at window 50
+LONG = 10  # window of skip-gram from which on sets are at least as large; labels of walks gain half a point by it
 NEAR = 20  # words left and right of a group up to which all of its windows are gone through together
 MEASURED = 8  # one position in so many has its loss computed; logarithms are dear
 
@@ -109,6 +110,8 @@ def _noise_rows(params: Params, sg: int) -> int:
     """The noise rows of a set: as many as its pairs need, and then up to whole tiles with the true words."""
     first = 1 if sg else TILE
     needed = math.ceil(max(params.alpha, params.first_alpha) / LARGEST_STEP * params.negative)
+    if sg and params.window >= LONG and params.negative >= ENOUGH:
+        needed = max(needed, ENOUGH)
     return min(MOST, -(-(first + max(1, needed)) // TILE) * TILE) - first
 
 

@@ -200,7 +200,15 @@ def test_an_alpha_above_the_first_one_has_the_noise_rows_that_it_needs():
 
 @pytest.mark.parametrize(
     ("window", "negative", "alpha", "rows"),
-    [(5, 3, 0.05, 3), (5, 10, 0.025, 7), (5, 15, 0.025, 11), (5, 20, 0.05, 19), (9, 5, 0.025, 3)],
+    [
+        (5, 3, 0.05, 3),
+        (5, 10, 0.025, 7),
+        (5, 15, 0.025, 11),
+        (5, 20, 0.05, 19),
+        (9, 5, 0.025, 3),
+        (10, 5, 0.025, 7),
+        (10, 4, 0.025, 3),
+    ],
 )
 def test_noise_rows_of_skip_gram(window, negative, alpha, rows):
     assert sgns.make_plan(sgns.Params(window, negative, alpha), 1).noise == rows
