@@ -98,7 +98,8 @@ class Ours:
         state, scratch = sgns.rng_state(self.seed, n), sgns.make_scratch(one.size, one.window, one.negative)
         matrices = self.weights[: self.half], self.weights[self.half :], self.updates
         for tokens, words in part * one.epochs:
-            params = sgns.Params(one.window, one.negative, max(one.last_alpha, one.alpha * (1 - self.progress)))
+            alpha = max(one.last_alpha, one.alpha * (1 - self.progress))
+            params = sgns.Params(one.window, one.negative, alpha, one.alpha)
             pairs += train(tokens, *matrices, self.keep, self.noise, params, state, scratch)[0]
             self.done[n] += words
         return pairs

@@ -25,7 +25,8 @@ def cost(counts: NDArray[np.int64], setting: dict[str, Any], pairs: float) -> tu
     gradient. Bytes are rows read and written: inputs, true words, and noise for every block. At half of alpha.
     """
     size, sg = setting["size"], setting["sg"]
-    plan = sgns.make_plan(sgns.Params(setting["window"], setting["negative"], setting["alpha"] / 2), sg)
+    alpha = setting["alpha"]
+    plan = sgns.make_plan(sgns.Params(setting["window"], setting["negative"], alpha / 2, alpha), sg)
     kept = float((sgns.keep_table(counts, setting["sample"]) / 0xFFFFFFFF * counts).sum() / counts.sum())
     operations = 6 * size * pairs * (plan.noise + 1)
     inputs = pairs if sg else kept * (setting["window"] + 1)

@@ -13,7 +13,8 @@ from gossipw2v.config.loader import ConfigError, load
 from gossipw2v.config.options import OPTIONS, Option
 from gossipw2v.node.daemon import UNUSABLE
 from gossipw2v.node.session import check_room, make_learner
-from gossipw2v.w2v.text.corpus import Text
+from gossipw2v.w2v.text.blocks import TextReader
+from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.vocab import Vocab, count_words, freeze, merge_counts
 
@@ -46,9 +47,9 @@ def outcome(folder: Path, text: str, settings: tuple[Setting, ...]) -> str:
     path.write_text(TEXTS[text])
     try:
         config = load({**USUAL, "data_dir": str(folder), "corpus": [str(path)], **dict(settings)}, None, {})
-        corpus = Text(config.corpus, folder, 1, Division(config.held_out, config.job.seed))
+        corpus = Corpus(config.corpus, folder, 1, Division(config.held_out, config.job.seed))
         corpus.find()
-        corpus.counts = count_words(corpus.files, 1)
+        corpus.counts = count_words(corpus.files, TextReader(1))
         frozen = freeze(merge_counts([corpus.counts]), config.job.min_count, config.job.max_vocab)
         check_room(config, vocab := Vocab.from_bytes(frozen.to_bytes()))
     except (ConfigError, *UNUSABLE):
@@ -56,10 +57,10 @@ def outcome(folder: Path, text: str, settings: tuple[Setting, ...]) -> str:
     learner = make_learner(config, vocab, corpus._encode(vocab), lambda _work, _result: None)
     trainer = learner.trainer
     trainer.start()
-    while not trainer.done and trainer.failure is None and trainer.breach is None:
+    while not trainer.done and trainer.threads.failure is None and trainer.breach is None:
         time.sleep(0.001)
     learner.close()
-    assert trainer.failure is None, trainer.failure
+    assert trainer.threads.failure is None, trainer.threads.failure
     return "trained" if trainer.breach is None else "diverged"
 
 

@@ -23,21 +23,24 @@ from gossipw2v.w2v.kernels.tiles import TILE, aligned
 
 BLOCK = 2 * TILE  # most inputs that are trained as one; a group of CBOW has `TILE` positions at most
 MOST = 64  # rows of a set, true words included
-LARGEST_STEP = 0.05  # of a noise row and one pair; with 0.1, analogies at negative 10 and window 10 lose half a point
+LARGEST_STEP = 0.053  # of a noise row and one pair; with 0.1, analogies at negative 10 and window 10 lose half a point
 SERVES = 4  # pairs after which a block gets another set; with 8, analogies on 17 M words lose a point
 LARGEST_SWEEP = 2.0  # of a mean's steps from one value: beyond about 3 the steepest direction overshoots
-STALE = 10.0  # alpha * window * negative * inputs of a block or group; with twice that, long windows lose 1 to 2 points
+STALE = 10.0  # alpha * window * negative * inputs of a block: with twice that, SimLex loses two points at window 50
 ENOUGH = 5  # noise words from which on more of them do not change that
+MANY = 10  # noise words from which on blocks may be of one input; with two, SimLex loses 2 to 3 points at window 50
+LONG = 10  # window of skip-gram from which on sets are at least as large; labels of walks gain half a point by it
 NEAR = 20  # words left and right of a group up to which all of its windows are gone through together
 MEASURED = 8  # one position in so many has its loss computed; logarithms are dear
 
 
 class Params(NamedTuple):
-    """Scalars of one training call: Python's int, int, float."""
+    """Scalars of one training call: Python's int, int, float, float."""
 
     window: int
     negative: int
     alpha: float
+    first_alpha: float = 0.0  # the largest of the whole training, which sets of noise are large enough for
 
 
 class Plan(NamedTuple):
@@ -83,20 +86,29 @@ def make_plan(params: Params, sg: int) -> Plan:
 
     A set has as many rows as keep the step of each within `LARGEST_STEP`, which is the step of a few of word2vec's
     draws at the usual alpha: a row that goes further at once has left its place before others can pull it back.
+    They stay as many when alpha falls: the last small steps settle where rows end up, and fewer noise words would make
+    these steps noisier.
     CBOW's neighbouring means share most rows, and each moves them by its whole gradient: as many of them are trained
     from the same old rows as keep their steps together within `LARGEST_SWEEP`.
-    Inputs of a block, or means of a group, do not see how the others pull at their rows. The more such pulls there are
-    and the larger they are, the more is lost by it of what the words of one window, or neighbouring means, have in
-    common: hence smaller blocks and groups in long windows.
+    Inputs of a block do not see how the others pull at the true word's row. The more such pulls there are and the
+    larger they are, the more is lost by it of what the words of one window have in common: hence smaller blocks in
+    long windows, down to two inputs, or to one where there is much noise.
     """
     push = params.alpha * params.negative
-    first = 1 if sg else TILE
-    rows = min(MOST, -(-(first + max(1, math.ceil(push / LARGEST_STEP))) // TILE) * TILE)
     unseen = params.alpha * params.window * min(params.negative, ENOUGH)
-    together = STALE / max(unseen, 1e-9)
-    block = int(min(BLOCK, max(2, together)))
-    group = int(min(TILE, max(1, min(together, LARGEST_SWEEP / max(push, 1e-9)))))
-    return Plan(noise=rows - first, serves=SERVES, block=block, group=group)
+    fewest = 1 if params.negative >= MANY else 2
+    block = int(min(BLOCK, max(fewest, STALE / max(unseen, 1e-9))))
+    group = int(min(TILE, max(1, LARGEST_SWEEP / max(push, 1e-9))))
+    return Plan(noise=_noise_rows(params, sg), serves=SERVES, block=block, group=group)
+
+
+def _noise_rows(params: Params, sg: int) -> int:
+    """The noise rows of a set: as many as its pairs need, and then up to whole tiles with the true words."""
+    first = 1 if sg else TILE
+    needed = math.ceil(max(params.alpha, params.first_alpha) / LARGEST_STEP * params.negative)
+    if sg and params.window >= LONG and params.negative >= ENOUGH:
+        needed = max(needed, ENOUGH)
+    return min(MOST, -(-(first + max(1, needed)) // TILE) * TILE) - first
 
 
 def is_bounded(alpha: float, negative: int) -> bool:

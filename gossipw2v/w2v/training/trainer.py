@@ -189,7 +189,7 @@ class Trainer:
         kernel = sgns.sgns_train if recipe.sg else sgns.cbow_train
 
         def train(tokens: Tokens) -> tuple[int, float]:
-            params = sgns.Params(recipe.window, recipe.negative, self.alpha)
+            params = sgns.Params(recipe.window, recipe.negative, self.alpha, recipe.alpha)
             return kernel(tokens, *matrices, self.keep, self.noise, params, state, scratch)
 
         return train

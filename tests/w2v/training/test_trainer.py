@@ -115,12 +115,13 @@ def test_alpha_falls_with_the_progress_of_the_whole_swarm() -> None:
     assert trainer.alpha == 0.01
 
 
-def test_each_call_trains_with_the_alpha_of_its_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_call_trains_with_the_alpha_of_its_moment_and_knows_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
     real = sgns.sgns_train
 
     def spy(*arguments: Any) -> Any:
         seen.append(arguments[6].alpha)
+        assert arguments[6].first_alpha == 0.1
         return real(*arguments)
 
     monkeypatch.setattr(sgns, "sgns_train", spy)
