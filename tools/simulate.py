@@ -81,7 +81,7 @@ def train(swarm: Swarm, scenario: Scenario) -> Iterator[tuple[str, float]]:
         if not drained and all(node.trained >= node.worker.total for node in swarm.living()):
             drained = True
             yield "training_exchanges", exchanges(swarm)
-            yield "pending_rows", max((edge.pending for n in swarm.living() for edge in n.core.edges()), default=0)
+            yield "pending_rows", max((link.end.pending for n in swarm.living() for link in n.core.edges()), default=0)
             yield "apart_before_drain", swarm.apart()
         if swarm.now > 100 + 20 * scenario.seconds:
             raise SystemExit("the swarm does not come to an end; " + "; ".join(map(describe, swarm.living())))
@@ -95,7 +95,7 @@ def describe(node: Node) -> str:
 
 def uplinks(swarm: Swarm) -> list[Any]:
     """The children's ends of all links."""
-    return [node.core.tree.uplink for node in swarm.living() if node.core.tree.uplink is not None]
+    return [up.end for node in swarm.living() if (up := node.core.tree.links.uplink) is not None]
 
 
 def exchanges(swarm: Swarm) -> int:
@@ -123,7 +123,7 @@ def costs(swarm: Swarm, model: Model) -> dict[str, float]:
 
 def chains(swarm: Swarm) -> Iterator[list[bytes]]:
     """The way from each node to its root."""
-    above = {n.core.node: n.core.tree.uplink.peer for n in swarm.living() if n.core.tree.uplink is not None}
+    above = {n.core.node: up.peer for n in swarm.living() if (up := n.core.tree.links.uplink) is not None}
     for node in swarm.living():
         chain = [node.core.node]
         while chain[-1] in above:

@@ -24,8 +24,8 @@ from random import Random
 from typing import Any
 
 from gossipw2v.delta import Batch, empty
-from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Close, Collect, Dial, Instruction, Merge, Send, Settle
 from gossipw2v.gossip.messages import StateNews
 from gossipw2v.gossip.records import SUSPECT_AFTER, Member, NodeId, State
@@ -40,10 +40,10 @@ EVENT_EVERY = 120.0  # s from one death or departure to the next
 ATTENTION = 60.0  # s after a departure in which somebody may notice it
 DIAL_TIMEOUT = 3.0  # s until a machine without power is given up
 NOTHING = Batch(empty(1), 0, 0)
-RULES = Rules(job={"job": "members"}, interval=1e9)  # no exchanges: the tree's shape is all that matters
+RULES = GossipConfig(job={"job": "members"}, interval=1e9)  # no exchanges: the tree's shape is all that matters
 
 
-class Watched(Gossip):
+class Watched(GossipCore):
     """A core that notes who comes back from the dead: `mistaken` holds the node and when that was."""
 
     def __init__(self, me: Member, rng: Random, now: float) -> None:

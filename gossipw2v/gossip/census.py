@@ -59,9 +59,10 @@ class Census:
         entry = self.held.get(VOCABULARY)
         return entry[0] if entry else None
 
-    def held_vocabulary(self) -> bytes:
-        """The frozen vocabulary as it travels; KeyError if there is none."""
-        return self.held[VOCABULARY][1]
+    @property
+    def held_vocabulary(self) -> tuple[Offer, bytes] | None:
+        """The frozen vocabulary's offer, and it as it travels; None if there is none."""
+        return self.held.get(VOCABULARY)
 
     def offers(self) -> list[Offer]:
         """What this node can serve."""

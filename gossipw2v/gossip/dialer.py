@@ -18,6 +18,7 @@ from random import Random
 from gossipw2v.gossip.instructions import Close, Instruction
 from gossipw2v.gossip.membership.connections import Connections, claimed
 from gossipw2v.gossip.membership.table import MemberTable
+from gossipw2v.gossip.overlay.repair import root_of
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import NodeId, State
 
@@ -29,7 +30,7 @@ LAST_CHANCE = 2.0  # s before a suspect is dead from which on everybody dials
 
 
 @dataclass(slots=True)
-class Seeker:
+class Dialer:
     """Decides over `connections` by what `members` and `tree` know.
 
     `banned`: with whom this node has nothing to do. `broken`: edges that have just broken off.
@@ -49,7 +50,7 @@ class Seeker:
 
     def broke(self, node: NodeId) -> None:
         """The only connection to `node` is gone: if it was an edge, it is to be dialled at once."""
-        if node in self.tree.neighbours():
+        if node in self.tree.links.neighbours():
             self.broken.append(node)
 
     def suspects(self, now: float) -> list[Instruction]:
@@ -110,7 +111,7 @@ class Seeker:
             return not self._known(node, now)
         if member.state == State.LEFT or self._known(node, now):
             return False
-        return self.tree.parent is None or self.rng.random() * len(self.members.entries) < SELDOM
+        return self.tree.links.parent is None or self.rng.random() * len(self.members.entries) < SELDOM
 
     def _known(self, node: NodeId | None, now: float) -> bool:
         if node is None:
@@ -120,7 +121,7 @@ class Seeker:
 
     def idle(self, busy: set[int], now: float) -> list[Instruction]:
         """Close connections that are no edges; those in `busy` still carry something."""
-        edges = self.tree.neighbours()
+        edges = self.tree.links.neighbours()
         return [
             Close(here.conn, "not an edge")
             for node, here in self.connections.by_node.items()
@@ -133,6 +134,6 @@ class Seeker:
 
     def _known_elsewhere(self, node: NodeId, now: float) -> bool:
         """Whether news of `node` will go on coming without this connection: it is in the same tree, by other edges."""
-        root = self.members.root_of(node, now)
-        together = root is not None and root == self.members.root_of(self.members.me.node, now)
-        return together and any(edge.peer != node for edge in self.tree.edges())
+        root = root_of(self.members, node, now)
+        together = root is not None and root == root_of(self.members, self.members.me.node, now)
+        return together and any(link.peer != node for link in self.tree.links.open())

@@ -20,7 +20,7 @@ RELAY = 0.2  # s until what others said is told on: six hops, the breadth of a t
 
 
 @dataclass(slots=True)
-class Herald:
+class Dissemination:
     """Speaks over `connections`. `beat_at`, `told_at`: when it last said that it lives, and anything."""
 
     members: MemberTable
@@ -63,15 +63,15 @@ class Herald:
                 self.connections.hasten(member.node.hex(), now)
         return self.relay(now) if self.members.urgent else []
 
-    def doubted(self, dead: Dead, now: float) -> list[Instruction]:
+    def suspected(self, dead: Dead, now: float) -> list[Instruction]:
         """A neighbour takes members for dead; if this node knows better, it says so."""
         for node, beat in dead.verdicts:
-            self.members.doubt(node, beat)
+            self.members.suspect(node, beat)
         return self.relay(now) if self.members.urgent else []
 
     def _tell(self, mine: list[Member], offers: list[Offer], now: float) -> list[Instruction]:
-        news = [(conn, [*mine, *self.members.untold(conn)]) for conn in self._conns()]
-        self.members.told()
+        news = [(conn, [*mine, *self.members.unsent_to(conn)]) for conn in self._conns()]
+        self.members.flushed()
         self.told_at = now
         return [Send(conn, StateNews(members, offers)) for conn, members in news if members]
 

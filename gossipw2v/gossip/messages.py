@@ -116,11 +116,11 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class LinkOpen:
-    """The child names the link: a `fresh` one, or the one it holds with its last settled `batch`."""
+    """The child names the link: a `fresh` one, or one that it holds; `seq`: the last exchange that it is done with."""
 
     link: bytes
     fresh: bool
-    batch: int
+    seq: int
     vocabulary: bytes
     origins: dict[bytes, int]
 
@@ -146,7 +146,7 @@ class Push:
     """
 
     link: bytes
-    batch: int
+    seq: int
     clean: bool
     pending: int
     unsent: int
@@ -157,10 +157,10 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The merged rows of batch `batch`. `final`: these are the swarm's last words; `room`: for the next push."""
+    """The merged rows of the push `seq`. `final`: these are the swarm's last words; `room`: for the next push."""
 
     link: bytes
-    batch: int
+    seq: int
     final: bool
     pending: int
     unsent: int

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gossipw2v.gossip.instructions import Close, Instruction, Refused, Send
 from gossipw2v.gossip.membership.connections import Connection, Connections
-from gossipw2v.gossip.membership.scores import BREACHES, Standing
+from gossipw2v.gossip.membership.scores import BREACHES, PeerScores
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import ProtocolError, Refuse
 from gossipw2v.gossip.overlay.tree import Tree
@@ -17,10 +17,10 @@ from gossipw2v.gossip.records import NodeId
 
 
 @dataclass(slots=True)
-class Blame:
+class Sanctions:
     """Decides over `connections` and `tree` by what `standing` holds against others."""
 
-    standing: Standing
+    standing: PeerScores
     connections: Connections
     members: MemberTable
     tree: Tree
@@ -50,11 +50,6 @@ class Blame:
         here = self._behind(link)
         return self._blamed(here, now) if here is not None else []
 
-    def origin_of(self, link: bytes) -> str:
-        """The host at the other end of `link`, "" if it is not connected."""
-        here = self._behind(link)
-        return here.host if here is not None else ""
-
     def greeted(self, conn: int, node: NodeId, now: float) -> list[Instruction]:
         """What is to be said instead of a welcome to `node`; nothing if nothing is held against it."""
         if (why := self.standing.against_node(node, now)) is None:
@@ -70,7 +65,7 @@ class Blame:
         return bool(hosts) and all(self.standing.is_banned(host) for host in hosts)
 
     def _behind(self, link: bytes) -> Connection | None:
-        edge = self.tree.link_of(link)
+        edge = self.tree.links.named(link)
         return self.connections.by_node.get(edge.peer) if edge else None
 
     def _blamed(self, here: Connection, now: float) -> list[Instruction]:
@@ -97,7 +92,4 @@ class Blame:
         return host or (self.standing.against_node(here.node, now) if here.node is not None else None)
 
     def _unlinked(self, node: NodeId, now: float) -> list[Instruction]:
-        out: list[Instruction] = []
-        if self.tree.parent is not None and self.tree.parent.node == node:
-            out += self.tree.drop_parent(now)
-        return [*out, *self.tree.drop_child(node)]
+        return self.tree.drop(node, now)

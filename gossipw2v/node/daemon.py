@@ -115,7 +115,7 @@ class Daemon:
         node.network.credentials = await asyncio.to_thread(_credentials, config, node.core.node)
         listen = Address.parse(config.listen)
         listening = Address(listen.host, await node.network.listen(listen))
-        node.core.announce(reachable(listening), node.network.now())
+        node.core.own.announce(reachable(listening), node.network.now())
         sources = StatusSources(node.snapshot, node.export)
         token = None if config.http_token_file is None else read_secret(config.http_token_file)
         access = Access(token, config.http_names)
@@ -161,7 +161,7 @@ class Daemon:
 
     def _remember(self) -> None:
         """Look where others were when the checkpoint was written; those that are gone cost a dial now and then."""
-        found, own = self.node.keeper.resumed, self.node.core.members.me.addresses
+        found, own = self.node.keeper.resumed, self.node.core.view.me.addresses
         for addresses in found.state.addresses if found else ():
             if others := tuple(address for address in addresses if address not in own):
                 self.node.core.discovered(others[0], others, self.node.network.now())
@@ -186,7 +186,7 @@ class Daemon:
             now = await asyncio.to_thread(reachable, listening)
             if now != before:
                 log.info("addresses changed", before=before, now=now)
-                node.core.announce(now, node.network.now())
+                node.core.own.announce(now, node.network.now())
                 node.network.moved(
                     {Address.parse(text).host for text in before} - {Address.parse(text).host for text in now}
                 )
@@ -225,7 +225,7 @@ class Daemon:
             node.learner.trainer.stop()
             if node.failure is None:
                 await come_to_rest(node)
-        node.network.perform(node.core.leave())
+        node.network.perform(node.core.own.leave())
         if node.learner is not None:
             await node.learner.merger.idle()
             await node.save()

@@ -15,8 +15,8 @@ from gossipw2v.config.job import Job, job_fields
 from gossipw2v.config.node import Config
 from gossipw2v.delta import Batch, DeltaError
 from gossipw2v.gossip.census import COUNTS
-from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, Freeze, Instruction, Merge, OpenLink, Received, Settle
 from gossipw2v.gossip.messages import ProtocolError
 from gossipw2v.gossip.records import Member, State
@@ -70,7 +70,7 @@ class Node:
     counts: dict[str, Counts] = field(default_factory=dict)
     divergences: int = 0
     failure: str | None = None
-    core: Gossip = field(init=False)
+    core: GossipCore = field(init=False)
     network: Network = field(init=False)
     text: Text = field(init=False)
     keeper: Keeper = field(init=False)
@@ -86,7 +86,7 @@ class Node:
     def begin(self) -> None:
         """Make the core, with the id of this life; after the keeper has looked for an earlier one."""
         config = self.config
-        rules = Rules(
+        rules = GossipConfig(
             job=self.keeper.job,
             interval=config.exchange_interval,
             max_bandwidth=config.max_bandwidth,
@@ -96,7 +96,7 @@ class Node:
             banned=config.ban,
         )
         me = Member(self.keeper.next_life(self.random[:16]), 0, State.COUNTING, min_peers=config.min_peers)
-        self.core = Gossip(me, rules, Random(self.random), self.now)
+        self.core = GossipCore(me, rules, Random(self.random), self.now)
         self.network = Network(self.core, self.metrics, self._on_rows)
 
     # -- what the core asks for -----------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class Node:
             case _ if self.learner is not None:
                 self._count_event(instruction)
                 if isinstance(instruction, OpenLink):
-                    instruction = replace(instruction, origin=self.core.blame.origin_of(instruction.link))
+                    instruction = replace(instruction, origin=self.core.view.host_of(instruction.link))
                 self.learner.merger.submit(instruction)  # type: ignore[arg-type]
             case _:
                 log.debug("no model yet", instruction=type(instruction).__name__)
@@ -128,12 +128,12 @@ class Node:
         """A piece of row work is done; runs in the event loop."""
         now = self.network.now()
         if isinstance(result, DeltaError):
-            self.network.perform(self.core.blame.broken(work.link, ProtocolError(result.reason, str(result)), now))
+            self.network.perform(self.core.broken(work.link, ProtocolError(result.reason, str(result)), now))
         elif isinstance(result, KeyError):
             return  # the link was dropped while this waited
         elif isinstance(result, Exception):
             log.error("merging failed", exc_info=result)
-            self.network.perform(self.core.blame.broken(work.link, ProtocolError("internal", "merging failed"), now))
+            self.network.perform(self.core.broken(work.link, ProtocolError("internal", "merging failed"), now))
         elif isinstance(work, Collect) and result is not None:
             self.network.perform(self.core.collected(work.link, result))
         elif isinstance(work, Merge) and result is not None:
@@ -145,10 +145,10 @@ class Node:
             self.metrics.exchanged(seconds)
 
     def _clipped(self, link: bytes, rows: int, now: float) -> None:
-        edge, host = self.core.tree.link_of(link), self.core.blame.origin_of(link)
-        log.warning("rows were to move too far", rows=rows, peer=edge.peer.hex() if edge else None, host=host)
+        found, host = self.core.view.link(link), self.core.view.host_of(link)
+        log.warning("rows were to move too far", rows=rows, peer=found.peer.hex() if found else None, host=host)
         self.metrics.clipped(rows)
-        self.network.perform(self.core.blame.clipped(link, now))
+        self.network.perform(self.core.clipped(link, now))
 
     async def _freeze(self, origins: tuple[str, ...]) -> None:
         try:
@@ -166,18 +166,18 @@ class Node:
         try:
             if blob.name.startswith(COUNTS):
                 self.counts[blob.name] = Counts.from_bytes(blob.data)
-                self.core.hold_counts(blob.name, blob.data)
+                self.core.own.hold_counts(blob.name, blob.data)
             else:
                 self.adopt(Vocab.from_bytes(blob.data), blob.data)
         except VocabError as error:
-            self.core.census.reject(blob.data)
+            self.core.own.reject(blob.data)
             self.metrics.refused("blob")
             log.warning("refused", name=blob.name, text=str(error))
 
     def adopt(self, vocab: Vocab, data: bytes) -> None:
         """Train with `vocab`, which is `data` as bytes, and offer it to others."""
         self._let_go()
-        self.network.perform(self.core.frozen(data, vocab.tokens))
+        self.network.perform(self.core.own.frozen(data, vocab.tokens))
         self.vocabularies.put_nowait(vocab)
 
     def _let_go(self) -> None:
@@ -202,7 +202,7 @@ class Node:
             "held_out": describe_held_out(self.config, self.learner),
             "members": describe_members(self.core, now),
             "links": describe_links(self.core, self.learner),
-            "standing": self.core.standing.describe(now),
+            "standing": self.core.view.scores(now),
             "load": describe_load(self.learner, self.pulse),
             "refusals": self.metrics.refusals(),
             "events": self.metrics.events(),
@@ -235,7 +235,7 @@ class Node:
     def enter(self, state: State) -> None:
         """Go to another stage; the swarm is told with the next beat."""
         self.state = state
-        self.core.members.update_self(state=state)
+        self.core.own.enter(state)
         log.info("state", state=state.name.lower())
 
     def problem(self, part: str, text: str | None) -> None:
@@ -271,7 +271,7 @@ class Node:
         if learner.trainer.breach is not None:
             return
         trainer, evaluation, now = learner.trainer, learner.evaluation, self.network.now()
-        trained, swarm = trainer.before + trainer.trained, self.core.progress(now)[0]
+        trained, swarm = trainer.before + trainer.trained, self.core.view.progress(now)[0]
         if evaluation.due((trained, swarm, learner.model.came), now, last):
             loss = await asyncio.to_thread(evaluation.measure, trained, swarm)
             log.info("loss on held-out text", loss=round(loss, 4), pairs=len(evaluation.pairs.outputs), trained=trained)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gossipw2v.gossip.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Refused, Settle
-from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
 from gossipw2v.gossip.records import NodeId
 from gossipw2v.simulation.ledger import ROUNDING, Books
 from gossipw2v.simulation.node import Node
@@ -70,13 +69,13 @@ class Auditor(Watch):
 
     def _compared(self, node: Node, link: bytes) -> None:
         """Both ends of a link that are between the same two batches hold the same reference."""
-        edge = node.core.tree.link_of(link)
+        edge = node.core.view.link(link)
         other = self.nodes.get(edge.peer) if edge is not None else None
-        twin = other.core.tree.link_of(link) if other is not None and other.alive else None
-        if edge is None or other is None or twin is None or edge.batch != twin.batch:
+        twin = other.core.view.link(link) if other is not None and other.alive else None
+        if edge is None or other is None or twin is None or edge.end.seq != twin.end.seq:
             return
         held = [each.model.links[link].reference for each in (node, other) if link in each.model.links]
-        if len(held) == 2 and not _applying(edge) and not _applying(twin):
+        if len(held) == 2 and edge.end.applying is None and twin.end.applying is None:
             self._demand(np.array_equal(held[0], held[1]), node, "two references of one batch with " + other.name)
 
     def ticked(self, node: Node) -> None:
@@ -84,23 +83,24 @@ class Auditor(Watch):
         self.ticks += 1
         if self.ticks % 11:  # so that every one of fewer has its turn
             return
-        core, most = node.core, len(self.nodes)
-        links = [*core.edges(), *core.tree.kept.links()]
-        held = {
-            "connections": (len(core.connections.by_conn), 6 * most + 6),
-            "targets": (len(core.connections.targets), 3 * most),
-            "members": (len(core.members.entries), most),
-            "transfers": (len(core.census.transfers), len(core.connections.by_conn)),
-            "children": (len(core.tree.children), most),
-            "links": (len(core.edges()), most),
-            "barred": (len(core.tree.choice.barred) + len(core.tree.choice.full), 2 * most),
-            "opening": (len(core.tree.opening), most),
-            "references": (len(node.model.links), len(links) + len(node.host.queue)),
-            "row work": (len(node.host.queue), 3 * len(core.edges()) + 6),
+        most, queue, sizes = len(self.nodes), len(node.host.queue), node.core.view.sizes()
+        bounds = {
+            "connections": 6 * most + 6,
+            "targets": 3 * most,
+            "members": most,
+            "transfers": sizes["connections"],
+            "children": most,
+            "links": most,
+            "barred": 2 * most,
+            "references": sizes["links kept"] + queue,
+            "row work": 3 * sizes["links"] + 6,
         }
-        for name, (size, bound) in held.items():
-            if size > bound:
+        sizes |= {"references": len(node.model.links), "row work": queue}
+        for name, bound in bounds.items():
+            if (size := sizes[name]) > bound:
                 self._demand(False, node, f"{size} {name}, at most {bound} are needed")
+        for flaw in node.core.view.flaws(node.host.now):
+            self._demand(False, node, flaw)
 
     def _note(self, node: Node, what: bytes) -> None:
         self.trace.update(b"%a %a " % (node.host.clock.now, node.name))
@@ -109,8 +109,3 @@ class Auditor(Watch):
     def _demand(self, holds: bool, node: Node, text: str) -> None:
         if not holds:
             raise BrokenError(f"{node.name} at {node.host.clock.now:.3f} s: {text}")
-
-
-def _applying(edge: Uplink | Downlink) -> bool:
-    """Whether this end may hold the next batch's reference already."""
-    return edge.merging is not None if isinstance(edge, Downlink) else edge.phase is Phase.SETTLING

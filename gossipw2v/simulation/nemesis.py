@@ -79,7 +79,7 @@ class Nemesis:
 
     def tear_walls_down(self) -> None:
         """Once those who lasted are no one network any more, there are no walls."""
-        names = {node.name for node in self.swarm.living() if not node.core.leaving}
+        names = {node.name for node in self.swarm.living() if not node.core.own.leaving}
         if self.swarm.wires.walls and names and not self._is_one_network(names):
             self.swarm.wires.walls.clear()
             self._note("no walls any more")
@@ -97,7 +97,7 @@ class Nemesis:
             self.story.append(f"{self.swarm.now:7.2f} {text}")
 
     def _one(self) -> str | None:
-        names = [node.name for node in self.swarm.living() if not node.core.leaving]
+        names = [node.name for node in self.swarm.living() if not node.core.own.leaving]
         return self.rng.choice(names) if len(names) > 1 else None
 
     def _outage(self) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Settle
 from gossipw2v.gossip.records import State
 from gossipw2v.simulation.machine import Host
@@ -46,7 +46,7 @@ class Node:
     """A core, what it trains and where. `refused`: why things were turned away. `refuses`: only the machine lives."""
 
     name: str
-    core: Gossip
+    core: GossipCore
     worker: Worker
     host: Host
     worked_at: float
@@ -73,17 +73,18 @@ class Node:
     def join(self) -> list[Instruction]:
         """Once the swarm has a vocabulary, tell the core that the model is there; what it asks for then."""
         core = self.core
-        if core.census.vocabulary is None or self.began or core.tree.vocabulary is not None:
+        if core.view.vocabulary is None or self.began or core.view.has_model:
             return []
-        core.members.update_self(state=State.JOINING, total=self.worker.total)
-        return core.ready()
+        core.own.to_train(self.worker.total)
+        core.own.enter(State.JOINING)
+        return core.own.ready()
 
     def begin(self) -> bool:
         """Whether training begins now: the core has just settled in."""
         core = self.core
-        if self.began or core.census.vocabulary is None or not core.settled_in(self.host.now):
+        if self.began or core.view.vocabulary is None or not core.view.settled_in(self.host.now):
             return False
-        core.members.update_self(state=State.TRAINING)
+        core.own.enter(State.TRAINING)
         self.began = True
         return True
 
@@ -91,19 +92,17 @@ class Node:
         """Go on for the time since the last call, once training has begun, and tell the core how far the text is."""
         core, worker, now = self.core, self.worker, self.host.now
         seconds, self.worked_at = now - self.worked_at, now
-        if core.census.vocabulary is None or not self.began:
+        if core.view.vocabulary is None or not self.began:
             return
         if worker.trained < worker.total:
-            trained, total = core.progress(now)
+            trained, total = core.view.progress(now)
             worker.train(seconds, (trained - worker.trained, total - worker.total))
-        if worker.trained != core.members.me.trained:
-            core.trained(worker.trained)
+        if worker.trained != core.view.me.trained:
+            core.own.trained(worker.trained)
         if worker.trained >= worker.total:
-            final = core.final(now)
-            state = State.COMPLETE if final else State.DRAINING
-            if state is not core.members.me.state:
-                core.members.update_self(state=state)
-            core.done(True)
+            final = core.view.final(now)
+            core.own.enter(State.COMPLETE if final else State.DRAINING)
+            core.own.done(True)
 
     def rows(self, work: Instruction, now: float) -> Done | None:
         """A piece of row work as the merging thread does it: nothing comes of it if the link is gone by then.

@@ -15,8 +15,8 @@ from random import Random
 
 from gossipw2v.gossip.census import COUNTS
 from gossipw2v.gossip.codec import HEADER, decode, encode
-from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Close, Dial, Freeze, Instruction, Merge, Received, Refused, Send
 from gossipw2v.gossip.messages import Message
 from gossipw2v.gossip.records import STEM_BYTES, Member, NodeId, State, stem
@@ -53,7 +53,7 @@ class Swarm:
     """
 
     seed: int = 0
-    rules: Rules = field(default_factory=lambda: Rules(job={"job": "test"}, interval=0.2, quiet=1.0))
+    rules: GossipConfig = field(default_factory=lambda: GossipConfig(job={"job": "test"}, interval=0.2, quiet=1.0))
     line: Callable[[str, str], Line] = field(default=lambda _one, _other: Line())
     tick: float = 0.1
     row_seconds: float = 0.0
@@ -81,7 +81,7 @@ class Swarm:
         name: str,
         worker: Worker,
         min_peers: int = 0,
-        rules: Rules | None = None,
+        rules: GossipConfig | None = None,
         host: Host | None = None,
         before: NodeId | None = None,
     ) -> Node:
@@ -90,7 +90,7 @@ class Swarm:
         drawn = self.rng.randbytes(16)
         own = drawn if before is None else stem(before) + drawn[STEM_BYTES:]
         me = Member(own, 0, State.COUNTING, (f"{name}:1",), min_peers=min_peers)
-        core = Gossip(me, rules or self.rules, Random(self.rng.random()), host.now)
+        core = GossipCore(me, rules or self.rules, Random(self.rng.random()), host.now)
         node = self.nodes[name] = Node(name, core, worker, host, host.now)
         host.at(self.rng.random() * self.tick, lambda: self._tick(node))
         return node
@@ -104,8 +104,8 @@ class Swarm:
     def count(self, name: str, blob: bytes = b"counts") -> None:
         """The node's text is counted."""
         node = self.nodes[name]
-        node.core.members.update_self(state=State.GATHERING)
-        self.perform(node, node.core.counted(blob + name.encode()))
+        node.core.own.enter(State.GATHERING)
+        self.perform(node, node.core.own.counted(blob + name.encode()))
 
     # -- faults ---------------------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ class Swarm:
     def leave(self, name: str) -> None:
         """The node says goodbye, and is gone a moment later."""
         node = self.nodes[name]
-        self.perform(node, node.core.leave())
+        self.perform(node, node.core.own.leave())
         node.host.at(1.0, lambda: self.kill(name))
 
     def pause(self, name: str, seconds: float) -> None:
@@ -186,7 +186,9 @@ class Swarm:
                 case Refused():
                     node.refused.append(f"{instruction.reason}: {instruction.text}")
                 case Freeze():
-                    self.perform(node, node.core.frozen(repr(instruction.origins).encode(), len(instruction.origins)))
+                    self.perform(
+                        node, node.core.own.frozen(repr(instruction.origins).encode(), len(instruction.origins))
+                    )
                 case Received():
                     self._received(node, instruction)
                 case _:
@@ -194,12 +196,12 @@ class Swarm:
 
     def _received(self, node: Node, blob: Received) -> None:
         if blob.name.startswith(COUNTS):
-            node.core.hold_counts(blob.name, blob.data)
+            node.core.own.hold_counts(blob.name, blob.data)
         else:
             node.began = False
             node.host.queue.clear()
             node.worker.restart()
-            self.perform(node, node.core.frozen(blob.data, blob.data.count(COUNTS.encode())))
+            self.perform(node, node.core.own.frozen(blob.data, blob.data.count(COUNTS.encode())))
 
     def _rows(self, node: Node, work: Instruction) -> tuple[float, Event] | None:
         """Row work takes a moment, after which the core goes on."""
@@ -248,7 +250,7 @@ class Swarm:
 
     def complete(self) -> bool:
         """Whether every living node holds the final model."""
-        return all(node.core.final(node.host.now) for node in self.living())
+        return all(node.core.view.final(node.host.now) for node in self.living())
 
     def apart(self) -> float:
         """Largest difference of any value between two living nodes, relative to its row's norm."""

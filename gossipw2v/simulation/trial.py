@@ -15,8 +15,8 @@ from random import Random
 
 import numpy as np
 
-from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.overlay.saved import Bond
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.records import NodeId
 from gossipw2v.simulation.auditor import STRAY, TOLD, Auditor, BrokenError
 from gossipw2v.simulation.ledger import ROUNDING, Books, Counter
@@ -45,7 +45,7 @@ class Kept:
     updates: np.ndarray
     origins: dict[NodeId, int]
     left: int
-    links: list[tuple[Bond, Reference]]
+    links: list[tuple[SavedLink, Reference]]
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Trial:
         self.line = replace(self.line, astray=rng.choice((0.0, 0.0, 0.0, 0.02, 0.1)))
         self.auditor.told = TOLD + STRAY * (self.line.astray > 0)
         interval, seats = rng.choice((0.1, 0.3, 1.0)), rng.choice((1, 2, 4))
-        rules = Rules(job={"job": "trial"}, interval=interval, seats=seats, quiet=1.0)
+        rules = GossipConfig(job={"job": "trial"}, interval=interval, seats=seats, quiet=1.0)
         self.swarm = Swarm(self.seed, rules, lambda _one, _other: self.line, watch=self.auditor)
         self.swarm.tick, self.swarm.piece_seconds = rng.choice((0.1, 0.3)), rng.choice((0.001, 0.05, 0.5))
         self.counted = rng.random() < 0.25
@@ -96,7 +96,7 @@ class Trial:
         if self.counted:
             node.host.at(self.rng.uniform(0, 2), lambda: self.swarm.count(name))
         else:
-            self.swarm.perform(node, node.core.frozen(VOCABULARY, 1))
+            self.swarm.perform(node, node.core.own.frozen(VOCABULARY, 1))
 
     def _acquaint(self, name: str, others: list[str]) -> None:
         self.swarm.introduce(name, *others)
@@ -117,10 +117,10 @@ class Trial:
         state = self.kept.get(name) if kept else None
         before = state.node if state else None
         node = self._add(name, state.left if state else self.rng.randrange(0, 60), before=before)
-        self.swarm.perform(node, node.core.frozen(VOCABULARY, 1))
+        self.swarm.perform(node, node.core.own.frozen(VOCABULARY, 1))
         if state is not None:
             node.model.weights[:], node.model.updates[:] = state.weights, state.updates
-            node.core.tree.provenance.learn(state.origins)
+            node.core.own.resumed(state.origins, None)
             self._bind(node, state.links)
         others = [other.name for other in self._within_reach(node)]
         self.swarm.introduce(name, *self.rng.sample(others, min(len(others), 2)))
@@ -130,16 +130,16 @@ class Trial:
         walls, living = self.swarm.wires.walls, self.swarm.living()
         return [other for other in living if other is not node and frozenset((node.name, other.name)) not in walls]
 
-    def _bind(self, node: Node, links: list[tuple[Bond, Reference]]) -> None:
+    def _bind(self, node: Node, links: list[tuple[SavedLink, Reference]]) -> None:
         for bond, held in links:
             node.model.take_up(bond.link, _copy(held))  # it may come back to the same disk once more
             self.auditor.open.add((node.core.node, bond.link))
-        node.core.bind([bond for bond, _ in links], node.host.now)
+        node.core.own.take_up([bond for bond, _ in links], node.host.now)
 
     def stop(self, name: str) -> float:
         """Tell a node to stop; after how many seconds it is gone."""
         node = self.swarm.nodes[name]
-        node.core.rest()
+        node.core.own.rest()
         node.host.at(RESTING, lambda: self.swarm.leave(name))
         node.host.at(RESTING + GOING, lambda: self._save(node, links=True))
         return RESTING + 1.0
@@ -155,9 +155,9 @@ class Trial:
         if node.host.queue:
             return
         held = model.references() if links else {}
-        kept = [(bond, _copy(held[bond.link])) for bond in core.tree.bonds() if bond.link in held]
-        tokens = dict(core.tree.provenance.tokens)
-        self.kept[node.name] = Kept(core.node, model.weights.copy(), model.updates.copy(), tokens, left, kept)
+        kept = [(bond, _copy(held[bond.link])) for bond in core.view.saved_links() if bond.link in held]
+        vector = core.view.vector()
+        self.kept[node.name] = Kept(core.node, model.weights.copy(), model.updates.copy(), vector, left, kept)
 
     # -- the run --------------------------------------------------------------------------------------------
 
@@ -180,7 +180,7 @@ class Trial:
 
     def _remind(self) -> None:
         """Those who know of nobody but each other, the dead and the gone are told where somebody else is."""
-        left = [node for node in self.swarm.living() if not node.core.leaving]
+        left = [node for node in self.swarm.living() if not node.core.own.leaving]
         while left:
             circle = self._circle(left)
             left = [node for node in left if node not in circle]
@@ -198,23 +198,23 @@ class Trial:
 
     def missing(self) -> list[str]:
         """What is not yet as it must be in the end."""
-        nodes = [node for node in self.swarm.living() if not node.core.leaving]
+        nodes = [node for node in self.swarm.living() if not node.core.own.leaving]
         if not self.swarm.living():
             return []  # and no room for anybody to come back
         if len(nodes) < len(self.swarm.living()) or any(node.host.still for node in nodes):
             return ["somebody is about to leave, or stands still"]
         ids = {node.core.node for node in nodes}
-        out = [f"{n.name} is not final" for n in nodes if not n.core.final(n.host.now)]
+        out = [f"{n.name} is not final" for n in nodes if not n.core.view.final(n.host.now)]
         for node in nodes:
-            seen = {member.node for member in node.core.members.alive(node.host.now)} | {node.core.node}
+            seen = {member.node for member in node.core.view.members.alive(node.host.now)} | {node.core.node}
             if seen != ids:
                 out.append(f"{node.name} sees {len(seen)} of {len(ids)}")
-            if any(edge.pending for edge in node.core.edges()):
+            if any(link.end.pending for link in node.core.view.links()):
                 out.append(f"{node.name} has rows pending")
-            if set(node.core.connections.by_conn) != set(self.swarm.wires.conns(node.name)):
+            if node.core.view.connections() != set(self.swarm.wires.conns(node.name)):
                 out.append(f"{node.name} has lost count of its connections")
-        up = {n.core.node: (n.core.tree.uplink.peer, n.core.tree.uplink.link) for n in nodes if n.core.tree.uplink}
-        down = {child: (n.core.node, e.link) for n in nodes for child, e in n.core.tree.downlinks.items()}
+        up = {n.core.node: (up.peer, up.name) for n in nodes if (up := n.core.tree.links.uplink)}
+        down = {child: (n.core.node, e.name) for n in nodes for child, e in n.core.tree.links.downlinks.items()}
         if up != down or len(up) != len(nodes) - 1:
             out.append(f"no tree: {len(up)} uplinks, {len(down)} downlinks")
         if self.swarm.wires.halves():

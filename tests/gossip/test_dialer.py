@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from support.samples import NODE
 
-from gossipw2v.gossip.dialer import LAST_CHANCE, LINGER, PROBE, PROBERS, Seeker
+from gossipw2v.gossip.dialer import LAST_CHANCE, LINGER, PROBE, PROBERS, Dialer
 from gossipw2v.gossip.instructions import Dial
 from gossipw2v.gossip.membership.connections import Connections
 from gossipw2v.gossip.membership.table import MemberTable
@@ -30,7 +30,7 @@ class World:
         self.members = MemberTable(Member(ME, 1, State.TRAINING))
         self.connections = Connections(Hello(PROTOCOL, PROTOCOL, ME, {}, []), Random(seed))
         self.tree = Tree(self.members, Random(seed), 4, interval=1.0)
-        self.seeker = Seeker(self.connections, self.members, self.tree, Random(seed))
+        self.seeker = Dialer(self.connections, self.members, self.tree, Random(seed))
         self.others = [node(n) for n in range(1, others + 1)]
         self.now, self.dialled = 0.0, []
         self.connect(99, b"\x77" * 16)
@@ -60,7 +60,7 @@ class World:
 
 
 def below_others(world: World) -> World:
-    world.tree.parent = Parent(world.others[-1], b"l" * 8)
+    world.tree.links.parent = Parent(world.others[-1], b"l" * 8)
     return world
 
 
@@ -113,7 +113,7 @@ def test_when_half_of_a_swarm_is_silent_nobody_dials_all_of_it():
 
 def test_who_broke_an_edge_off_is_dialled_at_once_and_others_are_not():
     world = World(3)
-    world.tree.children.add(node(1))
+    world.tree.links.seats.add(node(1))
     world.seeker.broke(node(1))
     world.seeker.broke(node(2))
     assert world.run(STEP, set()) == [node(1)]
@@ -122,7 +122,7 @@ def test_who_broke_an_edge_off_is_dialled_at_once_and_others_are_not():
 
 def test_who_left_is_not_looked_for():
     world = World(3)
-    world.tree.children.add(node(1))
+    world.tree.links.seats.add(node(1))
     world.members.left(node(1))
     world.seeker.broke(node(1))
     world.others.remove(node(1))
@@ -169,7 +169,10 @@ def test_discovered_addresses_are_dialled_until_it_is_known_who_is_there():
 def test_a_connection_into_another_tree_is_kept_for_the_news_that_come_by_it_alone():
     world = World(3)
     parent, other, same = world.others
-    world.tree.parent, world.tree.uplink = Parent(parent, b"l" * 8, adopted=True), Uplink(parent, b"l" * 8, 0.0)
+    world.tree.links.parent, world.tree.links.uplink = (
+        Parent(parent, b"l" * 8, adopted=True),
+        Uplink(parent, b"l" * 8, 0.0),
+    )
     world.members.update_self(parent=parent)
     world.members.witness(Member(same, 9, State.TRAINING, parent=parent), 0.0)
     for conn, each in ((1, other), (2, same)):

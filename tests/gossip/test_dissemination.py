@@ -6,7 +6,7 @@ import pytest
 from support.samples import NODE, OTHER
 
 from gossipw2v.gossip.census import Census
-from gossipw2v.gossip.dissemination import BEAT, RELAY, Herald
+from gossipw2v.gossip.dissemination import BEAT, RELAY, Dissemination
 from gossipw2v.gossip.instructions import Send
 from gossipw2v.gossip.membership.connections import Connections
 from gossipw2v.gossip.membership.table import MemberTable
@@ -18,7 +18,7 @@ TO = {NODE: 1, OTHER: 2}  # neighbours and the connections to them
 
 
 @pytest.fixture
-def herald() -> Herald:
+def herald() -> Dissemination:
     members = MemberTable(Member(ME, 1, State.TRAINING))
     connections = Connections(Hello(PROTOCOL, PROTOCOL, ME, {}, []), Random(0))
     for node, conn in TO.items():
@@ -26,7 +26,7 @@ def herald() -> Herald:
         connections.greeted(conn, Hello(PROTOCOL, PROTOCOL, node, {}, []), 0.0)
     census = Census(ME)
     census.hold("counts/me", b"counts", 0)
-    return Herald(members, connections, census, 0.0, 0.0)
+    return Dissemination(members, connections, census, 0.0, 0.0)
 
 
 def record(node: bytes, beat: int, state: State = State.TRAINING) -> Member:

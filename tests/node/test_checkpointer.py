@@ -18,7 +18,7 @@ from gossipw2v.config.node import Config
 from gossipw2v.delta import empty
 from gossipw2v.gossip.messages import Answer, Push
 from gossipw2v.gossip.overlay.link import Downlink, Uplink
-from gossipw2v.gossip.overlay.saved import Bond
+from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.records import Member, State, stem
 from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.generations import find, links_of, path_of
@@ -56,7 +56,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         node.begin()
         node.adopt(vocab, vocab.to_bytes())
         if found := node.keeper.resumed:
-            node.core.resumed(found.state.origins, found.state.lives)
+            node.core.own.resumed(found.state.origins, found.state.lives)
         node.learner = make_learner(config, vocab, Shard(TOKENS, len(TOKENS), Path("none"), text), node.merged)
         node.keeper.restore(node.learner, text)
         node.state = State.TRAINING
@@ -85,7 +85,7 @@ def files(folder: Path) -> set[str]:
 async def test_the_next_node_goes_on_where_the_last_was(make: Make, tmp_path: Path) -> None:
     one = make()
     train(one, 3)
-    one.core.tree.provenance.learn({OTHER: 77})
+    one.core.tree.links.provenance.learn({OTHER: 77})
     one.core.members.witness(Member(OTHER, 1, State.TRAINING, ("10.0.0.2:7411", "10.0.0.3:7411")), 0.0)
     await one.save()
     other = make()
@@ -97,8 +97,8 @@ async def test_the_next_node_goes_on_where_the_last_was(make: Make, tmp_path: Pa
     assert after.trainer.places == before.trainer.places
     assert (after.trainer.before, after.trainer.trained) == (1500, 0)
     assert after.trainer.epoch_losses == before.trainer.epoch_losses
-    assert other.core.tree.provenance.tokens == {one.core.node: 1500, OTHER: 77}
-    assert other.core.tree.earlier.lives == {one.core.node: 1500}
+    assert other.core.tree.links.provenance.vector == {one.core.node: 1500, OTHER: 77}
+    assert other.core.tree.reconciler.earlier.lives == {one.core.node: 1500}
     assert other.core.node != one.core.node
     found = other.keeper.resumed
     assert found is not None
@@ -109,7 +109,7 @@ async def test_the_next_node_goes_on_where_the_last_was(make: Make, tmp_path: Pa
     train(other, 2)
     await other.save()
     third = make()
-    assert third.core.tree.earlier.lives == {one.core.node: 1500, other.core.node: 1000}
+    assert third.core.tree.reconciler.earlier.lives == {one.core.node: 1500, other.core.node: 1000}
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-2"}
 
 
@@ -182,7 +182,7 @@ async def test_progress_counts_what_earlier_lives_have_trained(make: Make) -> No
     other = make()
     assert other.learner is not None
     other.core.members.update_self(total=other.learner.trainer.total)
-    assert other.core.progress(0.0) == (20_000, 200_000)
+    assert other.core.view.progress(0.0) == (20_000, 200_000)
 
 
 async def test_what_is_being_merged_counts_as_merged(make: Make) -> None:
@@ -191,13 +191,13 @@ async def test_what_is_being_merged_counts_as_merged(make: Make) -> None:
     train(one)
     push = Push(bytes(8), 1, False, 0, 0, {OTHER: 5}, empty(8))
     answer = Answer(bytes(8), 1, False, 0, 0, {THIRD: 6}, empty(8))
-    one.core.tree.downlinks[OTHER] = Downlink(OTHER, bytes(8), merging=push)
-    one.core.tree.uplink = Uplink(THIRD, bytes(8), 0.0, answer=answer)
+    one.core.tree.links.downlinks[OTHER] = Downlink(OTHER, bytes(8), merging=push)
+    one.core.tree.links.uplink = Uplink(THIRD, bytes(8), 0.0, answer=answer)
     await one.save()
     found = find(one.config.data_dir).newest
     assert found is not None
     assert found.state.origins == {one.core.node: 500, OTHER: 5, THIRD: 6}
-    assert one.core.tree.provenance.tokens == {one.core.node: 500}
+    assert one.core.tree.links.provenance.vector == {one.core.node: 500}
 
 
 async def test_nothing_new_is_not_written_again_and_a_change_is(make: Make, tmp_path: Path) -> None:
@@ -267,9 +267,9 @@ def link(make: Make) -> Callable[[], Node]:
         sent = model.collect(UP, flush=True)
         model.settle(UP, sent.delta, sent.delta)
         model.merge(DOWN, sent.delta, flush=True, overlap=False)
-        tree.provenance.learn({OTHER: 7}, UP)
-        tree.uplink = Uplink(OTHER, UP, 0.0, batch=3, known=dict(KNOWN), again=[OTHER])
-        tree.downlinks[THIRD] = Downlink(THIRD, DOWN, 4, known=dict(KNOWN))
+        tree.links.provenance.learn({OTHER: 7}, UP)
+        tree.links.uplink = Uplink(OTHER, UP, 0.0, batch=3, known=dict(KNOWN), again=[OTHER])
+        tree.links.downlinks[THIRD] = Downlink(THIRD, DOWN, 4, known=dict(KNOWN))
         return node
 
     return linked
@@ -281,7 +281,7 @@ async def stop(node: Node) -> None:
     await node.save_links()
 
 
-def bonds(node: Node) -> list[Bond]:
+def bonds(node: Node) -> list[SavedLink]:
     """The links that a new node goes on with."""
     assert node.learner is not None
     return node.keeper.links(node.learner)
@@ -303,8 +303,8 @@ async def test_the_next_node_has_the_links_of_one_that_was_stopped(
     await stop(one)
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-1.links"}
     other = make()
-    assert bonds(other) == one.core.tree.bonds()
-    assert [(bond.peer, bond.batch, bond.again) for bond in one.core.tree.bonds()] == [
+    assert bonds(other) == one.core.tree.retained.save()
+    assert [(bond.peer, bond.seq, bond.again) for bond in one.core.tree.retained.save()] == [
         (OTHER, 3, (OTHER,)),
         (THIRD, 4, ()),
     ]
@@ -472,9 +472,9 @@ async def test_a_link_whose_rows_change_hands_or_whose_other_end_catches_up_is_l
     catching, busy = b"catching", b"merging!"
     for name in (catching, busy):
         node.learner.model.open_link(name, overlap=False, catch_up=name == catching)
-        node.core.tree.downlinks[name * 2] = Downlink(name * 2, name)
-    node.core.tree.downlinks[busy * 2].merging = Push(busy, 1, False, 0, 0, {}, empty(8))
-    node.core.tree.downlinks[OTHER] = Downlink(OTHER, b"no model")
+        node.core.tree.links.downlinks[name * 2] = Downlink(name * 2, name)
+    node.core.tree.links.downlinks[busy * 2].merging = Push(busy, 1, False, 0, 0, {}, empty(8))
+    node.core.tree.links.downlinks[OTHER] = Downlink(OTHER, b"no model")
     await stop(node)
     assert [bond.link for bond in bonds(make())] == [UP, DOWN]
 
@@ -494,11 +494,11 @@ async def test_what_an_exchange_brought_without_an_update_is_written_before_the_
     row = delta([6], [0], [0.1], np.ones((1, 8)))
     one.learner.model.settle(UP, row, row)
     await one.save()
-    one.core.tree.provenance.learn({THIRD: 9}, DOWN)
+    one.core.tree.links.provenance.learn({THIRD: 9}, DOWN)
     await stop(one)
     assert files(tmp_path) == {"checkpoint-3", "checkpoint-4", "checkpoint-4.links"}
     other = make()
-    assert other.core.tree.provenance.tokens == one.core.tree.provenance.tokens
+    assert other.core.tree.links.provenance.vector == one.core.tree.links.provenance.vector
     assert other.learner is not None
     assert other.learner.model.weights.tobytes() == one.learner.model.weights.tobytes()
 

@@ -16,7 +16,7 @@ from support.samples import links, nodes, numbers, origins
 from support.saved_links import GENERATION, GOOD_LINK, SHAPE, arrays, bits, forge, held, keep, prefix, read_all
 
 from gossipw2v.gossip.messages import BIG
-from gossipw2v.gossip.overlay.saved import Bond
+from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.node.generations import links_of, prune
 from gossipw2v.node.saved_links import VERSION, read, write
 from gossipw2v.system.durable import DISK, Disk
@@ -24,7 +24,7 @@ from gossipw2v.system.sections import DamagedError
 from gossipw2v.w2v.training.model import Reference
 
 some = st.lists(nodes, max_size=3).map(tuple)
-bonds = st.builds(Bond, st.booleans(), nodes, links, numbers, origins, some, some, some)
+bonds = st.builds(SavedLink, st.booleans(), nodes, links, numbers, origins, some, some, some)
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
 references = st.builds(
     Reference,
@@ -248,7 +248,7 @@ def test_the_forger_of_these_tests_can_write_a_good_file(path: Path) -> None:
     forge(path, about(), *arrays())
     ((bond, kept),), error = read_all(path)
     assert error is None
-    assert (bond.batch, bond.link, kept.origin) == (3, b"\xab" * 8, "10.0.0.1")
+    assert (bond.seq, bond.link, kept.origin) == (3, b"\xab" * 8, "10.0.0.1")
     forge(path, about(batch=BIG), *arrays())
     assert read_all(path)[1] is None
 

@@ -14,8 +14,8 @@ def test_a_delta_that_is_merged_twice_is_noticed(monkeypatch):
     pushed = Downlink.pushed
 
     def without_memory(self, push, *more):
-        if push.batch == self.batch:
-            self.batch -= 1
+        if push.seq == self.seq:
+            self.seq -= 1
             self.kept = None
         return pushed(self, push, *more)
 
@@ -27,7 +27,7 @@ def test_an_answer_that_is_lost_for_good_is_noticed(monkeypatch):
     pushed = Downlink.pushed
 
     def mute(self, push, *more):
-        return [] if self.kept is not None and push.batch == self.batch else pushed(self, push, *more)
+        return [] if self.kept is not None and push.seq == self.seq else pushed(self, push, *more)
 
     monkeypatch.setattr(Downlink, "pushed", mute)
     assert "after all was healed" in noticed()

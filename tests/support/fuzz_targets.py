@@ -26,8 +26,8 @@ from gossipw2v.config.loader import ConfigError, load
 from gossipw2v.config.options import reference_toml
 from gossipw2v.delta import Batch, DeltaError, RowDelta, empty
 from gossipw2v.gossip.codec import HEADER, decode, encode
-from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, Instruction, Merge, Received, Settle
 from gossipw2v.gossip.messages import PROTOCOL, Adopt, Hello, LinkOpen, ProtocolError, Push, StateNews
 from gossipw2v.gossip.records import Member, State
@@ -88,21 +88,21 @@ def handshake(data: bytes) -> None:
         try:
             orders = core.received(1, decode(body), now)
         except ProtocolError as error:
-            orders = core.blame.violated(1, error, now)
+            orders = core.sanctions.violated(1, error, now)
         _obey(core, orders, now)
         _obey(core, core.tick(now), now)
 
 
-def _core() -> Gossip:
+def _core() -> GossipCore:
     me = Member(ME, 0, State.COUNTING, ("10.0.0.9:7411",))
-    core = Gossip(me, Rules(job=JOB), random.Random(1), 0.0)
-    core.frozen(VOCABULARY, 5)
-    core.ready()
-    core.trained(10)
+    core = GossipCore(me, GossipConfig(job=JOB), random.Random(1), 0.0)
+    core.own.frozen(VOCABULARY, 5)
+    core.own.ready()
+    core.own.trained(10)
     return core
 
 
-def _obey(core: Gossip, orders: list[Instruction], now: float) -> None:
+def _obey(core: GossipCore, orders: list[Instruction], now: float) -> None:
     """What the owner does, with a model that has nothing to say; every message must fit a frame."""
     queue = list(orders)
     for _ in range(100):

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-
 from gossipw2v.gossip.overlay.saved import Bond
+
 from gossipw2v.node.saved_links import MAGIC, VERSION, Held, read, write
 from gossipw2v.system.durable import Disk
 from gossipw2v.system.sections import DamagedError, Writer, digest

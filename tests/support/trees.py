@@ -3,6 +3,7 @@
 from random import Random
 
 from gossipw2v.delta import empty
+from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Send
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened, Push
@@ -29,7 +30,7 @@ ME, ROOT, CHILD = node(100), node(200), node(1)
 
 def tree(me: bytes = ME, *others: bytes, ready: bool = True) -> Tree:
     members = MemberTable(Member(me, 1, State.TRAINING))
-    made = Tree(members, Random(0), SEATS, interval=0.2)
+    made = Tree(members, Random(0), GossipConfig(job={}, interval=0.2, seats=SEATS))
     for other in others:
         hear(made, other, 0.0)
     if ready:
@@ -53,9 +54,9 @@ def said(orders) -> list:
 def seat(made: Tree, child: bytes = CHILD, conn: int = DOWN, **more) -> bytes:
     """A child with an open link; the link's name."""
     link = child[:8]
-    made.on_adopt(child, Adopt(False), conn)
-    made.on_link_open(child, LinkOpen(link, True, 0, VOCABULARY, more.pop("origins", {})), conn)
-    assert child in made.downlinks
+    made.seats.on_adopt(child, Adopt(False), conn)
+    made.seats.on_link_open(child, LinkOpen(link, True, 0, VOCABULARY, more.pop("origins", {})), conn)
+    assert child in made.links.downlinks
     return link
 
 
@@ -64,8 +65,8 @@ def linked(made: Tree, origins=None, now: float = 0.0) -> bytes:
     made.tick(now, {ROOT})
     made.ask(UP, now)
     (asked,) = said(made.on_adopted(ROOT, Adopted(True), UP, now))
-    made.on_link_opened(ROOT, LinkOpened(asked.link, False, origins or {}), UP, now)
-    assert made.uplink is not None
+    made.search.on_link_opened(ROOT, LinkOpened(asked.link, False, origins or {}), UP, now)
+    assert made.links.uplink is not None
     return asked.link
 
 

@@ -127,7 +127,7 @@ def test_a_parent_that_moves_rows_too_far_is_refused_and_left(victim: Daemon, tm
         above.send(LinkOpened(ask.link, False, {}))
         push = above.expect(Push)
         rows = sorted({*push.delta.rows.tolist(), *HOSTILE})
-        above.send(Answer(ask.link, push.batch, False, 0, 0, {}, moving(60.0, rows)))
+        above.send(Answer(ask.link, push.seq, False, 0, 0, {}, moving(60.0, rows)))
         reason = None
         while (message := above.read()) is not None:
             reason = message.reason if isinstance(message, Refuse) else reason

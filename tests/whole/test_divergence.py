@@ -248,7 +248,7 @@ def make_ill(monkeypatch: pytest.MonkeyPatch, node: Node, fault: Fault, times: i
         said, learner = real(tokens, syn0, *others), node.learner
         if learner is None or learner.model.weights.ctypes.data != syn0.ctypes.data or not left[0]:
             return said
-        if all(edge.flow.exchanges < 10 for edge in node.core.edges()):
+        if all(edge.flow.exchanges < 10 for edge in node.core.view.links()):
             return said
         left[0] -= 1
         return fault(tokens, syn0, *said) or said
@@ -277,7 +277,7 @@ async def test_one_of_three_that_diverges_twice_fails_and_the_others_complete(
             member = node.core.members.get(sick.core.node)
             assert member is not None
             assert member.state is State.LEFT
-            assert node.core.standing.describe(0.0)["origins"] == []
+            assert node.core.scores.describe(0.0)["origins"] == []
             assert well(node)
         assert not list(sick.config.data_dir.glob("checkpoint-*.links"))
 
@@ -302,7 +302,7 @@ async def test_one_of_three_that_diverges_once_recovers_and_all_agree(
         for node, _ in nodes:
             assert node.divergences == (node is sick)
             assert well(node)
-            assert node.core.standing.describe(0.0)["origins"] == []
+            assert node.core.scores.describe(0.0)["origins"] == []
         assert "taken back" in sick.problems["model"]
         first, *rest = [found.weights() for node, _ in nodes if (found := find(node.config.data_dir).newest)]
         assert max(largest_difference(first, other) for other in rest) <= AGREEMENT

@@ -157,7 +157,7 @@ def test_a_proper_child_is_answered(victim: Daemon) -> None:
     with Stranger(victim.address) as stranger:
         stranger.push(delta([1, 5], scale=1e-6))
         answer = stranger.expect(Answer)
-        assert answer.batch == 1
+        assert answer.seq == 1
         assert {1, 5} <= set(answer.delta.rows.tolist())
         stranger.send(Leave())
         assert stranger.told() is None
@@ -169,7 +169,7 @@ def test_the_largest_steps_that_pass_leave_finite_numbers(victim: Daemon) -> Non
         link = stranger.become_child()
         for batch in range(1, 6):
             stranger.send(Push(link, batch, False, 0, 0, {}, delta([*range(rows)], scale=0.5, count=0xFFFFFFFF)))
-            assert stranger.expect(Answer).batch == batch
+            assert stranger.expect(Answer).seq == batch
         stranger.send(Leave())
 
 

@@ -14,7 +14,7 @@ RECOVERY = 0.2  # s of slack that a second without a pause takes back
 
 
 @dataclass(slots=True)
-class Health:
+class LocalHealth:
     """`seen_at`: the last look at the clock; `slack`: s of patience that its lateness adds to this node's own."""
 
     seen_at: float

@@ -120,6 +120,10 @@ class Connections:
         del self.by_node[here.node]
         return here.node
 
+    def conns(self) -> dict[NodeId, int]:
+        """The connection to each node that is reached."""
+        return {node: here.conn for node, here in self.by_node.items()}
+
     def to(self, node: NodeId) -> int | None:
         """The connection to `node`, or None."""
         here = self.by_node.get(node)

@@ -36,7 +36,7 @@ class Mark:
 
 
 @dataclass(slots=True)
-class Standing:
+class PeerScores:
     """Bans as configured, and marks by origin, a host or a node id in hex. Times are seconds of a monotonic clock."""
 
     banned: tuple[str, ...] = ()

@@ -23,21 +23,21 @@ from gossipw2v.gossip.records import DEAD_AFTER, MAX_MEMBERS, SUSPECT_AFTER, Mem
 class _Entry:
     """A record, when its beat last rose, and the connection by which that came.
 
-    `doubted`, `buried`: the beat at which others, and this node, have taken it for dead.
+    `suspected_at`, `confirmed_dead`: the beat at which others, and this node, have taken it for dead.
     """
 
     member: Member
     rose_at: float
     source: int
-    doubted: int = -1
-    buried: int = -1
+    suspected_at: int = -1
+    confirmed_dead: int = -1
 
 
 @dataclass(slots=True)
 class MemberTable:
     """All members this node has heard of, itself included. Times are seconds of one monotonic clock.
 
-    `slack`: seconds by which this node's own lateness lengthens its patience with others. `risen`: who is to be told
+    `slack`: seconds by which this node's own lateness lengthens its patience with others. `dirty`: who is to be told
     on; `urgent`: at once, since somebody left, or is wrongly said to be dead.
     """
 
@@ -46,7 +46,7 @@ class MemberTable:
     newest_at: float = 0.0
     full_until: float = float("-inf")
     slack: float = 0.0
-    risen: dict[NodeId, None] = field(default_factory=dict)  # ordered, so that runs can be replayed
+    dirty: dict[NodeId, None] = field(default_factory=dict)  # ordered, so that runs can be replayed
     urgent: bool = False
 
     def update_self(self, **changes: object) -> None:
@@ -79,7 +79,7 @@ class MemberTable:
         return back
 
     def _rose(self, member: Member) -> None:
-        self.risen[member.node] = None
+        self.dirty[member.node] = None
         if member.state == State.LEFT:
             self.urgent = True
             self.full_until = float("-inf")
@@ -108,7 +108,7 @@ class MemberTable:
             entry.member, entry.source = replace(entry.member, state=State.LEFT, beat=entry.member.beat + 1), -1
             self._rose(entry.member)
 
-    def doubt(self, node: NodeId, beat: int | None = None) -> None:
+    def suspect(self, node: NodeId, beat: int | None = None) -> None:
         """Somebody takes `node` for dead, having heard nothing after `beat` (None: nor has this node).
 
         It is believed if this node suspects it too; who has heard more says so.
@@ -117,18 +117,18 @@ class MemberTable:
         if entry is None:
             return
         if beat is not None and beat < entry.member.beat:
-            self.risen[node] = None
+            self.dirty[node] = None
             self.urgent = True
         else:
-            entry.doubted = entry.member.beat
+            entry.suspected_at = entry.member.beat
 
     def verdicts(self, now: float) -> list[Verdict]:
         """Who has been found dead since the last time."""
         since = now - SUSPECT_AFTER
-        silent = [e for e in self.entries.values() if e.rose_at < since and e.buried < e.member.beat]
+        silent = [e for e in self.entries.values() if e.rose_at < since and e.confirmed_dead < e.member.beat]
         dead = [entry for entry in silent if not self._fresh(entry, now)]
         for entry in dead:
-            entry.buried = entry.member.beat
+            entry.confirmed_dead = entry.member.beat
         return [(entry.member.node, entry.member.beat) for entry in dead if entry.member.state != State.LEFT]
 
     def disown(self, source: int) -> None:
@@ -154,27 +154,11 @@ class MemberTable:
         """The other members that are alive."""
         return (entry.member for entry in self.entries.values() if self._fresh(entry, now))
 
-    def way_up(self, node: NodeId, now: float) -> list[NodeId]:
-        """From `node` to its root, both included; less if one on the way is not alive, or the way is a circle."""
-        way: list[NodeId] = []
-        while node and node not in way and (node == self.me.node or self.is_alive(node, now)):
-            way.append(node)
-            node = self._parent_of(node)
-        return way
-
-    def root_of(self, node: NodeId, now: float) -> NodeId | None:
-        """The root of the tree that `node` is in, as far as news goes; None if that cannot be told."""
-        way = self.way_up(node, now)
-        return way[-1] if way and not self._parent_of(way[-1]) else None
-
     def is_anybody_above(self, node: NodeId, now: float) -> bool:
         """Whether a living member has a higher priority than `node`."""
         if max(self.entries, default=node) <= node:  # asked of a thousand, this saves most of the time
             return False
         return any(other > node and self._fresh(entry, now) for other, entry in self.entries.items())
-
-    def _parent_of(self, node: NodeId) -> NodeId:
-        return self.me.parent if node == self.me.node else self.entries[node].member.parent
 
     def suspects(self, now: float) -> list[tuple[float, NodeId]]:
         """The living who have been silent for so long that they should be looked for: seconds until they are dead."""
@@ -225,14 +209,14 @@ class MemberTable:
         recent = (e.member for e in self.entries.values() if now - e.rose_at <= self.patience)
         return [self.me, *recent]
 
-    def untold(self, conn: int) -> list[Member]:
-        """The records that rose since `told` and did not come by `conn`."""
-        known = (self.entries.get(node) for node in self.risen)
+    def unsent_to(self, conn: int) -> list[Member]:
+        """The records that rose since the last `flushed` and did not come by `conn`."""
+        known = (self.entries.get(node) for node in self.dirty)
         return [entry.member for entry in known if entry is not None and entry.source != conn]
 
-    def told(self) -> None:
+    def flushed(self) -> None:
         """All neighbours know what rose."""
-        self.risen.clear()
+        self.dirty.clear()
         self.urgent = False
 
     def slept(self, seconds: float, now: float) -> None:
@@ -255,6 +239,6 @@ class MemberTable:
         return trained, total
 
     def _fresh(self, entry: _Entry, now: float) -> bool:
-        agreed = entry.doubted >= entry.member.beat  # another, who was not late, says so too
+        agreed = entry.suspected_at >= entry.member.beat  # another, who was not late, says so too
         patience = SUSPECT_AFTER if agreed else self.patience
         return entry.member.state != State.LEFT and now - entry.rose_at <= patience

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.overlay.candidates import BARRED, LONGEST_BAR, Choice, parents
+from gossipw2v.gossip.overlay.candidates import BARRED, LONGEST_BAR, Candidates, parents
 from gossipw2v.gossip.records import SUSPECT_AFTER, Member, State
 
 ME = b"\x00" * 16
@@ -14,13 +14,13 @@ CROWD = [n.to_bytes(16) for n in range(1, 11)]
 
 
 @pytest.fixture
-def choice() -> Choice:
-    made = Choice(MemberTable(Member(ME, 1, State.TRAINING)), Random(0), 2)
+def choice() -> Candidates:
+    made = Candidates(MemberTable(Member(ME, 1, State.TRAINING)), Random(0), 2)
     hear(made, 0)
     return made
 
 
-def hear(choice: Choice, now: float, *silent: bytes) -> None:
+def hear(choice: Candidates, now: float, *silent: bytes) -> None:
     for each in CROWD:
         held = choice.members.get(each)
         if each not in silent:

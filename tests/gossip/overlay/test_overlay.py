@@ -13,10 +13,11 @@ from random import Random
 
 import pytest
 
+from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Instruction, Send
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import Adopt, Adopted, Leave, LinkOpen, LinkOpened, Message
-from gossipw2v.gossip.overlay.children import GRACE
+from gossipw2v.gossip.overlay.repair import GRACE
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import DEAD_AFTER, Member, NodeId, State
 
@@ -49,7 +50,9 @@ class Overlay:
         for node in nodes:
             me = Member(node, 0, State.TRAINING)
             self.truth.witness(me, self.now)
-            self.trees[node] = tree = Tree(MemberTable(me), Random(self.rng.random()), SEATS, interval=0.2)
+            self.trees[node] = tree = Tree(
+                MemberTable(me), Random(self.rng.random()), GossipConfig(job={}, seats=SEATS)
+            )
             tree.model_ready(VOCABULARY, {})
             self.numbers[node] = len(self.nodes)
             self.nodes.append(node)
@@ -97,9 +100,9 @@ class Overlay:
         for node in self.rng.sample(list(self.trees), len(self.trees)):
             tree = self.trees[node]
             orders, wanted = tree.tick(self.now, reachable)
-            if tree.parent is not None and wanted is None:
-                orders += tree.ask(self.numbers[tree.parent.node], self.now)
-            orders += tree.tell_unseated(self.numbers)
+            if tree.links.parent is not None and wanted is None:
+                orders += tree.ask(self.numbers[tree.links.parent.peer], self.now)
+            orders += tree.repair.tell_unseated(self.numbers)
             self.post(node, orders)
         while self.mail:
             self.deliver(*self.mail.popleft())
@@ -114,13 +117,13 @@ class Overlay:
         match message:
             case Adopt():
                 self.asked[sender] += 1
-                self.post(node, tree.on_adopt(sender, message, conn))
+                self.post(node, tree.seats.on_adopt(sender, message, conn))
             case Adopted():
                 self.post(node, tree.on_adopted(sender, message, conn, self.now))
             case LinkOpen():
-                self.post(node, tree.on_link_open(sender, message, conn))
+                self.post(node, tree.seats.on_link_open(sender, message, conn))
             case LinkOpened():
-                self.post(node, tree.on_link_opened(sender, message, conn, self.now))
+                self.post(node, tree.search.on_link_opened(sender, message, conn, self.now))
             case Leave():
                 tree.on_leave(sender, conn, self.now)
 
@@ -128,10 +131,14 @@ class Overlay:
 
     def links(self) -> dict[NodeId, tuple[NodeId, bytes]]:
         """Parent and link of every node that has one."""
-        return {node: (t.uplink.peer, t.uplink.link) for node, t in self.trees.items() if t.uplink is not None}
+        return {
+            node: (t.links.uplink.peer, t.links.uplink.name)
+            for node, t in self.trees.items()
+            if t.links.uplink is not None
+        }
 
     def roots(self) -> list[NodeId]:
-        return [node for node, tree in self.trees.items() if tree.uplink is None]
+        return [node for node, tree in self.trees.items() if tree.links.uplink is None]
 
     def whole(self) -> bool:
         return self.roots() == [max(self.trees)]
@@ -149,7 +156,7 @@ class Overlay:
 
     def agree(self) -> None:
         """Both ends of every edge hold the same link, edges go up, and nobody holds any more than that."""
-        down = {child: (node, e.link) for node, tree in self.trees.items() for child, e in tree.downlinks.items()}
+        down = {child: (node, e.link) for node, tree in self.trees.items() for child, e in tree.links.downlinks.items()}
         assert down == self.links()
         assert all(node < parent for node, (parent, _) in down.items())
 
