@@ -102,7 +102,7 @@ def test_a_delta_that_could_not_be_merged_ends_the_connection_and_the_link(core)
     core.received(1, Adopt(False), 0.0)
     vocabulary = core.census.vocabulary.digest
     core.received(1, LinkOpen(LINK, True, 0, vocabulary, {}), 0.0)
-    assert LINK in {edge.link for edge in core.view.links()}
+    assert LINK in {link.name for link in core.view.links()}
     orders = core.sanctions.broken(LINK, ProtocolError("values", "a scale is not a finite number"), 1.0)
     assert kinds(orders) == ["Refused", "DropLink", "Send", "Close"]
     assert core.view.links() == []

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from support.disks import Scripted
 from support.samples import delta
+from support.trees import downward, upward
 
 from gossipw2v.config.job import Job
 from gossipw2v.config.node import Config
 from gossipw2v.delta import empty
 from gossipw2v.gossip.messages import Answer, Push
-from gossipw2v.gossip.overlay.link import Downlink, Uplink
 from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.records import Member, State, stem
 from gossipw2v.node.checkpoint import CheckpointError
@@ -191,8 +191,7 @@ async def test_what_is_being_merged_counts_as_merged(make: Make) -> None:
     train(one)
     push = Push(bytes(8), 1, False, 0, 0, {OTHER: 5}, empty(8))
     answer = Answer(bytes(8), 1, False, 0, 0, {THIRD: 6}, empty(8))
-    one.core.tree.links.downlinks[OTHER] = Downlink(OTHER, bytes(8), merging=push)
-    one.core.tree.links.uplink = Uplink(THIRD, bytes(8), 0.0, answer=answer)
+    one.core.tree.links.table += [upward(THIRD, bytes(8), answer=answer), downward(OTHER, bytes(8), merging=push)]
     await one.save()
     found = find(one.config.data_dir).newest
     assert found is not None
@@ -268,8 +267,8 @@ def link(make: Make) -> Callable[[], Node]:
         model.settle(UP, sent.delta, sent.delta)
         model.merge(DOWN, sent.delta, flush=True, overlap=False)
         tree.links.provenance.learn({OTHER: 7}, UP)
-        tree.links.uplink = Uplink(OTHER, UP, 0.0, batch=3, known=dict(KNOWN), again=[OTHER])
-        tree.links.downlinks[THIRD] = Downlink(THIRD, DOWN, 4, known=dict(KNOWN))
+        tree.links.table.append(upward(OTHER, UP, seq=3, acked=dict(KNOWN), again=[OTHER]))
+        tree.links.table.append(downward(THIRD, DOWN, seq=4, acked=dict(KNOWN)))
         return node
 
     return linked
@@ -281,7 +280,7 @@ async def stop(node: Node) -> None:
     await node.save_links()
 
 
-def bonds(node: Node) -> list[SavedLink]:
+def kept_links(node: Node) -> list[SavedLink]:
     """The links that a new node goes on with."""
     assert node.learner is not None
     return node.keeper.links(node.learner)
@@ -303,8 +302,8 @@ async def test_the_next_node_has_the_links_of_one_that_was_stopped(
     await stop(one)
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-1.links"}
     other = make()
-    assert bonds(other) == one.core.tree.retained.save()
-    assert [(bond.peer, bond.seq, bond.again) for bond in one.core.tree.retained.save()] == [
+    assert kept_links(other) == one.core.view.saved_links()
+    assert [(saved.peer, saved.seq, saved.again) for saved in one.core.view.saved_links()] == [
         (OTHER, 3, (OTHER,)),
         (THIRD, 4, ()),
     ]
@@ -318,7 +317,7 @@ async def test_links_go_on_with_what_neither_end_had_told(make: Make, link: Call
     train(one)
     await stop(one)
     other = make()
-    bonds(other)
+    kept_links(other)
     assert one.learner is not None
     assert other.learner is not None
     for flush in (False, True):
@@ -331,10 +330,10 @@ async def test_links_go_on_with_what_neither_end_had_told(make: Make, link: Call
 
 async def test_who_begins_without_a_checkpoint_or_links_has_none(make: Make) -> None:
     node = make()
-    assert bonds(node) == []
+    assert kept_links(node) == []
     train(node)
     await node.save()
-    assert bonds(make()) == []
+    assert kept_links(make()) == []
 
 
 async def test_links_of_older_checkpoints_are_removed_with_the_next(
@@ -342,7 +341,7 @@ async def test_links_of_older_checkpoints_are_removed_with_the_next(
 ) -> None:
     await stop(link())
     other = make()
-    bonds(other)
+    kept_links(other)
     train(other)
     await other.save()
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-2"}
@@ -353,11 +352,11 @@ async def test_a_node_that_was_stopped_before_it_trained_anything_more_keeps_its
 ) -> None:
     await stop(link())
     other = make()
-    other.core.bind(bonds(other), 0.0)
+    other.core.own.take_up(kept_links(other), 0.0)
     await stop(other)
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-2", "checkpoint-2.links"}
     third = make()
-    assert [bond.link for bond in bonds(third)] == [UP, DOWN]
+    assert [saved.link for saved in kept_links(third)] == [UP, DOWN]
     assert references(third) == references(other)
 
 
@@ -371,7 +370,7 @@ async def test_damaged_links_are_told_of_and_only_those_before_the_damage_are_us
     path.write_bytes(path.read_bytes()[:-cut])
     caplog.clear()
     other = make()
-    assert [bond.link for bond in bonds(other)] == left
+    assert [saved.link for saved in kept_links(other)] == left
     assert references(other) == {name: each for name, each in references(one).items() if name in left}
     (warning,) = (record for record in caplog.records if record.levelname == "WARNING")
     assert "checkpoint-1.links" in warning.getMessage()
@@ -393,7 +392,7 @@ async def test_links_that_are_none_or_of_another_checkpoint_are_not_used(
         links_of(tmp_path, 2).write_bytes(bad)
         third = make()
         assert third.keeper.resumed is not None
-        assert bonds(third) == []
+        assert kept_links(third) == []
         assert references(third) == {}
         assert third.keeper.damaged == 1
 
@@ -412,7 +411,7 @@ async def test_links_are_not_used_with_an_older_checkpoint_than_the_last(
     other = make()
     assert other.keeper.resumed is not None
     assert other.keeper.resumed.generation == 1
-    assert bonds(other) == []
+    assert kept_links(other) == []
     assert references(other) == {}
 
 
@@ -472,11 +471,11 @@ async def test_a_link_whose_rows_change_hands_or_whose_other_end_catches_up_is_l
     catching, busy = b"catching", b"merging!"
     for name in (catching, busy):
         node.learner.model.open_link(name, overlap=False, catch_up=name == catching)
-        node.core.tree.links.downlinks[name * 2] = Downlink(name * 2, name)
-    node.core.tree.links.downlinks[busy * 2].merging = Push(busy, 1, False, 0, 0, {}, empty(8))
-    node.core.tree.links.downlinks[OTHER] = Downlink(OTHER, b"no model")
+        node.core.tree.links.table.append(downward(name * 2, name))
+    node.core.tree.links.named(busy).end.merging = Push(busy, 1, False, 0, 0, {}, empty(8))
+    node.core.tree.links.table.append(downward(OTHER, b"no model"))
     await stop(node)
-    assert [bond.link for bond in bonds(make())] == [UP, DOWN]
+    assert [saved.link for saved in kept_links(make())] == [UP, DOWN]
 
 
 async def test_what_an_exchange_brought_without_an_update_is_written_before_the_links(

@@ -7,6 +7,9 @@ from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Send
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened, Push
+from gossipw2v.gossip.overlay.link import ChildEnd, Link, ParentEnd
+from gossipw2v.gossip.overlay.pacing import Pacing
+from gossipw2v.gossip.overlay.states import LinkState
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import Member, State
 from support.samples import delta
@@ -72,3 +75,13 @@ def linked(made: Tree, origins=None, now: float = 0.0) -> bytes:
 
 def push(link: bytes, batch: int, *ids: int, clean: bool = False, unsent: int = 0, origins=None) -> Push:
     return Push(link, batch, clean, 0, unsent, origins or {}, rows(*ids))
+
+
+def upward(peer: bytes, name: bytes, state: LinkState = LinkState.OPEN, **more) -> Link[ChildEnd]:
+    """A link to a parent as it may stand in a table; `more` is of its end."""
+    return Link(peer, name, state, ChildEnd(name, Pacing(0.0), **more))
+
+
+def downward(peer: bytes, name: bytes, state: LinkState = LinkState.OPEN, **more) -> Link[ParentEnd]:
+    """The same to a child."""
+    return Link(peer, name, state, ParentEnd(name, **more))

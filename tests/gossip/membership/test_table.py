@@ -228,7 +228,7 @@ def test_what_this_node_slept_is_not_the_silence_of_others(table):
 
 def test_the_verdict_of_another_is_believed_by_those_who_suspect_too(table):
     table.witness(member(1, beat=5), 0)
-    table.doubt(node(1), 5)
+    table.suspect(node(1), 5)
     assert table.is_alive(node(1), SUSPECT_AFTER)
     assert not table.is_alive(node(1), SUSPECT_AFTER + 0.1)
     table.witness(member(1, beat=6), 4)
@@ -237,23 +237,23 @@ def test_the_verdict_of_another_is_believed_by_those_who_suspect_too(table):
 
 def test_a_verdict_about_somebody_who_was_heard_since_is_contradicted(table):
     table.witness(member(1, beat=5), 0)
-    table.told()
-    table.doubt(node(1), 4)
+    table.flushed()
+    table.suspect(node(1), 4)
     assert table.is_alive(node(1), DEAD_AFTER)
     assert table.urgent
-    assert table.untold(7) == [member(1, beat=5)]
+    assert table.unsent_to(7) == [member(1, beat=5)]
 
 
 def test_a_verdict_with_an_invented_beat_says_no_more_than_another(table):
     table.witness(member(1, beat=5), 0)
-    table.doubt(node(1), 2**62)
+    table.suspect(node(1), 2**62)
     table.witness(member(1, beat=6), 1)
     assert table.is_alive(node(1), 1 + DEAD_AFTER)
 
 
 def test_a_verdict_about_a_stranger_or_oneself_is_nothing(table):
-    table.doubt(node(9), 3)
-    table.doubt(node(0), 99)
+    table.suspect(node(9), 3)
+    table.suspect(node(0), 99)
     assert len(list(table.everyone())) == 1
     assert not table.urgent
 
@@ -282,29 +282,29 @@ def test_it_is_noticed_who_comes_back_from_the_dead(table):
 def test_what_rose_is_told_once_to_all_but_who_told_it(table):
     table.witness(member(1), 0, source=7)
     table.witness(member(2), 0, source=8)
-    assert [m.node for m in table.untold(7)] == [node(2)]
-    assert [m.node for m in table.untold(8)] == [node(1)]
-    assert {m.node for m in table.untold(9)} == {node(1), node(2)}
-    table.told()
-    assert table.untold(9) == []
+    assert [m.node for m in table.unsent_to(7)] == [node(2)]
+    assert [m.node for m in table.unsent_to(8)] == [node(1)]
+    assert {m.node for m in table.unsent_to(9)} == {node(1), node(2)}
+    table.flushed()
+    assert table.unsent_to(9) == []
     table.witness(member(1, beat=2), 1, source=8)
-    assert table.untold(8) == []
-    assert [m.beat for m in table.untold(7)] == [2]
+    assert table.unsent_to(8) == []
+    assert [m.beat for m in table.unsent_to(7)] == [2]
 
 
 def test_a_goodbye_is_urgent_and_told_to_all(table):
     table.witness(member(1), 0, source=7)
-    table.told()
+    table.flushed()
     assert not table.urgent
     table.left(node(1))
     assert table.urgent
-    assert [m.state for m in table.untold(7)] == [State.LEFT]
-    table.told()
+    assert [m.state for m in table.unsent_to(7)] == [State.LEFT]
+    table.flushed()
     table.left(node(1))  # said again
     assert not table.urgent
     other = MemberTable(member(2))
     other.witness(member(1), 0)
-    other.told()
+    other.flushed()
     other.witness(member(1, beat=2, state=State.LEFT), 1, source=3)
     assert other.urgent
 
@@ -343,33 +343,3 @@ def test_who_leaves_in_order_after_a_death_does_not_make_it_look_like_a_cut(tabl
     table.witness(member(2, 3, State.COMPLETE), later)
     table.left(member(2, 3).node)
     assert not table.cut_off(later + 0.1, 60.0)
-
-
-# -- the tree as the records tell it -------------------------------------------------------------------------
-
-
-def test_the_way_up_goes_from_parent_to_parent(table):
-    for n, above in ((1, 2), (2, 3), (3, None)):
-        table.witness(member(n, parent=b"" if above is None else node(above)), 0)
-    assert table.way_up(node(1), 0) == [node(1), node(2), node(3)]
-    assert table.root_of(node(1), 0) == table.root_of(node(3), 0) == node(3)
-    table.update_self(parent=node(2))
-    assert table.way_up(node(0), 0) == [node(0), node(2), node(3)]
-
-
-def test_behind_the_dead_and_the_unknown_nobody_can_tell_the_root(table):
-    table.witness(member(1, parent=node(2)), DEAD_AFTER)
-    table.witness(member(2), 0)
-    assert table.root_of(node(1), DEAD_AFTER) == node(2)
-    assert table.root_of(node(1), DEAD_AFTER + 1) is None
-    assert table.way_up(node(1), DEAD_AFTER + 1) == [node(1)]
-    assert table.way_up(node(9), 0) == []
-    assert table.root_of(node(9), 0) is None
-
-
-def test_a_circle_has_no_root(table):
-    table.update_self(parent=node(1))
-    table.witness(member(1, parent=node(2)), 0)
-    table.witness(member(2, parent=node(0)), 0)
-    assert table.way_up(node(1), 0) == [node(1), node(2), node(0)]
-    assert table.root_of(node(0), 0) is None

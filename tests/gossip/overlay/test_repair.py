@@ -9,10 +9,12 @@ from support.counting_swarm import Swarm, complete, story, swarm_of
 from support.trees import CHILD, DOWN, ME, ROOT, UP, hear, linked, node, said, seat, tree
 
 from gossipw2v.gossip.instructions import DropLink, Send
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpened
 from gossipw2v.gossip.overlay.candidates import BARRED
-from gossipw2v.gossip.overlay.repair import GRACE, LATER, PATIENCE
+from gossipw2v.gossip.overlay.repair import GRACE, LATER, PATIENCE, root_of, way_up
 from gossipw2v.gossip.overlay.tree import Tree
+from gossipw2v.gossip.records import DEAD_AFTER, Member, State
 
 # -- one node -----------------------------------------------------------------------------------------------
 
@@ -150,6 +152,45 @@ def test_children_stay_when_their_parent_goes_over():
     made.tick(PATIENCE, {LOW, CHILD})
     assert made.links.parent.peer == LOW
     assert made.links.named(link) is not None
+
+
+# -- the tree as the records tell it -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table() -> MemberTable:
+    return MemberTable(record(0))
+
+
+def record(n: int, parent: bytes = b"") -> Member:
+    return Member(node(n), 1, State.TRAINING, parent=parent)
+
+
+def test_the_way_up_goes_from_parent_to_parent(table):
+    for n, above in ((1, 2), (2, 3), (3, None)):
+        table.witness(record(n, b"" if above is None else node(above)), 0)
+    assert way_up(table, node(1), 0) == [node(1), node(2), node(3)]
+    assert root_of(table, node(1), 0) == root_of(table, node(3), 0) == node(3)
+    table.update_self(parent=node(2))
+    assert way_up(table, node(0), 0) == [node(0), node(2), node(3)]
+
+
+def test_behind_the_dead_and_the_unknown_nobody_can_tell_the_root(table):
+    table.witness(record(1, node(2)), DEAD_AFTER)
+    table.witness(record(2), 0)
+    assert root_of(table, node(1), DEAD_AFTER) == node(2)
+    assert root_of(table, node(1), DEAD_AFTER + 1) is None
+    assert way_up(table, node(1), DEAD_AFTER + 1) == [node(1)]
+    assert way_up(table, node(9), 0) == []
+    assert root_of(table, node(9), 0) is None
+
+
+def test_a_circle_has_no_root(table):
+    table.update_self(parent=node(1))
+    table.witness(record(1, node(2)), 0)
+    table.witness(record(2, node(0)), 0)
+    assert way_up(table, node(1), 0) == [node(1), node(2), node(0)]
+    assert root_of(table, node(0), 0) is None
 
 
 # -- whole swarms -------------------------------------------------------------------------------------------

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.samples import LINK, NODE, OTHER
-from support.trees import CHILD, ME, push, rows
+from support.trees import CHILD, ME, downward, push, rows, upward
 
 from gossipw2v.gossip.messages import BIG, Answer
 from gossipw2v.gossip.overlay.link import AnyLink, ChildEnd, Link, ParentEnd, Phase
-from gossipw2v.gossip.overlay.pacing import Pacing
 from gossipw2v.gossip.overlay.provenance import Provenance
 from gossipw2v.gossip.overlay.retained import SavedLink, restore, save
 from gossipw2v.gossip.overlay.states import LinkState
@@ -24,11 +23,11 @@ links = st.sampled_from([LINK, ANOTHER])
 
 
 def up(**more) -> Link[ChildEnd]:
-    return Link(OTHER, LINK, LinkState.OPEN, ChildEnd(LINK, Pacing(0.0), **more))
+    return upward(OTHER, LINK, **more)
 
 
 def down(**more) -> Link[ParentEnd]:
-    return Link(CHILD, LINK, LinkState.OPEN, ParentEnd(LINK, **more))
+    return downward(CHILD, LINK, **more)
 
 
 @st.composite
