@@ -10,8 +10,6 @@ from gossipw2v.gossip.instructions import Close, Instruction, Refused
 from gossipw2v.gossip.membership.connections import Connection, Connections
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import (
-    Adopt,
-    Adopted,
     Answer,
     BlobPart,
     BlobPull,
@@ -20,6 +18,7 @@ from gossipw2v.gossip.messages import (
     Leave,
     LinkOpen,
     LinkOpened,
+    LinkRefused,
     Message,
     ProtocolError,
     Push,
@@ -76,14 +75,12 @@ class Reception:
                 return self.census.part(conn, message)
             case Dead():
                 return self.dissemination.suspected(message, now)
-            case Adopt():
-                return tree.seats.on_adopt(node, message, conn)
-            case Adopted():
-                return tree.on_adopted(node, message, conn, now)
             case LinkOpen():
                 return tree.seats.on_link_open(node, message, conn)
             case LinkOpened():
                 return tree.search.on_link_opened(node, message, conn, now)
+            case LinkRefused():
+                return tree.on_link_refused(node, message, now)
             case Push():
                 return tree.exchanges.on_push(node, message, conn, now)
             case Answer():

@@ -27,7 +27,7 @@ from support.samples import LINK, NODE, OTHER, SAMPLES
 from gossipw2v.delta import Batch, empty
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.membership.scores import BREACHES
-from gossipw2v.gossip.messages import Adopt, Answer, Hello, LinkOpen, Push, Refuse
+from gossipw2v.gossip.messages import Answer, Hello, LinkOpen, Push, Refuse
 from gossipw2v.gossip.records import State
 
 
@@ -338,7 +338,7 @@ def test_who_leaves_says_so_and_does_no_more(core):
     (merge,) = core.received(1, Push(LINK, 1, False, 0, 0, {}, empty(2)), 0.0)
     assert kinds(core.own.leave()) == ["Send", "Send"]
     assert core.merged(merge.link, Batch(empty(2), 0, 0), 0.0) == []  # the other end has dropped the link by then
-    assert core.received(1, Adopt(False), 0.0) == []
+    assert core.received(1, LinkOpen(LINK, True, 0, b"V" * 16, {}), 0.0) == []
     assert core.members.me.state == State.LEFT
     assert core.tick(5.0) == []
 

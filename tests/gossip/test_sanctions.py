@@ -6,7 +6,7 @@ from support.samples import DIGEST, LINK, NODE, OTHER
 
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.membership.scores import FIRST_CUT, TOLERATED_OF_HOST, TOLERATED_OF_NODE
-from gossipw2v.gossip.messages import PROTOCOL, Adopt, Adopted, Hello, LinkOpen, ProtocolError
+from gossipw2v.gossip.messages import PROTOCOL, Hello, Leave, LinkOpen, ProtocolError
 from gossipw2v.gossip.records import Member, State
 
 HOST = "10.0.0.66"
@@ -78,7 +78,6 @@ def linked(core, conn: int = 1, host: str = HOST) -> None:
     core.received(conn, Hello(PROTOCOL, PROTOCOL, CHILD, core.view.config.job, []), 0.0)
     core.own.frozen(b"words", 1)
     core.own.ready()
-    core.received(conn, Adopt(False), 0.0)
     core.received(conn, LinkOpen(LINK, True, 0, core.census.vocabulary.digest, {}), 0.0)
 
 
@@ -99,7 +98,6 @@ def test_a_delta_that_could_not_be_merged_ends_the_connection_and_the_link(core)
     greeted(core, b"\x00" * 16)
     core.own.frozen(b"words", 1)
     core.own.ready()
-    core.received(1, Adopt(False), 0.0)
     vocabulary = core.census.vocabulary.digest
     core.received(1, LinkOpen(LINK, True, 0, vocabulary, {}), 0.0)
     assert LINK in {link.name for link in core.view.links()}
@@ -119,7 +117,7 @@ def test_a_banned_node_is_neither_greeted_nor_chosen_as_parent():
     core.opened(2, None, 0.0, HOST)
     assert reasons(core.received(2, Hello(PROTOCOL, PROTOCOL, OTHER, core.view.config.job, []), 0.0)) == ["barred"]
     assert core.connections.to(OTHER) is None
-    assert core.received(2, Adopted(True), 0.0)[0].reason == "handshake"
+    assert core.received(2, Leave(), 0.0)[0].reason == "handshake"
 
 
 def test_no_member_at_a_banned_address_is_chosen_as_parent():

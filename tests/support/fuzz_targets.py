@@ -29,7 +29,7 @@ from gossipw2v.gossip.codec import HEADER, decode, encode
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, Instruction, Merge, Received, Settle
-from gossipw2v.gossip.messages import PROTOCOL, Adopt, Hello, LinkOpen, ProtocolError, Push, StateNews
+from gossipw2v.gossip.messages import PROTOCOL, Hello, LinkOpen, ProtocolError, Push, StateNews
 from gossipw2v.gossip.records import Member, State
 from gossipw2v.node.checkpoint import MAGIC, VERSION, CheckpointError
 from gossipw2v.node.generations import find
@@ -374,7 +374,7 @@ def _json(value: object) -> bytes:
 def _talks() -> list[list[object]]:
     """Conversations that go all the way to an exchange, from below and from above."""
     digest = _core().census.vocabulary.digest
-    below = [Hello(PROTOCOL, PROTOCOL, CHILD, JOB, []), Adopt(True), LinkOpen(LINK, True, 0, digest, {})]
+    below = [Hello(PROTOCOL, PROTOCOL, CHILD, JOB, []), LinkOpen(LINK, True, 0, digest, {}, True)]
     push = Push(LINK, 1, False, 0, 0, {CHILD: 5}, empty(SIZE))
     above = [Hello(PROTOCOL, PROTOCOL, OTHER, JOB, ["10.0.0.2:7411"])]
     news = StateNews([Member(OTHER, 3, State.TRAINING, ("10.0.0.2:7411",), 1, 2)], [])

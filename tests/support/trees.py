@@ -6,7 +6,7 @@ from gossipw2v.delta import empty
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Send
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened, Push
+from gossipw2v.gossip.messages import LinkOpen, LinkOpened, LinkRefused, Push
 from gossipw2v.gossip.overlay.link import ChildEnd, Link, ParentEnd
 from gossipw2v.gossip.overlay.pacing import Pacing
 from gossipw2v.gossip.overlay.states import LinkState
@@ -57,7 +57,6 @@ def said(orders) -> list:
 def seat(made: Tree, child: bytes = CHILD, conn: int = DOWN, **more) -> bytes:
     """A child with an open link; the link's name."""
     link = child[:8]
-    made.seats.on_adopt(child, Adopt(False), conn)
     made.seats.on_link_open(child, LinkOpen(link, True, 0, VOCABULARY, more.pop("origins", {})), conn)
     assert child in made.links.downlinks
     return link
@@ -66,11 +65,20 @@ def seat(made: Tree, child: bytes = CHILD, conn: int = DOWN, **more) -> bytes:
 def linked(made: Tree, origins=None, now: float = 0.0) -> bytes:
     """The tree with its parent linked; the link's name."""
     made.tick(now, {ROOT})
-    made.ask(UP, now)
-    (asked,) = said(made.on_adopted(ROOT, Adopted(True), UP, now))
+    (asked,) = said(made.ask(UP, now))
     made.search.on_link_opened(ROOT, LinkOpened(asked.link, False, origins or {}), UP, now)
     assert made.links.uplink is not None
     return asked.link
+
+
+def question(name: bytes = b"12345678", fresh: bool = True, seq: int = 0, insist: bool = False) -> LinkOpen:
+    """A child's question for a link."""
+    return LinkOpen(name, fresh, seq, VOCABULARY, {}, insist)
+
+
+def refused(made: Tree, peer: bytes, name: bytes, now: float, reason: str = "no seat") -> list:
+    """What the tree does when `peer` says that there is no link of that name."""
+    return made.on_link_refused(peer, LinkRefused(name, reason), now)
 
 
 def push(link: bytes, batch: int, *ids: int, clean: bool = False, unsent: int = 0, origins=None) -> Push:

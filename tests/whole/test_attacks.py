@@ -13,8 +13,6 @@ from support.stranger import SIZE, Stranger, elsewhere
 from gossipw2v.delta import RowDelta
 from gossipw2v.gossip.messages import (
     PROTOCOL,
-    Adopt,
-    Adopted,
     Answer,
     Hello,
     LinkOpen,
@@ -121,8 +119,6 @@ def test_a_parent_that_moves_rows_too_far_is_refused_and_left(victim: Daemon, tm
     with Stranger(victim.address) as above:
         me = Member(ABOVE, 1, State.COMPLETE, ("127.0.0.1:1",))
         above.send(Hello(PROTOCOL, PROTOCOL, ABOVE, above.hello.job, []), StateNews([me], []))
-        above.expect(Adopt)
-        above.send(Adopted(True))
         ask = above.expect(LinkOpen)
         above.send(LinkOpened(ask.link, False, {}))
         push = above.expect(Push)

@@ -21,13 +21,12 @@ from gossipw2v.gossip.messages import (
     MAX_FRAME,
     MAX_HELLO,
     PROTOCOL,
-    Adopt,
-    Adopted,
     Answer,
     BlobPart,
     BlobPull,
     Hello,
     Leave,
+    LinkOpen,
     Offer,
     ProtocolError,
     Push,
@@ -84,7 +83,7 @@ REFUSED: dict[str, tuple[str, Attack]] = {
     "an unknown message": ("malformed", lambda s: s.raw(frame(b"\x92\x63\x00"))),
     "a body cut short": ("malformed", lambda s: s.raw(frame(encode(s.hello)[HEADER.size : -9]))),
     "more rows than there are": ("malformed", lambda s: (s.become_child(), s.raw(uneven()))),
-    "Adopt before Hello": ("handshake", lambda s: s.send(Adopt(True))),
+    "a question before Hello": ("handshake", lambda s: s.send(LinkOpen(bytes(8), True, 0, bytes(16), {}))),
     "Leave before Hello": ("handshake", lambda s: s.send(Leave())),
     "a push before Hello": ("handshake", lambda s: s.send(Push(bytes(8), 1, True, 0, 0, {}, delta([])))),
     "another job": ("job", lambda s: s.send(replace(s.hello, node=low_id(), job={**s.hello.job, "window": "9"}))),
@@ -179,8 +178,9 @@ def test_nonsense_under_the_name_of_a_vocabulary_is_not_asked_for_again(victim: 
         nonsense = secrets.token_bytes(100)
         offer_nonsense(stranger, nonsense, nonsense)
         await_refusal(victim, "blob", before["refusals"]["blob"])
-        stranger.send(StateNews([], [Offer(VOCABULARY, digest_of(nonsense), 100, 1 << 50)]), Adopt(True))
-        while not isinstance(message := stranger.read(), Adopted):
+        stranger.send(StateNews([], [Offer(VOCABULARY, digest_of(nonsense), 100, 1 << 50)]))
+        stranger.send(BlobPull(VOCABULARY, bytes(16), 0))
+        while not isinstance(message := stranger.read(), BlobPart):
             assert not isinstance(message, BlobPull)
             assert message is not None
         stranger.send(Leave())

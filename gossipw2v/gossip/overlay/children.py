@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from gossipw2v.gossip.instructions import Instruction, Refused, Send
-from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened
+from gossipw2v.gossip.messages import LinkOpen, LinkOpened, LinkRefused
 from gossipw2v.gossip.overlay.link import Downlink, goes_down, link_down
 from gossipw2v.gossip.overlay.links import WITH_REFERENCE, Links
 from gossipw2v.gossip.overlay.reconcile import Reconciler
@@ -82,30 +82,12 @@ class Seats:
     # -- seats ----------------------------------------------------------------------------------------------
 
     def connected(self, node: NodeId, now: float) -> None:
-        """A child says on a new connection what it still holds: one without a link asks for a seat, or has another."""
+        """A child says on a new connection what it still holds: one without a link asks for one, or has another."""
         link = self.links.seats.get(node)
         if link is not None and link.state in WITH_REFERENCE:
             self._miss(link, now)
         else:
             self.links.close(link)
-
-    def on_adopt(self, node: NodeId, ask: Adopt, conn: int) -> list[Instruction]:
-        """A node asks for a seat: one of lower priority or, with no other way to the root, a higher one."""
-        held = self.links.seats.get(node)
-        accepted = self.repair.may_be_below(node) and (held is not None or self._has_room(ask.insist))
-        lost = held is not None and held.lost_at is not None  # who asks for a seat holds no link any more
-        out = self.drop(node) if lost else []
-        out += self.links.close(self.retained.child_of(node))
-        if accepted:
-            self._seat(node)
-        return [*out, Send(conn, Adopted(accepted))]
-
-    def _seat(self, node: NodeId) -> Downlink:
-        if (held := self.links.seats.get(node)) is not None:
-            return held
-        made = link_down(node)
-        self.links.table.append(made)
-        return made
 
     def _has_room(self, insist: bool) -> bool:
         waited_for = [link for link in self.links.seats.values() if link.lost_at is None]  # most others are gone
@@ -123,10 +105,9 @@ class Seats:
         self.links.retain(link, now, farewell=True)
         return []
 
-    def give_up(self, node: NodeId, now: float) -> list[Instruction]:
-        """A child gives its seat back; what it has not pushed yet is waited for, as if its connection were lost."""
-        link = self.links.seats.get(node)
-        if link is None or link.state not in WITH_REFERENCE or link.end.there.done:
+    def given_up(self, link: Downlink, now: float) -> list[Instruction]:
+        """A child gives its link up; what it has not pushed yet is waited for, as if its connection were lost."""
+        if link.state not in WITH_REFERENCE or link.end.there.done:
             return self.links.close(link)
         self._miss(link, now)
         return []
@@ -140,25 +121,22 @@ class Seats:
             case Verdict.IGNORE:
                 out = list[Instruction]()
             case Verdict.REFUSE:
-                out = [Send(conn, Adopted(False))]
+                out = self.links.close(self.retained.child_of(node) if ask.fresh else None)
+                out.append(Send(conn, LinkRefused(ask.link, "no seat")))
             case Verdict.GO_ON:
                 out = self._go_on(node, ask, conn)
             case Verdict.WAIT:
-                self._seat(node).ask = ask
-                out = []
+                out = self._wait(node, ask)
             case Verdict.MISMATCH:
-                self._seat(node)
                 out = [Refused("vocabulary", "a link for another vocabulary")]
             case Verdict.OPEN:
                 out = self._open(node, ask, conn)
             case Verdict.FORGOTTEN:
-                out = self.drop(node)
-                self._seat(node)
-                out.append(Send(conn, LinkOpened(ask.link, False, {})))
+                out = [*self.drop(node), Send(conn, LinkOpened(ask.link, False, {}))]
         return out
 
     def _go_on(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
-        link = self._seat(node)
+        link = self.links.downlinks[node]
         link.move(LinkInput.RESUMED)
         link.lost_at = None
         mine = dict(self.links.provenance.vector)
@@ -174,7 +152,7 @@ class Seats:
         goes_on = same and held is not None and held.end.can_go_on(ask.seq)
         if same and held is not None and held.lost_at is None and not goes_on:
             return Verdict.IGNORE
-        if held is None and not (self.repair.may_be_below(node) and self._has_room(insist=not ask.fresh)):
+        if held is None and not (self.repair.may_be_below(node) and self._has_room(ask.insist or not ask.fresh)):
             return Verdict.REFUSE
         if goes_on:
             return Verdict.GO_ON
@@ -183,6 +161,13 @@ class Seats:
         if self.links.vocabulary != ask.vocabulary:
             return Verdict.MISMATCH
         return Verdict.OPEN if ask.fresh else Verdict.FORGOTTEN
+
+    def _wait(self, node: NodeId, ask: LinkOpen) -> list[Instruction]:
+        self.drop(node)  # an earlier question
+        link = link_down(node, ask.link)
+        link.ask = ask
+        self.links.table.append(link)
+        return []
 
     def _find(self, node: NodeId, ask: LinkOpen) -> None:
         """Take back the link by which a child wants to go on: it had vanished, or said goodbye and has a new id."""
@@ -194,7 +179,7 @@ class Seats:
         if held.peer != node and held.end.busy:
             return  # with what its earlier life had pushed
         if (seat := self.links.seats.get(node)) is not held:
-            self.links.close(seat)  # it waits there for just this
+            self.links.close(seat)  # a question that waits
         if held.peer != node:
             held.end.last_answer = None  # it does not know what its earlier life was answered
             held.peer = node
@@ -221,14 +206,15 @@ class Seats:
         out: list[Instruction] = []
         for node, link in self.links.seats.items():
             ask, link.ask = link.ask, None
-            if ask is not None and node in conns and ask.vocabulary == self.links.vocabulary:
+            if ask is not None and ask.vocabulary != self.links.vocabulary:
+                self.links.close(link)
+            elif ask is not None and node in conns:
                 out += self.on_link_open(node, ask, conns[node])
         return out
 
     def reset(self) -> list[Instruction]:
-        """No link to a child outlives its vocabulary; the seats remain."""
+        """No link to a child outlives its vocabulary."""
         out: list[Instruction] = []
-        for node, link in self.links.seats.items():
+        for link in self.links.seats.values():
             out += self.links.give_up(link)
-            self._seat(node)
         return out

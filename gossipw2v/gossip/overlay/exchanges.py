@@ -93,9 +93,11 @@ class Exchanges:
     def on_push(self, node: NodeId, push: Push, conn: int, now: float) -> list[Instruction]:
         """A child pushes; it may not know yet that another vocabulary has won."""
         down = self.links.downlinks.get(node)
-        if push.link in self.links.past or self.resting:
+        if self.resting:
             return []
         if down is None or down.name != push.link:
+            if push.link in self.links.past:
+                return []
             raise ProtocolError("tree", "a push on a link that is not open")
         merge = down.end.pushed(push, self.links.provenance, self.termination.final(now), self.rows)
         return [Send(conn, merge)] if isinstance(merge, Answer) else [*merge]

@@ -218,8 +218,9 @@ class Link(Generic[End]):
     name: bytes  # random bytes by which both ends know it
     state: LinkState
     end: End  # this end's half of the exchanges
+    wanted_at: float = 0.0  # when the parent was chosen
     insist: bool = False  # whether the parent is to make room, since nobody has any left
-    asked_at: float = float("-inf")  # when the parent was last asked for a seat, a reference, or to go on
+    asked_at: float = float("-inf")  # when the parent was last asked for a link, or to go on
     ask: LinkOpen | None = None  # a child's question that waits until there is a model
     lost_at: float | None = None  # since when the other end is missed; None while it is connected
     awaited: bool = False  # whether the other end's rows are to be here before this node trains
@@ -248,9 +249,9 @@ def goes_down(link: Link[Any]) -> TypeGuard[Downlink]:
 def link_up(peer: NodeId, name: bytes, now: float, max_bandwidth: float = 0.0, insist: bool = False) -> Uplink:
     """A link to the chosen parent, of which that one does not know yet."""
     end = ChildEnd(name, Pacing(now, max_bandwidth))
-    return Link(peer, name, LinkState.WANTED, end, insist)
+    return Link(peer, name, LinkState.WANTED, end, now, insist)
 
 
-def link_down(peer: NodeId, name: bytes = b"") -> Downlink:
-    """A child's seat; the link's name is known once the child has asked for a reference."""
-    return Link(peer, name, LinkState.SEATED, ParentEnd(name))
+def link_down(peer: NodeId, name: bytes) -> Downlink:
+    """A link that a child has asked for."""
+    return Link(peer, name, LinkState.ASKED, ParentEnd(name))

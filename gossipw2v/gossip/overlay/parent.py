@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 
 from gossipw2v.gossip.instructions import Instruction, Send
-from gossipw2v.gossip.messages import LINK_BYTES, Adopt, Adopted, LinkOpen, LinkOpened, ProtocolError
+from gossipw2v.gossip.messages import LINK_BYTES, LinkOpen, LinkOpened, LinkRefused, ProtocolError
 from gossipw2v.gossip.overlay.candidates import Candidates
 from gossipw2v.gossip.overlay.link import Phase, Uplink, link_up
 from gossipw2v.gossip.overlay.links import WITH_REFERENCE, Links
@@ -20,8 +20,8 @@ from gossipw2v.gossip.overlay.retained import Retained
 from gossipw2v.gossip.overlay.states import LinkInput, LinkState
 from gossipw2v.gossip.records import NodeId
 
-ASK_AGAIN = 3.0  # s until an unanswered Adopt or LinkOpen is repeated
-UNSEATED = (LinkState.WANTED, LinkState.ASKED)
+ASK_AGAIN = 3.0  # s until an unanswered question is repeated
+ASKING = 20.0  # s that a chosen parent has to open a link before one in a higher tree is preferred
 
 
 @dataclass(slots=True)
@@ -57,15 +57,11 @@ class ParentSearch:
     def look(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
         """See to it that the parent's is a place to be."""
         out: list[Instruction] = []
-        parent = self._seated()
+        parent = self.links.uplink
         if parent is not None and self.repair.is_astray(parent.peer, now):
-            self.repair.unseated.append(parent.peer)
+            self.repair.part(parent)
             out = self.drop(now)
-        return [*out, *self.repair.look(self._seated(), now, reachable)]
-
-    def _seated(self) -> Uplink | None:
-        link = self.links.parent
-        return link if link is not None and link.state not in UNSEATED else None
+        return [*out, *self.repair.look(self.links.uplink, now, reachable)]
 
     def choose(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
         """Choose a parent if there is none, or another tree's if there has been no other way for long enough."""
@@ -75,8 +71,9 @@ class ParentSearch:
         if link is None:
             self._choose(now)
             link = self.links.parent
-        asking = link is not None and link.state in UNSEATED and link.peer in reachable  # it may still give a seat
-        return [] if asking else self._cross(now, reachable)
+        wanted = link is not None and link.state not in WITH_REFERENCE and link.peer in reachable
+        may_still_come = wanted and link is not None and now - link.wanted_at < ASKING
+        return [] if may_still_come else self._cross(now, reachable)
 
     def _choose(self, now: float) -> None:
         """The former parent if it is back, or may come back, else the best of the candidates."""
@@ -91,7 +88,7 @@ class ParentSearch:
         if target is None:
             return []
         if (former := self.links.parent) is not None:
-            self.repair.unseated.append(former.peer)
+            self.repair.part(former)
         out = self.links.close(former)
         self._want(target, True, now)
         return out
@@ -123,47 +120,27 @@ class ParentSearch:
         return self.request(link, conn, now) if link.state is LinkState.RESUMING else []
 
     def request(self, link: Uplink, conn: int, now: float) -> list[Instruction]:
-        """Ask the parent, which is connected, for what is missing: a seat, a reference, or whether it still has one.
-
-        Repeated in time.
-        """
-        if now - link.asked_at < ASK_AGAIN:
+        """Ask the parent, which is connected, for a link, or whether it still has the reference; repeated in time."""
+        if now - link.asked_at < ASK_AGAIN or self.links.vocabulary is None:
             return []
         link.asked_at = now
-        if link.state in UNSEATED:
+        if fresh := link.state is not LinkState.RESUMING:
             link.move(LinkInput.ASK)
-            return [Send(conn, Adopt(link.insist))]
-        return self._ask_link(link, conn)
-
-    def _ask_link(self, link: Uplink, conn: int) -> list[Instruction]:
-        if self.links.vocabulary is None:
-            return []
-        fresh, mine = link.state is LinkState.SEATED, dict(self.links.provenance.vector)
-        return [Send(conn, LinkOpen(link.name, fresh, link.end.seq, self.links.vocabulary, mine))]
+        mine = dict(self.links.provenance.vector)
+        return [Send(conn, LinkOpen(link.name, fresh, link.end.seq, self.links.vocabulary, mine, link.insist))]
 
     # -- being answered -------------------------------------------------------------------------------------
 
-    def on_adopted(self, node: NodeId, answer: Adopted, conn: int, now: float) -> list[Instruction]:
-        """The chosen parent has answered."""
-        link = self.links.parent
-        if link is None or link.peer != node:
-            return _decline(conn)
-        held = link.state in WITH_REFERENCE
-        if not answer.accepted:
-            self.candidates.refused(node, link.insist, now)
-            return [*self.links.close(link), *(_decline(conn) if held else [])]  # it may come late, and end a link too
-        self.candidates.found(node)
-        link.asked_at = now
-        if held:
-            return []
-        link.move(LinkInput.SEAT)
-        return self._ask_link(link, conn)
+    def refused(self, link: Uplink, now: float) -> list[Instruction]:
+        """The chosen parent has no seat, or no more."""
+        self.candidates.refused(link.peer, link.insist, now)
+        return self.links.close(link)
 
     def on_link_opened(self, node: NodeId, answer: LinkOpened, conn: int, now: float) -> list[Instruction]:
         """The parent has a reference: start from it, or repeat what was outstanding. Or it has none any more."""
         link = self.links.parent
         if link is None or link.peer != node:
-            return _decline(conn)
+            return [Send(conn, LinkRefused(answer.link, "declined"))]  # too late; it would be waited for to the end
         if answer.link in self.links.past:
             return []
         held = link.state in WITH_REFERENCE
@@ -183,16 +160,18 @@ class ParentSearch:
         """What came by the links of former parents will come by this one now: never by both."""
         link.move(LinkInput.OPENED)
         link.end.pacing.next_at = now
+        self.candidates.found(link.peer)
         former = [order for kept in self.retained.parents() for order in self.links.close(kept)]
         return [*former, self.reconciler.open(link, answer.origins)]
 
     def _begin_anew(self, link: Uplink, conn: int, now: float) -> list[Instruction]:
         out = self.renew(link)
-        link.asked_at = now
-        return [*out, *self._ask_link(link, conn)]
+        link.asked_at = float("-inf")
+        return [*out, *self.request(link, conn, now)]
 
     def renew(self, link: Uplink) -> list[Instruction]:
-        """Ask for another link of the same parent."""
+        """Ask the same parent for another link; the seat is this node's already."""
+        link.insist = True
         return self.links.renew(link, self.rng.randbytes(LINK_BYTES))
 
     # -- losing it ------------------------------------------------------------------------------------------
@@ -221,8 +200,3 @@ class ParentSearch:
         if link is not None:
             self.candidates.bar(link.peer, now)
         return self.links.close(link)
-
-
-def _decline(conn: int) -> list[Instruction]:
-    """Give a seat back that came too late: it would be waited for to the end."""
-    return [Send(conn, Adopted(False))]

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 
 from gossipw2v.gossip.instructions import Instruction, Send
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.messages import Adopted
-from gossipw2v.gossip.overlay.link import Uplink
+from gossipw2v.gossip.messages import LinkRefused
+from gossipw2v.gossip.overlay.link import AnyLink, Uplink
 from gossipw2v.gossip.overlay.links import Links
 from gossipw2v.gossip.records import NodeId
 
@@ -59,15 +59,15 @@ class Repair:
     rng: random.Random
     way: list[NodeId] = field(default_factory=list)  # this node and those above it, as known at the last look
     root: NodeId | None = None  # the last of them, if it is known to be the root
-    attached_at: float = float("-inf")  # when a parent was last connected that has given a seat
+    attached_at: float = float("-inf")  # when the parent was last connected
     apart_since: float | None = None  # since when this node has been in a tree that is not the highest living node's
     look_at: float = float("-inf")  # when to look for another way again
-    unseated: list[NodeId] = field(default_factory=list)  # whom to tell that it is neither child nor parent any more
+    unseated: list[tuple[NodeId, LinkRefused]] = field(default_factory=list)  # whom to tell of a link given up
 
     # -- the own place --------------------------------------------------------------------------------------
 
     def look(self, parent: Uplink | None, now: float, reachable: set[NodeId]) -> list[Instruction]:
-        """Look where this node is, and tell the swarm. `parent`: the one that has given a seat, None if there is none.
+        """Look where this node is, and tell the swarm. `parent`: the one there is a link with, if there is one.
 
         With no way to the root any more children of higher priority, which may know one, are let go.
         """
@@ -83,8 +83,8 @@ class Repair:
         out: list[Instruction] = []
         for child, link in sorted(self.links.seats.items()):
             if child > self.links.me:
+                self.part(link)
                 out += self.links.give_up(link)
-                self.unseated.append(child)
         return out
 
     def is_astray(self, parent: NodeId, now: float) -> bool:
@@ -101,10 +101,14 @@ class Repair:
         below_root = self.root is not None and self.root != me and node < self.root
         return node not in self.way and (node < me or below_root)
 
+    def part(self, link: AnyLink) -> None:
+        """The other end is to be told that this one gives the link up."""
+        self.unseated.append((link.peer, LinkRefused(link.name, "unseated")))
+
     def tell_unseated(self, conns: dict[NodeId, int]) -> list[Instruction]:
-        """Tell those concerned that there is no seat any more, theirs here or this node's there."""
-        whom, self.unseated = self.unseated, []
-        return [Send(conns[node], Adopted(False)) for node in whom if node in conns]
+        """Tell those concerned of the links that this node has given up."""
+        told, self.unseated = self.unseated, []
+        return [Send(conns[node], message) for node, message in told if node in conns]
 
     def flaws(self, now: float) -> list[str]:
         """What does not hold of the invariant, if anything; to be asked after a look at the clock."""

@@ -12,8 +12,7 @@ class LinkState(Enum):
     """Where a link stands; the value says what that means. On disk a link is SAVED, and RETAINED once it is read."""
 
     WANTED = "chosen as the parent, not asked yet"
-    ASKED = "the child has asked for a seat"
-    SEATED = "the parent has given a seat, there is no reference yet"
+    ASKED = "the child has asked for a link: for a seat, and a reference to measure from"
     OPEN = "both ends hold a reference: deltas go over it"
     RESUMING = "the child has asked whether the parent still holds the reference"
     LOST = "the other end is not connected, or does not say what it holds: waited for"
@@ -24,9 +23,8 @@ class LinkState(Enum):
 class LinkInput(Enum):
     """What befalls a link; the value says what that means."""
 
-    ASK = "the child asks for a seat"
-    SEAT = "the parent gives one"
-    OPENED = "both ends make a reference"
+    ASK = "the child asks for a link"
+    OPENED = "the parent gives a seat, and both ends make a reference"
     CONNECTED = "there is a new connection to the parent"
     OVERDUE = "an answer should have come long ago"
     RESUMED = "both ends still hold the reference"
@@ -42,38 +40,31 @@ S, I = LinkState, LinkInput  # noqa: E741
 
 TRANSITIONS: dict[tuple[LinkState, LinkInput], LinkState] = {
     (S.WANTED, I.ASK): S.ASKED,
-    (S.WANTED, I.SEAT): S.SEATED,  # the answer to an earlier question
     (S.WANTED, I.OPENED): S.OPEN,
     (S.WANTED, I.VANISHED): S.WANTED,
     (S.WANTED, I.RENEWED): S.WANTED,
     (S.WANTED, I.CONNECTED): S.WANTED,
     (S.ASKED, I.ASK): S.ASKED,
-    (S.ASKED, I.SEAT): S.SEATED,
     (S.ASKED, I.OPENED): S.OPEN,
     (S.ASKED, I.VANISHED): S.ASKED,
-    (S.ASKED, I.RENEWED): S.ASKED,
+    (S.ASKED, I.RENEWED): S.WANTED,
     (S.ASKED, I.CONNECTED): S.WANTED,  # whoever never got a link may have been forgotten
-    (S.SEATED, I.SEAT): S.SEATED,
-    (S.SEATED, I.OPENED): S.OPEN,
-    (S.SEATED, I.CONNECTED): S.WANTED,
-    (S.SEATED, I.VANISHED): S.SEATED,
-    (S.SEATED, I.RENEWED): S.SEATED,
     (S.OPEN, I.CONNECTED): S.RESUMING,
     (S.OPEN, I.OVERDUE): S.RESUMING,
     (S.OPEN, I.RESUMED): S.OPEN,
     (S.OPEN, I.VANISHED): S.LOST,
-    (S.OPEN, I.RENEWED): S.SEATED,
+    (S.OPEN, I.RENEWED): S.WANTED,
     (S.OPEN, I.RETIRED): S.RETAINED,
     (S.RESUMING, I.CONNECTED): S.RESUMING,
     (S.RESUMING, I.OVERDUE): S.RESUMING,
     (S.RESUMING, I.RESUMED): S.OPEN,
     (S.RESUMING, I.VANISHED): S.RESUMING,  # it is not known yet what the other end holds
-    (S.RESUMING, I.RENEWED): S.SEATED,
+    (S.RESUMING, I.RENEWED): S.WANTED,
     (S.RESUMING, I.RETIRED): S.RETAINED,
     (S.LOST, I.CONNECTED): S.RESUMING,
     (S.LOST, I.RESUMED): S.OPEN,
     (S.LOST, I.VANISHED): S.LOST,
-    (S.LOST, I.RENEWED): S.SEATED,
+    (S.LOST, I.RENEWED): S.WANTED,
     (S.LOST, I.RETIRED): S.RETAINED,
     (S.RETAINED, I.RETURNED): S.RESUMING,
     (S.RETAINED, I.AWAITED): S.LOST,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Close, Instruction, Send
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.messages import Adopted, Leave
+from gossipw2v.gossip.messages import Leave, LinkRefused
 from gossipw2v.gossip.overlay.candidates import Candidates, parents
 from gossipw2v.gossip.overlay.children import Seats
 from gossipw2v.gossip.overlay.exchanges import Exchanges, Termination
@@ -99,12 +99,12 @@ class Tree:
         self.seats.connected(node, now)
         return self.search.connected(node, conn, now)
 
-    def on_adopted(self, node: NodeId, answer: Adopted, conn: int, now: float) -> list[Instruction]:
-        """The chosen parent has answered; or a child gives its seat back."""
-        parent = self.links.parent
-        if answer.accepted or (parent is not None and parent.peer == node):
-            return self.search.on_adopted(node, answer, conn, now)
-        return self.seats.give_up(node, now)
+    def on_link_refused(self, node: NodeId, answer: LinkRefused, now: float) -> list[Instruction]:
+        """The chosen parent has no seat, or no more; or a child gives its link up. Any other link is gone anyway."""
+        up, down = self.links.parent, self.links.seats.get(node)
+        if up is not None and (up.peer, up.name) == (node, answer.link):
+            return self.search.refused(up, now)
+        return self.seats.given_up(down, now) if down is not None and down.name == answer.link else []
 
     def on_leave(self, node: NodeId, conn: int, now: float) -> list[Instruction]:
         """A neighbour goes in order."""

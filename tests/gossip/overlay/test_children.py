@@ -1,51 +1,72 @@
 """The edges down: who gets a seat, whose link is resumed, and which child is waited for."""
 
 import pytest
-from support.trees import CHILD, DOWN, ME, ROOT, SEATS, UP, VOCABULARY, hear, linked, node, push, rows, said, seat, tree
+from support.trees import (
+    CHILD,
+    DOWN,
+    ME,
+    ROOT,
+    SEATS,
+    UP,
+    VOCABULARY,
+    hear,
+    linked,
+    node,
+    push,
+    question,
+    refused,
+    rows,
+    said,
+    seat,
+    tree,
+)
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import DropLink, OpenLink, Refused, Send
-from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened
+from gossipw2v.gossip.messages import LinkOpen, LinkOpened, LinkRefused
 from gossipw2v.gossip.overlay.children import MOST_CHILDREN
 from gossipw2v.gossip.overlay.link import link_up
 from gossipw2v.gossip.overlay.repair import GRACE
 from gossipw2v.gossip.overlay.states import LinkInput
+from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import DEAD_AFTER
 
 GONE = GRACE + DEAD_AFTER
 
 
-def test_a_child_that_gives_its_seat_back_is_not_waited_for():
-    made = tree()
+def test_a_child_that_gives_its_link_up_is_not_waited_for():
+    made = tree(ready=False)
     made.termination.done = True
-    made.seats.on_adopt(CHILD, Adopt(False), DOWN)
-    assert made.on_adopted(CHILD, Adopted(False), DOWN, 1) == []
+    made.seats.on_link_open(CHILD, question(), DOWN)
+    assert not made.termination.subtree_clean()
+    assert refused(made, CHILD, b"12345678", 1) == []
     assert made.links.seats == {}
     assert made.termination.subtree_clean()
+    made.model_ready(VOCABULARY, {})
     link = seat(made)
     made.exchanges.on_push(CHILD, push(link, 1, clean=True), DOWN, 1)
     made.exchanges.merged(link, Batch(rows(), 0, 0), {}, 1)
-    assert made.on_adopted(CHILD, Adopted(False), DOWN, 1) == [DropLink(link)]
+    assert refused(made, CHILD, b"another!", 1) == []  # of that it holds nothing
+    assert refused(made, CHILD, link, 1) == [DropLink(link)]
     assert made.termination.subtree_clean()
 
 
-def test_a_child_that_gives_its_seat_back_before_all_is_said_may_find_another_way_first():
+def test_a_child_that_gives_its_link_up_before_all_is_said_may_find_another_way_first():
     """Else the swarm could end without its last rows."""
     made = tree()
     made.termination.done = True
     link = seat(made)
-    assert made.on_adopted(CHILD, Adopted(False), DOWN, 1) == []
+    assert refused(made, CHILD, link, 1) == []
     assert not made.termination.subtree_clean()
     assert made.tick(GONE, {CHILD})[0] == []
     assert made.tick(1 + GONE, {CHILD})[0] == [DropLink(link)]
     assert made.termination.subtree_clean()
 
 
-def test_a_child_without_a_link_that_connects_anew_must_ask_for_its_seat_again():
+def test_a_child_without_a_link_that_connects_anew_must_ask_again():
     """It has asked somebody else meanwhile, perhaps; a look at the clock may not have come in between."""
     made = tree(ready=False)
-    made.seats.on_adopt(CHILD, Adopt(False), DOWN)
-    made.seats.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), DOWN)
+    made.seats.on_link_open(CHILD, question(), DOWN)
     made.connected(CHILD, 21, 1)
     assert made.model_ready(VOCABULARY, {CHILD: 21}) == []
     made.termination.done = True
@@ -60,34 +81,42 @@ def test_a_child_with_a_link_that_connects_anew_and_does_not_go_on_with_it_is_fo
     assert made.tick(1 + GRACE + DEAD_AFTER, {CHILD})[0] == [DropLink(link)]
 
 
+def answers(made: Tree, child: bytes, ask: LinkOpen, conn: int = DOWN) -> bool:
+    """Whether a child gets a link."""
+    (answer,) = said(made.seats.on_link_open(child, ask, conn))
+    assert answer in (LinkOpened(ask.link, False, {}), LinkRefused(ask.link, "no seat"))
+    return isinstance(answer, LinkOpened)
+
+
 def test_seats_are_limited_except_for_those_who_insist():
     made = tree()
-    answers = [said(made.seats.on_adopt(node(n), Adopt(False), n)) for n in range(1, 5)]
-    assert answers == [[Adopted(True)]] * SEATS + [[Adopted(False)]] * 2
-    assert said(made.seats.on_adopt(node(3), Adopt(True), 3)) == [Adopted(True)]
-    assert said(made.seats.on_adopt(node(1), Adopt(False), 1)) == [Adopted(True)]  # a repeated question
+    names = [bytes([n]) * 8 for n in range(5)]
+    given = [answers(made, node(n), question(names[n]), n) for n in range(1, 5)]
+    assert given == [True] * SEATS + [False] * 2
+    assert answers(made, node(3), question(names[3], insist=True), 3)
+    assert answers(made, node(1), question(names[1]), 1)  # a repeated question
     assert made.links.seats.keys() == {node(1), node(2), node(3)}
 
 
 def test_even_insistence_has_a_limit():
     made = tree(node(1000))
-    answers = [said(made.seats.on_adopt(node(n), Adopt(True), n))[0].accepted for n in range(MOST_CHILDREN + 1)]
-    assert answers == [True] * MOST_CHILDREN + [False]
+    given = [answers(made, node(n), question(bytes([n]) * 8, insist=True), n) for n in range(MOST_CHILDREN + 1)]
+    assert given == [True] * MOST_CHILDREN + [False]
 
 
 def test_the_seat_of_a_child_that_was_lost_is_free_though_its_link_is_kept():
     made = tree()
     for n in range(1, SEATS + 1):
         seat(made, node(n), n)
-    assert said(made.seats.on_adopt(node(9), Adopt(False), 9)) == [Adopted(False)]
+    assert not answers(made, node(9), question(), 9)
     made.tick(0, {node(1)})
-    assert said(made.seats.on_adopt(node(9), Adopt(False), 9)) == [Adopted(True)]
-    assert len(made.links.downlinks) == SEATS
+    assert answers(made, node(9), question(), 9)
+    assert len(made.links.downlinks) == SEATS + 1
 
 
 def test_a_child_without_a_link_loses_its_seat_with_its_connection():
-    made = tree()
-    made.seats.on_adopt(CHILD, Adopt(False), DOWN)
+    made = tree(ready=False)
+    made.seats.on_link_open(CHILD, question(), DOWN)
     made.tick(0, set())
     assert made.links.seats == {}
 
@@ -96,11 +125,8 @@ def test_a_child_without_a_link_loses_its_seat_with_its_connection():
 def test_nobody_above_can_become_a_child_of_a_root(higher):
     made = tree(ME, higher)
     made.tick(0, set())
-    assert said(made.seats.on_adopt(higher, Adopt(True), UP)) == [Adopted(False)]
     for fresh in (False, True):
-        assert said(made.seats.on_link_open(higher, LinkOpen(b"l" * 8, fresh, 0, VOCABULARY, {}), UP)) == [
-            Adopted(False)
-        ]
+        assert not answers(made, higher, question(fresh=fresh, insist=True), UP)
     assert made.links.seats == {}
 
 
@@ -109,9 +135,7 @@ def test_below_a_higher_root_a_node_of_higher_priority_finds_a_seat_unless_it_is
     linked(made)
     made.tick(1, {ROOT})
     for higher, accepted in ((node(150), True), (ROOT, False), (node(201), False)):
-        assert said(made.seats.on_adopt(higher, Adopt(True), 5)) == [Adopted(accepted)]
-    opened, _ = made.seats.on_link_open(node(150), LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), 5)
-    assert isinstance(opened, OpenLink)
+        assert answers(made, higher, question(insist=True), 5) is accepted
 
 
 def test_who_loses_the_way_to_the_root_sends_children_of_higher_priority_away():
@@ -124,7 +148,7 @@ def test_who_loses_the_way_to_the_root_sends_children_of_higher_priority_away():
     assert orders == [DropLink(high)]
     assert made.exchanges.on_push(node(150), push(high, 1, 1), 5, 2) == []  # it was under way
     assert made.links.named(low) is not None
-    assert made.repair.tell_unseated({CHILD: DOWN, node(150): 5}) == [Send(5, Adopted(False))]
+    assert made.repair.tell_unseated({CHILD: DOWN, node(150): 5}) == [Send(5, LinkRefused(high, "unseated"))]
     assert made.repair.tell_unseated({CHILD: DOWN, node(150): 5}) == []
 
 
@@ -144,38 +168,37 @@ def test_nobody_takes_a_seat_below_itself():
     hear(made, node(150), 0)
     hear(made, CHILD, 0, parent=node(150))
     made.links.table.append(link := link_up(CHILD, b"l" * 8, 0.0))
-    link.move(LinkInput.SEAT)
+    link.move(LinkInput.OPENED)
     made.tick(0, {CHILD})
     assert made.repair.way == [ME, CHILD, node(150)]
-    assert said(made.seats.on_adopt(CHILD, Adopt(True), DOWN)) == [Adopted(False)]
+    assert not answers(made, CHILD, question(insist=True))
 
 
 def test_a_child_that_was_forgotten_gets_a_seat_again_if_there_is_one():
     made = tree()
-    (opened, answer) = made.seats.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), DOWN)
-    assert isinstance(opened, OpenLink)
-    assert answer.message == LinkOpened(b"l" * 8, False, {})
+    assert answers(made, CHILD, question(fresh=False))  # under another name
     for n in range(made.seats.most):
-        made.seats.on_adopt(node(n), Adopt(False), n)
-    late = LinkOpen(b"k" * 8, True, 0, VOCABULARY, {})
-    assert said(made.seats.on_link_open(node(90), late, 9)) == [Adopted(False)]
+        seat(made, node(n), n)
+    assert not answers(made, node(90), question(b"k" * 8))
+    assert answers(made, node(90), question(b"k" * 8, fresh=False))
+    assert made.links.seats.keys() == {node(0), node(1)}
+    assert answers(made, node(90), question(b"j" * 8, insist=True))
 
 
-def test_who_asks_for_a_seat_anew_holds_no_link_any_more():
-    """Otherwise the old link's end, seconds later, would take the seat with it."""
+def test_a_child_that_asks_anew_holds_no_link_any_more():
+    """Otherwise the old link's end, seconds later, would take the new one with it."""
     made = tree()
     link = seat(made)
     made.tick(1, set())
-    dropped, answer = made.seats.on_adopt(CHILD, Adopt(False), DOWN)
+    dropped, opened, answer = made.seats.on_link_open(CHILD, question(), DOWN)
     assert dropped == DropLink(link)
-    assert answer.message == Adopted(True)
+    assert opened.link == answer.message.link == b"12345678"
     made.tick(1 + GRACE + DEAD_AFTER, {CHILD})
     assert CHILD in made.links.seats
 
 
 def test_a_question_before_the_model_is_there_is_answered_later():
     made = tree(ready=False)
-    made.seats.on_adopt(CHILD, Adopt(False), DOWN)
     ask = LinkOpen(b"l" * 8, True, 0, VOCABULARY, {})
     assert made.seats.on_link_open(CHILD, ask, DOWN) == []
     opened, send = made.model_ready(VOCABULARY, {CHILD: DOWN})
@@ -185,7 +208,6 @@ def test_a_question_before_the_model_is_there_is_answered_later():
 
 def test_a_question_for_another_vocabulary_is_refused():
     made = tree()
-    made.seats.on_adopt(CHILD, Adopt(False), DOWN)
     (refused,) = made.seats.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, b"W" * 16, {}), DOWN)
     assert isinstance(refused, Refused)
     assert made.links.downlinks == {}
@@ -231,7 +253,7 @@ def test_a_parent_that_cannot_know_the_childs_batch_has_the_child_start_anew(bat
     dropped, send = made.seats.on_link_open(CHILD, LinkOpen(link, False, batch, VOCABULARY, {}), DOWN)
     assert dropped == DropLink(link)
     assert send.message == LinkOpened(link, False, {})
-    assert CHILD in made.links.seats
+    assert made.links.seats == {}
 
 
 @pytest.mark.parametrize("fresh", [True, False])

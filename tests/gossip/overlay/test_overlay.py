@@ -16,7 +16,7 @@ import pytest
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Instruction, Send
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.messages import Adopt, Adopted, Leave, LinkOpen, LinkOpened, Message
+from gossipw2v.gossip.messages import Leave, LinkOpen, LinkOpened, LinkRefused, Message
 from gossipw2v.gossip.overlay.repair import GRACE
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import DEAD_AFTER, Member, NodeId, State
@@ -30,7 +30,7 @@ QUIET = GRACE + DEAD_AFTER + 2.0  # after which nothing is forgotten any more, n
 
 @dataclass
 class Overlay:
-    """The trees by node; one record of every node is shared by all tables that have it. `asked`: Adopts by sender."""
+    """The trees by node; one record of a node is shared by all tables that have it. `asked`: questions by sender."""
 
     seed: int
     trees: dict[NodeId, Tree] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Overlay:
 
     def leave(self, node: NodeId) -> None:
         """It says goodbye to its neighbours, who pass it on."""
-        for other in self.trees[node].neighbours() & self.trees.keys():
+        for other in self.trees[node].links.neighbours() & self.trees.keys():
             self.mail.append((node, other, Leave()))
         del self.trees[node]
         self.truth.left(node)
@@ -115,15 +115,13 @@ class Overlay:
         if tree is None:
             return
         match message:
-            case Adopt():
-                self.asked[sender] += 1
-                self.post(node, tree.seats.on_adopt(sender, message, conn))
-            case Adopted():
-                self.post(node, tree.on_adopted(sender, message, conn, self.now))
             case LinkOpen():
+                self.asked[sender] += 1
                 self.post(node, tree.seats.on_link_open(sender, message, conn))
             case LinkOpened():
                 self.post(node, tree.search.on_link_opened(sender, message, conn, self.now))
+            case LinkRefused():
+                self.post(node, tree.on_link_refused(sender, message, self.now))
             case Leave():
                 tree.on_leave(sender, conn, self.now)
 
@@ -156,7 +154,7 @@ class Overlay:
 
     def agree(self) -> None:
         """Both ends of every edge hold the same link, edges go up, and nobody holds any more than that."""
-        down = {child: (node, e.link) for node, tree in self.trees.items() for child, e in tree.links.downlinks.items()}
+        down = {child: (node, e.name) for node, tree in self.trees.items() for child, e in tree.links.downlinks.items()}
         assert down == self.links()
         assert all(node < parent for node, (parent, _) in down.items())
 

@@ -5,7 +5,7 @@ from support.trees import CHILD, DOWN, ME, ROOT, UP, VOCABULARY, push, rows, sea
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import Send
-from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened
+from gossipw2v.gossip.messages import LinkOpen, LinkOpened
 from gossipw2v.gossip.records import Member, State
 
 
@@ -26,12 +26,10 @@ def test_what_the_models_have_in_common_decides_how_a_link_begins(mine, theirs, 
         made = tree(ME, ROOT)
         made.links.provenance.learn(mine)
         if way == "down":
-            made.seats.on_adopt(CHILD, Adopt(False), DOWN)
             opened, send = made.seats.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, theirs), DOWN)
             assert send == Send(DOWN, LinkOpened(b"l" * 8, False, mine))
         else:
             made.tick(0, {ROOT})
-            made.on_adopted(ROOT, Adopted(True), UP, 0)
             link = made.links.parent.name
             (opened,) = made.search.on_link_opened(ROOT, LinkOpened(link, False, theirs), UP, 0)
         assert (opened.overlap, opened.catch_up) == (overlap, catch_up)
@@ -42,7 +40,6 @@ def test_hardly_any_training_is_not_taken_over_but_merged():
     made = tree(ME, ROOT)
     made.members.witness(Member(ROOT, 5, State.TRAINING, total=1000), 1)
     made.links.provenance.learn({ME: 20})
-    made.seats.on_adopt(CHILD, Adopt(False), DOWN)
     opened, _ = made.seats.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), DOWN)
     assert not opened.catch_up
     made.links.provenance.learn({ME: 21})

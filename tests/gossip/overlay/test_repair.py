@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 from support.counting_swarm import Swarm, complete, story, swarm_of
-from support.trees import CHILD, DOWN, ME, ROOT, UP, hear, linked, node, said, seat, tree
+from support.trees import CHILD, DOWN, ME, ROOT, UP, hear, linked, node, refused, said, seat, tree
 
 from gossipw2v.gossip.instructions import DropLink, Send
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpened
+from gossipw2v.gossip.messages import LinkOpened, LinkRefused
 from gossipw2v.gossip.overlay.candidates import BARRED
 from gossipw2v.gossip.overlay.repair import GRACE, LATER, PATIENCE, root_of, way_up
 from gossipw2v.gossip.overlay.tree import Tree
@@ -53,7 +53,8 @@ def test_a_root_that_reaches_nobody_above_goes_below_a_lower_node_of_the_highest
     news(made, PATIENCE)
     assert made.tick(PATIENCE, {LOW, ROOT}) == ([], None)
     assert made.links.parent.peer == LOW
-    assert said(made.ask(DOWN, PATIENCE)) == [Adopt(True)]
+    (asked,) = said(made.ask(DOWN, PATIENCE))
+    assert (asked.fresh, asked.insist) == (True, True)
 
 
 def test_only_a_connected_node_of_a_higher_tree_will_do():
@@ -68,7 +69,7 @@ def test_only_a_connected_node_of_a_higher_tree_will_do():
 def test_who_has_refused_is_not_asked_again_at_once():
     made = stranded()
     made.tick(PATIENCE, {LOW})
-    made.on_adopted(LOW, Adopted(False), DOWN, PATIENCE)
+    refused(made, LOW, made.links.parent.name, PATIENCE)
     go_on(made, BARRED - 1, PATIENCE)
     assert made.links.parent is None
     go_on(made, 5, PATIENCE + BARRED)
@@ -81,7 +82,7 @@ def test_a_node_below_a_root_that_does_not_find_the_way_waits_longer_and_then_go
     link = made.links.uplink.name
     go_on(made, LATER + 1, PATIENCE + LATER)
     assert made.links.parent.peer == LOW
-    assert made.repair.tell_unseated({ROOT: UP, LOW: DOWN}) == [Send(UP, Adopted(False))]
+    assert made.repair.tell_unseated({ROOT: UP, LOW: DOWN}) == [Send(UP, LinkRefused(link, "unseated"))]
     assert made.links.named(link) is None
 
 
@@ -108,8 +109,7 @@ def below_low() -> tuple[Tree, bytes]:
     made = stranded()
     news(made, PATIENCE)
     made.tick(PATIENCE, {LOW})
-    made.ask(DOWN, PATIENCE)
-    (asked,) = said(made.on_adopted(LOW, Adopted(True), DOWN, PATIENCE))
+    (asked,) = said(made.ask(DOWN, PATIENCE))
     made.search.on_link_opened(LOW, LinkOpened(asked.link, False, {}), DOWN, PATIENCE)
     return made, asked.link
 
@@ -130,7 +130,7 @@ def test_who_is_below_a_lower_node_leaves_it_when_the_way_up_is_none(above):
     assert made.tick(PATIENCE, {LOW, CHILD})[0] == [DropLink(link)]
     assert made.links.parent is None
     assert made.members.me.parent == b""
-    assert made.repair.tell_unseated({LOW: DOWN}) == [Send(DOWN, Adopted(False))]
+    assert made.repair.tell_unseated({LOW: DOWN}) == [Send(DOWN, LinkRefused(link, "unseated"))]
 
 
 def test_the_swarm_is_told_of_a_parent_as_long_as_it_is_connected_or_will_be_soon():

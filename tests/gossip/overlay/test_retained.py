@@ -14,6 +14,7 @@ from support.trees import (
     linked,
     node,
     push,
+    question,
     rows,
     said,
     seat,
@@ -22,7 +23,7 @@ from support.trees import (
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import DropLink, Merge, OpenLink
-from gossipw2v.gossip.messages import Adopt, Adopted, Answer, LinkOpen, LinkOpened
+from gossipw2v.gossip.messages import Answer, LinkOpen, LinkOpened, LinkRefused
 from gossipw2v.gossip.overlay.repair import GRACE
 from gossipw2v.gossip.overlay.retained import KEPT, SavedLink
 from gossipw2v.gossip.overlay.states import LinkState
@@ -137,14 +138,14 @@ def test_who_lost_its_parent_and_sees_nobody_else_above_is_a_root_but_keeps_the_
     assert made.exchanges.collected(link, Batch(rows(1), 0, 0), {}) == []  # gathered before it was lost
     hear(made, ROOT, 100)
     assert made.tick(100, set()) == ([], ROOT)
-    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
+    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {}, True)]
     (again,) = said(made.search.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 101))
     assert (again.seq, again.delta.rows.tolist()) == (1, [1])
 
 
 def test_the_vanished_parent_is_taken_back_before_anything_was_heard_of_it():
     made, link = lost_parent()
-    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
+    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {}, True)]
     assert made.tick(100, {ROOT}) == ([], None)
     assert made.links.uplink.name == link
 
@@ -154,8 +155,7 @@ def test_the_link_to_a_vanished_parent_goes_once_there_is_another():
     other = node(201)
     hear(made, other, 100)
     made.tick(100, {other})
-    made.ask(UP, 100)
-    (asked,) = said(made.on_adopted(other, Adopted(True), UP, 100))
+    (asked,) = said(made.ask(UP, 100))
     assert made.links.named(link) is not None
     orders = made.search.on_link_opened(other, LinkOpened(asked.link, False, {}), UP, 100)
     assert [type(order) for order in orders] == [DropLink, OpenLink]
@@ -296,7 +296,7 @@ def test_a_next_life_that_is_done_with_another_batch_begins_anew(batch):
     assert orders[0] == DropLink(link)
     assert said(orders) == [LinkOpened(link, False, {})]
     assert (made.links.named(link), made.links.downlinks, made.links.retained()) == (None, {}, [])
-    assert made.links.seats.keys() == {NEXT}
+    assert made.links.seats == {}
 
 
 def test_no_life_is_told_what_an_earlier_one_was_answered():
@@ -360,11 +360,13 @@ def test_a_stranger_that_names_a_link_gets_nothing():
 
 
 @pytest.mark.parametrize("who", [CHILD, NEXT])
-def test_a_child_that_asks_for_a_seat_anew_has_no_former_link(who):
+def test_a_child_that_is_refused_a_fresh_link_has_no_former_one(who):
     made, link = left_by_child()
-    orders = made.seats.on_adopt(who, Adopt(False), 21)
-    assert orders[0] == DropLink(link)
-    assert said(orders) == [Adopted(True)]
+    for n in (11, 12):
+        seat(made, node(n), n)
+    dropped, answer = made.seats.on_link_open(who, question(), 21)
+    assert dropped == DropLink(link)
+    assert isinstance(answer.message, LinkRefused)
 
 
 def test_a_fresh_link_of_a_next_life_replaces_the_former_one():
@@ -400,7 +402,7 @@ def test_a_parent_that_comes_back_under_a_new_id_is_chosen_and_the_outstanding_b
 
 def test_a_parent_that_comes_back_is_known_by_its_connection_too():
     made, link = left_by_parent()
-    assert said(made.connected(NEXT_ROOT, 11, 2)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
+    assert said(made.connected(NEXT_ROOT, 11, 2)) == [LinkOpen(link, False, 0, VOCABULARY, {}, True)]
     assert (made.links.uplink.peer, made.links.uplink.state) == (NEXT_ROOT, LinkState.RESUMING)
 
 
@@ -418,7 +420,7 @@ def test_a_former_parent_that_does_not_go_on_is_asked_for_a_new_link():
     made.connected(NEXT_ROOT, 11, 2)
     dropped, ask = made.search.on_link_opened(NEXT_ROOT, LinkOpened(link, False, {}), 11, 2)
     assert dropped == DropLink(link)
-    assert ask.message == LinkOpen(made.links.parent.name, True, 0, VOCABULARY, {})
+    assert ask.message == LinkOpen(made.links.parent.name, True, 0, VOCABULARY, {}, True)
     assert ask.message.link != link
 
 

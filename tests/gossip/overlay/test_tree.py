@@ -17,6 +17,8 @@ from support.trees import (
     linked,
     node,
     push,
+    question,
+    refused,
     rows,
     said,
     seat,
@@ -25,7 +27,7 @@ from support.trees import (
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import Close, Collect, DropLink, Merge, OpenLink, Send, Settle
-from gossipw2v.gossip.messages import Adopt, Adopted, Answer, Leave, LinkOpen, LinkOpened, ProtocolError
+from gossipw2v.gossip.messages import Answer, Leave, LinkOpen, LinkOpened, LinkRefused, ProtocolError
 from gossipw2v.gossip.overlay.candidates import BARRED, parents
 from gossipw2v.gossip.overlay.link import Phase
 from gossipw2v.gossip.overlay.pacing import UNANSWERED
@@ -64,16 +66,13 @@ def test_a_parent_stays_though_a_better_one_comes():
     assert made.links.parent.peer == ROOT
 
 
-def test_adoption_and_link_are_asked_for_in_turn_and_again_if_unanswered():
+def test_a_link_is_asked_for_and_again_if_unanswered():
     made = tree(ME, ROOT)
     made.tick(0, {ROOT})
-    assert said(made.ask(UP, 0)) == [Adopt(True)]  # the only one there is: it insists at once
+    (asked,) = said(made.ask(UP, 0))
+    assert asked == question(made.links.parent.name, insist=True)  # the only one there is: it insists at once
     assert made.ask(UP, ASK_AGAIN - 0.1) == []
-    assert said(made.ask(UP, ASK_AGAIN)) == [Adopt(True)]
-    (asked,) = said(made.on_adopted(ROOT, Adopted(True), UP, 4))
-    assert asked == LinkOpen(made.links.parent.name, True, 0, VOCABULARY, {})
-    assert made.ask(UP, 4 + ASK_AGAIN - 0.1) == []
-    assert said(made.ask(UP, 4 + ASK_AGAIN)) == [asked]
+    assert said(made.ask(UP, ASK_AGAIN)) == [asked]
     orders = made.search.on_link_opened(ROOT, LinkOpened(asked.link, False, {}), UP, 8)
     assert orders == [OpenLink(asked.link, overlap=False, catch_up=False)]
     assert made.ask(UP, 8) == [Collect(asked.link, False)]
@@ -86,7 +85,8 @@ def test_no_parent_is_chosen_before_there_is_a_model():
     assert not made.settled_in(1)
     made.model_ready(VOCABULARY, {ROOT: UP})
     made.tick(1, {ROOT})
-    assert said(made.ask(UP, 1)) == [Adopt(True)]
+    (asked,) = said(made.ask(UP, 1))
+    assert asked.fresh
 
 
 def ask_and_be_refused(made: Tree, now: float) -> tuple[bytes, bool]:
@@ -94,7 +94,7 @@ def ask_and_be_refused(made: Tree, now: float) -> tuple[bytes, bool]:
     made.tick(now, set(CROWD))
     (ask,) = said(made.ask(UP, now))
     asked = made.links.parent.peer, ask.insist
-    made.on_adopted(made.links.parent.peer, Adopted(False), UP, now)
+    refused(made, made.links.parent.peer, ask.link, now)
     return asked
 
 
@@ -139,7 +139,7 @@ def test_not_all_insist_on_the_same():
 def test_who_was_refused_by_all_who_are_above_is_a_root_for_a_while():
     made = tree(ME, ROOT)
     made.tick(0, {ROOT})
-    made.on_adopted(ROOT, Adopted(False), UP, 0)
+    refused(made, ROOT, made.links.parent.name, 0)
     made.tick(BARRED - 1, {ROOT})
     assert made.links.parent is None
     later = 1.25 * BARRED
@@ -177,38 +177,35 @@ def test_a_parent_with_a_link_is_not_given_up_when_a_dial_fails():
     assert made.links.uplink is not None
 
 
-def test_who_has_found_a_seat_asks_everybody_the_next_time():
+def test_who_has_found_a_parent_asks_everybody_the_next_time():
     made = tree(ME, *CROWD)
     first, _ = ask_and_be_refused(made, 0)
     made.tick(0, set(CROWD))
     second = made.links.parent.peer
-    made.on_adopted(second, Adopted(True), UP, 0)
+    made.search.on_link_opened(second, LinkOpened(made.links.parent.name, False, {}), UP, 0)
     made.search.drop(0)
     made.tick(0, set(CROWD))
     assert made.links.parent.peer == first
 
 
-def test_an_answer_from_somebody_else_is_nothing():
+def test_an_answer_from_somebody_else_or_of_another_link_is_nothing():
     made = tree(ME, ROOT)
     made.tick(0, {ROOT})
-    for answer in (True, False):
-        made.on_adopted(node(201), Adopted(answer), 5, 0)
-    made.search.on_link_opened(node(201), LinkOpened(made.links.parent.name, False, {}), 5, 0)
-    assert made.links.parent.peer == ROOT
-    assert made.links.parent.state is not LinkState.SEATED
+    name = made.links.parent.name
+    refused(made, node(201), name, 0)
+    refused(made, ROOT, b"another!", 0)
+    made.search.on_link_opened(node(201), LinkOpened(name, False, {}), 5, 0)
+    assert (made.links.parent.peer, made.links.parent.state) == (ROOT, LinkState.WANTED)
 
 
 # -- answers that come too late -----------------------------------------------------------------------------
 
 
-def test_a_seat_that_comes_when_there_is_another_parent_is_given_back():
-    made, other = tree(ME, ROOT), node(201)
+def test_a_link_that_comes_when_there_is_another_parent_is_given_back():
+    made = tree(ME, ROOT)
     linked(made)
-    for late in (
-        made.on_adopted(other, Adopted(True), 5, 1),
-        made.search.on_link_opened(other, LinkOpened(b"too late", False, {}), 5, 1),
-    ):
-        assert late == [Send(5, Adopted(False))]
+    late = made.search.on_link_opened(node(201), LinkOpened(b"too late", False, {}), 5, 1)
+    assert late == [Send(5, LinkRefused(b"too late", "declined"))]
     assert made.links.parent.peer == ROOT
 
 
@@ -227,7 +224,7 @@ def test_two_answers_that_a_link_is_gone_begin_one_new_link():
 def test_an_answer_to_a_question_of_an_earlier_attempt_is_no_breach():
     made = tree(ME, ROOT)
     made.tick(0, {ROOT})
-    (asked,) = said(made.on_adopted(ROOT, Adopted(True), UP, 0))
+    (asked,) = said(made.ask(UP, 0))
     made.search.unreached(ROOT.hex(), 1)
     hear(made, ROOT, 2 * BARRED)
     made.tick(2 * BARRED, {ROOT})
@@ -243,15 +240,14 @@ def test_who_is_refused_gives_up_the_link_that_it_held():
     made = tree(ME, ROOT)
     link = linked(made)
     made.connected(ROOT, 11, 1)
-    orders = made.on_adopted(ROOT, Adopted(False), 11, 1)
-    assert orders == [DropLink(link), Send(11, Adopted(False))]  # else who said it long ago would wait for pushes
+    assert refused(made, ROOT, link, 1) == [DropLink(link)]
     assert (made.links.parent, made.links.uplink) == (None, None)
 
 
 def test_who_is_refused_before_there_is_a_link_has_nothing_to_give_back():
     made = tree(ME, ROOT)
     made.tick(0, {ROOT})
-    assert made.on_adopted(ROOT, Adopted(False), UP, 1) == []
+    assert refused(made, ROOT, made.links.parent.name, 1) == []
 
 
 # -- opening links ------------------------------------------------------------------------------------------
@@ -283,7 +279,7 @@ def test_a_cut_link_is_resumed_within_its_grace_and_the_outstanding_batch_repeat
     (sent,) = said(made.exchanges.collected(link, Batch(rows(1), 0, 0), {ROOT: UP}))
     assert made.tick(1, set()) == ([], ROOT)
     made.tick(GRACE, set())
-    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
+    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {}, True)]
     orders = made.search.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 5)
     assert orders == [Send(11, sent)]
     assert made.exchanges.on_answer(ROOT, Answer(link, 1, False, 0, 0, {}, rows(1))) == [
@@ -314,7 +310,7 @@ def test_an_answer_that_does_not_come_is_asked_for():
     outbox = made.links.uplink.end.in_flight
     assert made.ask(UP, 1 + UNANSWERED) == []
     (asked,) = said(made.ask(UP, 1.1 + UNANSWERED))
-    assert asked == LinkOpen(link, False, 0, VOCABULARY, {})
+    assert asked == LinkOpen(link, False, 0, VOCABULARY, {}, True)
     assert made.ask(UP, 1.2 + UNANSWERED) == []
     assert said(made.search.on_link_opened(ROOT, LinkOpened(link, True, {}), UP, 2 + UNANSWERED)) == [outbox]
     assert made.ask(UP, 2 * UNANSWERED) == []  # a slow network is given twice as long
@@ -354,7 +350,7 @@ def test_a_parent_that_has_forgotten_the_link_starts_it_anew_under_another_name(
     made.connected(ROOT, 11, 1)
     dropped, ask = made.search.on_link_opened(ROOT, LinkOpened(link, False, {}), 11, 1)
     assert dropped == DropLink(link)
-    assert ask.message == LinkOpen(made.links.parent.name, True, 0, VOCABULARY, {ME: 5})
+    assert ask.message == LinkOpen(made.links.parent.name, True, 0, VOCABULARY, {ME: 5}, True)
     assert ask.message.link != link
     (opened,) = made.search.on_link_opened(ROOT, LinkOpened(ask.message.link, False, {ME: 5}), 11, 1)
     assert opened == OpenLink(ask.message.link, overlap=True, catch_up=False)
@@ -368,7 +364,7 @@ def test_nothing_is_pushed_before_the_parent_has_said_that_it_still_holds_the_re
     made.connected(ROOT, 11, 1)
     assert made.ask(11, 3) == []
     (again,) = said(made.ask(11, 10 + ASK_AGAIN))
-    assert again == LinkOpen(link, False, 0, VOCABULARY, {})
+    assert again == LinkOpen(link, False, 0, VOCABULARY, {}, True)
     assert made.ask(11, 11 + ASK_AGAIN) == []
     made.search.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 15)
     assert made.ask(11, 20) == [Collect(link, False)]
@@ -443,8 +439,7 @@ def test_when_the_parent_leaves_another_is_chosen():
     hear(made, other, 1)
     made.tick(1, {other})
     assert made.links.parent.peer == other
-    made.ask(UP, 1)
-    (asked,) = said(made.on_adopted(other, Adopted(True), UP, 1))
+    (asked,) = said(made.ask(UP, 1))
     opened = made.search.on_link_opened(other, LinkOpened(asked.link, False, {}), UP, 1)
     assert opened[0] == DropLink(link)  # kept until then, in case that the parent came back
 
@@ -463,7 +458,6 @@ def test_another_vocabulary_drops_every_link_and_all_that_was_learned():
     assert not made.reconciler.trained
     assert not made.settled_in(0)
     made.model_ready(b"W" * 16, {})
-    made.seats.on_adopt(CHILD, Adopt(False), DOWN)
     assert made.seats.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, b"W" * 16, {}), DOWN)
 
 
@@ -548,8 +542,7 @@ def test_a_restarted_node_waits_for_its_former_parent_and_then_takes_another():
         assert (made.links.parent is None) is (now < QUIET)
     assert made.links.parent.peer == other
     assert made.links.named(LINK) is not None  # it may still come, before the other has given a seat
-    made.ask(UP, QUIET)
-    (asked,) = said(made.on_adopted(other, Adopted(True), UP, QUIET))
+    (asked,) = said(made.ask(UP, QUIET))
     dropped, _ = made.search.on_link_opened(other, LinkOpened(asked.link, False, {}), UP, QUIET)
     assert dropped == DropLink(LINK)
     assert made.settled_in(QUIET)
@@ -735,8 +728,6 @@ def test_an_unclean_child_keeps_its_parent_unclean():
     linked(made)
     made.termination.done = True
     assert made.termination.subtree_clean()
-    made.seats.on_adopt(CHILD, Adopt(False), DOWN)
-    assert not made.termination.subtree_clean()  # seated, not linked yet
     link = seat(made)
     assert not made.termination.subtree_clean()
     drain(made, link, 1, clean=True)
@@ -754,9 +745,7 @@ def test_of_two_roots_that_meet_the_lower_asks_the_higher():
     hear(high, ME, 1)
     assert low.tick(1, set())[1] == ROOT
     assert high.tick(1, set())[1] is None
-    (adopt,) = said(low.ask(UP, 1))
-    (adopted,) = said(high.seats.on_adopt(ME, adopt, DOWN))
-    (ask,) = said(low.on_adopted(ROOT, adopted, UP, 1))
+    (ask,) = said(low.ask(UP, 1))
     opened_there, send = high.seats.on_link_open(ME, ask, DOWN)
     (opened_here,) = low.search.on_link_opened(ROOT, send.message, UP, 1)
     assert opened_here == opened_there
