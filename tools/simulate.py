@@ -33,7 +33,7 @@ from scenarios import RULES, Scenario, Texts, make_swarm, read_texts, recipe_of
 
 from gossipw2v.config.options import OPTIONS
 from gossipw2v.delta import DeltaError
-from gossipw2v.simulation.node import Node
+from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.simulation.swarm import Swarm
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.training.curvature import Pairs
@@ -88,7 +88,7 @@ def train(swarm: Swarm, scenario: Scenario) -> Iterator[tuple[str, float]]:
     show("")
 
 
-def describe(node: Node) -> str:
+def describe(node: SimulatedNode) -> str:
     """Where a node stands, for an end that does not come."""
     return f"{node.name} {node.core.members.me.state.name} {node.trained} {node.refused[-3:]}"
 

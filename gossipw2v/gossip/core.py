@@ -19,6 +19,7 @@ from gossipw2v.gossip.instructions import Close, Instruction
 from gossipw2v.gossip.membership.awareness import LocalHealth
 from gossipw2v.gossip.membership.connections import Connections, claimed
 from gossipw2v.gossip.membership.scores import PeerScores
+from gossipw2v.gossip.membership.suspicion import suspect
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import PROTOCOL, Hello, Message, ProtocolError
 from gossipw2v.gossip.overlay.tree import Tree
@@ -82,7 +83,7 @@ class GossipCore:
         if node not in self.connections.by_node:  # it may have dialled this one meanwhile
             self.tree.search.unreached(target, self.health.seen_at)
         if refused and node is not None:
-            self.members.suspect(node)
+            suspect(self.members, node)
 
     def dial_refused(self, target: str, now: float) -> None:
         """Whoever answered has not proved to be of this swarm."""

@@ -17,6 +17,7 @@ from random import Random
 
 from gossipw2v.gossip.instructions import Close, Instruction
 from gossipw2v.gossip.membership.connections import Connections, claimed
+from gossipw2v.gossip.membership.suspicion import suspects
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.repair import root_of
 from gossipw2v.gossip.overlay.tree import Tree
@@ -67,15 +68,15 @@ class Dialer:
     def _probe(self, now: float) -> list[Instruction]:
         if not self.connections.by_node:
             return self._dial_anybody(now)
-        suspects = self.members.suspects(now)
-        urgent = [node for left, node in suspects if left <= LAST_CHANCE]
-        if urgent or not suspects:
+        silent = suspects(self.members, now)
+        urgent = [node for left, node in silent if left <= LAST_CHANCE]
+        if urgent or not silent:
             chosen = self.rng.sample(urgent, min(PROBERS, len(urgent)))
             return [order for node in chosen for order in self._dial(node, now)]
-        witnesses = 1 + sum(1 for _ in self.members.alive(now)) - len(suspects)
+        witnesses = 1 + sum(1 for _ in self.members.alive(now)) - len(silent)
         if self.rng.random() * witnesses > PROBERS:
             return []
-        return self._dial(self.rng.choice(suspects)[1], now)
+        return self._dial(self.rng.choice(silent)[1], now)
 
     def _dial_anybody(self, now: float) -> list[Instruction]:
         alive = [member.node for member in self.members.alive(now)]

@@ -96,11 +96,6 @@ class View:
 
     # -- training -------------------------------------------------------------------------------------------
 
-    @property
-    def awaits_rows(self) -> bool:
-        """Whether another model's rows are to be here before this node trains."""
-        return any(link.awaited for link in self.links())
-
     def settled_in(self, now: float) -> bool:
         """Whether training may begin: linked to the tree, if there is one, and caught up with it.
 

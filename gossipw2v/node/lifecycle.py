@@ -128,7 +128,7 @@ async def join(node: Node) -> None:
     """Wait until this node is linked to the tree and holds what the swarm has learned."""
     deadline = node.network.now() + JOIN_PATIENCE
     while not node.core.view.settled_in(node.network.now()):
-        if node.core.view.awaits_rows:
+        if any(link.awaited for link in node.core.view.links()):
             deadline = node.network.now() + JOIN_PATIENCE
         elif node.network.now() > deadline:
             node.problem("tree", "no link to the others yet: training alone until one comes")

@@ -20,8 +20,8 @@ from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, Freeze, Instruction, Merge, OpenLink, Received, Settle
 from gossipw2v.gossip.messages import ProtocolError
 from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.replica import RowWork
 from gossipw2v.node.checkpointer import Keeper
-from gossipw2v.node.row_worker import Work
 from gossipw2v.node.session import Learner
 from gossipw2v.node.snapshot import (
     describe_corpus,
@@ -110,7 +110,7 @@ class Node:
             case _ if self.learner is not None:
                 self._count_event(instruction)
                 if isinstance(instruction, OpenLink):
-                    instruction = replace(instruction, origin=self.core.view.host_of(instruction.link))
+                    instruction = replace(instruction, host=self.core.view.host_of(instruction.link))
                 self.learner.merger.submit(instruction)  # type: ignore[arg-type]
             case _:
                 log.debug("no model yet", instruction=type(instruction).__name__)
@@ -124,7 +124,7 @@ class Node:
             case Merge(overlap=True):
                 self.metrics.happened("adasum")
 
-    def merged(self, work: Work, result: Batch | Exception | None) -> None:
+    def merged(self, work: RowWork, result: Batch | Exception | None) -> None:
         """A piece of row work is done; runs in the event loop."""
         now = self.network.now()
         if isinstance(result, DeltaError):

@@ -14,8 +14,8 @@ import numpy as np
 
 from gossipw2v.gossip.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Refused, Settle
 from gossipw2v.gossip.records import NodeId
-from gossipw2v.simulation.ledger import ROUNDING, Books
-from gossipw2v.simulation.node import Node
+from gossipw2v.simulation.ledger import ROUNDING, TokenLedger
+from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.simulation.swarm import Watch
 
 TOLD = ("timeout", "vocabulary", "peer", "self")  # what honest nodes may refuse each other for
@@ -32,15 +32,15 @@ class Auditor(Watch):
     which AdaSum leaves less than there was.
     """
 
-    books: Books
+    ledger: TokenLedger
     trace: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
-    nodes: dict[NodeId, Node] = field(default_factory=dict)
+    nodes: dict[NodeId, SimulatedNode] = field(default_factory=dict)
     told: tuple[str, ...] = TOLD
     open: set[tuple[NodeId, bytes]] = field(default_factory=set)
     overlapped: bool = False
     ticks: int = 0
 
-    def ordered(self, node: Node, order: Instruction) -> None:
+    def ordered(self, node: SimulatedNode, order: Instruction) -> None:
         """Row work only on links that are open; no honest node breaks the protocol."""
         self._note(node, type(order).__name__.encode())
         match order:
@@ -57,17 +57,17 @@ class Auditor(Watch):
             case Refused():
                 self._demand(order.reason in self.told, node, "refused: " + order.reason + ", " + order.text)
 
-    def delivered(self, node: Node, frame: bytes) -> None:
+    def delivered(self, node: SimulatedNode, frame: bytes) -> None:
         """Every bit counts for the trace."""
         self._note(node, frame)
 
-    def worked(self, node: Node, link: bytes) -> None:
+    def worked(self, node: SimulatedNode, link: bytes) -> None:
         """Nothing has been taken twice, and the two references are one."""
-        if (excess := self.books.excess(node.model)) > ROUNDING:
+        if (excess := self.ledger.excess(node.model)) > ROUNDING:
             raise BrokenError(f"{node.name} at {node.host.clock.now:.3f} s: {excess:.3f} more than was trained")
         self._compared(node, link)
 
-    def _compared(self, node: Node, link: bytes) -> None:
+    def _compared(self, node: SimulatedNode, link: bytes) -> None:
         """Both ends of a link that are between the same two batches hold the same reference."""
         edge = node.core.view.link(link)
         other = self.nodes.get(edge.peer) if edge is not None else None
@@ -78,7 +78,7 @@ class Auditor(Watch):
         if len(held) == 2 and edge.end.applying is None and twin.end.applying is None:
             self._demand(np.array_equal(held[0], held[1]), node, "two references of one batch with " + other.name)
 
-    def ticked(self, node: Node) -> None:
+    def ticked(self, node: SimulatedNode) -> None:
         """What a core and its host hold is bounded by who has ever been there; a look in ten will find it."""
         self.ticks += 1
         if self.ticks % 11:  # so that every one of fewer has its turn
@@ -102,10 +102,10 @@ class Auditor(Watch):
         for flaw in node.core.view.flaws(node.host.now):
             self._demand(False, node, flaw)
 
-    def _note(self, node: Node, what: bytes) -> None:
+    def _note(self, node: SimulatedNode, what: bytes) -> None:
         self.trace.update(b"%a %a " % (node.host.clock.now, node.name))
         self.trace.update(what)
 
-    def _demand(self, holds: bool, node: Node, text: str) -> None:
+    def _demand(self, holds: bool, node: SimulatedNode, text: str) -> None:
         if not holds:
             raise BrokenError(f"{node.name} at {node.host.clock.now:.3f} s: {text}")

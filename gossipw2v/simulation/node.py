@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from gossipw2v.delta import Batch
 from gossipw2v.gossip.core import GossipCore
-from gossipw2v.gossip.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Settle
+from gossipw2v.gossip.instructions import Collect, Instruction, Merge, Settle
 from gossipw2v.gossip.records import State
-from gossipw2v.simulation.machine import Host
+from gossipw2v.gossip.replica import RowWork, perform
+from gossipw2v.simulation.machine import Machine
 from gossipw2v.w2v.training.model import Model
 
 
@@ -42,13 +44,13 @@ class Done(NamedTuple):
 
 
 @dataclass(slots=True)
-class Node:
+class SimulatedNode:
     """A core, what it trains and where. `refused`: why things were turned away. `refuses`: only the machine lives."""
 
     name: str
     core: GossipCore
     worker: Worker
-    host: Host
+    host: Machine
     worked_at: float
     began: bool = False
     refused: list[str] = field(default_factory=list)
@@ -104,31 +106,25 @@ class Node:
             core.own.enter(State.COMPLETE if final else State.DRAINING)
             core.own.done(True)
 
-    def rows(self, work: Instruction, now: float) -> Done | None:
+    def rows(self, work: RowWork, now: float) -> Done | None:
         """A piece of row work as the merging thread does it: nothing comes of it if the link is gone by then.
 
         `now`: the swarm's seconds, by which the model measures an hour.
         """
-        model, core = self.model, self.core
-        model.now = now
-        match work:
-            case OpenLink():
-                model.open_link(work.link, work.overlap, work.catch_up, work.origin, work.take)
-            case DropLink():
-                model.drop_link(work.link)
-            case Collect() if work.link in model.links:
-                got = model.collect(work.link, work.flush, work.room)
-                return Done(work.link, len(got.delta), lambda: core.collected(work.link, got))
-            case Merge() if work.link in model.links:
-                self.worker.before_merge(self.host.now)
-                merged = model.merge(work.link, work.delta, work.flush, work.overlap, work.room)
-                return Done(work.link, len(merged.delta), lambda: core.merged(work.link, merged, self.host.now))
-            case Settle() if work.link in model.links:
-                self.worker.before_merge(self.host.now)
-                model.settle(work.link, work.sent, work.answer, work.overlap)
-                return Done(work.link, 0, lambda: self._settled(work.link))
-        return None
+        self.model.now = now
+        waits = isinstance(work, Collect | Merge | Settle)
+        if waits and work.link not in self.model.links:
+            return None
+        if isinstance(work, Merge | Settle):
+            self.worker.before_merge(self.host.now)
+        got = perform(self.model, work)
+        return Done(work.link, len(got.delta) if got else 0, lambda: self._told(work, got)) if waits else None
 
-    def _settled(self, link: bytes) -> list[Instruction]:
-        self.core.settled(link, self.host.now)
+    def _told(self, work: RowWork, got: Batch | None) -> list[Instruction]:
+        match work:
+            case Collect() if got is not None:
+                return self.core.collected(work.link, got)
+            case Merge() if got is not None:
+                return self.core.merged(work.link, got, self.host.now)
+        self.core.settled(work.link, self.host.now)
         return []

@@ -20,29 +20,30 @@ from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Close, Dial, Freeze, Instruction, Merge, Received, Refused, Send
 from gossipw2v.gossip.messages import Message
 from gossipw2v.gossip.records import STEM_BYTES, Member, NodeId, State, stem
+from gossipw2v.gossip.replica import RowWork
 from gossipw2v.simulation.clock import Clock, Event
-from gossipw2v.simulation.machine import Host
+from gossipw2v.simulation.machine import Machine
 from gossipw2v.simulation.network import Line, Wires
-from gossipw2v.simulation.node import Node, Worker
+from gossipw2v.simulation.node import SimulatedNode, Worker
 from gossipw2v.w2v.similarity import largest_difference
 
 
 class Watch:
     """Who looks on; this one does nothing."""
 
-    def ordered(self, node: Node, order: Instruction) -> None:
+    def ordered(self, node: SimulatedNode, order: Instruction) -> None:
         """A core asks for something, which is about to be done."""
 
-    def delivered(self, node: Node, frame: bytes) -> None:
+    def delivered(self, node: SimulatedNode, frame: bytes) -> None:
         """A frame has come, and the core has dealt with it."""
 
-    def worked(self, node: Node, link: bytes) -> None:
+    def worked(self, node: SimulatedNode, link: bytes) -> None:
         """Rows of a link have changed hands, and the core has been told."""
 
-    def began(self, node: Node) -> None:
+    def began(self, node: SimulatedNode) -> None:
         """A node begins to train."""
 
-    def ticked(self, node: Node) -> None:
+    def ticked(self, node: SimulatedNode) -> None:
         """The core has looked at the clock."""
 
 
@@ -59,7 +60,7 @@ class Swarm:
     row_seconds: float = 0.0
     piece_seconds: float = 0.005
     watch: Watch = field(default_factory=Watch)
-    nodes: dict[str, Node] = field(default_factory=dict)
+    nodes: dict[str, SimulatedNode] = field(default_factory=dict)
     moved: Counter[bytes] = field(default_factory=Counter)
     clock: Clock = field(default_factory=Clock)
     rng: Random = field(init=False)
@@ -82,16 +83,16 @@ class Swarm:
         worker: Worker,
         min_peers: int = 0,
         rules: GossipConfig | None = None,
-        host: Host | None = None,
+        host: Machine | None = None,
         before: NodeId | None = None,
-    ) -> Node:
+    ) -> SimulatedNode:
         """A new node that knows nobody; it takes the place of a dead one of the same name. `before`: its former id."""
-        host = host or Host(self.clock)
+        host = host or Machine(self.clock)
         drawn = self.rng.randbytes(16)
         own = drawn if before is None else stem(before) + drawn[STEM_BYTES:]
         me = Member(own, 0, State.COUNTING, (f"{name}:1",), min_peers=min_peers)
         core = GossipCore(me, rules or self.rules, Random(self.rng.random()), host.now)
-        node = self.nodes[name] = Node(name, core, worker, host, host.now)
+        node = self.nodes[name] = SimulatedNode(name, core, worker, host, host.now)
         host.at(self.rng.random() * self.tick, lambda: self._tick(node))
         return node
 
@@ -157,11 +158,11 @@ class Swarm:
         """Advance the clock; returns whether `until`, checked after each event, came true."""
         return self.clock.run(seconds, until)
 
-    def _tick(self, node: Node) -> None:
+    def _tick(self, node: SimulatedNode) -> None:
         self._look(node)
         node.host.at(self.tick * self.rng.uniform(0.9, 1.1), lambda: self._tick(node))
 
-    def _look(self, node: Node) -> None:
+    def _look(self, node: SimulatedNode) -> None:
         self.perform(node, node.join())
         if node.begin():
             self.watch.began(node)
@@ -171,7 +172,7 @@ class Swarm:
 
     # -- instructions ---------------------------------------------------------------------------------------
 
-    def perform(self, node: Node, instructions: list[Instruction]) -> None:
+    def perform(self, node: SimulatedNode, instructions: list[Instruction]) -> None:
         """Do what a core asks."""
         for instruction in instructions:
             self.watch.ordered(node, instruction)
@@ -194,7 +195,7 @@ class Swarm:
                 case _:
                     node.host.submit(partial(self._rows, node, instruction))
 
-    def _received(self, node: Node, blob: Received) -> None:
+    def _received(self, node: SimulatedNode, blob: Received) -> None:
         if blob.name.startswith(COUNTS):
             node.core.own.hold_counts(blob.name, blob.data)
         else:
@@ -203,7 +204,7 @@ class Swarm:
             node.worker.restart()
             self.perform(node, node.core.own.frozen(blob.data, blob.data.count(COUNTS.encode())))
 
-    def _rows(self, node: Node, work: Instruction) -> tuple[float, Event] | None:
+    def _rows(self, node: SimulatedNode, work: RowWork) -> tuple[float, Event] | None:
         """Row work takes a moment, after which the core goes on."""
         done = node.rows(work, self.now)
         if done is None:
@@ -217,7 +218,7 @@ class Swarm:
 
         return self.piece_seconds + done.rows * self.row_seconds, told
 
-    def _dial(self, node: Node, dial: Dial) -> None:
+    def _dial(self, node: SimulatedNode, dial: Dial) -> None:
         name = dial.addresses[0].partition(":")[0]
         other = self.nodes.get(name)
         if other is None or not other.alive or not self.wires.reach(node.name, name):
@@ -228,7 +229,7 @@ class Swarm:
         self.perform(node, node.core.opened(mine, dial.key, node.host.now))
         other.host.do(lambda: self.perform(other, other.core.opened(theirs, None, other.host.now)))
 
-    def _send(self, node: Node, conn: int, message: Message) -> None:
+    def _send(self, node: SimulatedNode, conn: int, message: Message) -> None:
         frame = encode(message)
         node.core.flow(conn, sent=len(frame))
         self.wires.send(conn, len(frame), lambda name, end: self._arrived(name, end, frame))
@@ -237,14 +238,14 @@ class Swarm:
         node = self.nodes[name]
         node.host.do(lambda: self._deliver(node, conn, frame))
 
-    def _deliver(self, node: Node, conn: int, frame: bytes) -> None:
+    def _deliver(self, node: SimulatedNode, conn: int, frame: bytes) -> None:
         node.core.flow(conn, received=len(frame))
         self.perform(node, node.core.received(conn, decode(frame[HEADER.size :]), node.host.now))
         self.watch.delivered(node, frame)
 
     # -- looking --------------------------------------------------------------------------------------------
 
-    def living(self) -> list[Node]:
+    def living(self) -> list[SimulatedNode]:
         """The nodes that have not been killed."""
         return [node for node in self.nodes.values() if node.alive]
 

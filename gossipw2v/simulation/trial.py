@@ -19,11 +19,11 @@ from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.records import NodeId
 from gossipw2v.simulation.auditor import STRAY, TOLD, Auditor, BrokenError
-from gossipw2v.simulation.ledger import ROUNDING, Books, Counter
-from gossipw2v.simulation.machine import Host
+from gossipw2v.simulation.ledger import ROUNDING, Counter, TokenLedger
+from gossipw2v.simulation.machine import Machine
 from gossipw2v.simulation.nemesis import Nemesis
 from gossipw2v.simulation.network import Line
-from gossipw2v.simulation.node import Node
+from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.simulation.swarm import Swarm
 from gossipw2v.w2v.training.model import Reference
 
@@ -54,7 +54,7 @@ class Trial:
 
     seed: int
     rng: Random = field(init=False)
-    books: Books = field(init=False)
+    ledger: TokenLedger = field(init=False)
     auditor: Auditor = field(init=False)
     line: Line = field(init=False)
     swarm: Swarm = field(init=False)
@@ -65,8 +65,8 @@ class Trial:
 
     def __post_init__(self) -> None:
         self.rng = rng = Random(self.seed)
-        self.books = Books(ORIGINS, EACH)
-        self.auditor = Auditor(self.books)
+        self.ledger = TokenLedger(ORIGINS, EACH)
+        self.auditor = Auditor(self.ledger)
         self.line = Line(
             rng.choice((0.001, 0.02, 0.2)), rng.choice((0.0, 0.02, 0.3)), loss=rng.choice((0.0, 0.02, 0.1))
         )
@@ -102,9 +102,9 @@ class Trial:
         self.swarm.introduce(name, *others)
         self.acquainted.update(frozenset((name, other)) for other in others)
 
-    def _add(self, name: str, work: int, min_peers: int = 0, before: NodeId | None = None) -> Node:
-        worker = Counter(self.books, self.rng, work, self.rng.uniform(2, 8), self.books.model(BUDGET))
-        host = Host(self.swarm.clock, self.rng.uniform(0, 1e6), self.rng.uniform(0.98, 1.02))
+    def _add(self, name: str, work: int, min_peers: int = 0, before: NodeId | None = None) -> SimulatedNode:
+        worker = Counter(self.ledger, self.rng, work, self.rng.uniform(2, 8), self.ledger.model(BUDGET))
+        host = Machine(self.swarm.clock, self.rng.uniform(0, 1e6), self.rng.uniform(0.98, 1.02))
         node = self.swarm.add(name, worker, min_peers, host=host, before=before)
         self.auditor.nodes[node.core.node] = node
         node.host.at(SAVING * self.rng.random(), lambda: self._go_on_saving(node))
@@ -112,7 +112,7 @@ class Trial:
 
     def enter(self, name: str, kept: bool) -> bool:
         """Start a node that knows two others, with what it had saved or without; whether there was room for it."""
-        if self.books.given == self.books.origins or (name in self.swarm.nodes and self.swarm.nodes[name].alive):
+        if self.ledger.given == self.ledger.origins or (name in self.swarm.nodes and self.swarm.nodes[name].alive):
             return False
         state = self.kept.get(name) if kept else None
         before = state.node if state else None
@@ -126,11 +126,11 @@ class Trial:
         self.swarm.introduce(name, *self.rng.sample(others, min(len(others), 2)))
         return True
 
-    def _within_reach(self, node: Node) -> list[Node]:
+    def _within_reach(self, node: SimulatedNode) -> list[SimulatedNode]:
         walls, living = self.swarm.wires.walls, self.swarm.living()
         return [other for other in living if other is not node and frozenset((node.name, other.name)) not in walls]
 
-    def _bind(self, node: Node, links: list[tuple[SavedLink, Reference]]) -> None:
+    def _bind(self, node: SimulatedNode, links: list[tuple[SavedLink, Reference]]) -> None:
         for bond, held in links:
             node.model.take_up(bond.link, _copy(held))  # it may come back to the same disk once more
             self.auditor.open.add((node.core.node, bond.link))
@@ -144,11 +144,11 @@ class Trial:
         node.host.at(RESTING + GOING, lambda: self._save(node, links=True))
         return RESTING + 1.0
 
-    def _go_on_saving(self, node: Node) -> None:
+    def _go_on_saving(self, node: SimulatedNode) -> None:
         self._save(node)
         node.host.at(SAVING, lambda: self._go_on_saving(node))
 
-    def _save(self, node: Node, links: bool = False) -> None:
+    def _save(self, node: SimulatedNode, links: bool = False) -> None:
         """What a restart finds: a moment at which no row work was under way."""
         core, model = node.core, node.model
         left = node.worker.total - node.trained
@@ -188,7 +188,7 @@ class Trial:
             if ways:
                 self.swarm.introduce(*self.rng.choice(ways))
 
-    def _circle(self, nodes: list[Node]) -> list[Node]:
+    def _circle(self, nodes: list[SimulatedNode]) -> list[SimulatedNode]:
         """The first of some nodes, and those of whom it can learn: each reaches the next, and one knows the other."""
         circle = nodes[:1]
         for one in circle:  # grows
@@ -229,12 +229,12 @@ class Trial:
             return
         for origin in self.swarm.living():
             for node in self.swarm.living():
-                deficit = self.books.deficit(node.model, origin.worker.rows)  # type: ignore[attr-defined]
+                deficit = self.ledger.deficit(node.model, origin.worker.rows)  # type: ignore[attr-defined]
                 if deficit > ROUNDING:
                     raise BrokenError(f"{node.name} lacks {deficit:.3f} of what {origin.name} trained in a row")
 
 
-def _acquainted(one: Node, other: Node) -> bool:
+def _acquainted(one: SimulatedNode, other: SimulatedNode) -> bool:
     return other.core.node in one.core.members.entries or one.core.node in other.core.members.entries
 
 

@@ -4,15 +4,15 @@ from random import Random
 
 import pytest
 
-from gossipw2v.simulation.ledger import Books, Counter
+from gossipw2v.simulation.ledger import Counter, TokenLedger
 
 
 @pytest.fixture
 def books():
-    return Books(origins=3, each=4)
+    return TokenLedger(origins=3, each=4)
 
 
-def counter(books: Books, total: int = 10) -> Counter:
+def counter(ledger: TokenLedger, total: int = 10) -> Counter:
     return Counter(books, Random(1), total, speed=2.0, model=books.model(budget=5))
 
 

@@ -12,7 +12,7 @@ from gossipw2v.gossip.instructions import Instruction
 from gossipw2v.gossip.messages import PROTOCOL, Hello
 from gossipw2v.simulation import swarm
 from gossipw2v.simulation.network import Line
-from gossipw2v.simulation.node import Node
+from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.w2v.training.model import Model
 
 PER_TICK = 3
@@ -59,13 +59,13 @@ class Swarm(swarm.Swarm):
         self.line = lambda _one, _other: Line(self.delay, self.jitter)
         super().__post_init__()
 
-    def add(self, name: str, work: int = 0, min_peers: int = 0, rules: GossipConfig | None = None) -> Node:
+    def add(self, name: str, work: int = 0, min_peers: int = 0, rules: GossipConfig | None = None) -> SimulatedNode:
         """A new node with `work` tokens to train."""
         model = Model(lambda: np.zeros((2 * self.rows, self.size), np.float32), budget=40)
         worker = Counting(model, np.random.default_rng(self.rng.randrange(1 << 30)), work)
         return super().add(name, worker, min_peers, rules)
 
-    def _tick(self, node: Node) -> None:
+    def _tick(self, node: SimulatedNode) -> None:
         conns = self.wires.conns()
         if self.lose and conns and self.rng.random() < self.lose:
             self.cut(self.rng.choice(conns))

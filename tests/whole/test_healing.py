@@ -6,7 +6,7 @@ import pytest
 from support.counting_swarm import Swarm, complete, ends_equal, kept_all, story, sums, swarm_of, trained
 
 from gossipw2v.gossip.records import DEAD_AFTER, State
-from gossipw2v.simulation.node import Node
+from gossipw2v.simulation.node import SimulatedNode
 
 APART = 3 * DEAD_AFTER  # s after which all take each other for dead, and have acted on it
 REJOIN = 5.0  # s until a node that comes back is known to be alive by all
@@ -20,19 +20,19 @@ def training(n: int, seed: int, **more) -> Swarm:
     return swarm
 
 
-def below(swarm: Swarm, node: Node) -> set[str]:
+def below(swarm: Swarm, node: SimulatedNode) -> set[str]:
     """The names of a node and of all under it in the tree."""
     names = {other.core.node: other for other in swarm.living()}
     kids = [names[child] for child in node.core.tree.links.downlinks]
     return {node.name}.union(*(below(swarm, child) for child in kids))
 
 
-def root(swarm: Swarm) -> Node:
+def root(swarm: Swarm) -> SimulatedNode:
     (only,) = [node for node in swarm.living() if node.core.tree.links.uplink is None]
     return only
 
 
-def branches(swarm: Swarm) -> list[Node]:
+def branches(swarm: Swarm) -> list[SimulatedNode]:
     return [node for node in swarm.living() if node.core.tree.links.uplink is not None]
 
 
@@ -43,7 +43,7 @@ def all_see_all(swarm: Swarm) -> bool:
     )
 
 
-def nobody_sees(swarm: Swarm, node: Node) -> bool:
+def nobody_sees(swarm: Swarm, node: SimulatedNode) -> bool:
     others = [other for other in swarm.living() if other is not node]
     return not any(other.core.members.is_alive(node.core.node, swarm.now) for other in others)
 

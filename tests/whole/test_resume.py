@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from support.counting_swarm import PER_TICK, Swarm
 
 from gossipw2v.gossip.overlay.provenance import Origins
-from gossipw2v.simulation.node import Node
+from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.simulation.swarm import Watch
 
 PATIENCE = 400  # virtual seconds
@@ -33,7 +33,7 @@ class Disk:
 class Shifting(Watch):
     """Has each node leave out of its text what others hold of it, as a node does before it trains."""
 
-    def began(self, node: Node) -> None:
+    def began(self, node: SimulatedNode) -> None:
         if moved := node.core.own.shift():
             node.worker.total -= moved
             node.core.members.update_self(total=node.worker.total)
@@ -48,7 +48,7 @@ class Resuming(Swarm):
         lives = {**node.core.tree.reconciler.earlier.lives, node.core.node: node.trained}
         return Disk(node.model.weights.copy(), node.model.updates.copy(), node.core.view.claims(), lives)
 
-    def resume(self, name: str, disk: Disk, *known: str) -> Node:
+    def resume(self, name: str, disk: Disk, *known: str) -> SimulatedNode:
         """A new node with the rows and the rest of the text of one that was saved."""
         node = self.add(name, work=WORK - sum(disk.lives.values()))
         node.model.weights[:], node.model.updates[:] = disk.weights, disk.updates

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
+from gossipw2v.gossip.membership.suspicion import heard
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.repair import way_up
 from gossipw2v.gossip.records import Member, NodeId
@@ -31,11 +32,13 @@ class Candidates:
         Nor any that is below this node: with all links going up nobody above would be, but see `repair`.
         """
         barred = {node for node, (until, _) in self.barred.items() if until > now} | {but}
-        heard = [member for member in self.members.heard(now) if member.node not in barred]
-        wanted = parents(self.members.me.node, iter(heard), self.seats)
+        usable = [member for member in heard(self.members, now) if member.node not in barred]
+        wanted = parents(self.members.me.node, iter(usable), self.seats)
         if not any(self._is_below(node, now) for node in wanted):
             return wanted
-        return parents(self.members.me.node, (each for each in heard if not self._is_below(each.node, now)), self.seats)
+        return parents(
+            self.members.me.node, (each for each in usable if not self._is_below(each.node, now)), self.seats
+        )
 
     def _is_below(self, node: NodeId, now: float) -> bool:
         return self.members.me.node in way_up(self.members, node, now)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import Instruction, Send
+from gossipw2v.gossip.membership.suspicion import is_cut_off
 from gossipw2v.gossip.messages import MAX_ROWS, Answer, ProtocolError, Push
 from gossipw2v.gossip.overlay.link import Downlink, Uplink, goes_down, goes_up
 from gossipw2v.gossip.overlay.links import WITH_REFERENCE, Links
@@ -44,7 +45,7 @@ class Termination:
         alive = list(members.alive(now))
         highest = all(m.state >= State.DRAINING and m.node < me for m in alive)
         whole = highest and all(root_of(members, m.node, now) == me for m in alive)
-        return whole and not members.cut_off(now, self.lost_patience)
+        return whole and not is_cut_off(members, now, self.lost_patience)
 
     def children_complete(self, now: float) -> bool:
         """Whether all nodes below have had the last word and are done with it, or are gone.
