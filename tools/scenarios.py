@@ -232,7 +232,7 @@ def make_swarm(texts: Texts, scenario: Scenario) -> tuple[Swarm, dict[str, Calla
             node = swarm.add(name, worker)
             swarm.introduce(name, *[other for other in swarm.nodes if other != name])
             if name not in late:  # a latecomer takes the vocabulary of the others
-                swarm.clock.at(MEETING, lambda: swarm.perform(node, node.core.frozen(FROZEN, 1)))
+                swarm.clock.at(MEETING, lambda: swarm.perform(node, node.core.own.frozen(FROZEN, 1)))
 
         later[f"join:n{n}"] = enter
         later[f"kill:n{n}"] = lambda name=f"n{n}": swarm.kill(name)

@@ -33,6 +33,7 @@ from scenarios import RULES, Scenario, Texts, make_swarm, read_texts, recipe_of
 
 from gossipw2v.config.options import OPTIONS
 from gossipw2v.delta import DeltaError
+from gossipw2v.gossip.overlay.link import goes_up
 from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.simulation.swarm import Swarm
 from gossipw2v.w2v.kernels import sgns
@@ -81,7 +82,10 @@ def train(swarm: Swarm, scenario: Scenario) -> Iterator[tuple[str, float]]:
         if not drained and all(node.trained >= node.worker.total for node in swarm.living()):
             drained = True
             yield "training_exchanges", exchanges(swarm)
-            yield "pending_rows", max((link.end.pending for n in swarm.living() for link in n.core.edges()), default=0)
+            yield (
+                "pending_rows",
+                max((link.end.pending for n in swarm.living() for link in n.core.view.links()), default=0),
+            )
             yield "apart_before_drain", swarm.apart()
         if swarm.now > 100 + 20 * scenario.seconds:
             raise SystemExit("the swarm does not come to an end; " + "; ".join(map(describe, swarm.living())))
@@ -90,12 +94,12 @@ def train(swarm: Swarm, scenario: Scenario) -> Iterator[tuple[str, float]]:
 
 def describe(node: SimulatedNode) -> str:
     """Where a node stands, for an end that does not come."""
-    return f"{node.name} {node.core.members.me.state.name} {node.trained} {node.refused[-3:]}"
+    return f"{node.name} {node.core.view.me.state.name} {node.trained} {node.refused[-3:]}"
 
 
 def uplinks(swarm: Swarm) -> list[Any]:
     """The children's ends of all links."""
-    return [up.end for node in swarm.living() if (up := node.core.tree.links.uplink) is not None]
+    return [link.end for node in swarm.living() for link in node.core.view.links() if goes_up(link)]
 
 
 def exchanges(swarm: Swarm) -> int:
@@ -123,7 +127,7 @@ def costs(swarm: Swarm, model: Model) -> dict[str, float]:
 
 def chains(swarm: Swarm) -> Iterator[list[bytes]]:
     """The way from each node to its root."""
-    above = {n.core.node: up.peer for n in swarm.living() if (up := n.core.tree.links.uplink) is not None}
+    above = {n.core.node: up.peer for n in swarm.living() for up in n.core.view.links() if goes_up(up)}
     for node in swarm.living():
         chain = [node.core.node]
         while chain[-1] in above:

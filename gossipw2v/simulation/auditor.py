@@ -64,7 +64,7 @@ class Auditor(Watch):
     def worked(self, node: SimulatedNode, link: bytes) -> None:
         """Nothing has been taken twice, and the two references are one."""
         if (excess := self.ledger.excess(node.model)) > ROUNDING:
-            raise BrokenError(f"{node.name} at {node.host.clock.now:.3f} s: {excess:.3f} more than was trained")
+            raise BrokenError(f"{node.name} at {node.machine.clock.now:.3f} s: {excess:.3f} more than was trained")
         self._compared(node, link)
 
     def _compared(self, node: SimulatedNode, link: bytes) -> None:
@@ -79,11 +79,11 @@ class Auditor(Watch):
             self._demand(np.array_equal(held[0], held[1]), node, "two references of one batch with " + other.name)
 
     def ticked(self, node: SimulatedNode) -> None:
-        """What a core and its host hold is bounded by who has ever been there; a look in ten will find it."""
+        """What a core and its machine hold is bounded by who has ever been there; a look in ten will find it."""
         self.ticks += 1
         if self.ticks % 11:  # so that every one of fewer has its turn
             return
-        most, queue, sizes = len(self.nodes), len(node.host.queue), node.core.view.sizes()
+        most, queue, sizes = len(self.nodes), len(node.machine.queue), node.core.view.sizes()
         bounds = {
             "connections": 6 * most + 6,
             "targets": 3 * most,
@@ -99,13 +99,13 @@ class Auditor(Watch):
         for name, bound in bounds.items():
             if (size := sizes[name]) > bound:
                 self._demand(False, node, f"{size} {name}, at most {bound} are needed")
-        for flaw in node.core.view.flaws(node.host.now):
+        for flaw in node.core.view.flaws(node.machine.now):
             self._demand(False, node, flaw)
 
     def _note(self, node: SimulatedNode, what: bytes) -> None:
-        self.trace.update(b"%a %a " % (node.host.clock.now, node.name))
+        self.trace.update(b"%a %a " % (node.machine.clock.now, node.name))
         self.trace.update(what)
 
     def _demand(self, holds: bool, node: SimulatedNode, text: str) -> None:
         if not holds:
-            raise BrokenError(f"{node.name} at {node.host.clock.now:.3f} s: {text}")
+            raise BrokenError(f"{node.name} at {node.machine.clock.now:.3f} s: {text}")

@@ -50,7 +50,7 @@ class SimulatedNode:
     name: str
     core: GossipCore
     worker: Worker
-    host: Machine
+    machine: Machine
     worked_at: float
     began: bool = False
     refused: list[str] = field(default_factory=list)
@@ -60,7 +60,7 @@ class SimulatedNode:
     @property
     def alive(self) -> bool:
         """Whether it has not been killed."""
-        return self.host.on
+        return self.machine.on
 
     @property
     def model(self) -> Model:
@@ -84,7 +84,7 @@ class SimulatedNode:
     def begin(self) -> bool:
         """Whether training begins now: the core has just settled in."""
         core = self.core
-        if self.began or core.view.vocabulary is None or not core.view.settled_in(self.host.now):
+        if self.began or core.view.vocabulary is None or not core.view.settled_in(self.machine.now):
             return False
         core.own.enter(State.TRAINING)
         self.began = True
@@ -92,7 +92,7 @@ class SimulatedNode:
 
     def train(self) -> None:
         """Go on for the time since the last call, once training has begun, and tell the core how far the text is."""
-        core, worker, now = self.core, self.worker, self.host.now
+        core, worker, now = self.core, self.worker, self.machine.now
         seconds, self.worked_at = now - self.worked_at, now
         if core.view.vocabulary is None or not self.began:
             return
@@ -116,7 +116,7 @@ class SimulatedNode:
         if waits and work.link not in self.model.links:
             return None
         if isinstance(work, Merge | Settle):
-            self.worker.before_merge(self.host.now)
+            self.worker.before_merge(self.machine.now)
         got = perform(self.model, work)
         return Done(work.link, len(got.delta) if got else 0, lambda: self._told(work, got)) if waits else None
 
@@ -125,6 +125,6 @@ class SimulatedNode:
             case Collect() if got is not None:
                 return self.core.collected(work.link, got)
             case Merge() if got is not None:
-                return self.core.merged(work.link, got, self.host.now)
-        self.core.settled(work.link, self.host.now)
+                return self.core.merged(work.link, got, self.machine.now)
+        self.core.settled(work.link, self.machine.now)
         return []

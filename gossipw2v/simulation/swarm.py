@@ -2,7 +2,7 @@
 
 Messages are encoded and decoded as on the wire. What a node trains, and how fast, is its worker's business. Faults are
 those of machines and networks: a connection is cut (both ends notice), a node is killed (its connections are cut, or
-silent from then on, and it never answers again) or leaves, the swarm is partitioned; `host` and `virtual` have more.
+silent from then on, and it never answers again) or leaves, the swarm is partitioned; `machine` and `network` have more.
 """
 
 from __future__ import annotations
@@ -83,24 +83,24 @@ class Swarm:
         worker: Worker,
         min_peers: int = 0,
         rules: GossipConfig | None = None,
-        host: Machine | None = None,
+        machine: Machine | None = None,
         before: NodeId | None = None,
     ) -> SimulatedNode:
         """A new node that knows nobody; it takes the place of a dead one of the same name. `before`: its former id."""
-        host = host or Machine(self.clock)
+        machine = machine or Machine(self.clock)
         drawn = self.rng.randbytes(16)
         own = drawn if before is None else stem(before) + drawn[STEM_BYTES:]
         me = Member(own, 0, State.COUNTING, (f"{name}:1",), min_peers=min_peers)
-        core = GossipCore(me, rules or self.rules, Random(self.rng.random()), host.now)
-        node = self.nodes[name] = SimulatedNode(name, core, worker, host, host.now)
-        host.at(self.rng.random() * self.tick, lambda: self._tick(node))
+        core = GossipCore(me, rules or self.rules, Random(self.rng.random()), machine.now)
+        node = self.nodes[name] = SimulatedNode(name, core, worker, machine, machine.now)
+        machine.at(self.rng.random() * self.tick, lambda: self._tick(node))
         return node
 
     def introduce(self, one: str, *others: str) -> None:
         """Give `one` the addresses of `others`."""
         node = self.nodes[one]
         for other in others:
-            node.core.discovered(f"{other}:1", (f"{other}:1",), node.host.now)
+            node.core.discovered(f"{other}:1", (f"{other}:1",), node.machine.now)
 
     def count(self, name: str, blob: bytes = b"counts") -> None:
         """The node's text is counted."""
@@ -112,7 +112,7 @@ class Swarm:
 
     def kill(self, name: str, silent: bool = False) -> None:
         """As with SIGKILL: connections are reset, nothing is said. `silent`: as without power, not even that."""
-        self.nodes[name].host.on, self.nodes[name].refuses = False, not silent
+        self.nodes[name].machine.on, self.nodes[name].refuses = False, not silent
         for conn in self.wires.conns(name):
             if silent:
                 self.wires.drop(conn)
@@ -123,13 +123,13 @@ class Swarm:
         """The node says goodbye, and is gone a moment later."""
         node = self.nodes[name]
         self.perform(node, node.core.own.leave())
-        node.host.at(1.0, lambda: self.kill(name))
+        node.machine.at(1.0, lambda: self.kill(name))
 
     def pause(self, name: str, seconds: float) -> None:
         """Nothing of the node runs for so long; then its core looks at the clock and finds all that came meanwhile."""
         node = self.nodes[name]
-        node.host.stand_still()
-        self.clock.at(seconds, lambda: node.host.go_on(lambda: self._look(node)))
+        node.machine.stand_still()
+        self.clock.at(seconds, lambda: node.machine.go_on(lambda: self._look(node)))
 
     def partition(self, *parts: set[str]) -> None:
         """Only nodes of one part reach each other; no argument heals."""
@@ -150,7 +150,7 @@ class Swarm:
 
     def _closed(self, name: str, conn: int) -> None:
         node = self.nodes[name]
-        node.host.do(lambda: node.core.closed(conn))
+        node.machine.do(lambda: node.core.closed(conn))
 
     # -- running --------------------------------------------------------------------------------------------
 
@@ -160,14 +160,14 @@ class Swarm:
 
     def _tick(self, node: SimulatedNode) -> None:
         self._look(node)
-        node.host.at(self.tick * self.rng.uniform(0.9, 1.1), lambda: self._tick(node))
+        node.machine.at(self.tick * self.rng.uniform(0.9, 1.1), lambda: self._tick(node))
 
     def _look(self, node: SimulatedNode) -> None:
         self.perform(node, node.join())
         if node.begin():
             self.watch.began(node)
         node.train()
-        self.perform(node, node.core.tick(node.host.now))
+        self.perform(node, node.core.tick(node.machine.now))
         self.watch.ticked(node)
 
     # -- instructions ---------------------------------------------------------------------------------------
@@ -180,10 +180,10 @@ class Swarm:
                 case Send():
                     self._send(node, instruction.conn, instruction.message)
                 case Close():
-                    node.host.at(0.01, partial(self.close, instruction.conn))
+                    node.machine.at(0.01, partial(self.close, instruction.conn))
                 case Dial():
                     node.dials += 1
-                    node.host.at(0.01, partial(self._dial, node, instruction))
+                    node.machine.at(0.01, partial(self._dial, node, instruction))
                 case Refused():
                     node.refused.append(f"{instruction.reason}: {instruction.text}")
                 case Freeze():
@@ -193,14 +193,14 @@ class Swarm:
                 case Received():
                     self._received(node, instruction)
                 case _:
-                    node.host.submit(partial(self._rows, node, instruction))
+                    node.machine.submit(partial(self._rows, node, instruction))
 
     def _received(self, node: SimulatedNode, blob: Received) -> None:
         if blob.name.startswith(COUNTS):
             node.core.own.hold_counts(blob.name, blob.data)
         else:
             node.began = False
-            node.host.queue.clear()
+            node.machine.queue.clear()
             node.worker.restart()
             self.perform(node, node.core.own.frozen(blob.data, blob.data.count(COUNTS.encode())))
 
@@ -226,8 +226,8 @@ class Swarm:
             node.core.dial_failed(dial.key, refused)
             return
         mine, theirs = self.wires.connect(node.name, name)
-        self.perform(node, node.core.opened(mine, dial.key, node.host.now))
-        other.host.do(lambda: self.perform(other, other.core.opened(theirs, None, other.host.now)))
+        self.perform(node, node.core.opened(mine, dial.key, node.machine.now))
+        other.machine.do(lambda: self.perform(other, other.core.opened(theirs, None, other.machine.now)))
 
     def _send(self, node: SimulatedNode, conn: int, message: Message) -> None:
         frame = encode(message)
@@ -236,11 +236,11 @@ class Swarm:
 
     def _arrived(self, name: str, conn: int, frame: bytes) -> None:
         node = self.nodes[name]
-        node.host.do(lambda: self._deliver(node, conn, frame))
+        node.machine.do(lambda: self._deliver(node, conn, frame))
 
     def _deliver(self, node: SimulatedNode, conn: int, frame: bytes) -> None:
         node.core.flow(conn, received=len(frame))
-        self.perform(node, node.core.received(conn, decode(frame[HEADER.size :]), node.host.now))
+        self.perform(node, node.core.received(conn, decode(frame[HEADER.size :]), node.machine.now))
         self.watch.delivered(node, frame)
 
     # -- looking --------------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ class Swarm:
 
     def complete(self) -> bool:
         """Whether every living node holds the final model."""
-        return all(node.core.view.final(node.host.now) for node in self.living())
+        return all(node.core.view.final(node.machine.now) for node in self.living())
 
     def apart(self) -> float:
         """Largest difference of any value between two living nodes, relative to its row's norm."""

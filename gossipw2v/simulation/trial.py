@@ -16,6 +16,7 @@ from random import Random
 import numpy as np
 
 from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.overlay.link import goes_up
 from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.records import NodeId
 from gossipw2v.simulation.auditor import STRAY, TOLD, Auditor, BrokenError
@@ -37,7 +38,7 @@ NETWORK = ("reset", "reset", "hang up", "clog", "one way", "partition", "swizzle
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SavedNode:
     """What a node finds on its disk when it comes back; `links` if it was stopped in order."""
 
     node: NodeId
@@ -59,7 +60,7 @@ class Trial:
     line: Line = field(init=False)
     swarm: Swarm = field(init=False)
     nemesis: Nemesis = field(init=False)
-    kept: dict[str, Kept] = field(default_factory=dict)
+    saved: dict[str, SavedNode] = field(default_factory=dict)
     counted: bool = False
     acquainted: set[frozenset[str]] = field(default_factory=set)
 
@@ -94,7 +95,7 @@ class Trial:
         others = [f"n{n}" for n in range(count) if f"n{n}" < name] or [f"n{count - 1}"]
         self._acquaint(name, self.rng.sample(others, min(len(others), self.rng.randrange(1, 3))))
         if self.counted:
-            node.host.at(self.rng.uniform(0, 2), lambda: self.swarm.count(name))
+            node.machine.at(self.rng.uniform(0, 2), lambda: self.swarm.count(name))
         else:
             self.swarm.perform(node, node.core.own.frozen(VOCABULARY, 1))
 
@@ -104,17 +105,17 @@ class Trial:
 
     def _add(self, name: str, work: int, min_peers: int = 0, before: NodeId | None = None) -> SimulatedNode:
         worker = Counter(self.ledger, self.rng, work, self.rng.uniform(2, 8), self.ledger.model(BUDGET))
-        host = Machine(self.swarm.clock, self.rng.uniform(0, 1e6), self.rng.uniform(0.98, 1.02))
-        node = self.swarm.add(name, worker, min_peers, host=host, before=before)
+        machine = Machine(self.swarm.clock, self.rng.uniform(0, 1e6), self.rng.uniform(0.98, 1.02))
+        node = self.swarm.add(name, worker, min_peers, machine=machine, before=before)
         self.auditor.nodes[node.core.node] = node
-        node.host.at(SAVING * self.rng.random(), lambda: self._go_on_saving(node))
+        node.machine.at(SAVING * self.rng.random(), lambda: self._go_on_saving(node))
         return node
 
     def enter(self, name: str, kept: bool) -> bool:
         """Start a node that knows two others, with what it had saved or without; whether there was room for it."""
         if self.ledger.given == self.ledger.origins or (name in self.swarm.nodes and self.swarm.nodes[name].alive):
             return False
-        state = self.kept.get(name) if kept else None
+        state = self.saved.get(name) if kept else None
         before = state.node if state else None
         node = self._add(name, state.left if state else self.rng.randrange(0, 60), before=before)
         self.swarm.perform(node, node.core.own.frozen(VOCABULARY, 1))
@@ -131,33 +132,33 @@ class Trial:
         return [other for other in living if other is not node and frozenset((node.name, other.name)) not in walls]
 
     def _bind(self, node: SimulatedNode, links: list[tuple[SavedLink, Reference]]) -> None:
-        for bond, held in links:
-            node.model.take_up(bond.link, _copy(held))  # it may come back to the same disk once more
-            self.auditor.open.add((node.core.node, bond.link))
-        node.core.own.take_up([bond for bond, _ in links], node.host.now)
+        for saved, held in links:
+            node.model.take_up(saved.link, _copy(held))  # it may come back to the same disk once more
+            self.auditor.open.add((node.core.node, saved.link))
+        node.core.own.take_up([saved for saved, _ in links], node.machine.now)
 
     def stop(self, name: str) -> float:
         """Tell a node to stop; after how many seconds it is gone."""
         node = self.swarm.nodes[name]
         node.core.own.rest()
-        node.host.at(RESTING, lambda: self.swarm.leave(name))
-        node.host.at(RESTING + GOING, lambda: self._save(node, links=True))
+        node.machine.at(RESTING, lambda: self.swarm.leave(name))
+        node.machine.at(RESTING + GOING, lambda: self._save(node, links=True))
         return RESTING + 1.0
 
     def _go_on_saving(self, node: SimulatedNode) -> None:
         self._save(node)
-        node.host.at(SAVING, lambda: self._go_on_saving(node))
+        node.machine.at(SAVING, lambda: self._go_on_saving(node))
 
     def _save(self, node: SimulatedNode, links: bool = False) -> None:
         """What a restart finds: a moment at which no row work was under way."""
         core, model = node.core, node.model
         left = node.worker.total - node.trained
-        if node.host.queue:
+        if node.machine.queue:
             return
         held = model.references() if links else {}
-        kept = [(bond, _copy(held[bond.link])) for bond in core.view.saved_links() if bond.link in held]
+        kept = [(saved, _copy(held[saved.link])) for saved in core.view.saved_links() if saved.link in held]
         vector = core.view.vector()
-        self.kept[node.name] = Kept(core.node, model.weights.copy(), model.updates.copy(), vector, left, kept)
+        self.saved[node.name] = SavedNode(core.node, model.weights.copy(), model.updates.copy(), vector, left, kept)
 
     # -- the run --------------------------------------------------------------------------------------------
 
@@ -201,20 +202,21 @@ class Trial:
         nodes = [node for node in self.swarm.living() if not node.core.own.leaving]
         if not self.swarm.living():
             return []  # and no room for anybody to come back
-        if len(nodes) < len(self.swarm.living()) or any(node.host.still for node in nodes):
+        if len(nodes) < len(self.swarm.living()) or any(node.machine.still for node in nodes):
             return ["somebody is about to leave, or stands still"]
         ids = {node.core.node for node in nodes}
-        out = [f"{n.name} is not final" for n in nodes if not n.core.view.final(n.host.now)]
+        out = [f"{n.name} is not final" for n in nodes if not n.core.view.final(n.machine.now)]
         for node in nodes:
-            seen = {member.node for member in node.core.view.members.alive(node.host.now)} | {node.core.node}
+            seen = {member.node for member in node.core.view.members.alive(node.machine.now)} | {node.core.node}
             if seen != ids:
                 out.append(f"{node.name} sees {len(seen)} of {len(ids)}")
             if any(link.end.pending for link in node.core.view.links()):
                 out.append(f"{node.name} has rows pending")
             if node.core.view.connections() != set(self.swarm.wires.conns(node.name)):
                 out.append(f"{node.name} has lost count of its connections")
-        up = {n.core.node: (up.peer, up.name) for n in nodes if (up := n.core.tree.links.uplink)}
-        down = {child: (n.core.node, e.name) for n in nodes for child, e in n.core.tree.links.downlinks.items()}
+        links = [(n.core.node, link) for n in nodes for link in n.core.view.links()]
+        up = {node: (link.peer, link.name) for node, link in links if goes_up(link)}
+        down = {link.peer: (node, link.name) for node, link in links if not goes_up(link)}
         if up != down or len(up) != len(nodes) - 1:
             out.append(f"no tree: {len(up)} uplinks, {len(down)} downlinks")
         if self.swarm.wires.halves():
@@ -235,7 +237,7 @@ class Trial:
 
 
 def _acquainted(one: SimulatedNode, other: SimulatedNode) -> bool:
-    return other.core.node in one.core.members.entries or one.core.node in other.core.members.entries
+    return any(a.core.view.members.get(b.core.node) is not None for a, b in ((one, other), (other, one)))
 
 
 def _copy(held: Reference) -> Reference:

@@ -204,7 +204,7 @@ def test_leaving_in_order_loses_nothing():
     kept_all(swarm, "swarm_of(4, seed=7)")
     goer = swarm.nodes["n2"]
     swarm.perform(goer, goer.core.own.leave())
-    goer.host.on = False
+    goer.machine.on = False
     swarm.run(4)
     assert all(not n.core.members.is_alive(goer.core.node, swarm.now) for n in swarm.living())
     kept_all(swarm, "swarm_of(4, seed=7), n2 leaves")
