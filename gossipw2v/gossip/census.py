@@ -36,11 +36,11 @@ def counts_name(node: NodeId) -> str:
 
 @dataclass(slots=True)
 class _Transfer:
-    """A blob under way. `seen`: its length when it was last looked at, and since when it has had that."""
+    """A blob under way."""
 
-    offer: Offer
-    data: bytearray = field(default_factory=bytearray)
-    seen: tuple[int, float] | None = None
+    offer: Offer  # what it is to be
+    data: bytearray = field(default_factory=bytearray)  # what has come so far
+    seen: tuple[int, float] | None = None  # its length when it was last looked at, and since when it has had that
 
 
 @dataclass(slots=True)
@@ -48,10 +48,10 @@ class Census:
     """Blobs held and wanted, and when to freeze."""
 
     me: NodeId
-    held: dict[str, tuple[Offer, bytes]] = field(default_factory=dict)
-    transfers: dict[int, _Transfer] = field(default_factory=dict)
-    rejected: set[bytes] = field(default_factory=set)
-    freezing: bool = False
+    held: dict[str, tuple[Offer, bytes]] = field(default_factory=dict)  # what this node serves, by name
+    transfers: dict[int, _Transfer] = field(default_factory=dict)  # what it is getting, by connection
+    rejected: set[bytes] = field(default_factory=set)  # digests of what turned out to be nonsense
+    freezing: bool = False  # whether the owner has been told to freeze
 
     @property
     def vocabulary(self) -> Offer | None:

@@ -86,7 +86,7 @@ class GossipCore:
             suspect(self.members, node)
 
     def dial_refused(self, target: str, now: float) -> None:
-        """Whoever answered has not proved to be of this swarm."""
+        """A stranger answered: it has not proved to be of this swarm."""
         self.connections.dial_refused(target, now)
 
     def closed(self, conn: int) -> None:

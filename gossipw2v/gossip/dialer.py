@@ -32,18 +32,15 @@ LAST_CHANCE = 2.0  # s before a suspect is dead from which on everybody dials
 
 @dataclass(slots=True)
 class Dialer:
-    """Decides over `connections` by what `members` and `tree` know.
-
-    `banned`: with whom this node has nothing to do. `broken`: edges that have just broken off.
-    """
+    """Decides over `connections` by what `members` and `tree` know."""
 
     connections: Connections
     members: MemberTable
     tree: Tree
     rng: Random
-    banned: Callable[[NodeId], bool] = lambda _node: False
-    broken: list[NodeId] = field(default_factory=list)
-    probe_at: float = float("-inf")
+    banned: Callable[[NodeId], bool] = lambda _node: False  # those with whom this node has nothing to do
+    broken: list[NodeId] = field(default_factory=list)  # neighbours whose connection has just broken off
+    probe_at: float = float("-inf")  # when to look for suspects again
 
     def parent(self, node: NodeId, now: float) -> list[Instruction]:
         """Dial the chosen parent."""

@@ -22,13 +22,13 @@ RELAY = 0.2  # s until what others said is told on: six hops, the breadth of a t
 
 @dataclass(slots=True)
 class Dissemination:
-    """Speaks over `connections`. `beat_at`, `told_at`: when it last said that it lives, and anything."""
+    """Speaks over `connections`."""
 
     members: MemberTable
     connections: Connections
     census: Census
-    beat_at: float
-    told_at: float
+    beat_at: float  # when it last said that it lives
+    told_at: float  # when it last said anything
 
     def due(self, now: float) -> bool:
         """Whether it is time for another beat."""

@@ -10,7 +10,7 @@
       | <------------------- Answer |    the merged rows: both ends add them to the reference
       | Leave, Refuse               |    goodbye, with or without a quarrel
 
-How they become bytes is `wire`'s business.
+How they become bytes is `codec`'s business.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is done about those who break the rules: refused and left alone, in the end cut off.
 
-`standing` keeps the score; this draws the consequences for connections and links.
+`scores` keeps the score; this draws the consequences for connections and links.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from gossipw2v.gossip.records import NodeId
 
 @dataclass(slots=True)
 class Sanctions:
-    """Decides over `connections` and `tree` by what `standing` holds against others."""
+    """Decides over `connections` and `tree` by what `scores` holds against others."""
 
-    standing: PeerScores
+    scores: PeerScores
     connections: Connections
     members: MemberTable
     tree: Tree
@@ -52,7 +52,7 @@ class Sanctions:
 
     def greeted(self, conn: int, node: NodeId, now: float) -> list[Instruction]:
         """What is to be said instead of a welcome to `node`; nothing if nothing is held against it."""
-        if (why := self.standing.against_node(node, now)) is None:
+        if (why := self.scores.against_node(node, now)) is None:
             return []
         self.connections.quarrelled(conn, now)
         text = f"{node.hex()}: {why}"
@@ -62,7 +62,7 @@ class Sanctions:
         """Whether a member can only be reached where nobody is to be talked to."""
         member = self.members.get(node)
         hosts = [address.rpartition(":")[0].strip("[]") for address in member.addresses] if member else []
-        return bool(hosts) and all(self.standing.is_banned(host) for host in hosts)
+        return bool(hosts) and all(self.scores.is_banned(host) for host in hosts)
 
     def _behind(self, link: bytes) -> Connection | None:
         edge = self.tree.links.named(link)
@@ -71,9 +71,9 @@ class Sanctions:
     def _blamed(self, here: Connection, now: float) -> list[Instruction]:
         """Hold it against the other end; who has too much against them is cut off, with all its connections."""
         out: list[Instruction] = []
-        if here.host and self.standing.blame_host(here.host, now) > now:
+        if here.host and self.scores.blame_host(here.host, now) > now:
             out += self._cut_off([each for each in self.connections.by_conn.values() if each.host == here.host], now)
-        elif here.node is not None and self.standing.blame_node(here.node, now) > now:
+        elif here.node is not None and self.scores.blame_node(here.node, now) > now:
             out += self._cut_off([here], now)
         return out
 
@@ -88,8 +88,8 @@ class Sanctions:
         return out
 
     def _against(self, here: Connection, now: float) -> str | None:
-        host = self.standing.against_host(here.host, now)
-        return host or (self.standing.against_node(here.node, now) if here.node is not None else None)
+        host = self.scores.against_host(here.host, now)
+        return host or (self.scores.against_node(here.node, now) if here.node is not None else None)
 
     def _unlinked(self, node: NodeId, now: float) -> list[Instruction]:
         return self.tree.drop(node, now)

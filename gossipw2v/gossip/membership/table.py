@@ -1,7 +1,8 @@
 """Who is in the swarm: a table that every node keeps, spread by the frames that flow anyway.
 
 Each node owns one record and raises its `beat` every second; everybody else passes it on (van Renesse et al. 1998).
-What rose is told on within `herald.RELAY` seconds, so that a beat takes a fraction of a second through a large swarm.
+What rose is told on within `dissemination.RELAY` seconds, so that a beat takes a fraction of a second through a large
+swarm.
 
 A member whose beat has not risen for a while is taken for dead (`suspicion`); a node that was late itself waits longer
 (`slack`) before it thinks so of others (Lifeguard, Dadgar et al. 2018). The second half of an id is drawn afresh at

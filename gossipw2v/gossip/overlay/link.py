@@ -29,8 +29,8 @@ from gossipw2v.gossip.records import NodeId
 class Flow:
     """What has gone over a link, for people to see."""
 
-    exchanges: int = 0
-    sent_bytes: int = 0
+    exchanges: int = 0  # that are done
+    sent_bytes: int = 0  # of frames
     received_bytes: int = 0
     sent_rows: int = 0
     received_rows: int = 0

@@ -74,8 +74,8 @@ class Provenance:
     def learn(self, news: VersionVector, link: bytes = b"", echoed: VersionVector | None = None) -> list[bytes]:
         """Take the larger of both for each origin; they came by `link`, or from disk, or are the own ones.
 
-        Returns those of others that were here and had not come by it, though they be no more than what is here: rows of
-        them may still wait at the other end of the link by which they had. `echoed`: what was only repeated.
+        Returns those of others that were here and had not come by it, even if they are no more than what is here: rows
+        of them may still wait at the other end of the link by which they had. `echoed`: what was only repeated.
         """
         more = [origin for origin, n in news.items() if n > self.vector.get(origin, 0)]
         told = [origin for origin, n in news.items() if n > (echoed or {}).get(origin, -1) and origin != self.own]

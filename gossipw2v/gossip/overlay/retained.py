@@ -4,10 +4,10 @@ When a network falls apart, each part but one has a highest node whose parent is
 and both ends keep their link for KEPT seconds. When the parts meet again, the two go on where they were: what either
 part has trained is added, none of it twice. Of those who vanished, one parent's link and one child's are kept.
 
-Whoever says goodbye may come back too, with a new id of the same stem: its links are kept as long, a few of them. It
-has saved its own ends (`SavedLink`). Both ends must hold the same reference to go on, and do if they are done with the
-same exchange: a node that is told to stop ends those under way and begins no other. One that was killed comes back with
-an older model than the others have seen of it, and links anew.
+A node that says goodbye may come back too, with a new id of the same stem: its links are kept as long, a few of them.
+It has saved its own ends (`SavedLink`). Both ends must hold the same reference to go on, and do if they are done with
+the same exchange: a node that is told to stop ends those under way and begins no other. One that was killed comes back
+with an older model than the others have seen of it, and links anew.
 """
 
 from __future__ import annotations
