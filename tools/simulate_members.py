@@ -28,7 +28,7 @@ from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Close, Collect, Dial, Instruction, Merge, Send, Settle
 from gossipw2v.gossip.messages import Message, StateNews
-from gossipw2v.gossip.records import SUSPECT_AFTER, Member, NodeId, State
+from gossipw2v.gossip.records import SUSPECT_AFTER, Member, NodeId, Stage
 from gossipw2v.simulation.clock import Clock
 from gossipw2v.simulation.network import Line, Wires
 
@@ -123,7 +123,7 @@ class Crowd:
         """A new node that knows one other."""
         name, now = f"m{self.made}", self.clock.now
         self.made += 1
-        me = Member(self.rng.randbytes(16), 0, State.TRAINING, (f"{name}:1",), total=1)
+        me = Member(self.rng.randbytes(16), 0, Stage.TRAINING, (f"{name}:1",), total=1)
         machine = Machine(name, Watched(me, Random(self.rng.random()), now))
         machine.core.own.frozen(b"words", 1)
         machine.core.own.ready()

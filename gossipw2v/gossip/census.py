@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from gossipw2v.gossip.instructions import Close, Freeze, Instruction, Received, Refused, Send
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import MAX_BLOB, MAX_OFFERS, MAX_PART, BlobPart, BlobPull, Offer, ProtocolError, Refuse
-from gossipw2v.gossip.records import NodeId, State
+from gossipw2v.gossip.records import NodeId, Stage
 
 VOCABULARY = "vocabulary"
 COUNTS = "counts/"
@@ -153,7 +153,7 @@ class Census:
             return []
         if len(others) < max([members.me.min_peers, *(m.min_peers for m in others)]):
             return []
-        if any(m.state > State.GATHERING or counts_name(m.node) not in self.held for m in others):
+        if any(m.state > Stage.GATHERING or counts_name(m.node) not in self.held for m in others):
             return []  # somebody still counts, or has a vocabulary that is on its way here
         self.freezing = True
         return [Freeze(tuple(sorted(name for name in self.held if name.startswith(COUNTS))))]

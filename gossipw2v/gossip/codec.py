@@ -42,12 +42,12 @@ from gossipw2v.gossip.messages import (
     Refuse,
     StateNews,
 )
-from gossipw2v.gossip.records import MAX_MEMBERS, Member, State
+from gossipw2v.gossip.records import MAX_MEMBERS, Member, Stage
 
 MAGIC = b"GW2V"
 TLS = b"\x16\x03"  # how a TLS connection begins
 HEADER = struct.Struct(">4sI")
-MAX_NODES = 1 << 15  # lists and maps in a frame: a full State has some 20,000; 8 MiB of empty maps would be 570 MiB
+MAX_NODES = 1 << 15  # lists and maps in a frame: a full StateNews has some 20,000; 8 MiB of empty maps would be 570 MiB
 
 
 def encode(message: Message) -> bytes:
@@ -207,7 +207,7 @@ def _plain(value: Any) -> Any:
         return [_plain(getattr(value, f.name)) for f in fields(value)]
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
-    return int(value) if isinstance(value, State) else value
+    return int(value) if isinstance(value, Stage) else value
 
 
 _node, _link, _digest = _octets(16, 16), _octets(8, 8), _octets(16, 16)
@@ -216,8 +216,8 @@ _name, _address = _text(64), _text(80)
 _addresses = _many(_address, 16)
 _origins = _table(_node, _number, MAX_ORIGINS)
 _member = _record(
-    lambda node, beat, state, addresses, *rest: Member(node, beat, State(state), tuple(addresses), *rest),
-    *(_node, _number, _integer(0, max(State)), _addresses, _number, _number, _integer(0, MAX_MEMBERS), _perhaps(_node)),
+    lambda node, beat, state, addresses, *rest: Member(node, beat, Stage(state), tuple(addresses), *rest),
+    *(_node, _number, _integer(0, max(Stage)), _addresses, _number, _number, _integer(0, MAX_MEMBERS), _perhaps(_node)),
 )
 _verdict = _record(lambda *each: each, _node, _number)
 _offer = _record(Offer, _name, _digest, _integer(1, MAX_BLOB), _number)

@@ -21,7 +21,7 @@ from gossipw2v.gossip.membership.suspicion import suspects
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.repair import root_of
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.records import NodeId, State
+from gossipw2v.gossip.records import NodeId, Stage
 
 LINGER = 5.0  # s that a connection which is no edge of the tree is kept
 PROBE = 0.5  # s between two looks for suspects
@@ -81,7 +81,7 @@ class Dialer:
 
     def _dial(self, node: NodeId, now: float) -> list[Instruction]:
         member = self.members.get(node)
-        if member is None or node in self.connections.by_node or member.state == State.LEFT or self.banned(node):
+        if member is None or node in self.connections.by_node or member.state == Stage.LEFT or self.banned(node):
             return []
         self.connections.learn(node.hex(), member.addresses, now, within=0.0)
         return self.connections.dial(node.hex(), now)
@@ -90,7 +90,7 @@ class Dialer:
         """Know where those are whom this node no longer hears."""
         for member in self.members.everyone():
             silent = member.node != self.members.me.node and not self.members.is_alive(member.node, now)
-            if silent and member.state != State.LEFT and member.addresses:
+            if silent and member.state != Stage.LEFT and member.addresses:
                 self.connections.learn(member.node.hex(), member.addresses, now)
 
     def strangers(self, now: float) -> list[Instruction]:
@@ -107,7 +107,7 @@ class Dialer:
         member = self.members.get(node)
         if member is None:
             return not self._known(node, now)
-        if member.state == State.LEFT or self._known(node, now):
+        if member.state == Stage.LEFT or self._known(node, now):
             return False
         return self.tree.links.parent is None or self.rng.random() * len(self.members.entries) < SELDOM
 

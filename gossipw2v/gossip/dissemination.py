@@ -16,7 +16,7 @@ from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import Dead, Offer, StateNews
 from gossipw2v.gossip.records import Member
 
-BEAT = 1.0  # s between two frames of State on every connection
+BEAT = 1.0  # s between two frames of StateNews on every connection
 RELAY = 0.2  # s until what others said is told on: six hops, the breadth of a tree of 64, take a second
 
 

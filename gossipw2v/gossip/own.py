@@ -14,7 +14,7 @@ from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.provenance import VersionVector
 from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.records import State
+from gossipw2v.gossip.records import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class OwnNode:
     @property
     def leaving(self) -> bool:
         """Whether goodbye has been said."""
-        return self.members.me.state is State.LEFT
+        return self.members.me.state is Stage.LEFT
 
-    def enter(self, state: State) -> None:
+    def enter(self, state: Stage) -> None:
         """Go to another stage; the swarm is told with the next beat."""
         if not self.leaving:
             self.members.update_self(state=state)
@@ -115,6 +115,6 @@ class OwnNode:
 
     def leave(self) -> list[Instruction]:
         """Say goodbye; no link is made any more."""
-        self.enter(State.LEFT)
+        self.enter(Stage.LEFT)
         self.members.beat()
         return [*self.dissemination.news(), *self.tree.leave(self.connections.conns())]

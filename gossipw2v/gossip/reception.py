@@ -26,7 +26,7 @@ from gossipw2v.gossip.messages import (
     StateNews,
 )
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.records import Member, NodeId, State
+from gossipw2v.gossip.records import Member, NodeId, Stage
 from gossipw2v.gossip.sanctions import Sanctions
 
 
@@ -60,7 +60,7 @@ class Reception:
         out = self.connections.greeted(conn, hello, now)
         if self.connections.to(hello.node) != conn:
             return out
-        first = Member(hello.node, 0, State.COUNTING, tuple(hello.addresses))
+        first = Member(hello.node, 0, Stage.COUNTING, tuple(hello.addresses))
         self.members.witness(first, now, conn)
         return [*out, self.dissemination.welcome(conn, now), *self.tree.connected(hello.node, conn, now)]
 

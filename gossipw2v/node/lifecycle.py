@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from gossipw2v.config.job import Job
 from gossipw2v.gossip.census import counts_name
-from gossipw2v.gossip.records import State
+from gossipw2v.gossip.records import Stage
 from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.node import Node
 from gossipw2v.node.session import ENOUGH, Learner, check_room, make_learner
@@ -78,7 +78,7 @@ async def count(node: Node) -> None:
     log.info("counted", tokens=counts.tokens, words=len(counts.words), replaced=counts.replaced)
     if node.core.view.vocabulary is None:
         node.counts[counts_name(node.core.node)] = counts
-        node.enter(State.GATHERING)
+        node.enter(Stage.GATHERING)
         node.network.perform(node.core.own.counted(counts.to_bytes()))
 
 
@@ -95,12 +95,12 @@ async def learn(node: Node, vocab: Vocab) -> None:
     await prepare(node, vocab)
     await join(node)
     await shift(node)
-    node.enter(State.TRAINING)
+    node.enter(Stage.TRAINING)
     await train(node)
-    node.enter(State.DRAINING)
+    node.enter(Stage.DRAINING)
     await evaluate(node)
     await until(node, lambda: node.core.view.final(node.network.now()))
-    node.enter(State.COMPLETE)
+    node.enter(Stage.COMPLETE)
     await node.save()
     if node.config.until_complete:
         await until(node, lambda: node.core.view.children_complete(node.network.now()), GOODBYE)
@@ -111,7 +111,7 @@ async def learn(node: Node, vocab: Vocab) -> None:
 async def prepare(node: Node, vocab: Vocab) -> None:
     """Turn the text into ids and allocate the model."""
     node.close_learner()
-    node.enter(State.ENCODING)
+    node.enter(Stage.ENCODING)
     log.info("vocabulary", words=len(vocab), tokens=vocab.tokens, digest=vocab.digest.hex())
     check_room(node.config, vocab)
     shard = await node.text.encode(vocab)
@@ -120,7 +120,7 @@ async def prepare(node: Node, vocab: Vocab) -> None:
         node.core.own.take_up(await asyncio.to_thread(node.keeper.links, learner), node.network.now())
     node.learner = learner  # from here on it is seen, exported and merged
     node.core.own.to_train(learner.trainer.total)
-    node.enter(State.JOINING)
+    node.enter(Stage.JOINING)
     node.network.perform(node.core.own.ready())
 
 
@@ -256,7 +256,7 @@ async def serve_on(node: Node) -> None:
     """A service stays when the swarm is done; if others join later, it goes on to the end of their work too."""
     while True:
         final = node.core.view.final(node.network.now())
-        if (now := State.COMPLETE if final else State.DRAINING) is not node.state:
+        if (now := Stage.COMPLETE if final else Stage.DRAINING) is not node.state:
             node.enter(now)
         if final:
             await node.save()
@@ -297,7 +297,7 @@ def pause(run_seconds: float, shortest: float) -> float:
 async def come_to_rest(node: Node) -> None:
     """Hand over what was trained last, so that a stopped node's work is not lost, and end what is under way."""
     tell(node)
-    if node.state is State.TRAINING:
+    if node.state is Stage.TRAINING:
         before = {link.name: link.end.flow.exchanges for link in node.core.view.links()}
         await until(node, lambda: _handed_over(node, before), LAST_EXCHANGES)
     node.core.own.rest()

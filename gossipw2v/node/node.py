@@ -19,7 +19,7 @@ from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, Freeze, Instruction, Merge, OpenLink, Received, Settle
 from gossipw2v.gossip.messages import ProtocolError
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.gossip.replica import RowWork
 from gossipw2v.node.checkpointer import Keeper
 from gossipw2v.node.session import Learner
@@ -59,7 +59,7 @@ class Node:
     config: Config
     random: bytes
     now: float
-    state: State = State.COUNTING
+    state: Stage = Stage.COUNTING
     learner: Learner | None = None
     metrics: Metrics = field(default_factory=Metrics)
     pulse: Pulse = field(default_factory=Pulse)
@@ -95,7 +95,7 @@ class Node:
             quiet=config.settle_seconds if config.peers != ("none",) else 0.0,
             banned=config.ban,
         )
-        me = Member(self.keeper.next_life(self.random[:16]), 0, State.COUNTING, min_peers=config.min_peers)
+        me = Member(self.keeper.next_life(self.random[:16]), 0, Stage.COUNTING, min_peers=config.min_peers)
         self.core = GossipCore(me, rules, Random(self.random), self.now)
         self.network = Network(self.core, self.metrics, self._on_rows)
 
@@ -232,7 +232,7 @@ class Node:
         check_finite(words, vectors)
         return len(words), lines(words, vectors)
 
-    def enter(self, state: State) -> None:
+    def enter(self, state: Stage) -> None:
         """Go to another stage; the swarm is told with the next beat."""
         self.state = state
         self.core.own.enter(state)
@@ -258,8 +258,8 @@ class Node:
 
         The loss on held-out text is measured first, so that a slow disk does not hold it up.
         """
-        if self.learner is not None and self.state >= State.TRAINING and self.failure is None:
-            await self.evaluate(self.learner, self.state is State.COMPLETE)
+        if self.learner is not None and self.state >= Stage.TRAINING and self.failure is None:
+            await self.evaluate(self.learner, self.state is Stage.COMPLETE)
             await self.keeper.save(self.core, self.learner, self.text.totals())
             self.problem("checkpoint", self.keeper.trouble)
 
@@ -279,7 +279,7 @@ class Node:
     async def save_links(self) -> None:
         """Keep the links for the next life of a node that was told to stop and has said goodbye."""
         ends = self.stopping.is_set() and self.failure is None
-        if self.learner is not None and self.state >= State.TRAINING and ends:
+        if self.learner is not None and self.state >= Stage.TRAINING and ends:
             await self.keeper.save_links(self.core, self.learner)
 
     def close_learner(self) -> None:

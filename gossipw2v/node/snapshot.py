@@ -11,7 +11,7 @@ from gossipw2v import __version__
 from gossipw2v.config.node import Config
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.overlay.link import AnyLink, goes_up
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.session import Learner
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.w2v.text.corpus import Text
@@ -110,7 +110,7 @@ def _member(core: GossipCore, member: Member, now: float) -> dict[str, Any]:
     me = member.node == core.node
     return {
         "node": member.node.hex(),
-        "state": State(member.state).name.lower(),
+        "state": Stage(member.state).name.lower(),
         "alive": me or core.view.members.is_alive(member.node, now),
         "addresses": list(member.addresses),
         "trained_tokens": member.trained,

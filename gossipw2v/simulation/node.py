@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, Instruction, Merge, Settle
-from gossipw2v.gossip.records import State
+from gossipw2v.gossip.records import Stage
 from gossipw2v.gossip.replica import RowWork, perform
 from gossipw2v.simulation.machine import Machine
 from gossipw2v.w2v.training.model import Model
@@ -78,7 +78,7 @@ class SimulatedNode:
         if core.view.vocabulary is None or self.began or core.view.has_model:
             return []
         core.own.to_train(self.worker.total)
-        core.own.enter(State.JOINING)
+        core.own.enter(Stage.JOINING)
         return core.own.ready()
 
     def begin(self) -> bool:
@@ -86,7 +86,7 @@ class SimulatedNode:
         core = self.core
         if self.began or core.view.vocabulary is None or not core.view.settled_in(self.machine.now):
             return False
-        core.own.enter(State.TRAINING)
+        core.own.enter(Stage.TRAINING)
         self.began = True
         return True
 
@@ -103,7 +103,7 @@ class SimulatedNode:
             core.own.trained(worker.trained)
         if worker.trained >= worker.total:
             final = core.view.final(now)
-            core.own.enter(State.COMPLETE if final else State.DRAINING)
+            core.own.enter(Stage.COMPLETE if final else Stage.DRAINING)
             core.own.done(True)
 
     def rows(self, work: RowWork, now: float) -> Done | None:

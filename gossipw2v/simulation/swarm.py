@@ -19,7 +19,7 @@ from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Close, Dial, Freeze, Instruction, Merge, Received, Refused, Send
 from gossipw2v.gossip.messages import Message
-from gossipw2v.gossip.records import STEM_BYTES, Member, NodeId, State, stem
+from gossipw2v.gossip.records import STEM_BYTES, Member, NodeId, Stage, stem
 from gossipw2v.gossip.replica import RowWork
 from gossipw2v.simulation.clock import Clock, Event
 from gossipw2v.simulation.machine import Machine
@@ -90,7 +90,7 @@ class Swarm:
         machine = machine or Machine(self.clock)
         drawn = self.rng.randbytes(16)
         own = drawn if before is None else stem(before) + drawn[STEM_BYTES:]
-        me = Member(own, 0, State.COUNTING, (f"{name}:1",), min_peers=min_peers)
+        me = Member(own, 0, Stage.COUNTING, (f"{name}:1",), min_peers=min_peers)
         core = GossipCore(me, rules or self.rules, Random(self.rng.random()), machine.now)
         node = self.nodes[name] = SimulatedNode(name, core, worker, machine, machine.now)
         machine.at(self.rng.random() * self.tick, lambda: self._tick(node))
@@ -105,7 +105,7 @@ class Swarm:
     def count(self, name: str, blob: bytes = b"counts") -> None:
         """The node's text is counted."""
         node = self.nodes[name]
-        node.core.own.enter(State.GATHERING)
+        node.core.own.enter(Stage.GATHERING)
         self.perform(node, node.core.own.counted(blob + name.encode()))
 
     # -- faults ---------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from gossipw2v.delta import Batch, empty
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.membership.scores import BREACHES
 from gossipw2v.gossip.messages import Answer, Hello, LinkOpen, Push, Refuse
-from gossipw2v.gossip.records import State
+from gossipw2v.gossip.records import Stage
 
 
 def refusals(swarm: Swarm) -> Counter:
@@ -339,7 +339,7 @@ def test_who_leaves_says_so_and_does_no_more(core):
     assert kinds(core.own.leave()) == ["Send", "Send"]
     assert core.merged(merge.link, Batch(empty(2), 0, 0), 0.0) == []  # the other end has dropped the link by then
     assert core.received(1, LinkOpen(LINK, True, 0, b"V" * 16, {}), 0.0) == []
-    assert core.members.me.state == State.LEFT
+    assert core.members.me.state == Stage.LEFT
     assert core.tick(5.0) == []
 
 

@@ -14,7 +14,7 @@ from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import PROTOCOL, Hello
 from gossipw2v.gossip.overlay.link import link_down, link_up
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.records import DEAD_AFTER, SUSPECT_AFTER, Member, State
+from gossipw2v.gossip.records import DEAD_AFTER, SUSPECT_AFTER, Member, Stage
 
 ME = b"\x50" * 16
 STEP = 0.1
@@ -28,7 +28,7 @@ class World:
     """A dialer among members that are heard, or not, from step to step. `dialled`: when and whom."""
 
     def __init__(self, others: int, seed: int = 0) -> None:
-        self.members = MemberTable(Member(ME, 1, State.TRAINING))
+        self.members = MemberTable(Member(ME, 1, Stage.TRAINING))
         self.connections = Connections(Hello(PROTOCOL, PROTOCOL, ME, {}, []), Random(seed))
         self.tree = Tree(self.members, Random(seed), GossipConfig(job={}))
         self.dialer = Dialer(self.connections, self.members, self.tree, Random(seed))
@@ -41,7 +41,7 @@ class World:
         self.connections.opened(conn, None, self.now)
         self.connections.greeted(conn, Hello(PROTOCOL, PROTOCOL, other, {}, []), self.now)
 
-    def hear(self, *nodes: bytes, state: State = State.TRAINING) -> None:
+    def hear(self, *nodes: bytes, state: Stage = Stage.TRAINING) -> None:
         for each in nodes:
             held = self.members.get(each)
             beat = held.beat + 1 if held else 1
@@ -172,7 +172,7 @@ def test_a_connection_into_another_tree_is_kept_for_the_news_that_come_by_it_alo
     parent, other, same = world.others
     world.tree.links.table.append(upward(parent, b"l" * 8))
     world.members.update_self(parent=parent)
-    world.members.witness(Member(same, 9, State.TRAINING, parent=parent), 0.0)
+    world.members.witness(Member(same, 9, Stage.TRAINING, parent=parent), 0.0)
     for conn, each in ((1, other), (2, same)):
         world.connections.opened(conn, "somewhere", 0.0)
         world.connections.greeted(conn, Hello(PROTOCOL, PROTOCOL, each, {}, []), 0.0)

@@ -11,7 +11,7 @@ from gossipw2v.gossip.instructions import Send
 from gossipw2v.gossip.membership.connections import Connections
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import PROTOCOL, Dead, Hello, StateNews
-from gossipw2v.gossip.records import DEAD_AFTER, Member, State
+from gossipw2v.gossip.records import DEAD_AFTER, Member, Stage
 
 ME, THIRD = b"\x50" * 16, b"\x60" * 16
 TO = {NODE: 1, OTHER: 2}  # neighbours and the connections to them
@@ -19,7 +19,7 @@ TO = {NODE: 1, OTHER: 2}  # neighbours and the connections to them
 
 @pytest.fixture
 def speaker() -> Dissemination:
-    members = MemberTable(Member(ME, 1, State.TRAINING))
+    members = MemberTable(Member(ME, 1, Stage.TRAINING))
     connections = Connections(Hello(PROTOCOL, PROTOCOL, ME, {}, []), Random(0))
     for node, conn in TO.items():
         connections.opened(conn, None, 0.0)
@@ -29,7 +29,7 @@ def speaker() -> Dissemination:
     return Dissemination(members, connections, census, 0.0, 0.0)
 
 
-def record(node: bytes, beat: int, state: State = State.TRAINING) -> Member:
+def record(node: bytes, beat: int, state: Stage = Stage.TRAINING) -> Member:
     return Member(node, beat, state)
 
 
@@ -70,8 +70,8 @@ def test_a_beat_brings_what_was_heard_too(speaker):
 def test_a_goodbye_is_told_on_at_once(speaker):
     speaker.heard(1, StateNews([record(THIRD, 5)], []), 0.1)
     speaker.relay(1)
-    orders = speaker.heard(1, StateNews([record(THIRD, 6, State.LEFT)], []), 1.01)
-    assert told(orders) == {2: StateNews([record(THIRD, 6, State.LEFT)], [])}
+    orders = speaker.heard(1, StateNews([record(THIRD, 6, Stage.LEFT)], []), 1.01)
+    assert told(orders) == {2: StateNews([record(THIRD, 6, Stage.LEFT)], [])}
 
 
 def test_a_death_is_named_once_to_all(speaker):

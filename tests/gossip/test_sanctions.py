@@ -7,7 +7,7 @@ from support.samples import DIGEST, LINK, NODE, OTHER
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.membership.scores import FIRST_CUT, TOLERATED_OF_HOST, TOLERATED_OF_NODE
 from gossipw2v.gossip.messages import PROTOCOL, Hello, Leave, LinkOpen, ProtocolError
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 
 HOST = "10.0.0.66"
 CHILD = b"\x00" * 16
@@ -125,10 +125,10 @@ def test_no_member_at_a_banned_address_is_chosen_as_parent():
     core = swarm.add("me").core
     core.own.frozen(b"words", 1)
     core.own.ready()
-    core.members.witness(Member(OTHER, 1, State.TRAINING, ("10.0.0.66:7411",)), 0.0)
+    core.members.witness(Member(OTHER, 1, Stage.TRAINING, ("10.0.0.66:7411",)), 0.0)
     for tick in range(1, 50):
         assert "Dial" not in kinds(core.tick(tick / 10))
         assert core.tree.links.parent is None
-    core.members.witness(Member(b"\xfe" * 16, 1, State.TRAINING, ("10.0.1.1:7411",)), 5.0)
+    core.members.witness(Member(b"\xfe" * 16, 1, Stage.TRAINING, ("10.0.1.1:7411",)), 5.0)
     core.tick(5.1)
     assert core.tree.links.parent.peer == b"\xfe" * 16

@@ -19,7 +19,7 @@ from gossipw2v.config.node import Config
 from gossipw2v.delta import empty
 from gossipw2v.gossip.messages import Answer, Push
 from gossipw2v.gossip.overlay.retained import SavedLink
-from gossipw2v.gossip.records import Member, State, stem
+from gossipw2v.gossip.records import Member, Stage, stem
 from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.generations import find, links_of, path_of
 from gossipw2v.node.node import Node
@@ -59,7 +59,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
             node.core.own.resumed(found.state.origins, found.state.lives)
         node.learner = make_learner(config, vocab, Shard(TOKENS, len(TOKENS), Path("none"), text), node.merged)
         node.keeper.restore(node.learner, text)
-        node.state = State.TRAINING
+        node.state = Stage.TRAINING
         return node
 
     yield made
@@ -86,7 +86,7 @@ async def test_the_next_node_goes_on_where_the_last_was(make: Make, tmp_path: Pa
     one = make()
     train(one, 3)
     one.core.tree.links.provenance.learn({OTHER: 77})
-    one.core.members.witness(Member(OTHER, 1, State.TRAINING, ("10.0.0.2:7411", "10.0.0.3:7411")), 0.0)
+    one.core.members.witness(Member(OTHER, 1, Stage.TRAINING, ("10.0.0.2:7411", "10.0.0.3:7411")), 0.0)
     await one.save()
     other = make()
     before, after = one.learner, other.learner
@@ -212,7 +212,7 @@ async def test_nothing_new_is_not_written_again_and_a_change_is(make: Make, tmp_
 
 async def test_a_node_that_still_waits_for_the_others_rows_writes_nothing(make: Make, tmp_path: Path) -> None:
     node = make()
-    node.state = State.JOINING
+    node.state = Stage.JOINING
     await node.save()
     assert files(tmp_path) == set()
 
@@ -452,7 +452,7 @@ async def test_links_are_written_only_by_a_node_that_was_told_to_stop_and_has_tr
     await node.save()
     await node.save_links()
     node.stopping.set()
-    node.state = State.JOINING
+    node.state = Stage.JOINING
     await node.save_links()
     train(unlinked := make())
     await stop(unlinked)

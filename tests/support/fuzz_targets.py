@@ -30,7 +30,7 @@ from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, Instruction, Merge, Received, Settle
 from gossipw2v.gossip.messages import PROTOCOL, Hello, LinkOpen, ProtocolError, Push, StateNews
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.checkpoint import MAGIC, VERSION, CheckpointError
 from gossipw2v.node.generations import find
 from gossipw2v.node.saved_links import read as read_references
@@ -94,7 +94,7 @@ def handshake(data: bytes) -> None:
 
 
 def _core() -> GossipCore:
-    me = Member(ME, 0, State.COUNTING, ("10.0.0.9:7411",))
+    me = Member(ME, 0, Stage.COUNTING, ("10.0.0.9:7411",))
     core = GossipCore(me, GossipConfig(job=JOB), random.Random(1), 0.0)
     core.own.frozen(VOCABULARY, 5)
     core.own.ready()
@@ -377,7 +377,7 @@ def _talks() -> list[list[object]]:
     below = [Hello(PROTOCOL, PROTOCOL, CHILD, JOB, []), LinkOpen(LINK, True, 0, digest, {}, True)]
     push = Push(LINK, 1, False, 0, 0, {CHILD: 5}, empty(SIZE))
     above = [Hello(PROTOCOL, PROTOCOL, OTHER, JOB, ["10.0.0.2:7411"])]
-    news = StateNews([Member(OTHER, 3, State.TRAINING, ("10.0.0.2:7411",), 1, 2)], [])
+    news = StateNews([Member(OTHER, 3, Stage.TRAINING, ("10.0.0.2:7411",), 1, 2)], [])
     return [[*below, push], [*above, news, *SAMPLES[5:9], SAMPLES[10]], [*below, *SAMPLES[2:5], SAMPLES[11]]]
 
 

@@ -22,7 +22,7 @@ from gossipw2v.gossip.messages import (
     Refuse,
     StateNews,
 )
-from gossipw2v.gossip.records import MAX_MEMBERS, Member, State
+from gossipw2v.gossip.records import MAX_MEMBERS, Member, Stage
 
 NODE, OTHER, LINK, DIGEST = bytes(range(16)), b"\xff" * 16, b"linkname", b"D" * 16
 
@@ -42,7 +42,7 @@ def delta(rows, counts, scales, values) -> RowDelta:
 
 
 TWO_ROWS = delta([1, 70_000], [3, 2**32 - 1], [0.5, 2.0**-20], [[-127, 0, 127], [1, 2, 3]])
-MEMBER = Member(NODE, 7, State.TRAINING, ("10.0.0.1:7411", "[::1]:7411"), 5, 2**40, 3, OTHER)
+MEMBER = Member(NODE, 7, Stage.TRAINING, ("10.0.0.1:7411", "[::1]:7411"), 5, 2**40, 3, OTHER)
 
 SAMPLES = [
     Hello(1, 2, NODE, {"job": "default", "alpha": "0.025"}, ["10.0.0.1:7411"]),
@@ -75,7 +75,7 @@ members = st.builds(
     Member,
     nodes,
     numbers,
-    st.sampled_from(State),
+    st.sampled_from(Stage),
     addresses.map(tuple),
     numbers,
     numbers,

@@ -11,7 +11,7 @@ from gossipw2v.gossip.overlay.link import ChildEnd, Link, ParentEnd
 from gossipw2v.gossip.overlay.pacing import Pacing
 from gossipw2v.gossip.overlay.states import LinkState
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 from support.samples import delta
 
 VOCABULARY = b"V" * 16
@@ -32,7 +32,7 @@ ME, ROOT, CHILD = node(100), node(200), node(1)
 
 
 def tree(me: bytes = ME, *others: bytes, ready: bool = True) -> Tree:
-    members = MemberTable(Member(me, 1, State.TRAINING))
+    members = MemberTable(Member(me, 1, Stage.TRAINING))
     made = Tree(members, Random(0), GossipConfig(job={}, interval=0.2, seats=SEATS))
     for other in others:
         hear(made, other, 0.0)
@@ -41,7 +41,7 @@ def tree(me: bytes = ME, *others: bytes, ready: bool = True) -> Tree:
     return made
 
 
-def hear(made: Tree, other: bytes, now: float, state: State = State.TRAINING, parent: bytes = b"") -> None:
+def hear(made: Tree, other: bytes, now: float, state: Stage = Stage.TRAINING, parent: bytes = b"") -> None:
     held = made.members.get(other)
     made.members.witness(Member(other, held.beat + 1 if held else 1, state, parent=parent), now)
 

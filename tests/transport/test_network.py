@@ -13,7 +13,7 @@ from gossipw2v.config.address import Address
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.membership.connections import QUARREL_PAUSE
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.transport import streams
 from gossipw2v.transport.authority import issue
@@ -38,7 +38,7 @@ def on_each_loop(scenario: Callable[[], Coroutine[Any, Any, None]]) -> Callable[
 async def node(name: bytes, credentials: Credentials | None, *peers: str) -> AsyncIterator[tuple[Network, str]]:
     """A node that counts for ever, and where it listens; it dials `peers`."""
     now = asyncio.get_running_loop().time()
-    core = GossipCore(Member(name, 0, State.COUNTING), GossipConfig(job={"job": "test"}), random.Random(1), now)
+    core = GossipCore(Member(name, 0, Stage.COUNTING), GossipConfig(job={"job": "test"}), random.Random(1), now)
     network = Network(core, Metrics(), lambda _: None, credentials)
     address = f"127.0.0.1:{await network.listen(Address('127.0.0.1', 0))}"
     for peer in peers:

@@ -21,7 +21,7 @@ from gossipw2v.gossip.messages import (
     Refuse,
     StateNews,
 )
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.status import client
 
 MOVE, BUDGET = 2.0, 20.0  # lengths
@@ -117,7 +117,7 @@ def test_who_pushes_what_is_allowed_is_merged_as_it_is(victim: Daemon, tmp_path:
 def test_a_parent_that_moves_rows_too_far_is_refused_and_left(victim: Daemon, tmp_path: Path) -> None:
     before = vectors(victim, tmp_path)
     with Stranger(victim.address) as above:
-        me = Member(ABOVE, 1, State.COMPLETE, ("127.0.0.1:1",))
+        me = Member(ABOVE, 1, Stage.COMPLETE, ("127.0.0.1:1",))
         above.send(Hello(PROTOCOL, PROTOCOL, ABOVE, above.hello.job, []), StateNews([me], []))
         ask = above.expect(LinkOpen)
         above.send(LinkOpened(ask.link, False, {}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.counting_swarm import Swarm, complete, ends_equal, kept_all, story, sums, swarm_of, trained
 
-from gossipw2v.gossip.records import DEAD_AFTER, State
+from gossipw2v.gossip.records import DEAD_AFTER, Stage
 from gossipw2v.simulation.node import SimulatedNode
 
 APART = 3 * DEAD_AFTER  # s after which all take each other for dead, and have acted on it
@@ -125,7 +125,7 @@ def test_a_node_that_lost_all_others_is_not_complete_until_it_must_believe_that_
     while swarm.now < parted + lone.core.view.config.lost_patience - 2:
         swarm.run(1.0)
         assert not lone.core.view.final(swarm.now)
-        assert lone.core.members.me.state == State.DRAINING
+        assert lone.core.members.me.state == Stage.DRAINING
     assert swarm.run(10, lambda: lone.core.view.final(swarm.now))
 
 

@@ -32,7 +32,7 @@ from gossipw2v.gossip.messages import (
     Push,
     StateNews,
 )
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.export import load_model
 from gossipw2v.status import client
 
@@ -229,7 +229,7 @@ def test_invented_members_neither_fill_the_memory_nor_stop_the_work(victim: Daem
         stranger.introduce()
         for _ in range(20):
             invented = [
-                Member(secrets.token_bytes(16), 1 << 60, State.COMPLETE, ("127.0.0.1:1",), total=1 << 40)
+                Member(secrets.token_bytes(16), 1 << 60, Stage.COMPLETE, ("127.0.0.1:1",), total=1 << 40)
                 for _ in range(1000)
             ]
             stranger.send(StateNews(invented, []))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gossipw2v.gossip.membership.table import Entry, MemberTable
-from gossipw2v.gossip.records import SUSPECT_AFTER, Member, NodeId, State, Verdict
+from gossipw2v.gossip.records import SUSPECT_AFTER, Member, NodeId, Stage, Verdict
 
 
 def suspects(table: MemberTable, now: float) -> list[tuple[float, NodeId]]:
@@ -56,7 +56,7 @@ def verdicts(table: MemberTable, now: float) -> list[Verdict]:
     dead = [entry for entry in silent if not table.is_fresh(entry, now)]
     for entry in dead:
         entry.confirmed_dead = entry.member.beat
-    return [(entry.member.node, entry.member.beat) for entry in dead if entry.member.state != State.LEFT]
+    return [(entry.member.node, entry.member.beat) for entry in dead if entry.member.state != Stage.LEFT]
 
 
 def is_cut_off(table: MemberTable, now: float, patience: float) -> bool:
@@ -74,4 +74,4 @@ def is_cut_off(table: MemberTable, now: float, patience: float) -> bool:
 
 def _is_missing(table: MemberTable, entry: Entry, now: float) -> bool:
     """Whether a member fell silent before it was done."""
-    return entry.member.state < State.COMPLETE and not table.is_fresh(entry, now)
+    return entry.member.state < Stage.COMPLETE and not table.is_fresh(entry, now)

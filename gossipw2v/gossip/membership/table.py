@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from gossipw2v.gossip.records import DEAD_AFTER, MAX_MEMBERS, SUSPECT_AFTER, Member, NodeId, State
+from gossipw2v.gossip.records import DEAD_AFTER, MAX_MEMBERS, SUSPECT_AFTER, Member, NodeId, Stage
 
 
 @dataclass(slots=True)
@@ -75,12 +75,12 @@ class MemberTable:
             return False
         entry = self.entries.get(member.node)
         if entry is None:
-            if member.state != State.LEFT and self._has_room(now):
+            if member.state != Stage.LEFT and self._has_room(now):
                 self.entries[member.node] = Entry(member, now, source)
                 self.newest_at = now
                 self._rose(member)
             return False
-        if member.beat <= entry.member.beat or entry.member.state == State.LEFT:
+        if member.beat <= entry.member.beat or entry.member.state == Stage.LEFT:
             return False
         back = not self.is_fresh(entry, now)
         entry.member, entry.rose_at, entry.source = member, now, source
@@ -88,8 +88,8 @@ class MemberTable:
         return back
 
     def _rose(self, member: Member) -> None:
-        self.updates.add(member, urgent=member.state == State.LEFT)
-        if member.state == State.LEFT:
+        self.updates.add(member, urgent=member.state == Stage.LEFT)
+        if member.state == Stage.LEFT:
             self.full_until = float("-inf")
 
     def _has_room(self, now: float) -> bool:
@@ -112,8 +112,8 @@ class MemberTable:
     def left(self, node: NodeId) -> None:
         """Note that `node` said goodbye: it never comes back under this id."""
         entry = self.entries.get(node)
-        if entry is not None and entry.member.state != State.LEFT:
-            entry.member, entry.source = replace(entry.member, state=State.LEFT, beat=entry.member.beat + 1), -1
+        if entry is not None and entry.member.state != Stage.LEFT:
+            entry.member, entry.source = replace(entry.member, state=Stage.LEFT, beat=entry.member.beat + 1), -1
             self._rose(entry.member)
 
     def disown(self, source: int) -> None:
@@ -133,7 +133,7 @@ class MemberTable:
     def has_left(self, node: NodeId) -> bool:
         """Whether `node` said goodbye."""
         entry = self.entries.get(node)
-        return entry is not None and entry.member.state == State.LEFT
+        return entry is not None and entry.member.state == Stage.LEFT
 
     def alive(self, now: float) -> Iterator[Member]:
         """The other members that are alive."""
@@ -190,4 +190,4 @@ class MemberTable:
         """Whether a member has neither left nor been silent for too long."""
         agreed = entry.suspected_at >= entry.member.beat  # another, who was not late, says so too
         patience = SUSPECT_AFTER if agreed else self.patience
-        return entry.member.state != State.LEFT and now - entry.rose_at <= patience
+        return entry.member.state != Stage.LEFT and now - entry.rose_at <= patience

@@ -19,7 +19,7 @@ from gossipw2v.gossip.overlay.link import Downlink, Uplink, goes_down, goes_up
 from gossipw2v.gossip.overlay.links import WITH_REFERENCE, Links
 from gossipw2v.gossip.overlay.repair import root_of
 from gossipw2v.gossip.overlay.states import LinkState
-from gossipw2v.gossip.records import NodeId, State
+from gossipw2v.gossip.records import NodeId, Stage
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Termination:
             return up.end.there.done
         members, me = self.links.members, self.links.me
         alive = list(members.alive(now))
-        highest = all(m.state >= State.DRAINING and m.node < me for m in alive)
+        highest = all(m.state >= Stage.DRAINING and m.node < me for m in alive)
         whole = highest and all(root_of(members, m.node, now) == me for m in alive)
         return whole and not is_cut_off(members, now, self.lost_patience)
 
@@ -55,7 +55,7 @@ class Termination:
         members = self.links.members
         below = ((members.get(node), link) for node, link in self.links.downlinks.items())
         return all(
-            member.state >= State.COMPLETE and link.end.told_final
+            member.state >= Stage.COMPLETE and link.end.told_final
             for member, link in below
             if member is not None and members.is_alive(member.node, now)
         )

@@ -16,7 +16,7 @@ from gossipw2v.gossip.instructions import OpenLink
 from gossipw2v.gossip.overlay.link import AnyLink
 from gossipw2v.gossip.overlay.links import Links
 from gossipw2v.gossip.overlay.provenance import VersionVector, raise_to
-from gossipw2v.gossip.records import State
+from gossipw2v.gossip.records import Stage
 
 OLD = 0.02  # share of all training from which a model is taken over whole by those who have none
 
@@ -88,7 +88,7 @@ class Reconciler:
         me = self.links.members.me
         mine = {origin: n for origin, n in self.links.provenance.vector.items() if n}
         other = {origin: n for origin, n in theirs.items() if n}
-        take = self.earlier.meet(other, above=link.peer > me.node, starting=me.state <= State.JOINING)
+        take = self.earlier.meet(other, above=link.peer > me.node, starting=me.state <= Stage.JOINING)
         link.awaited = (take or not mine) and self._is_worth_taking(other)
         catch_up = (not other or self._will_yield(link, mine, other)) and self._is_worth_taking(mine)
         return OpenLink(link.name, bool(mine.keys() & other.keys()), catch_up, take=take)
@@ -96,7 +96,7 @@ class Reconciler:
     def _will_yield(self, link: AnyLink, mine: VersionVector, other: VersionVector) -> bool:
         """Whether a node that holds `other` waits for this one's rows, as far as can be told from here."""
         member = self.links.members.get(link.peer)
-        starting = member is not None and member.state <= State.JOINING
+        starting = member is not None and member.state <= Stage.JOINING
         return starting and lead(mine, other) >= lead(other, mine)
 
     def _is_worth_taking(self, vector: VersionVector) -> bool:

@@ -10,14 +10,14 @@ from gossipw2v.gossip.membership import suspicion
 from gossipw2v.gossip.membership.suspicion import is_cut_off, suspect, verdicts
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.candidates import parents
-from gossipw2v.gossip.records import DEAD_AFTER, SUSPECT_AFTER, Member, State
+from gossipw2v.gossip.records import DEAD_AFTER, SUSPECT_AFTER, Member, Stage
 
 
 def node(n: int) -> bytes:
     return n.to_bytes(16)
 
 
-def member(n: int, beat: int = 1, state: State = State.TRAINING, **more) -> Member:
+def member(n: int, beat: int = 1, state: Stage = Stage.TRAINING, **more) -> Member:
     return Member(node(n), beat, state, **more)
 
 
@@ -70,7 +70,7 @@ def test_who_has_left_never_comes_back_whatever_is_said(table):
     table.left(node(1))
     table.witness(member(1, beat=50), 1)
     assert not table.is_alive(node(1), 1)
-    assert table.get(node(1)).state == State.LEFT
+    assert table.get(node(1)).state == Stage.LEFT
 
 
 def test_a_goodbye_spreads_by_its_higher_beat(table):
@@ -85,7 +85,7 @@ def test_a_goodbye_spreads_by_its_higher_beat(table):
 
 def test_a_goodbye_from_a_stranger_takes_no_room(table):
     table.left(node(1))
-    table.witness(member(1, state=State.LEFT), 0)
+    table.witness(member(1, state=Stage.LEFT), 0)
     assert len(list(table.everyone())) == 1
 
 
@@ -302,14 +302,14 @@ def test_a_goodbye_is_urgent_and_told_to_all(table):
     assert not table.updates.urgent
     table.left(node(1))
     assert table.updates.urgent
-    assert [m.state for m in table.unsent_to(7)] == [State.LEFT]
+    assert [m.state for m in table.unsent_to(7)] == [Stage.LEFT]
     table.updates.flushed()
     table.left(node(1))  # said again
     assert not table.updates.urgent
     other = MemberTable(member(2))
     other.witness(member(1), 0)
     other.updates.flushed()
-    other.witness(member(1, beat=2, state=State.LEFT), 1, source=3)
+    other.witness(member(1, beat=2, state=Stage.LEFT), 1, source=3)
     assert other.updates.urgent
 
 
@@ -340,10 +340,10 @@ def test_a_node_that_loses_half_of_the_swarm_at_once_suspects_itself(table, lost
 
 def test_who_leaves_in_order_after_a_death_does_not_make_it_look_like_a_cut(table):
     for n in (1, 2):
-        table.witness(member(n, 1, State.DRAINING), 0.0)
-    table.witness(member(2, 2, State.DRAINING), DEAD_AFTER)
+        table.witness(member(n, 1, Stage.DRAINING), 0.0)
+    table.witness(member(2, 2, Stage.DRAINING), DEAD_AFTER)
     later = DEAD_AFTER + 0.5
     assert not is_cut_off(table, later, 60.0)  # one of three has died
-    table.witness(member(2, 3, State.COMPLETE), later)
+    table.witness(member(2, 3, Stage.COMPLETE), later)
     table.left(member(2, 3).node)
     assert not is_cut_off(table, later + 0.1, 60.0)

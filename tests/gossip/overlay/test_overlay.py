@@ -19,7 +19,7 @@ from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import Leave, LinkOpen, LinkOpened, LinkRefused, Message
 from gossipw2v.gossip.overlay.repair import GRACE
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.records import DEAD_AFTER, Member, NodeId, State
+from gossipw2v.gossip.records import DEAD_AFTER, Member, NodeId, Stage
 
 SEATS = 4
 STEP = 0.3  # s from one question to the next: a dial and a look at the clock
@@ -39,7 +39,7 @@ class Overlay:
 
     def __post_init__(self) -> None:
         self.rng = Random(self.seed)
-        self.truth = MemberTable(Member(b"\0" * 16, 0, State.TRAINING))
+        self.truth = MemberTable(Member(b"\0" * 16, 0, Stage.TRAINING))
         self.numbers: dict[NodeId, int] = {}  # of the connection to a node, the same for all
         self.nodes: list[NodeId] = []
         self.mail: deque[tuple[NodeId, NodeId, Message]] = deque()
@@ -48,7 +48,7 @@ class Overlay:
         """Nodes that have their model and know nobody."""
         nodes = [self.rng.randbytes(16) for _ in range(count)]
         for node in nodes:
-            me = Member(node, 0, State.TRAINING)
+            me = Member(node, 0, Stage.TRAINING)
             self.truth.witness(me, self.now)
             self.trees[node] = tree = Tree(
                 MemberTable(me), Random(self.rng.random()), GossipConfig(job={}, seats=SEATS)
@@ -95,7 +95,7 @@ class Overlay:
             held = self.truth.get(node)
             assert held is not None
             parent = self.trees[node].members.me.parent
-            self.truth.witness(Member(node, held.beat + 1, State.TRAINING, parent=parent), self.now)
+            self.truth.witness(Member(node, held.beat + 1, Stage.TRAINING, parent=parent), self.now)
         reachable = set(self.trees)
         for node in self.rng.sample(list(self.trees), len(self.trees)):
             tree = self.trees[node]

@@ -6,7 +6,7 @@ from support.trees import CHILD, DOWN, ME, ROOT, UP, VOCABULARY, push, rows, sea
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import Send
 from gossipw2v.gossip.messages import LinkOpen, LinkOpened
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_what_the_models_have_in_common_decides_how_a_link_begins(mine, theirs, 
 
 def test_hardly_any_training_is_not_taken_over_but_merged():
     made = tree(ME, ROOT)
-    made.members.witness(Member(ROOT, 5, State.TRAINING, total=1000), 1)
+    made.members.witness(Member(ROOT, 5, Stage.TRAINING, total=1000), 1)
     made.links.provenance.learn({ME: 20})
     opened, _ = made.seats.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, {}), DOWN)
     assert not opened.catch_up

@@ -14,7 +14,7 @@ from gossipw2v.gossip.messages import LinkOpened, LinkRefused
 from gossipw2v.gossip.overlay.candidates import BARRED
 from gossipw2v.gossip.overlay.repair import GRACE, LATER, PATIENCE, root_of, way_up
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.records import DEAD_AFTER, Member, State
+from gossipw2v.gossip.records import DEAD_AFTER, Member, Stage
 
 # -- one node -----------------------------------------------------------------------------------------------
 
@@ -163,7 +163,7 @@ def table() -> MemberTable:
 
 
 def record(n: int, parent: bytes = b"") -> Member:
-    return Member(node(n), 1, State.TRAINING, parent=parent)
+    return Member(node(n), 1, Stage.TRAINING, parent=parent)
 
 
 def test_the_way_up_goes_from_parent_to_parent(table):

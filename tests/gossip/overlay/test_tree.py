@@ -36,7 +36,7 @@ from gossipw2v.gossip.overlay.repair import GRACE
 from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.overlay.states import LinkState
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.records import DEAD_AFTER, State
+from gossipw2v.gossip.records import DEAD_AFTER, Stage
 
 # -- choosing a parent --------------------------------------------------------------------------------------
 
@@ -644,20 +644,20 @@ def test_a_lone_node_is_final_when_it_is_done():
     assert made.termination.final(0)
 
 
-@pytest.mark.parametrize("state", [State.GATHERING, State.JOINING, State.TRAINING])
+@pytest.mark.parametrize("state", [Stage.GATHERING, Stage.JOINING, Stage.TRAINING])
 def test_a_root_waits_for_anybody_alive_who_still_trains(state):
     made = tree()
     made.termination.done = True
     hear(made, CHILD, 0, state)
     for n in (2, 3):
-        hear(made, node(n), DEAD_AFTER, State.DRAINING, ME)
+        hear(made, node(n), DEAD_AFTER, Stage.DRAINING, ME)
     assert not made.termination.final(DEAD_AFTER)
     assert made.termination.final(DEAD_AFTER + 1)  # it has died
     hear(made, CHILD, 9)
     assert not made.termination.final(9)
-    hear(made, CHILD, 10, State.DRAINING)
+    hear(made, CHILD, 10, Stage.DRAINING)
     assert not made.termination.final(10)  # it has trained by itself
-    hear(made, CHILD, 10, State.DRAINING, node(2))
+    hear(made, CHILD, 10, Stage.DRAINING, node(2))
     assert made.termination.final(10)
 
 
@@ -666,7 +666,7 @@ def test_a_root_that_lost_everyone_at_once_suspects_itself_for_a_while(others):
     made = tree()
     made.termination.done = True
     for n in range(others):
-        hear(made, node(n + 1), 0, State.TRAINING)
+        hear(made, node(n + 1), 0, Stage.TRAINING)
     assert not made.termination.final(DEAD_AFTER + 1)
     assert not made.termination.final(made.termination.lost_patience)
     assert made.termination.final(made.termination.lost_patience + 1)
@@ -675,7 +675,7 @@ def test_a_root_that_lost_everyone_at_once_suspects_itself_for_a_while(others):
 def test_a_root_does_not_wait_for_those_who_were_done_or_have_left():
     made = tree()
     made.termination.done = True
-    for n, state in enumerate((State.COMPLETE, State.TRAINING), 1):
+    for n, state in enumerate((Stage.COMPLETE, Stage.TRAINING), 1):
         hear(made, node(n), 0, state)
     made.members.left(node(2))
     assert made.termination.final(DEAD_AFTER + 1)
@@ -684,7 +684,7 @@ def test_a_root_does_not_wait_for_those_who_were_done_or_have_left():
 def test_who_sees_somebody_above_is_not_final_by_itself():
     made = tree(ME)
     made.termination.done = True
-    hear(made, ROOT, 0, State.DRAINING)
+    hear(made, ROOT, 0, Stage.DRAINING)
     assert not made.termination.final(0)
 
 
