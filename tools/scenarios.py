@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.config.job import Job
-from gossipw2v.gossip.config import Rules
+from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.node.session import initial_weights, most_rows
 from gossipw2v.simulation.network import Line
 from gossipw2v.simulation.swarm import Swarm
@@ -216,7 +216,7 @@ def make_swarm(texts: Texts, scenario: Scenario) -> tuple[Swarm, dict[str, Calla
     """All nodes but those that join later, and what happens later, by event."""
     initial = initial_weights(texts.vocab, scenario.seed, scenario.vector_size)
     line = scenario.line()
-    rules = Rules(
+    rules = GossipConfig(
         job={"job": "simulation"}, interval=scenario.period * (1 - 0.5 / TICKS), seats=scenario.children, quiet=0.0
     )
     swarm = Swarm(
@@ -232,7 +232,7 @@ def make_swarm(texts: Texts, scenario: Scenario) -> tuple[Swarm, dict[str, Calla
             node = swarm.add(name, worker)
             swarm.introduce(name, *[other for other in swarm.nodes if other != name])
             if name not in late:  # a latecomer takes the vocabulary of the others
-                swarm.clock.at(MEETING, lambda: swarm.perform(node, node.core.frozen(FROZEN, 1)))
+                swarm.clock.at(MEETING, lambda: swarm.perform(node, node.core.own.frozen(FROZEN, 1)))
 
         later[f"join:n{n}"] = enter
         later[f"kill:n{n}"] = lambda name=f"n{n}": swarm.kill(name)

@@ -33,7 +33,8 @@ from scenarios import RULES, Scenario, Texts, make_swarm, read_texts, recipe_of
 
 from gossipw2v.config.options import OPTIONS
 from gossipw2v.delta import DeltaError
-from gossipw2v.simulation.node import Node
+from gossipw2v.gossip.overlay.link import goes_up
+from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.simulation.swarm import Swarm
 from gossipw2v.w2v.training.curvature import Pairs
 from gossipw2v.w2v.training.estimates import sample_pairs
@@ -82,21 +83,24 @@ def train(swarm: Swarm, scenario: Scenario) -> Iterator[tuple[str, float]]:
         if not drained and all(node.trained >= node.worker.total for node in swarm.living()):
             drained = True
             yield "training_exchanges", exchanges(swarm)
-            yield "pending_rows", max((edge.pending for n in swarm.living() for edge in n.core.edges()), default=0)
+            yield (
+                "pending_rows",
+                max((link.end.pending for n in swarm.living() for link in n.core.view.links()), default=0),
+            )
             yield "apart_before_drain", swarm.apart()
         if swarm.now > 100 + 20 * scenario.seconds:
             raise SystemExit("the swarm does not come to an end; " + "; ".join(map(describe, swarm.living())))
     show("")
 
 
-def describe(node: Node) -> str:
+def describe(node: SimulatedNode) -> str:
     """Where a node stands, for an end that does not come."""
-    return f"{node.name} {node.core.members.me.state.name} {node.trained} {node.refused[-3:]}"
+    return f"{node.name} {node.core.view.me.state.name} {node.trained} {node.refused[-3:]}"
 
 
 def uplinks(swarm: Swarm) -> list[Any]:
     """The children's ends of all links."""
-    return [node.core.tree.uplink for node in swarm.living() if node.core.tree.uplink is not None]
+    return [link.end for node in swarm.living() for link in node.core.view.links() if goes_up(link)]
 
 
 def exchanges(swarm: Swarm) -> int:
@@ -124,7 +128,7 @@ def costs(swarm: Swarm, model: Model) -> dict[str, float]:
 
 def chains(swarm: Swarm) -> Iterator[list[bytes]]:
     """The way from each node to its root."""
-    above = {n.core.node: n.core.tree.uplink.peer for n in swarm.living() if n.core.tree.uplink is not None}
+    above = {n.core.node: up.peer for n in swarm.living() for up in n.core.view.links() if goes_up(up)}
     for node in swarm.living():
         chain = [node.core.node]
         while chain[-1] in above:

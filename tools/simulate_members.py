@@ -24,11 +24,11 @@ from random import Random
 from typing import Any
 
 from gossipw2v.delta import Batch, empty
-from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Close, Collect, Dial, Instruction, Merge, Send, Settle
-from gossipw2v.gossip.messages import StateNews
-from gossipw2v.gossip.records import SUSPECT_AFTER, Member, NodeId, State
+from gossipw2v.gossip.messages import Message, StateNews
+from gossipw2v.gossip.records import SUSPECT_AFTER, Member, NodeId, Stage
 from gossipw2v.simulation.clock import Clock
 from gossipw2v.simulation.network import Line, Wires
 
@@ -40,23 +40,23 @@ EVENT_EVERY = 120.0  # s from one death or departure to the next
 ATTENTION = 60.0  # s after a departure in which somebody may notice it
 DIAL_TIMEOUT = 3.0  # s until a machine without power is given up
 NOTHING = Batch(empty(1), 0, 0)
-RULES = Rules(job={"job": "members"}, interval=1e9)  # no exchanges: the tree's shape is all that matters
+RULES = GossipConfig(job={"job": "members"}, interval=1e9)  # no exchanges: the tree's shape is all that matters
 
 
-class Watched(Gossip):
+class Watched(GossipCore):
     """A core that notes who comes back from the dead: `mistaken` holds the node and when that was."""
 
     def __init__(self, me: Member, rng: Random, now: float) -> None:
         super().__init__(me, RULES, rng, now)
         self.mistaken: list[tuple[NodeId, float]] = []
 
-    def _heard(self, conn: int, news: StateNews, now: float) -> list[Instruction]:
-        for member in news.members:
+    def received(self, conn: int, message: Message, now: float) -> list[Instruction]:
+        for member in message.members if isinstance(message, StateNews) else ():
             entry = self.members.entries.get(member.node)
             late = entry is not None and now - entry.rose_at > SUSPECT_AFTER and member.beat > entry.member.beat
             if late and not self.members.is_alive(member.node, now):
                 self.mistaken.append((member.node, now))
-        return super()._heard(conn, news, now)
+        return super().received(conn, message, now)
 
 
 @dataclass(slots=True)
@@ -123,10 +123,10 @@ class Crowd:
         """A new node that knows one other."""
         name, now = f"m{self.made}", self.clock.now
         self.made += 1
-        me = Member(self.rng.randbytes(16), 0, State.TRAINING, (f"{name}:1",), total=1)
+        me = Member(self.rng.randbytes(16), 0, Stage.TRAINING, (f"{name}:1",), total=1)
         machine = Machine(name, Watched(me, Random(self.rng.random()), now))
-        machine.core.frozen(b"words", 1)
-        machine.core.ready()
+        machine.core.own.frozen(b"words", 1)
+        machine.core.own.ready()
         if self.machines:
             address = f"{self.rng.choice(self.living()).name}:1"
             machine.core.discovered(address, (address,), now)
@@ -181,7 +181,7 @@ class Crowd:
         self.attentive_until = self.clock.now + ATTENTION
         self.gone.append(Gone(machine.core.node, kind, self.clock.now, others))
         if kind == "left":
-            self._perform(machine, machine.core.leave())
+            self._perform(machine, machine.core.own.leave())
             self.clock.at(1.0, partial(self._kill, machine))
         else:
             self._kill(machine, reset=kind == "killed")
@@ -189,7 +189,7 @@ class Crowd:
         self.clock.at(EVENT_EVERY, self._event)
 
     def _knows(self, one: Machine, other: Machine) -> bool:
-        return one.core.members.is_alive(other.core.node, self.clock.now)
+        return one.core.view.members.is_alive(other.core.node, self.clock.now)
 
     def _kill(self, machine: Machine, reset: bool = True) -> None:
         machine.alive, machine.refuses = False, reset
@@ -204,7 +204,7 @@ class Crowd:
 
     def _notice(self, machine: Machine) -> None:
         for gone in self.gone[-3:]:
-            if machine.name in gone.unaware and not machine.core.members.is_alive(gone.node, self.clock.now):
+            if machine.name in gone.unaware and not machine.core.view.members.is_alive(gone.node, self.clock.now):
                 gone.unaware.discard(machine.name)
                 self.noticed[gone.kind].append(self.clock.now - gone.at)
 

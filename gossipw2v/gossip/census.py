@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from gossipw2v.gossip.instructions import Close, Freeze, Instruction, Received, Refused, Send
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import MAX_BLOB, MAX_OFFERS, MAX_PART, BlobPart, BlobPull, Offer, ProtocolError, Refuse
-from gossipw2v.gossip.records import NodeId, State
+from gossipw2v.gossip.records import NodeId, Stage
 
 VOCABULARY = "vocabulary"
 COUNTS = "counts/"
@@ -36,11 +36,11 @@ def counts_name(node: NodeId) -> str:
 
 @dataclass(slots=True)
 class _Transfer:
-    """A blob under way. `seen`: its length when it was last looked at, and since when it has had that."""
+    """A blob under way."""
 
-    offer: Offer
-    data: bytearray = field(default_factory=bytearray)
-    seen: tuple[int, float] | None = None
+    offer: Offer  # what it is to be
+    data: bytearray = field(default_factory=bytearray)  # what has come so far
+    seen: tuple[int, float] | None = None  # its length when it was last looked at, and since when it has had that
 
 
 @dataclass(slots=True)
@@ -48,10 +48,10 @@ class Census:
     """Blobs held and wanted, and when to freeze."""
 
     me: NodeId
-    held: dict[str, tuple[Offer, bytes]] = field(default_factory=dict)
-    transfers: dict[int, _Transfer] = field(default_factory=dict)
-    rejected: set[bytes] = field(default_factory=set)
-    freezing: bool = False
+    held: dict[str, tuple[Offer, bytes]] = field(default_factory=dict)  # what this node serves, by name
+    transfers: dict[int, _Transfer] = field(default_factory=dict)  # what it is getting, by connection
+    rejected: set[bytes] = field(default_factory=set)  # digests of what turned out to be nonsense
+    freezing: bool = False  # whether the owner has been told to freeze
 
     @property
     def vocabulary(self) -> Offer | None:
@@ -59,9 +59,10 @@ class Census:
         entry = self.held.get(VOCABULARY)
         return entry[0] if entry else None
 
-    def held_vocabulary(self) -> bytes:
-        """The frozen vocabulary as it travels; KeyError if there is none."""
-        return self.held[VOCABULARY][1]
+    @property
+    def held_vocabulary(self) -> tuple[Offer, bytes] | None:
+        """The frozen vocabulary's offer, and it as it travels; None if there is none."""
+        return self.held.get(VOCABULARY)
 
     def offers(self) -> list[Offer]:
         """What this node can serve."""
@@ -152,7 +153,7 @@ class Census:
             return []
         if len(others) < max([members.me.min_peers, *(m.min_peers for m in others)]):
             return []
-        if any(m.state > State.GATHERING or counts_name(m.node) not in self.held for m in others):
+        if any(m.state > Stage.GATHERING or counts_name(m.node) not in self.held for m in others):
             return []  # somebody still counts, or has a vocabulary that is on its way here
         self.freezing = True
         return [Freeze(tuple(sorted(name for name in self.held if name.startswith(COUNTS))))]

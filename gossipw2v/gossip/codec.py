@@ -26,8 +26,6 @@ from gossipw2v.gossip.messages import (
     MAX_ORIGINS,
     MAX_PART,
     MAX_ROWS,
-    Adopt,
-    Adopted,
     Answer,
     BlobPart,
     BlobPull,
@@ -36,6 +34,7 @@ from gossipw2v.gossip.messages import (
     Leave,
     LinkOpen,
     LinkOpened,
+    LinkRefused,
     Message,
     Offer,
     ProtocolError,
@@ -43,12 +42,12 @@ from gossipw2v.gossip.messages import (
     Refuse,
     StateNews,
 )
-from gossipw2v.gossip.records import MAX_MEMBERS, Member, State
+from gossipw2v.gossip.records import MAX_MEMBERS, Member, Stage
 
 MAGIC = b"GW2V"
 TLS = b"\x16\x03"  # how a TLS connection begins
 HEADER = struct.Struct(">4sI")
-MAX_NODES = 1 << 15  # lists and maps in a frame: a full State has some 20,000; 8 MiB of empty maps would be 570 MiB
+MAX_NODES = 1 << 15  # lists and maps in a frame: a full StateNews has some 20,000; 8 MiB of empty maps would be 570 MiB
 
 
 def encode(message: Message) -> bytes:
@@ -208,7 +207,7 @@ def _plain(value: Any) -> Any:
         return [_plain(getattr(value, f.name)) for f in fields(value)]
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
-    return int(value) if isinstance(value, State) else value
+    return int(value) if isinstance(value, Stage) else value
 
 
 _node, _link, _digest = _octets(16, 16), _octets(8, 8), _octets(16, 16)
@@ -217,27 +216,26 @@ _name, _address = _text(64), _text(80)
 _addresses = _many(_address, 16)
 _origins = _table(_node, _number, MAX_ORIGINS)
 _member = _record(
-    lambda node, beat, state, addresses, *rest: Member(node, beat, State(state), tuple(addresses), *rest),
-    *(_node, _number, _integer(0, max(State)), _addresses, _number, _number, _integer(0, MAX_MEMBERS), _perhaps(_node)),
+    lambda node, beat, state, addresses, *rest: Member(node, beat, Stage(state), tuple(addresses), *rest),
+    *(_node, _number, _integer(0, max(Stage)), _addresses, _number, _number, _integer(0, MAX_MEMBERS), _perhaps(_node)),
 )
 _verdict = _record(lambda *each: each, _node, _number)
 _offer = _record(Offer, _name, _digest, _integer(1, MAX_BLOB), _number)
 _exchange = (_link, _number, _flag, _number, _number, _origins, _delta, _integer(0, MAX_ROWS))
 
-# tag -> (message, a check for each field). ONLY APPEND.
+# tag -> (message, a check for each field). ONLY APPEND; 5 and 6 were in use up to protocol 2.
 KINDS: dict[int, tuple[Any, tuple[Check, ...]]] = {
     0: (Hello, (_integer(0, 999), _integer(0, 999), _node, _table(_name, _text(120), 32), _addresses)),
     1: (Refuse, (_name, _text(500))),
     2: (StateNews, (_many(_member, MAX_MEMBERS), _many(_offer, MAX_OFFERS))),
     3: (BlobPull, (_name, _digest, _integer(0, MAX_BLOB))),
     4: (BlobPart, (_name, _digest, _integer(0, MAX_BLOB), _octets(0, MAX_PART))),
-    5: (Adopt, (_flag,)),
-    6: (Adopted, (_flag,)),
-    7: (LinkOpen, (_link, _flag, _number, _digest, _origins)),
+    7: (LinkOpen, (_link, _flag, _number, _digest, _origins, _flag)),
     8: (LinkOpened, (_link, _flag, _origins)),
     9: (Push, _exchange),
     10: (Answer, _exchange),
     11: (Leave, ()),
     12: (Dead, (_many(_verdict, MAX_MEMBERS),)),
+    13: (LinkRefused, (_link, _name)),
 }
 TAGS = {kind: tag for tag, (kind, _) in KINDS.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class GossipConfig:
     """As the owner has been configured; the same for a whole run."""
 
     job: dict[str, str]

@@ -17,9 +17,11 @@ from random import Random
 
 from gossipw2v.gossip.instructions import Close, Instruction
 from gossipw2v.gossip.membership.connections import Connections, claimed
+from gossipw2v.gossip.membership.suspicion import suspects
 from gossipw2v.gossip.membership.table import MemberTable
+from gossipw2v.gossip.overlay.repair import root_of
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.records import NodeId, State
+from gossipw2v.gossip.records import NodeId, Stage
 
 LINGER = 5.0  # s that a connection which is no edge of the tree is kept
 PROBE = 0.5  # s between two looks for suspects
@@ -29,19 +31,16 @@ LAST_CHANCE = 2.0  # s before a suspect is dead from which on everybody dials
 
 
 @dataclass(slots=True)
-class Seeker:
-    """Decides over `connections` by what `members` and `tree` know.
-
-    `banned`: with whom this node has nothing to do. `broken`: edges that have just broken off.
-    """
+class Dialer:
+    """Decides over `connections` by what `members` and `tree` know."""
 
     connections: Connections
     members: MemberTable
     tree: Tree
     rng: Random
-    banned: Callable[[NodeId], bool] = lambda _node: False
-    broken: list[NodeId] = field(default_factory=list)
-    probe_at: float = float("-inf")
+    banned: Callable[[NodeId], bool] = lambda _node: False  # those with whom this node has nothing to do
+    broken: list[NodeId] = field(default_factory=list)  # neighbours whose connection has just broken off
+    probe_at: float = float("-inf")  # when to look for suspects again
 
     def parent(self, node: NodeId, now: float) -> list[Instruction]:
         """Dial the chosen parent."""
@@ -49,7 +48,7 @@ class Seeker:
 
     def broke(self, node: NodeId) -> None:
         """The only connection to `node` is gone: if it was an edge, it is to be dialled at once."""
-        if node in self.tree.neighbours():
+        if node in self.tree.links.neighbours():
             self.broken.append(node)
 
     def suspects(self, now: float) -> list[Instruction]:
@@ -66,15 +65,15 @@ class Seeker:
     def _probe(self, now: float) -> list[Instruction]:
         if not self.connections.by_node:
             return self._dial_anybody(now)
-        suspects = self.members.suspects(now)
-        urgent = [node for left, node in suspects if left <= LAST_CHANCE]
-        if urgent or not suspects:
+        silent = suspects(self.members, now)
+        urgent = [node for left, node in silent if left <= LAST_CHANCE]
+        if urgent or not silent:
             chosen = self.rng.sample(urgent, min(PROBERS, len(urgent)))
             return [order for node in chosen for order in self._dial(node, now)]
-        witnesses = 1 + sum(1 for _ in self.members.alive(now)) - len(suspects)
+        witnesses = 1 + sum(1 for _ in self.members.alive(now)) - len(silent)
         if self.rng.random() * witnesses > PROBERS:
             return []
-        return self._dial(self.rng.choice(suspects)[1], now)
+        return self._dial(self.rng.choice(silent)[1], now)
 
     def _dial_anybody(self, now: float) -> list[Instruction]:
         alive = [member.node for member in self.members.alive(now)]
@@ -82,7 +81,7 @@ class Seeker:
 
     def _dial(self, node: NodeId, now: float) -> list[Instruction]:
         member = self.members.get(node)
-        if member is None or node in self.connections.by_node or member.state == State.LEFT or self.banned(node):
+        if member is None or node in self.connections.by_node or member.state == Stage.LEFT or self.banned(node):
             return []
         self.connections.learn(node.hex(), member.addresses, now, within=0.0)
         return self.connections.dial(node.hex(), now)
@@ -91,7 +90,7 @@ class Seeker:
         """Know where those are whom this node no longer hears."""
         for member in self.members.everyone():
             silent = member.node != self.members.me.node and not self.members.is_alive(member.node, now)
-            if silent and member.state != State.LEFT and member.addresses:
+            if silent and member.state != Stage.LEFT and member.addresses:
                 self.connections.learn(member.node.hex(), member.addresses, now)
 
     def strangers(self, now: float) -> list[Instruction]:
@@ -108,9 +107,9 @@ class Seeker:
         member = self.members.get(node)
         if member is None:
             return not self._known(node, now)
-        if member.state == State.LEFT or self._known(node, now):
+        if member.state == Stage.LEFT or self._known(node, now):
             return False
-        return self.tree.parent is None or self.rng.random() * len(self.members.entries) < SELDOM
+        return self.tree.links.parent is None or self.rng.random() * len(self.members.entries) < SELDOM
 
     def _known(self, node: NodeId | None, now: float) -> bool:
         if node is None:
@@ -120,7 +119,7 @@ class Seeker:
 
     def idle(self, busy: set[int], now: float) -> list[Instruction]:
         """Close connections that are no edges; those in `busy` still carry something."""
-        edges = self.tree.neighbours()
+        edges = self.tree.links.neighbours()
         return [
             Close(here.conn, "not an edge")
             for node, here in self.connections.by_node.items()
@@ -133,6 +132,6 @@ class Seeker:
 
     def _known_elsewhere(self, node: NodeId, now: float) -> bool:
         """Whether news of `node` will go on coming without this connection: it is in the same tree, by other edges."""
-        root = self.members.root_of(node, now)
-        together = root is not None and root == self.members.root_of(self.members.me.node, now)
-        return together and any(edge.peer != node for edge in self.tree.edges())
+        root = root_of(self.members, node, now)
+        together = root is not None and root == root_of(self.members, self.members.me.node, now)
+        return together and any(link.peer != node for link in self.tree.links.open())

@@ -11,23 +11,24 @@ from dataclasses import dataclass
 from gossipw2v.gossip.census import Census
 from gossipw2v.gossip.instructions import Instruction, Send
 from gossipw2v.gossip.membership.connections import Connections
+from gossipw2v.gossip.membership.suspicion import suspect, verdicts
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import Dead, Offer, StateNews
 from gossipw2v.gossip.records import Member
 
-BEAT = 1.0  # s between two frames of State on every connection
+BEAT = 1.0  # s between two frames of StateNews on every connection
 RELAY = 0.2  # s until what others said is told on: six hops, the breadth of a tree of 64, take a second
 
 
 @dataclass(slots=True)
-class Herald:
-    """Speaks over `connections`. `beat_at`, `told_at`: when it last said that it lives, and anything."""
+class Dissemination:
+    """Speaks over `connections`."""
 
     members: MemberTable
     connections: Connections
     census: Census
-    beat_at: float
-    told_at: float
+    beat_at: float  # when it last said that it lives
+    told_at: float  # when it last said anything
 
     def due(self, now: float) -> bool:
         """Whether it is time for another beat."""
@@ -45,12 +46,12 @@ class Herald:
 
     def relay(self, now: float) -> list[Instruction]:
         """Tell on what others said, if it is time or urgent."""
-        return self._tell([], [], now) if self.members.urgent or now - self.told_at >= RELAY else []
+        return self._tell([], [], now) if self.members.updates.urgent or now - self.told_at >= RELAY else []
 
     def verdicts(self, now: float) -> list[Instruction]:
         """Say whom this node has found dead."""
-        verdicts = self.members.verdicts(now)
-        return [Send(conn, Dead(verdicts)) for conn in self._conns()] if verdicts else []
+        dead = verdicts(self.members, now)
+        return [Send(conn, Dead(dead)) for conn in self._conns()] if dead else []
 
     def welcome(self, conn: int, now: float) -> Instruction:
         """Tell a new neighbour everything."""
@@ -61,17 +62,17 @@ class Herald:
         for member in news.members:
             if self.members.witness(member, now, conn):
                 self.connections.hasten(member.node.hex(), now)
-        return self.relay(now) if self.members.urgent else []
+        return self.relay(now) if self.members.updates.urgent else []
 
-    def doubted(self, dead: Dead, now: float) -> list[Instruction]:
+    def suspected(self, dead: Dead, now: float) -> list[Instruction]:
         """A neighbour takes members for dead; if this node knows better, it says so."""
         for node, beat in dead.verdicts:
-            self.members.doubt(node, beat)
-        return self.relay(now) if self.members.urgent else []
+            suspect(self.members, node, beat)
+        return self.relay(now) if self.members.updates.urgent else []
 
     def _tell(self, mine: list[Member], offers: list[Offer], now: float) -> list[Instruction]:
-        news = [(conn, [*mine, *self.members.untold(conn)]) for conn in self._conns()]
-        self.members.told()
+        news = [(conn, [*mine, *self.members.unsent_to(conn)]) for conn in self._conns()]
+        self.members.updates.flushed()
         self.told_at = now
         return [Send(conn, StateNews(members, offers)) for conn, members in news if members]
 

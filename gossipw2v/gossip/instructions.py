@@ -39,13 +39,13 @@ class OpenLink:
 
     `overlap`: both ends' models hold training of the same origin. `catch_up`: the other end waits for this
     one's model, so rows that it has not seen go first. `take`: nothing of this model is pending, and rows that
-    the other end brings take the place of those here. `origin`: the machine there, "" if it is not known.
+    the other end brings take the place of those here. `host`: the machine there, "" if it is not known.
     """
 
     link: bytes
     overlap: bool
     catch_up: bool
-    origin: str = ""
+    host: str = ""
     take: bool = False
 
 

@@ -4,13 +4,13 @@
       | Hello ------------------->  |    who, which job, which protocol (both ends, at once)
       | State, Dead <------------>  |    members and blobs on offer, every second; who has fallen silent
       | BlobPull / BlobPart <---->  |    word counts and the vocabulary, in parts, asked for one by one
-      | Adopt ------------------->  |    "be my parent"; Adopted answers
-      | LinkOpen ---------------->  |    a reference to measure from; LinkOpened answers
+      | LinkOpen ---------------->  |    "be my parent": a reference to measure from; LinkOpened answers
+      | LinkRefused <------------>  |    there is no such link, or no more
       | Push -------------------->  |    rows since the reference, numbered
       | <------------------- Answer |    the merged rows: both ends add them to the reference
       | Leave, Refuse               |    goodbye, with or without a quarrel
 
-How they become bytes is `wire`'s business.
+How they become bytes is `codec`'s business.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TypeAlias
 from gossipw2v.delta import RowDelta
 from gossipw2v.gossip.records import MAX_MEMBERS, Member, Verdict
 
-PROTOCOL = 2  # 2: initial vectors in (-1, 1) / D
+PROTOCOL = 3  # 2: initial vectors in (-1, 1) / D; 3: a child asks for its seat and its link at once
 MAX_FRAME = 8 << 20  # bytes; a push of 16,384 rows of 300 dimensions is 5.1 MB
 MAX_HELLO = 4 << 10  # bytes, before the other end has said who it is
 MAX_BLOB = 1 << 30  # bytes; counts of some 50 million words
@@ -99,30 +99,19 @@ class BlobPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopt:
-    """A node asks one of higher priority to be its parent, or a lower one in a higher tree; it insists once all others
-    have said no.
-    """
-
-    insist: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Adopted:
-    """The answer; a parent with its hands full says no, and so does a child that has another parent by then."""
-
-    accepted: bool
-
-
-@dataclass(frozen=True, slots=True)
 class LinkOpen:
-    """The child names the link: a `fresh` one, or the one it holds with its last settled `batch`."""
+    """A node asks one of higher priority, or a lower one in a higher tree, for a seat and a link.
+
+    It names the link: a `fresh` one, or one that it holds; `seq`: the last exchange that it is done with. It insists
+    once all others have said no, or if it had a seat there before.
+    """
 
     link: bytes
     fresh: bool
-    batch: int
+    seq: int
     vocabulary: bytes
     origins: dict[bytes, int]
+    insist: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +127,17 @@ class LinkOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkRefused:
+    """There is no link of that name at the sender's, or none any more.
+
+    So says a parent without a seat for the child, and each end of a link that it has given up; `reason` is a word.
+    """
+
+    link: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Push:
     """Pending rows of the child. `clean`: its whole subtree has trained, pushed and has nothing left.
 
@@ -146,7 +146,7 @@ class Push:
     """
 
     link: bytes
-    batch: int
+    seq: int
     clean: bool
     pending: int
     unsent: int
@@ -157,10 +157,10 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The merged rows of batch `batch`. `final`: these are the swarm's last words; `room`: for the next push."""
+    """The merged rows of the push `seq`. `final`: these are the swarm's last words; `room`: for the next push."""
 
     link: bytes
-    batch: int
+    seq: int
     final: bool
     pending: int
     unsent: int
@@ -187,10 +187,9 @@ Message: TypeAlias = (
     | StateNews
     | BlobPull
     | BlobPart
-    | Adopt
-    | Adopted
     | LinkOpen
     | LinkOpened
+    | LinkRefused
     | Push
     | Answer
     | Leave

@@ -13,7 +13,7 @@ Verdict = tuple[bytes, int]  # who is dead, and the last beat that was heard of 
 NodeId = bytes  # 16 random bytes; the larger id has the higher priority in the tree
 
 
-class State(IntEnum):
+class Stage(IntEnum):
     """What a member is doing, in the order in which it does it."""
 
     COUNTING = 0
@@ -35,7 +35,7 @@ class Member:
 
     node: NodeId
     beat: int
-    state: State
+    state: Stage
     addresses: tuple[str, ...] = ()
     trained: int = 0
     total: int = 0

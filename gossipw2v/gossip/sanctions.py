@@ -1,6 +1,6 @@
 """What is done about those who break the rules: refused and left alone, in the end cut off.
 
-`standing` keeps the score; this draws the consequences for connections and links.
+`scores` keeps the score; this draws the consequences for connections and links.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gossipw2v.gossip.instructions import Close, Instruction, Refused, Send
 from gossipw2v.gossip.membership.connections import Connection, Connections
-from gossipw2v.gossip.membership.scores import BREACHES, Standing
+from gossipw2v.gossip.membership.scores import BREACHES, PeerScores
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import ProtocolError, Refuse
 from gossipw2v.gossip.overlay.tree import Tree
@@ -17,10 +17,10 @@ from gossipw2v.gossip.records import NodeId
 
 
 @dataclass(slots=True)
-class Blame:
-    """Decides over `connections` and `tree` by what `standing` holds against others."""
+class Sanctions:
+    """Decides over `connections` and `tree` by what `scores` holds against others."""
 
-    standing: Standing
+    scores: PeerScores
     connections: Connections
     members: MemberTable
     tree: Tree
@@ -50,14 +50,9 @@ class Blame:
         here = self._behind(link)
         return self._blamed(here, now) if here is not None else []
 
-    def origin_of(self, link: bytes) -> str:
-        """The host at the other end of `link`, "" if it is not connected."""
-        here = self._behind(link)
-        return here.host if here is not None else ""
-
     def greeted(self, conn: int, node: NodeId, now: float) -> list[Instruction]:
         """What is to be said instead of a welcome to `node`; nothing if nothing is held against it."""
-        if (why := self.standing.against_node(node, now)) is None:
+        if (why := self.scores.against_node(node, now)) is None:
             return []
         self.connections.quarrelled(conn, now)
         text = f"{node.hex()}: {why}"
@@ -67,18 +62,18 @@ class Blame:
         """Whether a member can only be reached where nobody is to be talked to."""
         member = self.members.get(node)
         hosts = [address.rpartition(":")[0].strip("[]") for address in member.addresses] if member else []
-        return bool(hosts) and all(self.standing.is_banned(host) for host in hosts)
+        return bool(hosts) and all(self.scores.is_banned(host) for host in hosts)
 
     def _behind(self, link: bytes) -> Connection | None:
-        edge = self.tree.link_of(link)
+        edge = self.tree.links.named(link)
         return self.connections.by_node.get(edge.peer) if edge else None
 
     def _blamed(self, here: Connection, now: float) -> list[Instruction]:
         """Hold it against the other end; who has too much against them is cut off, with all its connections."""
         out: list[Instruction] = []
-        if here.host and self.standing.blame_host(here.host, now) > now:
+        if here.host and self.scores.blame_host(here.host, now) > now:
             out += self._cut_off([each for each in self.connections.by_conn.values() if each.host == here.host], now)
-        elif here.node is not None and self.standing.blame_node(here.node, now) > now:
+        elif here.node is not None and self.scores.blame_node(here.node, now) > now:
             out += self._cut_off([here], now)
         return out
 
@@ -93,11 +88,8 @@ class Blame:
         return out
 
     def _against(self, here: Connection, now: float) -> str | None:
-        host = self.standing.against_host(here.host, now)
-        return host or (self.standing.against_node(here.node, now) if here.node is not None else None)
+        host = self.scores.against_host(here.host, now)
+        return host or (self.scores.against_node(here.node, now) if here.node is not None else None)
 
     def _unlinked(self, node: NodeId, now: float) -> list[Instruction]:
-        out: list[Instruction] = []
-        if self.tree.parent is not None and self.tree.parent.node == node:
-            out += self.tree.drop_parent(now)
-        return [*out, *self.tree.drop_child(node)]
+        return self.tree.drop(node, now)

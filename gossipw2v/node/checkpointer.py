@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gossipw2v import __version__
-from gossipw2v.gossip.core import Gossip
-from gossipw2v.gossip.overlay.provenance import Origins
-from gossipw2v.gossip.overlay.saved import Bond
+from gossipw2v.gossip.core import GossipCore
+from gossipw2v.gossip.overlay.provenance import VersionVector
+from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.records import STEM_BYTES, NodeId, stem
 from gossipw2v.node import generations, saved_links
 from gossipw2v.node.checkpoint import About, Checkpoint, CheckpointError, Contents, Floats, State, Updates, write
@@ -29,7 +29,7 @@ MOST_ADDRESSES = 64  # members remembered: one that answers is enough
 LOOP_PATIENCE = 30.0  # s for the event loop to say how far the node is
 
 T = TypeVar("T")
-Progress = tuple[int, int, bool, Origins]
+Progress = tuple[int, int, bool, VersionVector]
 
 log = get_logger("keeper")
 
@@ -150,7 +150,7 @@ class Keeper:
         ours = found is not None and found.about.vocabulary == learner.vocab.digest.hex()
         return Back(found, self._counted) if found is not None and ours else None
 
-    def links(self, learner: Learner) -> list[Bond]:
+    def links(self, learner: Learner) -> list[SavedLink]:
         """Put the references that belong to the checkpoint into a new learner's model, in a thread; their links.
 
         Damaged ones are left out: those links begin anew.
@@ -159,23 +159,23 @@ class Keeper:
             return []
         generation, model = self.resumed.generation, learner.model
         path, shape = generations.links_of(self.folder, generation), (len(model.weights), model.vector_size)
-        bonds: list[Bond] = []
+        kept: list[SavedLink] = []
         try:
-            for bond, held in saved_links.read(path, generation, self.resumed.state.node, shape):
-                model.take_up(bond.link, held)
-                bonds.append(bond)
+            for saved, held in saved_links.read(path, generation, self.resumed.state.node, shape):
+                model.take_up(saved.link, held)
+                kept.append(saved)
         except FileNotFoundError:
             pass
         except (OSError, DamagedError) as error:
             self.damaged += 1
             log.warning("links begin anew: damaged references are not used", path=str(path), why=str(error))
-        if bonds:
-            log.info("links kept", links=len(bonds))
-        return bonds
+        if kept:
+            log.info("links kept", links=len(kept))
+        return kept
 
     # -- the next -------------------------------------------------------------------------------------------
 
-    async def save(self, core: Gossip, learner: Learner, counted: tuple[int, ...]) -> None:
+    async def save(self, core: GossipCore, learner: Learner, counted: tuple[int, ...]) -> None:
         """Write a checkpoint, unless nothing has changed since the last; never raises for what a disk does."""
         async with self._writing:
             loop = asyncio.get_running_loop()
@@ -195,10 +195,10 @@ class Keeper:
             finally:
                 self.seconds, self._began_at = time.monotonic() - self._began_at, None
 
-    async def save_links(self, core: Gossip, learner: Learner) -> None:
+    async def save_links(self, core: GossipCore, learner: Learner) -> None:
         """Write the references that go with the last checkpoint; nothing changes any more. Never raises for a disk."""
         held = learner.model.references()
-        links = [(bond, held[bond.link]) for bond in core.tree.bonds() if bond.link in held]
+        links = [(saved, held[saved.link]) for saved in core.view.saved_links() if saved.link in held]
         if not links or self._saved is None or self.unkept is not None:
             return
         path, generation = generations.links_of(self.folder, self._newest), self._newest
@@ -214,9 +214,10 @@ class Keeper:
         return size
 
     def _contents(
-        self, core: Gossip, learner: Learner, counted: tuple[int, ...], loop: asyncio.AbstractEventLoop
+        self, core: GossipCore, learner: Learner, counted: tuple[int, ...], loop: asyncio.AbstractEventLoop
     ) -> Contents:
-        model, vocabulary = learner.model, core.census.held_vocabulary()
+        model, vocabulary = learner.model, core.view.vocabulary
+        assert vocabulary is not None
         about = About(
             __version__,
             self.job,
@@ -261,28 +262,28 @@ class Keeper:
         }
 
 
-def _progress(core: Gossip, learner: Learner, now: float) -> Progress:
+def _progress(core: GossipCore, learner: Learner, now: float) -> Progress:
     """What differs when there is something to write: what was trained here shows in the updates.
 
     Residuals of others and names of origins come without any, but links take them for known.
     """
-    others = {origin: n for origin, n in core.tree.claims().items() if origin != core.node}
-    return int(learner.model.updates.sum()), learner.model.came, core.final(now), others
+    others = {origin: n for origin, n in core.view.claims().items() if origin != core.node}
+    return int(learner.model.updates.sum()), learner.model.came, core.view.final(now), others
 
 
-def state_of(core: Gossip, learner: Learner) -> State:
+def state_of(core: GossipCore, learner: Learner) -> State:
     """How far a node is; called in the event loop, after the rows of the checkpoint were taken."""
     trainer = learner.trainer
-    core.trained(trainer.trained)
+    core.own.trained(trainer.trained)
     now = asyncio.get_running_loop().time()
     return State(
         core.node,
-        core.final(now),
-        core.tree.claims(),
-        {**core.tree.earlier.lives, core.node: trainer.trained},
+        core.view.final(now),
+        core.view.claims(),
+        {**core.view.lives(), core.node: trainer.trained},
         tuple(trainer.cursor.positions),
         tuple(trainer.losses.by_epoch),
-        tuple(core.members.addresses(now))[:MOST_ADDRESSES],
+        tuple(core.view.members.addresses(now))[:MOST_ADDRESSES],
     )
 
 

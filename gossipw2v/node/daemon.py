@@ -159,7 +159,7 @@ class Daemon:
         assert self.socket is not None
         with _naming("listen", node.config.listen):
             node.network.listen(self.socket)
-        node.core.announce(reachable(self.listening), node.network.now())
+        node.core.own.announce(reachable(self.listening), node.network.now())
         self.prepared, node.stage = True, None
         self._say_where()
         await self._leave_note()
@@ -202,7 +202,7 @@ class Daemon:
 
     def _remember(self) -> None:
         """Look where others were when the checkpoint was written; those that are gone cost a dial now and then."""
-        found, own = self.node.keeper.resumed, self.node.core.members.me.addresses
+        found, own = self.node.keeper.resumed, self.node.core.view.me.addresses
         for addresses in found.state.addresses if found else ():
             if others := tuple(address for address in addresses if address not in own):
                 self.node.core.discovered(others[0], others, self.node.network.now())
@@ -227,7 +227,7 @@ class Daemon:
             now = await asyncio.to_thread(reachable, listening)
             if now != before:
                 log.info("addresses changed", before=before, now=now)
-                node.core.announce(now, node.network.now())
+                node.core.own.announce(now, node.network.now())
                 node.network.moved(
                     {Address.parse(text).host for text in before} - {Address.parse(text).host for text in now}
                 )
@@ -282,7 +282,7 @@ class Daemon:
             node.learner.trainer.stop()
             if node.failure is None:
                 await come_to_rest(node)
-        node.network.perform(node.core.leave())
+        node.network.perform(node.core.own.leave())
         if node.learner is not None:
             await node.learner.merger.idle()
             await node.save()

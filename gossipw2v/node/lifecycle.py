@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from gossipw2v.config.job import Job
 from gossipw2v.gossip.census import counts_name
-from gossipw2v.gossip.records import State
+from gossipw2v.gossip.records import Stage
 from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.node import Node
 from gossipw2v.node.session import ENOUGH, Learner, check_room, make_learner
@@ -69,7 +69,7 @@ async def resume(node: Node) -> None:
     except (VocabError, TypeError) as error:
         raise CheckpointError(f"{found.path}: {error}") from error
     node.adopt(vocab, found.vocabulary)
-    node.core.resumed(found.state.origins, found.state.lives)
+    node.core.own.resumed(found.state.origins, found.state.lives)
 
 
 async def count(node: Node) -> None:
@@ -78,10 +78,10 @@ async def count(node: Node) -> None:
     totals = {"replaced": counts.replaced, "too_long": counts.dropped, "forgotten": counts.pruned_words}
     log.info("counted", tokens=counts.tokens, words=len(counts.words), files=len(node.corpus.files), **totals)
     node.problem("text", node.corpus.problem)
-    if node.core.census.vocabulary is None:
+    if node.core.view.vocabulary is None:
         node.counts[counts_name(node.core.node)] = counts
-        node.enter(State.GATHERING)
-        node.network.perform(node.core.counted(counts.to_bytes()))
+        node.enter(Stage.GATHERING)
+        node.network.perform(node.core.own.counted(counts.to_bytes()))
 
 
 async def agreed(node: Node) -> Vocab:
@@ -97,15 +97,15 @@ async def learn(node: Node, vocab: Vocab) -> None:
     await prepare(node, vocab)
     await join(node)
     await shift(node)
-    node.enter(State.TRAINING)
+    node.enter(Stage.TRAINING)
     await train(node)
-    node.enter(State.DRAINING)
+    node.enter(Stage.DRAINING)
     await evaluate(node)
-    await until(node, lambda: node.core.final(node.network.now()))
-    node.enter(State.COMPLETE)
+    await until(node, lambda: node.core.view.final(node.network.now()))
+    node.enter(Stage.COMPLETE)
     await node.save()
     if node.config.until_complete:
-        await until(node, lambda: node.core.tree.children_complete(node.network.now()), GOODBYE)
+        await until(node, lambda: node.core.view.children_complete(node.network.now()), GOODBYE)
     else:
         await serve_on(node)
 
@@ -113,25 +113,25 @@ async def learn(node: Node, vocab: Vocab) -> None:
 async def prepare(node: Node, vocab: Vocab) -> None:
     """Turn the text into ids and allocate the model."""
     node.close_learner()
-    node.enter(State.ENCODING)
+    node.enter(Stage.ENCODING)
     log.info("vocabulary", words=len(vocab), tokens=vocab.tokens, digest=vocab.digest.hex())
     check_room(node.config, vocab)
     shard = await node.corpus.encode(vocab)
     node.problem("text", node.corpus.problem)
     learner = await asyncio.to_thread(make_learner, node.config, vocab, shard, node.merged)
     if await asyncio.to_thread(node.keeper.restore, learner, shard.checksum):
-        node.core.bind(await asyncio.to_thread(node.keeper.links, learner), node.network.now())
+        node.core.own.take_up(await asyncio.to_thread(node.keeper.links, learner), node.network.now())
     node.learner = learner  # from here on it is seen, exported and merged
-    node.core.members.update_self(total=learner.trainer.total)
-    node.enter(State.JOINING)
-    node.network.perform(node.core.ready())
+    node.core.own.to_train(learner.trainer.total)
+    node.enter(Stage.JOINING)
+    node.network.perform(node.core.own.ready())
 
 
 async def join(node: Node) -> None:
     """Wait until this node is linked to the tree and holds what the swarm has learned."""
     deadline = node.network.now() + JOIN_PATIENCE
-    while not node.core.settled_in(node.network.now()):
-        if node.core.tree.catching_up:
+    while not node.core.view.settled_in(node.network.now()):
+        if any(link.awaited for link in node.core.view.links()):
             deadline = node.network.now() + JOIN_PATIENCE
         elif node.network.now() > deadline:
             node.problem("tree", "no link to the others yet: training alone until one comes")
@@ -143,10 +143,10 @@ async def shift(node: Node) -> None:
     """Leave out what an earlier life trained and others have merged; train again what nobody has."""
     assert node.learner is not None
     trainer = node.learner.trainer
-    if moved := node.core.shift():
+    if moved := node.core.own.shift():
         before = trainer.total
         await asyncio.to_thread(trainer.shift, moved)
-        node.core.members.update_self(total=trainer.total)
+        node.core.own.to_train(trainer.total)
         log.info("others hold the work of an earlier life", further=before - trainer.total)
 
 
@@ -178,8 +178,8 @@ async def train(node: Node) -> None:
         tell(node)
         await asyncio.sleep(FOLLOW)
     tell(node)
-    node.core.done(True)
-    exchanges = sum(edge.flow.exchanges for edge in node.core.edges())
+    node.core.own.done(True)
+    exchanges = sum(link.end.flow.exchanges for link in node.core.view.links())
     rate = round(trainer.words_per_second)
     log.info("own text trained", tokens=trainer.trained, words_per_second=rate, exchanges=exchanges)
 
@@ -258,8 +258,8 @@ def too_large(job: Job, breach: str) -> str:
 async def serve_on(node: Node) -> None:
     """A service stays when the swarm is done; if others join later, it goes on to the end of their work too."""
     while True:
-        final = node.core.final(node.network.now())
-        if (now := State.COMPLETE if final else State.DRAINING) is not node.state:
+        final = node.core.view.final(node.network.now())
+        if (now := Stage.COMPLETE if final else Stage.DRAINING) is not node.state:
             node.enter(now)
         if final:
             await node.save()
@@ -279,16 +279,16 @@ def tell(node: Node) -> None:
     """Own progress to the swarm, the swarm's progress to the trainer, both to the service manager."""
     assert node.learner is not None
     trainer = node.learner.trainer
-    if node.core.edges():
+    if node.core.view.links():
         node.problem("tree", None)
-    node.core.trained(trainer.trained)
-    trained, total = node.core.progress(node.network.now())
+    node.core.own.trained(trainer.trained)
+    trained, total = node.core.view.progress(node.network.now())
     trainer.others = (trained - trainer.trained, total - trainer.total)
     if trainer.words_per_second:
         run_seconds = trainer.total / trainer.words_per_second
         interval = pause(run_seconds, node.config.exchange_interval)
         spent = node.learner.merger.cpu_seconds, trainer.threads.cpu_seconds
-        node.core.pace(interval, node.learner.brake.look(*spent, run_seconds / interval))
+        node.core.own.pace(interval, node.learner.brake.look(*spent, run_seconds / interval))
     notify(f"STATUS={node.state.name.lower()}, {trained / max(1, total):.0%} of the swarm's text trained")
 
 
@@ -300,12 +300,13 @@ def pause(run_seconds: float, shortest: float) -> float:
 async def come_to_rest(node: Node) -> None:
     """Hand over what was trained last, so that a stopped node's work is not lost, and end what is under way."""
     tell(node)
-    if node.state is State.TRAINING:
-        before = {edge.link: edge.flow.exchanges for edge in node.core.edges()}
+    if node.state is Stage.TRAINING:
+        before = {link.name: link.end.flow.exchanges for link in node.core.view.links()}
         await until(node, lambda: _handed_over(node, before), LAST_EXCHANGES)
-    node.core.rest()
-    await until(node, lambda: node.core.tree.at_rest, LAST_ANSWERS)
+    node.core.own.rest()
+    await until(node, lambda: node.core.view.at_rest, LAST_ANSWERS)
 
 
 def _handed_over(node: Node, before: dict[bytes, int]) -> bool:
-    return all(e.flow.exchanges >= before.get(e.link, 0) + 2 and not e.pending for e in node.core.edges())
+    ends = [link.end for link in node.core.view.links()]
+    return all(end.flow.exchanges >= before.get(end.link, 0) + 2 and not end.pending for end in ends)

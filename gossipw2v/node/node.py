@@ -15,13 +15,13 @@ from gossipw2v.config.job import Job, job_fields
 from gossipw2v.config.node import Config
 from gossipw2v.delta import Batch, DeltaError
 from gossipw2v.gossip.census import COUNTS
-from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, Freeze, Instruction, Merge, OpenLink, Received, Settle
 from gossipw2v.gossip.messages import ProtocolError
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
+from gossipw2v.gossip.replica import RowWork
 from gossipw2v.node.checkpointer import Keeper
-from gossipw2v.node.row_worker import Work
 from gossipw2v.node.session import Learner
 from gossipw2v.node.snapshot import (
     describe_corpus,
@@ -63,7 +63,7 @@ class Node:
     config: Config
     random: bytes
     now: float
-    state: State = State.COUNTING
+    state: Stage = Stage.COUNTING
     learner: Learner | None = None
     metrics: Metrics = field(default_factory=Metrics)
     pulse: Pulse = field(default_factory=Pulse)
@@ -78,7 +78,7 @@ class Node:
     divergences: int = 0
     stuck: str | None = None
     failure: str | None = None
-    core: Gossip = field(init=False)
+    core: GossipCore = field(init=False)
     network: Network = field(init=False)
     corpus: Corpus = field(init=False)
     keeper: Keeper = field(init=False)
@@ -95,7 +95,7 @@ class Node:
     def begin(self) -> None:
         """Make the core, with the id of this life; after the keeper has looked for an earlier one."""
         config = self.config
-        rules = Rules(
+        rules = GossipConfig(
             job=self.keeper.job,
             interval=config.exchange_interval,
             max_bandwidth=config.max_bandwidth,
@@ -104,8 +104,8 @@ class Node:
             quiet=config.settle_seconds if config.peers != ("none",) else 0.0,
             banned=config.ban,
         )
-        me = Member(self.keeper.next_life(self.random[:16]), 0, State.COUNTING, min_peers=config.min_peers)
-        self.core = Gossip(me, rules, Random(self.random), self.now)
+        me = Member(self.keeper.next_life(self.random[:16]), 0, Stage.COUNTING, min_peers=config.min_peers)
+        self.core = GossipCore(me, rules, Random(self.random), self.now)
         self.network = Network(self.core, self.metrics, self._on_rows)
         self.begun = True
 
@@ -120,7 +120,7 @@ class Node:
             case _ if self.learner is not None:
                 self._count_event(instruction)
                 if isinstance(instruction, OpenLink):
-                    instruction = replace(instruction, origin=self.core.blame.origin_of(instruction.link))
+                    instruction = replace(instruction, host=self.core.view.host_of(instruction.link))
                 self.learner.merger.submit(instruction)  # type: ignore[arg-type]
             case _:
                 log.debug("no model yet", instruction=type(instruction).__name__)
@@ -134,16 +134,16 @@ class Node:
             case Merge(overlap=True):
                 self.metrics.happened("adasum")
 
-    def merged(self, work: Work, result: Batch | Exception | None) -> None:
+    def merged(self, work: RowWork, result: Batch | Exception | None) -> None:
         """A piece of row work is done; runs in the event loop."""
         now = self.network.now()
         if isinstance(result, DeltaError):
-            self.network.perform(self.core.blame.broken(work.link, ProtocolError(result.reason, str(result)), now))
+            self.network.perform(self.core.broken(work.link, ProtocolError(result.reason, str(result)), now))
         elif isinstance(result, KeyError):
             return  # the link was dropped while this waited
         elif isinstance(result, Exception):
             log.error("merging failed", exc_info=result)
-            self.network.perform(self.core.blame.broken(work.link, ProtocolError("internal", "merging failed"), now))
+            self.network.perform(self.core.broken(work.link, ProtocolError("internal", "merging failed"), now))
         elif isinstance(work, Collect) and result is not None:
             self.network.perform(self.core.collected(work.link, result))
         elif isinstance(work, Merge) and result is not None:
@@ -155,10 +155,10 @@ class Node:
             self.metrics.exchanged(seconds)
 
     def _clipped(self, link: bytes, rows: int, now: float) -> None:
-        edge, host = self.core.tree.link_of(link), self.core.blame.origin_of(link)
-        log.warning("rows were to move too far", rows=rows, peer=edge.peer.hex() if edge else None, host=host)
+        found, host = self.core.view.link(link), self.core.view.host_of(link)
+        log.warning("rows were to move too far", rows=rows, peer=found.peer.hex() if found else None, host=host)
         self.metrics.clipped(rows)
-        self.network.perform(self.core.blame.clipped(link, now))
+        self.network.perform(self.core.clipped(link, now))
 
     async def _freeze(self, origins: tuple[str, ...]) -> None:
         try:
@@ -176,18 +176,18 @@ class Node:
         try:
             if blob.name.startswith(COUNTS):
                 self.counts[blob.name] = Counts.from_bytes(blob.data)
-                self.core.hold_counts(blob.name, blob.data)
+                self.core.own.hold_counts(blob.name, blob.data)
             else:
                 self.adopt(Vocab.from_bytes(blob.data), blob.data)
         except VocabError as error:
-            self.core.census.reject(blob.data)
+            self.core.own.reject(blob.data)
             self.metrics.refused("blob")
             log.warning("refused", name=blob.name, text=str(error))
 
     def adopt(self, vocab: Vocab, data: bytes) -> None:
         """Train with `vocab`, which is `data` as bytes, and offer it to others."""
         self._let_go()
-        self.network.perform(self.core.frozen(data, vocab.tokens))
+        self.network.perform(self.core.own.frozen(data, vocab.tokens))
         self.vocabularies.put_nowait(vocab)
 
     def _let_go(self) -> None:
@@ -214,7 +214,7 @@ class Node:
             "held_out": describe_held_out(self.config, self.learner),
             "members": describe_members(self.core, now),
             "links": describe_links(self.core, self.learner),
-            "standing": self.core.standing.describe(now),
+            "standing": self.core.view.scores(now),
             "load": describe_load(self.learner, self.pulse),
             "refusals": self.metrics.refusals(),
             "events": self.metrics.events(),
@@ -252,10 +252,10 @@ class Node:
         check_finite(words, vectors)
         return len(words), lines(words, vectors)
 
-    def enter(self, state: State) -> None:
+    def enter(self, state: Stage) -> None:
         """Go to another stage; the swarm is told with the next beat."""
         self.state, self.entered = state, self.network.now()
-        self.core.members.update_self(state=state)
+        self.core.own.enter(state)
         log.info("state", state=state.name.lower())
 
     def problem(self, part: str, text: str | None) -> None:
@@ -278,8 +278,8 @@ class Node:
 
         The loss on held-out text is measured first, so that a slow disk does not hold it up.
         """
-        if self.learner is not None and self.state >= State.TRAINING and self.failure is None:
-            await self.evaluate(self.learner, self.state is State.COMPLETE)
+        if self.learner is not None and self.state >= Stage.TRAINING and self.failure is None:
+            await self.evaluate(self.learner, self.state is Stage.COMPLETE)
             await self.keeper.save(self.core, self.learner, self.corpus.totals())
             self.problem("checkpoint", self.keeper.trouble)
 
@@ -291,7 +291,7 @@ class Node:
         if learner.trainer.breach is not None:
             return
         trainer, evaluation, now = learner.trainer, learner.evaluation, self.network.now()
-        trained, swarm = trainer.before + trainer.trained, self.core.progress(now)[0]
+        trained, swarm = trainer.before + trainer.trained, self.core.view.progress(now)[0]
         if evaluation.due((trained, swarm, learner.model.came), now, last):
             loss = await asyncio.to_thread(evaluation.measure, trained, swarm)
             log.info("loss on held-out text", loss=round(loss, 4), pairs=len(evaluation.pairs.outputs), trained=trained)
@@ -299,7 +299,7 @@ class Node:
     async def save_links(self) -> None:
         """Keep the links for the next life of a node that was told to stop and has said goodbye."""
         ends = self.stopping.is_set() and self.failure is None
-        if self.learner is not None and self.state >= State.TRAINING and ends:
+        if self.learner is not None and self.state >= Stage.TRAINING and ends:
             await self.keeper.save_links(self.core, self.learner)
 
     def close_learner(self) -> None:

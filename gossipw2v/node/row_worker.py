@@ -9,14 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from gossipw2v.delta import Batch
-from gossipw2v.gossip.instructions import Collect, DropLink, Merge, OpenLink, Settle
+from gossipw2v.gossip.instructions import Merge, Settle
+from gossipw2v.gossip.replica import RowWork, perform
 from gossipw2v.w2v.training.estimates import Estimates
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Trainer
 
 PATIENCE = 5.0  # s for what is queued
-
-Work = OpenLink | DropLink | Collect | Merge | Settle
 
 
 @dataclass(slots=True)
@@ -28,16 +27,16 @@ class Merger:
 
     model: Model
     trainer: Trainer
-    report: Callable[[Work, Batch | Exception | None], None]
+    report: Callable[[RowWork, Batch | Exception | None], None]
     cpu_seconds: float = 0.0
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "merge"))
-    _held: list[tuple[Work, asyncio.AbstractEventLoop]] = field(default_factory=list)
+    _held: list[tuple[RowWork, asyncio.AbstractEventLoop]] = field(default_factory=list)
     _estimates: Estimates = field(init=False)
 
     def __post_init__(self) -> None:
         self._estimates = Estimates(self.model, self.trainer, time.monotonic())
 
-    def submit(self, work: Work) -> None:
+    def submit(self, work: RowWork) -> None:
         """Queue a piece of work; the core keeps at most one exchange per link under way, so the queue is short."""
         loop = asyncio.get_running_loop()
         self._thread.submit(self._perform, work, loop)
@@ -61,7 +60,7 @@ class Merger:
         for each in held:
             self._perform(*each)
 
-    def _perform(self, work: Work, loop: asyncio.AbstractEventLoop) -> None:
+    def _perform(self, work: RowWork, loop: asyncio.AbstractEventLoop) -> None:
         if self.trainer.breach is not None:  # nothing of a model that has diverged goes out, nor into it
             self._held.append((work, loop))
             return
@@ -77,21 +76,10 @@ class Merger:
         except RuntimeError:
             return  # the loop is closed: the daemon is stopping
 
-    def _do(self, work: Work) -> Batch | None:
-        match work:
-            case OpenLink():
-                self.model.open_link(work.link, work.overlap, work.catch_up, work.origin, work.take)
-            case DropLink():
-                self.model.drop_link(work.link)
-            case Collect():
-                return self.model.collect(work.link, work.flush, work.room)
-            case Merge():
-                self._look_at_the_clock()
-                return self.model.merge(work.link, work.delta, work.flush, work.overlap, work.room)
-            case Settle():
-                self._look_at_the_clock()
-                self.model.settle(work.link, work.sent, work.answer, work.overlap)
-        return None
+    def _do(self, work: RowWork) -> Batch | None:
+        if isinstance(work, Merge | Settle):
+            self._look_at_the_clock()
+        return perform(self.model, work)
 
     def _look_at_the_clock(self) -> None:
         self.model.now = time.monotonic()

@@ -1,7 +1,7 @@
 """The references of a stopped node's links, in a file beside the checkpoint whose rows they go with.
 
     prefix      magic, version, generation of the checkpoint, checksum
-    about       JSON: the life that wrote it, and every link (`Bond`)
+    about       JSON: the life that wrote it, and every link (`SavedLink`)
     per link    the reference, float32[2V, D]; updates seen, int64[2V]; disjoint rows, uint8[2V]
 
 Numbers are little-endian; all but the prefix are sealed sections (`sections`), and nothing follows the last. It is
@@ -13,14 +13,13 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gossipw2v.gossip.messages import BIG, LINK_BYTES
-from gossipw2v.gossip.overlay.saved import Bond
+from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.node.checkpoint import node_id, origins_of
 from gossipw2v.system.durable import DISK, Disk, replacing
 from gossipw2v.system.sections import HASH_BYTES, DamagedError, Reader, Writer, blocks, digest, to_json
@@ -37,7 +36,7 @@ _FIELDS = {  # of a link in `about`
     "take": bool, "origin": str,
 }  # fmt: skip
 
-Held = tuple[Bond, Reference]
+Held = tuple[SavedLink, Reference]
 
 
 def write(path: Path, generation: int, node: bytes, links: list[Held], disk: Disk = DISK) -> None:
@@ -66,8 +65,8 @@ def read(path: Path, generation: int, node: bytes, shape: tuple[int, int]) -> It
         size = os.fstat(file.fileno()).st_size
         sections = Reader(file, _read_prefix(file.read(_PREFIX.size), file.read(HASH_BYTES), generation))
         for raw in _links(sections.json(min(size, _MOST_ABOUT)), node):
-            bond = _bond(raw)
-            yield bond, _reference(sections, raw, shape)
+            saved = _saved(raw)
+            yield saved, _reference(sections, raw, shape)
         if file.tell() != size:
             raise DamagedError("bytes follow the end")
 
@@ -90,11 +89,11 @@ def _reference(sections: Reader, raw: dict[str, Any], shape: tuple[int, int]) ->
     return Reference(weights, seen, disjoint != 0, raw["take"], raw["origin"])
 
 
-def _described(bond: Bond, held: Reference) -> dict[str, Any]:
-    named = {name: [each.hex() for each in getattr(bond, name)] for name in ("again", "via", "doubts")}
-    known = {origin.hex(): n for origin, n in bond.known.items()}
-    ids = {"peer": bond.peer.hex(), "link": bond.link.hex(), "known": known, **named}
-    return {**asdict(bond), **ids, "take": held.take, "origin": held.host}
+def _described(saved: SavedLink, held: Reference) -> dict[str, Any]:
+    named = {name: [each.hex() for each in getattr(saved, name)] for name in ("again", "via", "doubts")}
+    known = {origin.hex(): n for origin, n in saved.acked.items()}
+    ids = {"up": saved.up, "peer": saved.peer.hex(), "link": saved.link.hex(), "batch": saved.seq, "known": known}
+    return {**ids, **named, "take": held.take, "origin": held.host}
 
 
 def _links(about: dict[str, Any], node: bytes) -> list[dict[str, Any]]:
@@ -106,7 +105,7 @@ def _links(about: dict[str, Any], node: bytes) -> list[dict[str, Any]]:
     return links
 
 
-def _bond(raw: dict[str, Any]) -> Bond:
+def _saved(raw: dict[str, Any]) -> SavedLink:
     if any(type(raw.get(name)) is not kind for name, kind in _FIELDS.items()):
         raise DamagedError("a link that lacks something")
     try:
@@ -116,4 +115,4 @@ def _bond(raw: dict[str, Any]) -> Bond:
         raise DamagedError(f"a link that cannot be read: {error}") from error
     if not 0 <= raw["batch"] <= BIG or len(link) != LINK_BYTES:
         raise DamagedError("a link that is none")
-    return Bond(raw["up"], peer, link, raw["batch"], known, again, via, doubts)
+    return SavedLink(raw["up"], peer, link, raw["batch"], known, again, via, doubts)

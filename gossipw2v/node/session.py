@@ -13,8 +13,9 @@ from gossipw2v.config.node import Config
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.messages import MAX_FRAME, MAX_PART, MAX_ROWS
 from gossipw2v.gossip.overlay.pacing import FEWEST
+from gossipw2v.gossip.replica import RowWork
 from gossipw2v.node.memory import check_memory, explain_memory, memory_needed
-from gossipw2v.node.row_worker import Merger, Work
+from gossipw2v.node.row_worker import Merger
 from gossipw2v.system.machine import return_memory, usable_cores
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.text.shards import Shard
@@ -30,7 +31,7 @@ PLENTY = 250  # these gain two points of analogy, and twice as many gain nothing
 LOOK = 0.25  # s of CPU time between two looks at it
 
 
-Report = Callable[[Work, Batch | Exception | None], None]
+Report = Callable[[RowWork, Batch | Exception | None], None]
 
 
 @dataclass(slots=True)

@@ -9,9 +9,9 @@ import numpy as np
 
 from gossipw2v import __version__
 from gossipw2v.config.node import Config
-from gossipw2v.gossip.core import Gossip
-from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.core import GossipCore
+from gossipw2v.gossip.overlay.link import AnyLink, goes_up
+from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.session import Learner
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.w2v.text.corpus import Corpus
@@ -20,7 +20,7 @@ from gossipw2v.w2v.training.clipping import Bucket
 NOTHING_HELD_OUT: dict[str, Any] = {"words": 0, "pairs": 0, "loss": None, "seconds": 0.0, "history": []}
 
 
-def describe_job(config: Config, core: Gossip, state: str) -> dict[str, Any]:
+def describe_job(config: Config, core: GossipCore, state: str) -> dict[str, Any]:
     """Who this is and what it is doing."""
     return {"version": __version__, "node": core.node.hex(), "job": config.job.job, "state": state}
 
@@ -40,10 +40,10 @@ def describe_vocabulary(learner: Learner | None) -> dict[str, Any] | None:
     return {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens}
 
 
-def describe_progress(config: Config, core: Gossip, learner: Learner | None, now: float) -> dict[str, Any]:
+def describe_progress(config: Config, core: GossipCore, learner: Learner | None, now: float) -> dict[str, Any]:
     """How far the node and the swarm are."""
     trainer = learner.trainer if learner else None
-    trained, total = core.progress(now)
+    trained, total = core.view.progress(now)
     mine = trainer.before + trainer.trained if trainer else 0
     rate = trainer.words_per_second if trainer else 0.0
     swarm_rate = rate * trainer.swarm_trained / trainer.trained if trainer and trainer.trained else 0.0
@@ -85,16 +85,17 @@ def describe_load(learner: Learner | None, pulse: Pulse) -> dict[str, Any]:
     }
 
 
-def describe_members(core: Gossip, now: float) -> list[dict[str, Any]]:
+def describe_members(core: GossipCore, now: float) -> list[dict[str, Any]]:
     """Everybody this node has heard of."""
-    return [_member(core, member, now) for member in core.members.everyone()]
+    return [_member(core, member, now) for member in core.view.members.everyone()]
 
 
-def describe_links(core: Gossip, learner: Learner | None) -> list[dict[str, Any]]:
+def describe_links(core: GossipCore, learner: Learner | None) -> list[dict[str, Any]]:
     """The node's edges of the tree, with what each other end has moved; `role` is the other end's."""
     held = learner.model.clipping.buckets if learner else {}
     return [
-        {**_link(edge), "host": core.blame.origin_of(edge.link), **_moved(held.get(edge.link))} for edge in core.edges()
+        {**_link(link), "host": core.view.host_of(link.name), **_moved(held.get(link.name))}
+        for link in core.view.links()
     ]
 
 
@@ -115,12 +116,12 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def _member(core: Gossip, member: Member, now: float) -> dict[str, Any]:
+def _member(core: GossipCore, member: Member, now: float) -> dict[str, Any]:
     me = member.node == core.node
     return {
         "node": member.node.hex(),
-        "state": State(member.state).name.lower(),
-        "alive": me or core.members.is_alive(member.node, now),
+        "state": Stage(member.state).name.lower(),
+        "alive": me or core.view.members.is_alive(member.node, now),
         "addresses": list(member.addresses),
         "trained_tokens": member.trained,
         "total_tokens": member.total,
@@ -137,13 +138,11 @@ def _moved(bucket: Bucket | None) -> dict[str, Any]:
     }
 
 
-def _link(edge: Uplink | Downlink) -> dict[str, Any]:
-    up = isinstance(edge, Uplink)
-    busy = edge.phase is not Phase.IDLE if isinstance(edge, Uplink) else edge.merging is not None
+def _link(link: AnyLink) -> dict[str, Any]:
     return {
-        "peer": edge.peer.hex(),
-        "role": "parent" if up else "child",
-        "pending_rows": edge.pending,
-        "outstanding": busy,
-        **asdict(edge.flow),
+        "peer": link.peer.hex(),
+        "role": "parent" if goes_up(link) else "child",
+        "pending_rows": link.end.pending,
+        "outstanding": link.end.busy,
+        **asdict(link.end.flow),
     }

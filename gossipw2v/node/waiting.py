@@ -5,36 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from gossipw2v.gossip.census import counts_name
-from gossipw2v.gossip.core import Gossip
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.core import GossipCore
+from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.transport.contacts import Contacts
 
 SHOWN = 5  # places in a sentence; /status has more
 
 
-def reason(core: Gossip, state: State, now: float) -> str | None:
+def reason(core: GossipCore, state: Stage, now: float) -> str | None:
     """What the node waits for; None if it does not. The conditions of `Census.freeze_due`, in its order of sizes."""
-    if state is State.JOINING:
+    if state is Stage.JOINING:
         return "a link to the others, and what they have learned"
-    if state is not State.GATHERING:
+    if state is not Stage.GATHERING:
         return None
-    me, others = core.members.me, list(core.members.alive(now))
+    me, others = core.view.me, list(core.view.members.alive(now))
     needed = max([me.min_peers, *(other.min_peers for other in others)])
     if len(others) < needed:
         return f"{needed} other nodes to count with (min_peers), of which {len(others)} are there"
-    if missing := [each for each in others if counts_name(each.node) not in core.census.held]:
+    if missing := [each for each in others if counts_name(each.node) not in core.view.blobs]:
         return f"the word counts of {_names(missing)}"
     if above := [each for each in others if each.node > me.node]:
         return f"the vocabulary of {_names([max(above, key=lambda each: each.node)])}"
-    return f"more nodes, until none has come for {core.rules.quiet:g} s (settle_seconds)"
+    return f"more nodes, until none has come for {core.view.config.quiet:g} s (settle_seconds)"
 
 
-def describe(core: Gossip, contacts: Contacts, why: str, seconds: float, now: float) -> dict[str, Any]:
+def describe(core: GossipCore, contacts: Contacts, why: str, seconds: float, now: float) -> dict[str, Any]:
     """Why a node waits and since when, who is there, who does not answer and who was refused."""
     return {
         "for": why,
         "seconds": seconds,
-        "found": [_found(each) for each in core.members.alive(now)],
+        "found": [_found(each) for each in core.view.members.alive(now)],
         "unanswered": dict(contacts.unanswered),
         "refused": dict(contacts.refused),
     }
@@ -55,5 +55,5 @@ def _names(members: list[Member]) -> str:
 
 
 def _found(member: Member) -> dict[str, Any]:
-    state = State(member.state).name.lower()
+    state = Stage(member.state).name.lower()
     return {"node": member.node.hex(), "state": state, "addresses": list(member.addresses)}

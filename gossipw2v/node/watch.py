@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from gossipw2v.gossip.records import State
+from gossipw2v.gossip.records import Stage
 from gossipw2v.node.node import Node
 from gossipw2v.node.waiting import sentence
 from gossipw2v.system.logs import get_logger
@@ -68,9 +68,9 @@ class Progress:
 def step_of(node: Node) -> tuple[str, int] | None:
     """What the node is at and how far; None where it waits for others or does what cannot be measured."""
     name, trainer = node.state.name.lower(), node.learner.trainer if node.learner else None
-    if node.state is State.TRAINING and trainer is not None and not trainer.done:
+    if node.state is Stage.TRAINING and trainer is not None and not trainer.done:
         return name, trainer.trained
-    if node.state in (State.COUNTING, State.ENCODING) and node.corpus.done_bytes < node.corpus.bytes:
+    if node.state in (Stage.COUNTING, Stage.ENCODING) and node.corpus.done_bytes < node.corpus.bytes:
         return name, node.corpus.done_bytes
     return None
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gossipw2v.gossip.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Refused, Settle
-from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
 from gossipw2v.gossip.records import NodeId
-from gossipw2v.simulation.ledger import ROUNDING, Books
-from gossipw2v.simulation.node import Node
+from gossipw2v.simulation.ledger import ROUNDING, TokenLedger
+from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.simulation.swarm import Watch
 
 TOLD = ("timeout", "vocabulary", "peer", "self")  # what honest nodes may refuse each other for
@@ -33,15 +32,15 @@ class Auditor(Watch):
     which AdaSum leaves less than there was.
     """
 
-    books: Books
+    ledger: TokenLedger
     trace: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
-    nodes: dict[NodeId, Node] = field(default_factory=dict)
+    nodes: dict[NodeId, SimulatedNode] = field(default_factory=dict)
     told: tuple[str, ...] = TOLD
     open: set[tuple[NodeId, bytes]] = field(default_factory=set)
     overlapped: bool = False
     ticks: int = 0
 
-    def ordered(self, node: Node, order: Instruction) -> None:
+    def ordered(self, node: SimulatedNode, order: Instruction) -> None:
         """Row work only on links that are open; no honest node breaks the protocol."""
         self._note(node, type(order).__name__.encode())
         match order:
@@ -58,59 +57,55 @@ class Auditor(Watch):
             case Refused():
                 self._demand(order.reason in self.told, node, "refused: " + order.reason + ", " + order.text)
 
-    def delivered(self, node: Node, frame: bytes) -> None:
+    def delivered(self, node: SimulatedNode, frame: bytes) -> None:
         """Every bit counts for the trace."""
         self._note(node, frame)
 
-    def worked(self, node: Node, link: bytes) -> None:
+    def worked(self, node: SimulatedNode, link: bytes) -> None:
         """Nothing has been taken twice, and the two references are one."""
-        if (excess := self.books.excess(node.model)) > ROUNDING:
-            raise BrokenError(f"{node.name} at {node.host.clock.now:.3f} s: {excess:.3f} more than was trained")
+        if (excess := self.ledger.excess(node.model)) > ROUNDING:
+            raise BrokenError(f"{node.name} at {node.machine.clock.now:.3f} s: {excess:.3f} more than was trained")
         self._compared(node, link)
 
-    def _compared(self, node: Node, link: bytes) -> None:
+    def _compared(self, node: SimulatedNode, link: bytes) -> None:
         """Both ends of a link that are between the same two batches hold the same reference."""
-        edge = node.core.tree.link_of(link)
+        edge = node.core.view.link(link)
         other = self.nodes.get(edge.peer) if edge is not None else None
-        twin = other.core.tree.link_of(link) if other is not None and other.alive else None
-        if edge is None or other is None or twin is None or edge.batch != twin.batch:
+        twin = other.core.view.link(link) if other is not None and other.alive else None
+        if edge is None or other is None or twin is None or edge.end.seq != twin.end.seq:
             return
         held = [each.model.links[link].reference for each in (node, other) if link in each.model.links]
-        if len(held) == 2 and not _applying(edge) and not _applying(twin):
+        if len(held) == 2 and edge.end.applying is None and twin.end.applying is None:
             self._demand(np.array_equal(held[0], held[1]), node, "two references of one batch with " + other.name)
 
-    def ticked(self, node: Node) -> None:
-        """What a core and its host hold is bounded by who has ever been there; a look in ten will find it."""
+    def ticked(self, node: SimulatedNode) -> None:
+        """What a core and its machine hold is bounded by who has ever been there; a look in ten will find it."""
         self.ticks += 1
         if self.ticks % 11:  # so that every one of fewer has its turn
             return
-        core, most = node.core, len(self.nodes)
-        links = [*core.edges(), *core.tree.kept.links()]
-        held = {
-            "connections": (len(core.connections.by_conn), 6 * most + 6),
-            "targets": (len(core.connections.targets), 3 * most),
-            "members": (len(core.members.entries), most),
-            "transfers": (len(core.census.transfers), len(core.connections.by_conn)),
-            "children": (len(core.tree.children), most),
-            "links": (len(core.edges()), most),
-            "barred": (len(core.tree.choice.barred) + len(core.tree.choice.full), 2 * most),
-            "opening": (len(core.tree.opening), most),
-            "references": (len(node.model.links), len(links) + len(node.host.queue)),
-            "row work": (len(node.host.queue), 3 * len(core.edges()) + 6),
+        most, queue, sizes = len(self.nodes), len(node.machine.queue), node.core.view.sizes()
+        bounds = {
+            "connections": 6 * most + 6,
+            "targets": 3 * most,
+            "members": most,
+            "transfers": sizes["connections"],
+            "children": most,
+            "links": most,
+            "barred": 2 * most,
+            "references": sizes["links kept"] + queue,
+            "row work": 3 * sizes["links"] + 6,
         }
-        for name, (size, bound) in held.items():
-            if size > bound:
+        sizes |= {"references": len(node.model.links), "row work": queue}
+        for name, bound in bounds.items():
+            if (size := sizes[name]) > bound:
                 self._demand(False, node, f"{size} {name}, at most {bound} are needed")
+        for flaw in node.core.view.flaws(node.machine.now):
+            self._demand(False, node, flaw)
 
-    def _note(self, node: Node, what: bytes) -> None:
-        self.trace.update(b"%a %a " % (node.host.clock.now, node.name))
+    def _note(self, node: SimulatedNode, what: bytes) -> None:
+        self.trace.update(b"%a %a " % (node.machine.clock.now, node.name))
         self.trace.update(what)
 
-    def _demand(self, holds: bool, node: Node, text: str) -> None:
+    def _demand(self, holds: bool, node: SimulatedNode, text: str) -> None:
         if not holds:
-            raise BrokenError(f"{node.name} at {node.host.clock.now:.3f} s: {text}")
-
-
-def _applying(edge: Uplink | Downlink) -> bool:
-    """Whether this end may hold the next batch's reference already."""
-    return edge.merging is not None if isinstance(edge, Downlink) else edge.phase is Phase.SETTLING
+            raise BrokenError(f"{node.name} at {node.machine.clock.now:.3f} s: {text}")

@@ -18,7 +18,7 @@ ROUNDING = 1e-2  # of a one: what float32 and a mean of means may be off
 
 
 @dataclass(slots=True)
-class Books:
+class TokenLedger:
     """Room for `origins` trainers of `each` rows; `truth` float32[2V]: the tokens that each row was really trained."""
 
     origins: int
@@ -53,7 +53,7 @@ class Books:
 class Counter:
     """Trains `total` tokens, `speed` a second, on rows of its own."""
 
-    books: Books
+    ledger: TokenLedger
     rng: Random
     total: int
     speed: float
@@ -63,7 +63,7 @@ class Counter:
     owed: float = 0.0
 
     def __post_init__(self) -> None:
-        self.rows = self.books.rows()
+        self.rows = self.ledger.rows()
 
     def train(self, seconds: float, others: tuple[int, int]) -> None:  # noqa: ARG002
         """Go on for so long, a standstill included."""
@@ -75,7 +75,7 @@ class Counter:
             row = self.rng.choice(self.rows)
             self.model.weights[row, 0] += 1
             self.model.updates[row] += 1
-            self.books.truth[row] += 1
+            self.ledger.truth[row] += 1
 
     def before_merge(self, now: float) -> None:
         """No curvature: merging is adding."""
@@ -86,4 +86,4 @@ class Counter:
         self.model.weights[:] = 0
         self.model.updates[:] = 0
         self.model.links.clear()
-        self.books.truth[self.rows] = 0
+        self.ledger.truth[self.rows] = 0

@@ -17,7 +17,7 @@ Piece = Callable[[], tuple[float, Event] | None]  # row work; if it takes time, 
 
 
 @dataclass(slots=True)
-class Host:
+class Machine:
     """`offset`, `rate`: its clock shows `offset + rate * clock.now`. `on`: whether it has not been switched off."""
 
     clock: Clock

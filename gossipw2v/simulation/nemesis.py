@@ -79,7 +79,7 @@ class Nemesis:
 
     def tear_walls_down(self) -> None:
         """Once those who lasted are no one network any more, there are no walls."""
-        names = {node.name for node in self.swarm.living() if not node.core.leaving}
+        names = {node.name for node in self.swarm.living() if not node.core.own.leaving}
         if self.swarm.wires.walls and names and not self._is_one_network(names):
             self.swarm.wires.walls.clear()
             self._note("no walls any more")
@@ -97,7 +97,7 @@ class Nemesis:
             self.story.append(f"{self.swarm.now:7.2f} {text}")
 
     def _one(self) -> str | None:
-        names = [node.name for node in self.swarm.living() if not node.core.leaving]
+        names = [node.name for node in self.swarm.living() if not node.core.own.leaving]
         return self.rng.choice(names) if len(names) > 1 else None
 
     def _outage(self) -> float:
@@ -192,7 +192,7 @@ class Nemesis:
     def stand_still(self) -> str:
         """A machine sleeps."""
         name = self._one()
-        if name is None or self.swarm.nodes[name].host.still:
+        if name is None or self.swarm.nodes[name].machine.still:
             return ""
         seconds = self._within(self.rng.choice(PAUSES) * self.rng.uniform(0.5, 1.5))
         self.swarm.pause(name, seconds)
@@ -204,7 +204,7 @@ class Nemesis:
         if name is None:
             return ""
         seconds = self.rng.choice(STEPS)
-        self.swarm.nodes[name].host.offset += seconds
+        self.swarm.nodes[name].machine.offset += seconds
         return f"clock of {name} steps {seconds:g} s"
 
     def crash(self) -> str:
@@ -221,7 +221,7 @@ class Nemesis:
     def leave(self) -> str:
         """A node says goodbye and is gone."""
         name = self._one()
-        if name is None or self.swarm.nodes[name].host.still:
+        if name is None or self.swarm.nodes[name].machine.still:
             return ""
         self.swarm.leave(name)
         return f"leave {name}"
@@ -229,7 +229,7 @@ class Nemesis:
     def restart(self) -> str:
         """A node is stopped in order, and started again later."""
         name = self._one()
-        if name is None or self.swarm.nodes[name].host.still:
+        if name is None or self.swarm.nodes[name].machine.still:
             return ""
         back = self.stop(name) + self.rng.choice((0.1, 3.0, 12.0))
         self.swarm.clock.at(back, lambda: self._note(f"start {name}" * self.enter(name, True)))

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from gossipw2v.gossip.core import Gossip
-from gossipw2v.gossip.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Settle
-from gossipw2v.gossip.records import State
-from gossipw2v.simulation.machine import Host
+from gossipw2v.delta import Batch
+from gossipw2v.gossip.core import GossipCore
+from gossipw2v.gossip.instructions import Collect, Instruction, Merge, Settle
+from gossipw2v.gossip.records import Stage
+from gossipw2v.gossip.replica import RowWork, perform
+from gossipw2v.simulation.machine import Machine
 from gossipw2v.w2v.training.model import Model
 
 
@@ -42,13 +44,13 @@ class Done(NamedTuple):
 
 
 @dataclass(slots=True)
-class Node:
+class SimulatedNode:
     """A core, what it trains and where. `refused`: why things were turned away. `refuses`: only the machine lives."""
 
     name: str
-    core: Gossip
+    core: GossipCore
     worker: Worker
-    host: Host
+    machine: Machine
     worked_at: float
     began: bool = False
     refused: list[str] = field(default_factory=list)
@@ -58,7 +60,7 @@ class Node:
     @property
     def alive(self) -> bool:
         """Whether it has not been killed."""
-        return self.host.on
+        return self.machine.on
 
     @property
     def model(self) -> Model:
@@ -73,63 +75,56 @@ class Node:
     def join(self) -> list[Instruction]:
         """Once the swarm has a vocabulary, tell the core that the model is there; what it asks for then."""
         core = self.core
-        if core.census.vocabulary is None or self.began or core.tree.vocabulary is not None:
+        if core.view.vocabulary is None or self.began or core.view.has_model:
             return []
-        core.members.update_self(state=State.JOINING, total=self.worker.total)
-        return core.ready()
+        core.own.to_train(self.worker.total)
+        core.own.enter(Stage.JOINING)
+        return core.own.ready()
 
     def begin(self) -> bool:
         """Whether training begins now: the core has just settled in."""
         core = self.core
-        if self.began or core.census.vocabulary is None or not core.settled_in(self.host.now):
+        if self.began or core.view.vocabulary is None or not core.view.settled_in(self.machine.now):
             return False
-        core.members.update_self(state=State.TRAINING)
+        core.own.enter(Stage.TRAINING)
         self.began = True
         return True
 
     def train(self) -> None:
         """Go on for the time since the last call, once training has begun, and tell the core how far the text is."""
-        core, worker, now = self.core, self.worker, self.host.now
+        core, worker, now = self.core, self.worker, self.machine.now
         seconds, self.worked_at = now - self.worked_at, now
-        if core.census.vocabulary is None or not self.began:
+        if core.view.vocabulary is None or not self.began:
             return
         if worker.trained < worker.total:
-            trained, total = core.progress(now)
+            trained, total = core.view.progress(now)
             worker.train(seconds, (trained - worker.trained, total - worker.total))
-        if worker.trained != core.members.me.trained:
-            core.trained(worker.trained)
+        if worker.trained != core.view.me.trained:
+            core.own.trained(worker.trained)
         if worker.trained >= worker.total:
-            final = core.final(now)
-            state = State.COMPLETE if final else State.DRAINING
-            if state is not core.members.me.state:
-                core.members.update_self(state=state)
-            core.done(True)
+            final = core.view.final(now)
+            core.own.enter(Stage.COMPLETE if final else Stage.DRAINING)
+            core.own.done(True)
 
-    def rows(self, work: Instruction, now: float) -> Done | None:
+    def rows(self, work: RowWork, now: float) -> Done | None:
         """A piece of row work as the merging thread does it: nothing comes of it if the link is gone by then.
 
         `now`: the swarm's seconds, by which the model measures an hour.
         """
-        model, core = self.model, self.core
-        model.now = now
-        match work:
-            case OpenLink():
-                model.open_link(work.link, work.overlap, work.catch_up, work.origin, work.take)
-            case DropLink():
-                model.drop_link(work.link)
-            case Collect() if work.link in model.links:
-                got = model.collect(work.link, work.flush, work.room)
-                return Done(work.link, len(got.delta), lambda: core.collected(work.link, got))
-            case Merge() if work.link in model.links:
-                self.worker.before_merge(self.host.now)
-                merged = model.merge(work.link, work.delta, work.flush, work.overlap, work.room)
-                return Done(work.link, len(merged.delta), lambda: core.merged(work.link, merged, self.host.now))
-            case Settle() if work.link in model.links:
-                self.worker.before_merge(self.host.now)
-                model.settle(work.link, work.sent, work.answer, work.overlap)
-                return Done(work.link, 0, lambda: self._settled(work.link))
-        return None
+        self.model.now = now
+        waits = isinstance(work, Collect | Merge | Settle)
+        if waits and work.link not in self.model.links:
+            return None
+        if isinstance(work, Merge | Settle):
+            self.worker.before_merge(self.machine.now)
+        got = perform(self.model, work)
+        return Done(work.link, len(got.delta) if got else 0, lambda: self._told(work, got)) if waits else None
 
-    def _settled(self, link: bytes) -> list[Instruction]:
-        self.core.settled(link, self.host.now)
+    def _told(self, work: RowWork, got: Batch | None) -> list[Instruction]:
+        match work:
+            case Collect() if got is not None:
+                return self.core.collected(work.link, got)
+            case Merge() if got is not None:
+                return self.core.merged(work.link, got, self.machine.now)
+        self.core.settled(work.link, self.machine.now)
         return []

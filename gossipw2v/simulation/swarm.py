@@ -2,7 +2,7 @@
 
 Messages are encoded and decoded as on the wire. What a node trains, and how fast, is its worker's business. Faults are
 those of machines and networks: a connection is cut (both ends notice), a node is killed (its connections are cut, or
-silent from then on, and it never answers again) or leaves, the swarm is partitioned; `host` and `virtual` have more.
+silent from then on, and it never answers again) or leaves, the swarm is partitioned; `machine` and `network` have more.
 """
 
 from __future__ import annotations
@@ -15,34 +15,35 @@ from random import Random
 
 from gossipw2v.gossip.census import COUNTS
 from gossipw2v.gossip.codec import HEADER, decode, encode
-from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Close, Dial, Freeze, Instruction, Merge, Received, Refused, Send
 from gossipw2v.gossip.messages import Message
-from gossipw2v.gossip.records import STEM_BYTES, Member, NodeId, State, stem
+from gossipw2v.gossip.records import STEM_BYTES, Member, NodeId, Stage, stem
+from gossipw2v.gossip.replica import RowWork
 from gossipw2v.simulation.clock import Clock, Event
-from gossipw2v.simulation.machine import Host
+from gossipw2v.simulation.machine import Machine
 from gossipw2v.simulation.network import Line, Wires
-from gossipw2v.simulation.node import Node, Worker
+from gossipw2v.simulation.node import SimulatedNode, Worker
 from gossipw2v.w2v.similarity import largest_difference
 
 
 class Watch:
     """Who looks on; this one does nothing."""
 
-    def ordered(self, node: Node, order: Instruction) -> None:
+    def ordered(self, node: SimulatedNode, order: Instruction) -> None:
         """A core asks for something, which is about to be done."""
 
-    def delivered(self, node: Node, frame: bytes) -> None:
+    def delivered(self, node: SimulatedNode, frame: bytes) -> None:
         """A frame has come, and the core has dealt with it."""
 
-    def worked(self, node: Node, link: bytes) -> None:
+    def worked(self, node: SimulatedNode, link: bytes) -> None:
         """Rows of a link have changed hands, and the core has been told."""
 
-    def began(self, node: Node) -> None:
+    def began(self, node: SimulatedNode) -> None:
         """A node begins to train."""
 
-    def ticked(self, node: Node) -> None:
+    def ticked(self, node: SimulatedNode) -> None:
         """The core has looked at the clock."""
 
 
@@ -53,13 +54,13 @@ class Swarm:
     """
 
     seed: int = 0
-    rules: Rules = field(default_factory=lambda: Rules(job={"job": "test"}, interval=0.2, quiet=1.0))
+    rules: GossipConfig = field(default_factory=lambda: GossipConfig(job={"job": "test"}, interval=0.2, quiet=1.0))
     line: Callable[[str, str], Line] = field(default=lambda _one, _other: Line())
     tick: float = 0.1
     row_seconds: float = 0.0
     piece_seconds: float = 0.005
     watch: Watch = field(default_factory=Watch)
-    nodes: dict[str, Node] = field(default_factory=dict)
+    nodes: dict[str, SimulatedNode] = field(default_factory=dict)
     moved: Counter[bytes] = field(default_factory=Counter)
     clock: Clock = field(default_factory=Clock)
     rng: Random = field(init=False)
@@ -81,37 +82,37 @@ class Swarm:
         name: str,
         worker: Worker,
         min_peers: int = 0,
-        rules: Rules | None = None,
-        host: Host | None = None,
+        rules: GossipConfig | None = None,
+        machine: Machine | None = None,
         before: NodeId | None = None,
-    ) -> Node:
+    ) -> SimulatedNode:
         """A new node that knows nobody; it takes the place of a dead one of the same name. `before`: its former id."""
-        host = host or Host(self.clock)
+        machine = machine or Machine(self.clock)
         drawn = self.rng.randbytes(16)
         own = drawn if before is None else stem(before) + drawn[STEM_BYTES:]
-        me = Member(own, 0, State.COUNTING, (f"{name}:1",), min_peers=min_peers)
-        core = Gossip(me, rules or self.rules, Random(self.rng.random()), host.now)
-        node = self.nodes[name] = Node(name, core, worker, host, host.now)
-        host.at(self.rng.random() * self.tick, lambda: self._tick(node))
+        me = Member(own, 0, Stage.COUNTING, (f"{name}:1",), min_peers=min_peers)
+        core = GossipCore(me, rules or self.rules, Random(self.rng.random()), machine.now)
+        node = self.nodes[name] = SimulatedNode(name, core, worker, machine, machine.now)
+        machine.at(self.rng.random() * self.tick, lambda: self._tick(node))
         return node
 
     def introduce(self, one: str, *others: str) -> None:
         """Give `one` the addresses of `others`."""
         node = self.nodes[one]
         for other in others:
-            node.core.discovered(f"{other}:1", (f"{other}:1",), node.host.now)
+            node.core.discovered(f"{other}:1", (f"{other}:1",), node.machine.now)
 
     def count(self, name: str, blob: bytes = b"counts") -> None:
         """The node's text is counted."""
         node = self.nodes[name]
-        node.core.members.update_self(state=State.GATHERING)
-        self.perform(node, node.core.counted(blob + name.encode()))
+        node.core.own.enter(Stage.GATHERING)
+        self.perform(node, node.core.own.counted(blob + name.encode()))
 
     # -- faults ---------------------------------------------------------------------------------------------
 
     def kill(self, name: str, silent: bool = False) -> None:
         """As with SIGKILL: connections are reset, nothing is said. `silent`: as without power, not even that."""
-        self.nodes[name].host.on, self.nodes[name].refuses = False, not silent
+        self.nodes[name].machine.on, self.nodes[name].refuses = False, not silent
         for conn in self.wires.conns(name):
             if silent:
                 self.wires.drop(conn)
@@ -121,14 +122,14 @@ class Swarm:
     def leave(self, name: str) -> None:
         """The node says goodbye, and is gone a moment later."""
         node = self.nodes[name]
-        self.perform(node, node.core.leave())
-        node.host.at(1.0, lambda: self.kill(name))
+        self.perform(node, node.core.own.leave())
+        node.machine.at(1.0, lambda: self.kill(name))
 
     def pause(self, name: str, seconds: float) -> None:
         """Nothing of the node runs for so long; then its core looks at the clock and finds all that came meanwhile."""
         node = self.nodes[name]
-        node.host.stand_still()
-        self.clock.at(seconds, lambda: node.host.go_on(lambda: self._look(node)))
+        node.machine.stand_still()
+        self.clock.at(seconds, lambda: node.machine.go_on(lambda: self._look(node)))
 
     def partition(self, *parts: set[str]) -> None:
         """Only nodes of one part reach each other; no argument heals."""
@@ -149,7 +150,7 @@ class Swarm:
 
     def _closed(self, name: str, conn: int) -> None:
         node = self.nodes[name]
-        node.host.do(lambda: node.core.closed(conn))
+        node.machine.do(lambda: node.core.closed(conn))
 
     # -- running --------------------------------------------------------------------------------------------
 
@@ -157,21 +158,21 @@ class Swarm:
         """Advance the clock; returns whether `until`, checked after each event, came true."""
         return self.clock.run(seconds, until)
 
-    def _tick(self, node: Node) -> None:
+    def _tick(self, node: SimulatedNode) -> None:
         self._look(node)
-        node.host.at(self.tick * self.rng.uniform(0.9, 1.1), lambda: self._tick(node))
+        node.machine.at(self.tick * self.rng.uniform(0.9, 1.1), lambda: self._tick(node))
 
-    def _look(self, node: Node) -> None:
+    def _look(self, node: SimulatedNode) -> None:
         self.perform(node, node.join())
         if node.begin():
             self.watch.began(node)
         node.train()
-        self.perform(node, node.core.tick(node.host.now))
+        self.perform(node, node.core.tick(node.machine.now))
         self.watch.ticked(node)
 
     # -- instructions ---------------------------------------------------------------------------------------
 
-    def perform(self, node: Node, instructions: list[Instruction]) -> None:
+    def perform(self, node: SimulatedNode, instructions: list[Instruction]) -> None:
         """Do what a core asks."""
         for instruction in instructions:
             self.watch.ordered(node, instruction)
@@ -179,29 +180,31 @@ class Swarm:
                 case Send():
                     self._send(node, instruction.conn, instruction.message)
                 case Close():
-                    node.host.at(0.01, partial(self.close, instruction.conn))
+                    node.machine.at(0.01, partial(self.close, instruction.conn))
                 case Dial():
                     node.dials += 1
-                    node.host.at(0.01, partial(self._dial, node, instruction))
+                    node.machine.at(0.01, partial(self._dial, node, instruction))
                 case Refused():
                     node.refused.append(f"{instruction.reason}: {instruction.text}")
                 case Freeze():
-                    self.perform(node, node.core.frozen(repr(instruction.origins).encode(), len(instruction.origins)))
+                    self.perform(
+                        node, node.core.own.frozen(repr(instruction.origins).encode(), len(instruction.origins))
+                    )
                 case Received():
                     self._received(node, instruction)
                 case _:
-                    node.host.submit(partial(self._rows, node, instruction))
+                    node.machine.submit(partial(self._rows, node, instruction))
 
-    def _received(self, node: Node, blob: Received) -> None:
+    def _received(self, node: SimulatedNode, blob: Received) -> None:
         if blob.name.startswith(COUNTS):
-            node.core.hold_counts(blob.name, blob.data)
+            node.core.own.hold_counts(blob.name, blob.data)
         else:
             node.began = False
-            node.host.queue.clear()
+            node.machine.queue.clear()
             node.worker.restart()
-            self.perform(node, node.core.frozen(blob.data, blob.data.count(COUNTS.encode())))
+            self.perform(node, node.core.own.frozen(blob.data, blob.data.count(COUNTS.encode())))
 
-    def _rows(self, node: Node, work: Instruction) -> tuple[float, Event] | None:
+    def _rows(self, node: SimulatedNode, work: RowWork) -> tuple[float, Event] | None:
         """Row work takes a moment, after which the core goes on."""
         done = node.rows(work, self.now)
         if done is None:
@@ -215,7 +218,7 @@ class Swarm:
 
         return self.piece_seconds + done.rows * self.row_seconds, told
 
-    def _dial(self, node: Node, dial: Dial) -> None:
+    def _dial(self, node: SimulatedNode, dial: Dial) -> None:
         name = dial.addresses[0].partition(":")[0]
         other = self.nodes.get(name)
         if other is None or not other.alive or not self.wires.reach(node.name, name):
@@ -223,32 +226,32 @@ class Swarm:
             node.core.dial_failed(dial.key, refused)
             return
         mine, theirs = self.wires.connect(node.name, name)
-        self.perform(node, node.core.opened(mine, dial.key, node.host.now))
-        other.host.do(lambda: self.perform(other, other.core.opened(theirs, None, other.host.now)))
+        self.perform(node, node.core.opened(mine, dial.key, node.machine.now))
+        other.machine.do(lambda: self.perform(other, other.core.opened(theirs, None, other.machine.now)))
 
-    def _send(self, node: Node, conn: int, message: Message) -> None:
+    def _send(self, node: SimulatedNode, conn: int, message: Message) -> None:
         frame = encode(message)
         node.core.flow(conn, sent=len(frame))
         self.wires.send(conn, len(frame), lambda name, end: self._arrived(name, end, frame))
 
     def _arrived(self, name: str, conn: int, frame: bytes) -> None:
         node = self.nodes[name]
-        node.host.do(lambda: self._deliver(node, conn, frame))
+        node.machine.do(lambda: self._deliver(node, conn, frame))
 
-    def _deliver(self, node: Node, conn: int, frame: bytes) -> None:
+    def _deliver(self, node: SimulatedNode, conn: int, frame: bytes) -> None:
         node.core.flow(conn, received=len(frame))
-        self.perform(node, node.core.received(conn, decode(frame[HEADER.size :]), node.host.now))
+        self.perform(node, node.core.received(conn, decode(frame[HEADER.size :]), node.machine.now))
         self.watch.delivered(node, frame)
 
     # -- looking --------------------------------------------------------------------------------------------
 
-    def living(self) -> list[Node]:
+    def living(self) -> list[SimulatedNode]:
         """The nodes that have not been killed."""
         return [node for node in self.nodes.values() if node.alive]
 
     def complete(self) -> bool:
         """Whether every living node holds the final model."""
-        return all(node.core.final(node.host.now) for node in self.living())
+        return all(node.core.view.final(node.machine.now) for node in self.living())
 
     def apart(self) -> float:
         """Largest difference of any value between two living nodes, relative to its row's norm."""

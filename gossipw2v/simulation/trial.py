@@ -15,15 +15,16 @@ from random import Random
 
 import numpy as np
 
-from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.overlay.saved import Bond
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.overlay.link import goes_up
+from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.records import NodeId
 from gossipw2v.simulation.auditor import STRAY, TOLD, Auditor, BrokenError
-from gossipw2v.simulation.ledger import ROUNDING, Books, Counter
-from gossipw2v.simulation.machine import Host
+from gossipw2v.simulation.ledger import ROUNDING, Counter, TokenLedger
+from gossipw2v.simulation.machine import Machine
 from gossipw2v.simulation.nemesis import Nemesis
 from gossipw2v.simulation.network import Line
-from gossipw2v.simulation.node import Node
+from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.simulation.swarm import Swarm
 from gossipw2v.w2v.training.link_view import Reference
 
@@ -37,7 +38,7 @@ NETWORK = ("reset", "reset", "hang up", "clog", "one way", "partition", "swizzle
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SavedNode:
     """What a node finds on its disk when it comes back; `links` if it was stopped in order."""
 
     node: NodeId
@@ -45,7 +46,7 @@ class Kept:
     updates: np.ndarray
     origins: dict[NodeId, int]
     left: int
-    links: list[tuple[Bond, Reference]]
+    links: list[tuple[SavedLink, Reference]]
 
 
 @dataclass(slots=True)
@@ -54,26 +55,26 @@ class Trial:
 
     seed: int
     rng: Random = field(init=False)
-    books: Books = field(init=False)
+    ledger: TokenLedger = field(init=False)
     auditor: Auditor = field(init=False)
     line: Line = field(init=False)
     swarm: Swarm = field(init=False)
     nemesis: Nemesis = field(init=False)
-    kept: dict[str, Kept] = field(default_factory=dict)
+    saved: dict[str, SavedNode] = field(default_factory=dict)
     counted: bool = False
     acquainted: set[frozenset[str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.rng = rng = Random(self.seed)
-        self.books = Books(ORIGINS, EACH)
-        self.auditor = Auditor(self.books)
+        self.ledger = TokenLedger(ORIGINS, EACH)
+        self.auditor = Auditor(self.ledger)
         self.line = Line(
             rng.choice((0.001, 0.02, 0.2)), rng.choice((0.0, 0.02, 0.3)), loss=rng.choice((0.0, 0.02, 0.1))
         )
         self.line = replace(self.line, astray=rng.choice((0.0, 0.0, 0.0, 0.02, 0.1)))
         self.auditor.told = TOLD + STRAY * (self.line.astray > 0)
         interval, seats = rng.choice((0.1, 0.3, 1.0)), rng.choice((1, 2, 4))
-        rules = Rules(job={"job": "trial"}, interval=interval, seats=seats, quiet=1.0)
+        rules = GossipConfig(job={"job": "trial"}, interval=interval, seats=seats, quiet=1.0)
         self.swarm = Swarm(self.seed, rules, lambda _one, _other: self.line, watch=self.auditor)
         self.swarm.tick, self.swarm.piece_seconds = rng.choice((0.1, 0.3)), rng.choice((0.001, 0.05, 0.5))
         self.counted = rng.random() < 0.25
@@ -94,70 +95,70 @@ class Trial:
         others = [f"n{n}" for n in range(count) if f"n{n}" < name] or [f"n{count - 1}"]
         self._acquaint(name, self.rng.sample(others, min(len(others), self.rng.randrange(1, 3))))
         if self.counted:
-            node.host.at(self.rng.uniform(0, 2), lambda: self.swarm.count(name))
+            node.machine.at(self.rng.uniform(0, 2), lambda: self.swarm.count(name))
         else:
-            self.swarm.perform(node, node.core.frozen(VOCABULARY, 1))
+            self.swarm.perform(node, node.core.own.frozen(VOCABULARY, 1))
 
     def _acquaint(self, name: str, others: list[str]) -> None:
         self.swarm.introduce(name, *others)
         self.acquainted.update(frozenset((name, other)) for other in others)
 
-    def _add(self, name: str, work: int, min_peers: int = 0, before: NodeId | None = None) -> Node:
-        worker = Counter(self.books, self.rng, work, self.rng.uniform(2, 8), self.books.model(BUDGET))
-        host = Host(self.swarm.clock, self.rng.uniform(0, 1e6), self.rng.uniform(0.98, 1.02))
-        node = self.swarm.add(name, worker, min_peers, host=host, before=before)
+    def _add(self, name: str, work: int, min_peers: int = 0, before: NodeId | None = None) -> SimulatedNode:
+        worker = Counter(self.ledger, self.rng, work, self.rng.uniform(2, 8), self.ledger.model(BUDGET))
+        machine = Machine(self.swarm.clock, self.rng.uniform(0, 1e6), self.rng.uniform(0.98, 1.02))
+        node = self.swarm.add(name, worker, min_peers, machine=machine, before=before)
         self.auditor.nodes[node.core.node] = node
-        node.host.at(SAVING * self.rng.random(), lambda: self._go_on_saving(node))
+        node.machine.at(SAVING * self.rng.random(), lambda: self._go_on_saving(node))
         return node
 
     def enter(self, name: str, kept: bool) -> bool:
         """Start a node that knows two others, with what it had saved or without; whether there was room for it."""
-        if self.books.given == self.books.origins or (name in self.swarm.nodes and self.swarm.nodes[name].alive):
+        if self.ledger.given == self.ledger.origins or (name in self.swarm.nodes and self.swarm.nodes[name].alive):
             return False
-        state = self.kept.get(name) if kept else None
+        state = self.saved.get(name) if kept else None
         before = state.node if state else None
         node = self._add(name, state.left if state else self.rng.randrange(0, 60), before=before)
-        self.swarm.perform(node, node.core.frozen(VOCABULARY, 1))
+        self.swarm.perform(node, node.core.own.frozen(VOCABULARY, 1))
         if state is not None:
             node.model.weights[:], node.model.updates[:] = state.weights, state.updates
-            node.core.tree.provenance.learn(state.origins)
+            node.core.own.resumed(state.origins, None)
             self._bind(node, state.links)
         others = [other.name for other in self._within_reach(node)]
         self.swarm.introduce(name, *self.rng.sample(others, min(len(others), 2)))
         return True
 
-    def _within_reach(self, node: Node) -> list[Node]:
+    def _within_reach(self, node: SimulatedNode) -> list[SimulatedNode]:
         walls, living = self.swarm.wires.walls, self.swarm.living()
         return [other for other in living if other is not node and frozenset((node.name, other.name)) not in walls]
 
-    def _bind(self, node: Node, links: list[tuple[Bond, Reference]]) -> None:
-        for bond, held in links:
-            node.model.take_up(bond.link, _copy(held))  # it may come back to the same disk once more
-            self.auditor.open.add((node.core.node, bond.link))
-        node.core.bind([bond for bond, _ in links], node.host.now)
+    def _bind(self, node: SimulatedNode, links: list[tuple[SavedLink, Reference]]) -> None:
+        for saved, held in links:
+            node.model.take_up(saved.link, _copy(held))  # it may come back to the same disk once more
+            self.auditor.open.add((node.core.node, saved.link))
+        node.core.own.take_up([saved for saved, _ in links], node.machine.now)
 
     def stop(self, name: str) -> float:
         """Tell a node to stop; after how many seconds it is gone."""
         node = self.swarm.nodes[name]
-        node.core.rest()
-        node.host.at(RESTING, lambda: self.swarm.leave(name))
-        node.host.at(RESTING + GOING, lambda: self._save(node, links=True))
+        node.core.own.rest()
+        node.machine.at(RESTING, lambda: self.swarm.leave(name))
+        node.machine.at(RESTING + GOING, lambda: self._save(node, links=True))
         return RESTING + 1.0
 
-    def _go_on_saving(self, node: Node) -> None:
+    def _go_on_saving(self, node: SimulatedNode) -> None:
         self._save(node)
-        node.host.at(SAVING, lambda: self._go_on_saving(node))
+        node.machine.at(SAVING, lambda: self._go_on_saving(node))
 
-    def _save(self, node: Node, links: bool = False) -> None:
+    def _save(self, node: SimulatedNode, links: bool = False) -> None:
         """What a restart finds: a moment at which no row work was under way."""
         core, model = node.core, node.model
         left = node.worker.total - node.trained
-        if node.host.queue:
+        if node.machine.queue:
             return
         held = model.references() if links else {}
-        kept = [(bond, _copy(held[bond.link])) for bond in core.tree.bonds() if bond.link in held]
-        tokens = dict(core.tree.provenance.tokens)
-        self.kept[node.name] = Kept(core.node, model.weights.copy(), model.updates.copy(), tokens, left, kept)
+        kept = [(saved, _copy(held[saved.link])) for saved in core.view.saved_links() if saved.link in held]
+        vector = core.view.vector()
+        self.saved[node.name] = SavedNode(core.node, model.weights.copy(), model.updates.copy(), vector, left, kept)
 
     # -- the run --------------------------------------------------------------------------------------------
 
@@ -180,7 +181,7 @@ class Trial:
 
     def _remind(self) -> None:
         """Those who know of nobody but each other, the dead and the gone are told where somebody else is."""
-        left = [node for node in self.swarm.living() if not node.core.leaving]
+        left = [node for node in self.swarm.living() if not node.core.own.leaving]
         while left:
             circle = self._circle(left)
             left = [node for node in left if node not in circle]
@@ -188,7 +189,7 @@ class Trial:
             if ways:
                 self.swarm.introduce(*self.rng.choice(ways))
 
-    def _circle(self, nodes: list[Node]) -> list[Node]:
+    def _circle(self, nodes: list[SimulatedNode]) -> list[SimulatedNode]:
         """The first of some nodes, and those of whom it can learn: each reaches the next, and one knows the other."""
         circle = nodes[:1]
         for one in circle:  # grows
@@ -198,23 +199,24 @@ class Trial:
 
     def missing(self) -> list[str]:
         """What is not yet as it must be in the end."""
-        nodes = [node for node in self.swarm.living() if not node.core.leaving]
+        nodes = [node for node in self.swarm.living() if not node.core.own.leaving]
         if not self.swarm.living():
             return []  # and no room for anybody to come back
-        if len(nodes) < len(self.swarm.living()) or any(node.host.still for node in nodes):
+        if len(nodes) < len(self.swarm.living()) or any(node.machine.still for node in nodes):
             return ["somebody is about to leave, or stands still"]
         ids = {node.core.node for node in nodes}
-        out = [f"{n.name} is not final" for n in nodes if not n.core.final(n.host.now)]
+        out = [f"{n.name} is not final" for n in nodes if not n.core.view.final(n.machine.now)]
         for node in nodes:
-            seen = {member.node for member in node.core.members.alive(node.host.now)} | {node.core.node}
+            seen = {member.node for member in node.core.view.members.alive(node.machine.now)} | {node.core.node}
             if seen != ids:
                 out.append(f"{node.name} sees {len(seen)} of {len(ids)}")
-            if any(edge.pending for edge in node.core.edges()):
+            if any(link.end.pending for link in node.core.view.links()):
                 out.append(f"{node.name} has rows pending")
-            if set(node.core.connections.by_conn) != set(self.swarm.wires.conns(node.name)):
+            if node.core.view.connections() != set(self.swarm.wires.conns(node.name)):
                 out.append(f"{node.name} has lost count of its connections")
-        up = {n.core.node: (n.core.tree.uplink.peer, n.core.tree.uplink.link) for n in nodes if n.core.tree.uplink}
-        down = {child: (n.core.node, e.link) for n in nodes for child, e in n.core.tree.downlinks.items()}
+        links = [(n.core.node, link) for n in nodes for link in n.core.view.links()]
+        up = {node: (link.peer, link.name) for node, link in links if goes_up(link)}
+        down = {link.peer: (node, link.name) for node, link in links if not goes_up(link)}
         if up != down or len(up) != len(nodes) - 1:
             out.append(f"no tree: {len(up)} uplinks, {len(down)} downlinks")
         if self.swarm.wires.halves():
@@ -229,13 +231,13 @@ class Trial:
             return
         for origin in self.swarm.living():
             for node in self.swarm.living():
-                deficit = self.books.deficit(node.model, origin.worker.rows)  # type: ignore[attr-defined]
+                deficit = self.ledger.deficit(node.model, origin.worker.rows)  # type: ignore[attr-defined]
                 if deficit > ROUNDING:
                     raise BrokenError(f"{node.name} lacks {deficit:.3f} of what {origin.name} trained in a row")
 
 
-def _acquainted(one: Node, other: Node) -> bool:
-    return other.core.node in one.core.members.entries or one.core.node in other.core.members.entries
+def _acquainted(one: SimulatedNode, other: SimulatedNode) -> bool:
+    return any(a.core.view.members.get(b.core.node) is not None for a, b in ((one, other), (other, one)))
 
 
 def _copy(held: Reference) -> Reference:

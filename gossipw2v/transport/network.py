@@ -13,7 +13,7 @@ from typing import Any
 
 from gossipw2v.config.address import Address
 from gossipw2v.gossip.codec import encode
-from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Close, Dial, Instruction, Refused, Send
 from gossipw2v.gossip.messages import Answer, Message, ProtocolError, Push, StateNews
 from gossipw2v.system.logs import get_logger
@@ -38,7 +38,7 @@ class Network:
     With `credentials` every connection is TLS, and only those whose other end has proved itself reach the core.
     """
 
-    core: Gossip
+    core: GossipCore
     metrics: Metrics
     on_rows: Callable[[Instruction], None]
     credentials: Credentials | None = None
@@ -169,7 +169,7 @@ class Network:
         self._spawn(self._serve(peer), f"peer-{peer.conn}")
 
     def _barred(self, host: str) -> bool:
-        return self.core.standing.against_host(host, self.now()) is not None
+        return not self.core.is_welcome(host, self.now())
 
     async def _serve(self, peer: Peer) -> None:
         """Read and write until either ends, then tell the core."""
@@ -194,7 +194,7 @@ class Network:
                 if isinstance(message, StateNews):
                     self.contacts.joined(peer.place)
         except ProtocolError as error:
-            self.perform(self.core.blame.violated(peer.conn, error, self.now()))
+            self.perform(self.core.violated(peer.conn, error, self.now()))
             await asyncio.sleep(0.1)  # the refusal leaves before the connection does
 
     def _send(self, conn: int, message: Message) -> None:

@@ -7,7 +7,7 @@ from gossipw2v.gossip.census import COUNTS, MAX_HELD, STALLED, VOCABULARY, Censu
 from gossipw2v.gossip.instructions import Close, Freeze, Received, Refused, Send
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import MAX_BLOB, MAX_OFFERS, MAX_PART, BlobPart, BlobPull, Offer, ProtocolError, Refuse
-from gossipw2v.gossip.records import DEAD_AFTER, Member, State
+from gossipw2v.gossip.records import DEAD_AFTER, Member, Stage
 
 LOW, HIGH = b"\x01" * 16, b"\xfe" * 16
 QUIET = 3.0
@@ -222,7 +222,7 @@ def test_who_need_not_yield_waits_however_old(census):
 
 @pytest.fixture
 def members() -> MemberTable:
-    return MemberTable(Member(NODE, 1, State.GATHERING), newest_at=0.0)
+    return MemberTable(Member(NODE, 1, Stage.GATHERING), newest_at=0.0)
 
 
 def counted(census: Census, *nodes: bytes) -> None:
@@ -230,7 +230,7 @@ def counted(census: Census, *nodes: bytes) -> None:
         census.hold(counts_name(node), node, 0)
 
 
-def join(members: MemberTable, node: bytes, state=State.GATHERING, now=0.0, min_peers=0) -> None:
+def join(members: MemberTable, node: bytes, state=Stage.GATHERING, now=0.0, min_peers=0) -> None:
     members.witness(Member(node, 1, state, min_peers=min_peers), now)
 
 
@@ -252,14 +252,14 @@ def test_the_highest_freezes_the_counts_of_all_in_one_order(census, members):
     low = Census(HIGH)
     for each in (low, census):
         each.hold(counts_name(node), b"x", 0)
-    table = MemberTable(Member(HIGH, 1, State.GATHERING))
+    table = MemberTable(Member(HIGH, 1, Stage.GATHERING))
     join(table, node)
     low.hold(counts_name(HIGH), b"mine", 0)
     (freeze,) = low.freeze_due(table, 5, QUIET)
     assert freeze.origins == tuple(sorted((counts_name(HIGH), counts_name(node))))
 
 
-@pytest.mark.parametrize("state", [State.COUNTING, State.GATHERING, State.TRAINING])
+@pytest.mark.parametrize("state", [Stage.COUNTING, Stage.GATHERING, Stage.TRAINING])
 def test_nobody_freezes_below_a_living_higher_node(census, members, state):
     join(members, HIGH, state)
     counted(census, HIGH)
@@ -273,7 +273,7 @@ def below(n: int) -> bytes:
 
 
 def test_it_waits_for_one_who_still_counts(census, members):
-    join(members, below(1), State.COUNTING)
+    join(members, below(1), Stage.COUNTING)
     counted(census)
     assert census.freeze_due(members, 5, QUIET) == []
     census.hold(counts_name(below(1)), b"counts", 0)
@@ -281,12 +281,12 @@ def test_it_waits_for_one_who_still_counts(census, members):
 
 
 def test_it_waits_for_nobody_dead(census, members):
-    join(members, below(1), State.COUNTING)
+    join(members, below(1), Stage.COUNTING)
     counted(census)
     assert census.freeze_due(members, DEAD_AFTER + 0.1, QUIET)
 
 
-@pytest.mark.parametrize("state", [State.ENCODING, State.JOINING, State.TRAINING, State.COMPLETE])
+@pytest.mark.parametrize("state", [Stage.ENCODING, Stage.JOINING, Stage.TRAINING, Stage.COMPLETE])
 def test_it_waits_for_a_vocabulary_that_somebody_already_has(census, members, state):
     join(members, below(1), state)
     counted(census, below(1))

@@ -25,10 +25,10 @@ from support.counting_swarm import (
 from support.samples import LINK, NODE, OTHER, SAMPLES
 
 from gossipw2v.delta import Batch, empty
-from gossipw2v.gossip.config import Rules
+from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.membership.scores import BREACHES
-from gossipw2v.gossip.messages import Adopt, Answer, Hello, LinkOpen, Push, Refuse
-from gossipw2v.gossip.records import State
+from gossipw2v.gossip.messages import Answer, Hello, LinkOpen, Push, Refuse
+from gossipw2v.gossip.records import Stage
 
 
 def refusals(swarm: Swarm) -> Counter:
@@ -41,7 +41,7 @@ def test_an_undisturbed_swarm_keeps_every_update_and_agrees(n):
     kept_all(swarm, f"swarm_of({n}, seed={n})")
     assert trained(swarm) == 300 * n
     assert not refusals(swarm)
-    up = [node.core.tree.uplink for node in swarm.nodes.values()]
+    up = [node.core.tree.links.uplink for node in swarm.nodes.values()]
     assert sum(link is not None for link in up) == n - 1  # a tree
 
 
@@ -101,7 +101,7 @@ def test_a_healed_partition_is_one_swarm_with_equal_replicas(seed):
     swarm.run(60)
     call = f"swarm_of(6, {seed}, work=400), run(6), 0-2 and 3-5 apart for {12 if seed % 2 else 60} s"
     ends_equal(swarm, call, tolerance=0.02)
-    roots = [node for node in swarm.living() if node.core.tree.uplink is None]
+    roots = [node for node in swarm.living() if node.core.tree.links.uplink is None]
     assert len(roots) == 1, story(swarm, call)
     assert trained(swarm) == 6 * 400
     # AdaSum of parallel histories is their mean; a node may go through it twice on its way back
@@ -116,7 +116,7 @@ def test_halves_that_trained_apart_are_added_when_they_meet():
         swarm.count(name, blob=b"same")
     frozen = b"one vocabulary for both"
     for node in swarm.nodes.values():
-        swarm.perform(node, node.core.frozen(frozen, 1))
+        swarm.perform(node, node.core.own.frozen(frozen, 1))
     swarm.run(3)
     assert 0 < trained(swarm) < 400
     swarm.introduce("a", "b")
@@ -133,7 +133,7 @@ def test_a_late_joiner_takes_vocabulary_and_rows_trains_and_ends_equal(seed):
     late = swarm.nodes["late"]
     call = f"swarm_of(3, {seed}, work=600), run(8), add('late', work=100)"
     assert swarm.run(60, lambda: late.began), story(swarm, call)
-    if late.core.tree.uplink is not None:  # below others it takes their rows before it trains
+    if late.core.tree.links.uplink is not None:  # below others it takes their rows before it trains
         before = sum(node.trained for node in swarm.nodes.values() if node is not late)
         assert late.model.weights.sum() > 0.5 * before, story(swarm, call)
     assert late.core.census.vocabulary == swarm.nodes["n0"].core.census.vocabulary
@@ -152,12 +152,12 @@ def test_a_joiner_after_the_end_takes_the_result():
 
 def test_a_member_of_another_job_is_refused_and_the_rest_complete():
     swarm = swarm_of(3, seed=4)
-    swarm.add("stranger", work=50, rules=Rules(job={"job": "another"}))
+    swarm.add("stranger", work=50, rules=GossipConfig(job={"job": "another"}))
     swarm.introduce("stranger", "n0", "n1")
     swarm.introduce("n2", "stranger")
     swarm.count("stranger")
     members = [node for node in swarm.nodes.values() if node.name != "stranger"]
-    assert swarm.run(PATIENCE, lambda: all(n.core.final(swarm.now) for n in members)), story(swarm, "seed 4")
+    assert swarm.run(PATIENCE, lambda: all(n.core.view.final(swarm.now) for n in members)), story(swarm, "seed 4")
     assert {float(n.model.weights.sum()) for n in members} == {900.0}
     assert any(text.startswith("job: another job: job is 'another' there") for n in members for text in n.refused)
     assert all(swarm.nodes["stranger"].core.node != m.node for n in members for m in n.core.members.everyone())
@@ -203,8 +203,8 @@ def test_leaving_in_order_loses_nothing():
     swarm.run(7)
     kept_all(swarm, "swarm_of(4, seed=7)")
     goer = swarm.nodes["n2"]
-    swarm.perform(goer, goer.core.leave())
-    goer.host.on = False
+    swarm.perform(goer, goer.core.own.leave())
+    goer.machine.on = False
     swarm.run(4)
     assert all(not n.core.members.is_alive(goer.core.node, swarm.now) for n in swarm.living())
     kept_all(swarm, "swarm_of(4, seed=7), n2 leaves")
@@ -214,14 +214,14 @@ def test_leaving_in_order_loses_nothing():
 def test_a_tree_that_loses_a_node_in_between_and_its_root_while_it_trains_ends_as_one(seed):
     swarm = swarm_of(20, seed, work=400)
     assert swarm.run(PATIENCE, lambda: trained(swarm) > 20 * 100)
-    between = [node for node in swarm.living() if node.core.tree.uplink and node.core.tree.downlinks]
-    (root,) = [node for node in swarm.living() if node.core.tree.uplink is None]
+    between = [node for node in swarm.living() if node.core.tree.links.uplink and node.core.tree.links.downlinks]
+    (root,) = [node for node in swarm.living() if node.core.tree.links.uplink is None]
     swarm.leave(swarm.rng.choice(between).name)
     swarm.run(2)
     swarm.kill(root.name)
     call = f"swarm_of(20, {seed}, work=400), one between leaves, the root is killed"
     ends_equal(swarm, call, tolerance=0.02)
-    roots = [node for node in swarm.living() if node.core.tree.uplink is None]
+    roots = [node for node in swarm.living() if node.core.tree.links.uplink is None]
     assert len(roots) == 1, story(swarm, call)
     alive = sum(node.trained for node in swarm.living())
     assert alive == 18 * 400
@@ -254,7 +254,7 @@ class Metered(Swarm):
 
 def joined_late(limit: float) -> Metered:
     """A swarm of three that has finished, and a fourth that has taken over all of it."""
-    rules = Rules(job={"job": "test"}, interval=0.2, quiet=1.0, max_bandwidth=limit)
+    rules = GossipConfig(job={"job": "test"}, interval=0.2, quiet=1.0, max_bandwidth=limit)
     swarm = swarm_of(3, seed=3, kind=Metered, rules=rules, size=64)
     kept_all(swarm, f"joined_late({limit})")
     swarm.add("late", work=50)
@@ -314,8 +314,8 @@ def test_a_push_on_a_link_that_cannot_be_is_a_breach(core):
 def test_no_message_out_of_place_does_more_than_end_the_connection(core, message, ready):
     greeted(core, NODE)
     if ready:
-        core.frozen(b"words", 1)
-        core.ready()
+        core.own.frozen(b"words", 1)
+        core.own.ready()
     orders = core.received(1, message, 0.0)
     assert set(kinds(orders)) <= {"Refused", "Send", "Close"}
     core.tick(1.0)
@@ -332,23 +332,23 @@ def test_a_message_on_a_closed_connection_is_nothing(core):
 
 def test_who_leaves_says_so_and_does_no_more(core):
     greeted(core, b"\x00" * 16)
-    core.frozen(b"words", 1)
-    core.ready()
+    core.own.frozen(b"words", 1)
+    core.own.ready()
     core.received(1, LinkOpen(LINK, True, 0, core.census.vocabulary.digest, {}), 0.0)
     (merge,) = core.received(1, Push(LINK, 1, False, 0, 0, {}, empty(2)), 0.0)
-    assert kinds(core.leave()) == ["Send", "Send"]
+    assert kinds(core.own.leave()) == ["Send", "Send"]
     assert core.merged(merge.link, Batch(empty(2), 0, 0), 0.0) == []  # the other end has dropped the link by then
-    assert core.received(1, Adopt(False), 0.0) == []
-    assert core.members.me.state == State.LEFT
+    assert core.received(1, LinkOpen(LINK, True, 0, b"V" * 16, {}), 0.0) == []
+    assert core.members.me.state == Stage.LEFT
     assert core.tick(5.0) == []
 
 
 def test_a_dial_that_fails_when_the_other_has_dialled_meanwhile_is_nothing(core):
     """It has been asked for a seat by then, and would wait for this node to the end."""
-    core.frozen(b"words", 1)
-    core.ready()
+    core.own.frozen(b"words", 1)
+    core.own.ready()
     greeted(core, OTHER)
     core.tick(1.0)
-    assert core.tree.parent.node == OTHER
+    assert core.tree.links.parent.peer == OTHER
     core.dial_failed(OTHER.hex())
-    assert core.tree.parent is not None
+    assert core.tree.links.parent is not None

@@ -4,16 +4,17 @@ from random import Random
 
 import pytest
 from support.samples import NODE
+from support.trees import upward
 
-from gossipw2v.gossip.dialer import LAST_CHANCE, LINGER, PROBE, PROBERS, Seeker
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.dialer import LAST_CHANCE, LINGER, PROBE, PROBERS, Dialer
 from gossipw2v.gossip.instructions import Dial
 from gossipw2v.gossip.membership.connections import Connections
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import PROTOCOL, Hello
-from gossipw2v.gossip.overlay.link import Uplink
-from gossipw2v.gossip.overlay.parent import Parent
+from gossipw2v.gossip.overlay.link import link_down, link_up
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.records import DEAD_AFTER, SUSPECT_AFTER, Member, State
+from gossipw2v.gossip.records import DEAD_AFTER, SUSPECT_AFTER, Member, Stage
 
 ME = b"\x50" * 16
 STEP = 0.1
@@ -24,13 +25,13 @@ def node(n: int) -> bytes:
 
 
 class World:
-    """A seeker among members that are heard, or not, from step to step. `dialled`: when and whom."""
+    """A dialer among members that are heard, or not, from step to step. `dialled`: when and whom."""
 
     def __init__(self, others: int, seed: int = 0) -> None:
-        self.members = MemberTable(Member(ME, 1, State.TRAINING))
+        self.members = MemberTable(Member(ME, 1, Stage.TRAINING))
         self.connections = Connections(Hello(PROTOCOL, PROTOCOL, ME, {}, []), Random(seed))
-        self.tree = Tree(self.members, Random(seed), 4, interval=1.0)
-        self.seeker = Seeker(self.connections, self.members, self.tree, Random(seed))
+        self.tree = Tree(self.members, Random(seed), GossipConfig(job={}))
+        self.dialer = Dialer(self.connections, self.members, self.tree, Random(seed))
         self.others = [node(n) for n in range(1, others + 1)]
         self.now, self.dialled = 0.0, []
         self.connect(99, b"\x77" * 16)
@@ -40,7 +41,7 @@ class World:
         self.connections.opened(conn, None, self.now)
         self.connections.greeted(conn, Hello(PROTOCOL, PROTOCOL, other, {}, []), self.now)
 
-    def hear(self, *nodes: bytes, state: State = State.TRAINING) -> None:
+    def hear(self, *nodes: bytes, state: Stage = Stage.TRAINING) -> None:
         for each in nodes:
             held = self.members.get(each)
             beat = held.beat + 1 if held else 1
@@ -52,7 +53,7 @@ class World:
         for _ in range(round(seconds / STEP)):
             self.now += STEP
             self.hear(*(each for each in self.others if each not in silent))
-            for order in [*self.seeker.suspects(self.now), *self.seeker.strangers(self.now)]:
+            for order in [*self.dialer.suspects(self.now), *self.dialer.strangers(self.now)]:
                 assert isinstance(order, Dial)
                 self.dialled.append((self.now, bytes.fromhex(order.key)))
                 self.connections.dial_failed(order.key)
@@ -60,7 +61,7 @@ class World:
 
 
 def below_others(world: World) -> World:
-    world.tree.parent = Parent(world.others[-1], b"l" * 8)
+    world.tree.links.table.append(link_up(world.others[-1], b"l" * 8, 0.0))
     return world
 
 
@@ -113,18 +114,18 @@ def test_when_half_of_a_swarm_is_silent_nobody_dials_all_of_it():
 
 def test_who_broke_an_edge_off_is_dialled_at_once_and_others_are_not():
     world = World(3)
-    world.tree.children.add(node(1))
-    world.seeker.broke(node(1))
-    world.seeker.broke(node(2))
+    world.tree.links.table.append(link_down(node(1), b"l" * 8))
+    world.dialer.broke(node(1))
+    world.dialer.broke(node(2))
     assert world.run(STEP, set()) == [node(1)]
     assert world.run(1, set()) == []
 
 
 def test_who_left_is_not_looked_for():
     world = World(3)
-    world.tree.children.add(node(1))
+    world.tree.links.table.append(link_down(node(1), b"l" * 8))
     world.members.left(node(1))
-    world.seeker.broke(node(1))
+    world.dialer.broke(node(1))
     world.others.remove(node(1))
     assert world.run(2 * DEAD_AFTER, set()) == []
 
@@ -134,7 +135,7 @@ def test_the_dead_are_looked_for_by_a_root_and_now_and_then_by_others():
     dials = []
     for world in (World(3), below_others(World(3))):
         world.run(2 * DEAD_AFTER, {node(1)})
-        world.seeker.silent(world.now)
+        world.dialer.silent(world.now)
         assert len(world.run(120, {node(1)})) < 12  # the pauses grow
         dials.append(len(world.run(3600, {node(1)})))
     assert 20 < dials[1] < 0.8 * dials[0]
@@ -145,7 +146,7 @@ def test_the_more_there_are_the_less_each_looks_for_the_dead():
     dials = []
     for world in (below_others(World(3)), below_others(World(60))):
         world.run(2 * DEAD_AFTER, {node(1)})
-        world.seeker.silent(world.now)
+        world.dialer.silent(world.now)
         dials.append(world.run(900, {node(1)}).count(node(1)))
     assert dials[1] < dials[0] / 3
 
@@ -169,10 +170,10 @@ def test_discovered_addresses_are_dialled_until_it_is_known_who_is_there():
 def test_a_connection_into_another_tree_is_kept_for_the_news_that_come_by_it_alone():
     world = World(3)
     parent, other, same = world.others
-    world.tree.parent, world.tree.uplink = Parent(parent, b"l" * 8, adopted=True), Uplink(parent, b"l" * 8, 0.0)
+    world.tree.links.table.append(upward(parent, b"l" * 8))
     world.members.update_self(parent=parent)
-    world.members.witness(Member(same, 9, State.TRAINING, parent=parent), 0.0)
+    world.members.witness(Member(same, 9, Stage.TRAINING, parent=parent), 0.0)
     for conn, each in ((1, other), (2, same)):
         world.connections.opened(conn, "somewhere", 0.0)
         world.connections.greeted(conn, Hello(PROTOCOL, PROTOCOL, each, {}, []), 0.0)
-    assert [order.conn for order in world.seeker.idle(set(), LINGER + 1)] == [2]
+    assert [order.conn for order in world.dialer.idle(set(), LINGER + 1)] == [2]

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from support.disks import Scripted
 from support.samples import delta
+from support.trees import downward, upward
 
 from gossipw2v.config.job import Job
 from gossipw2v.config.node import Config
 from gossipw2v.delta import empty
 from gossipw2v.gossip.messages import Answer, Push
-from gossipw2v.gossip.overlay.link import Downlink, Uplink
-from gossipw2v.gossip.overlay.saved import Bond
-from gossipw2v.gossip.records import Member, State, stem
+from gossipw2v.gossip.overlay.retained import SavedLink
+from gossipw2v.gossip.records import Member, Stage, stem
 from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.generations import find, links_of, path_of
 from gossipw2v.node.node import Node
@@ -56,10 +56,10 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         node.begin()
         node.adopt(vocab, vocab.to_bytes())
         if found := node.keeper.resumed:
-            node.core.resumed(found.state.origins, found.state.lives)
+            node.core.own.resumed(found.state.origins, found.state.lives)
         node.learner = make_learner(config, vocab, Shard(TOKENS, len(TOKENS), Path("none"), text), node.merged)
         node.keeper.restore(node.learner, text)
-        node.state = State.TRAINING
+        node.state = Stage.TRAINING
         return node
 
     yield made
@@ -85,8 +85,8 @@ def files(folder: Path) -> set[str]:
 async def test_the_next_node_goes_on_where_the_last_was(make: Make, tmp_path: Path) -> None:
     one = make()
     train(one, 3)
-    one.core.tree.provenance.learn({OTHER: 77})
-    one.core.members.witness(Member(OTHER, 1, State.TRAINING, ("10.0.0.2:7411", "10.0.0.3:7411")), 0.0)
+    one.core.tree.links.provenance.learn({OTHER: 77})
+    one.core.members.witness(Member(OTHER, 1, Stage.TRAINING, ("10.0.0.2:7411", "10.0.0.3:7411")), 0.0)
     await one.save()
     other = make()
     before, after = one.learner, other.learner
@@ -97,8 +97,8 @@ async def test_the_next_node_goes_on_where_the_last_was(make: Make, tmp_path: Pa
     assert after.trainer.cursor.positions == before.trainer.cursor.positions
     assert (after.trainer.before, after.trainer.trained) == (1500, 0)
     assert after.trainer.losses.means == before.trainer.losses.means
-    assert other.core.tree.provenance.tokens == {one.core.node: 1500, OTHER: 77}
-    assert other.core.tree.earlier.lives == {one.core.node: 1500}
+    assert other.core.tree.links.provenance.vector == {one.core.node: 1500, OTHER: 77}
+    assert other.core.tree.reconciler.earlier.lives == {one.core.node: 1500}
     assert other.core.node != one.core.node
     found = other.keeper.resumed
     assert found is not None
@@ -109,7 +109,7 @@ async def test_the_next_node_goes_on_where_the_last_was(make: Make, tmp_path: Pa
     train(other, 2)
     await other.save()
     third = make()
-    assert third.core.tree.earlier.lives == {one.core.node: 1500, other.core.node: 1000}
+    assert third.core.tree.reconciler.earlier.lives == {one.core.node: 1500, other.core.node: 1000}
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-2"}
 
 
@@ -182,7 +182,7 @@ async def test_progress_counts_what_earlier_lives_have_trained(make: Make) -> No
     other = make()
     assert other.learner is not None
     other.core.members.update_self(total=other.learner.trainer.total)
-    assert other.core.progress(0.0) == (20_000, 200_000)
+    assert other.core.view.progress(0.0) == (20_000, 200_000)
 
 
 async def test_what_is_being_merged_counts_as_merged(make: Make) -> None:
@@ -191,13 +191,12 @@ async def test_what_is_being_merged_counts_as_merged(make: Make) -> None:
     train(one)
     push = Push(bytes(8), 1, False, 0, 0, {OTHER: 5}, empty(8))
     answer = Answer(bytes(8), 1, False, 0, 0, {THIRD: 6}, empty(8))
-    one.core.tree.downlinks[OTHER] = Downlink(OTHER, bytes(8), merging=push)
-    one.core.tree.uplink = Uplink(THIRD, bytes(8), 0.0, answer=answer)
+    one.core.tree.links.table += [upward(THIRD, bytes(8), answer=answer), downward(OTHER, bytes(8), merging=push)]
     await one.save()
     found = find(one.config.data_dir).newest
     assert found is not None
     assert found.state.origins == {one.core.node: 500, OTHER: 5, THIRD: 6}
-    assert one.core.tree.provenance.tokens == {one.core.node: 500}
+    assert one.core.tree.links.provenance.vector == {one.core.node: 500}
 
 
 async def test_nothing_new_is_not_written_again_and_a_change_is(make: Make, tmp_path: Path) -> None:
@@ -213,7 +212,7 @@ async def test_nothing_new_is_not_written_again_and_a_change_is(make: Make, tmp_
 
 async def test_a_node_that_still_waits_for_the_others_rows_writes_nothing(make: Make, tmp_path: Path) -> None:
     node = make()
-    node.state = State.JOINING
+    node.state = Stage.JOINING
     await node.save()
     assert files(tmp_path) == set()
 
@@ -267,9 +266,9 @@ def link(make: Make) -> Callable[[], Node]:
         sent = model.collect(UP, flush=True)
         model.settle(UP, sent.delta, sent.delta)
         model.merge(DOWN, sent.delta, flush=True, overlap=False)
-        tree.provenance.learn({OTHER: 7}, UP)
-        tree.uplink = Uplink(OTHER, UP, 0.0, batch=3, known=dict(KNOWN), again=[OTHER])
-        tree.downlinks[THIRD] = Downlink(THIRD, DOWN, 4, known=dict(KNOWN))
+        tree.links.provenance.learn({OTHER: 7}, UP)
+        tree.links.table.append(upward(OTHER, UP, seq=3, acked=dict(KNOWN), again=[OTHER]))
+        tree.links.table.append(downward(THIRD, DOWN, seq=4, acked=dict(KNOWN)))
         return node
 
     return linked
@@ -281,7 +280,7 @@ async def stop(node: Node) -> None:
     await node.save_links()
 
 
-def bonds(node: Node) -> list[Bond]:
+def kept_links(node: Node) -> list[SavedLink]:
     """The links that a new node goes on with."""
     assert node.learner is not None
     return node.keeper.links(node.learner)
@@ -303,8 +302,8 @@ async def test_the_next_node_has_the_links_of_one_that_was_stopped(
     await stop(one)
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-1.links"}
     other = make()
-    assert bonds(other) == one.core.tree.bonds()
-    assert [(bond.peer, bond.batch, bond.again) for bond in one.core.tree.bonds()] == [
+    assert kept_links(other) == one.core.view.saved_links()
+    assert [(saved.peer, saved.seq, saved.again) for saved in one.core.view.saved_links()] == [
         (OTHER, 3, (OTHER,)),
         (THIRD, 4, ()),
     ]
@@ -318,7 +317,7 @@ async def test_links_go_on_with_what_neither_end_had_told(make: Make, link: Call
     train(one)
     await stop(one)
     other = make()
-    bonds(other)
+    kept_links(other)
     assert one.learner is not None
     assert other.learner is not None
     for flush in (False, True):
@@ -331,10 +330,10 @@ async def test_links_go_on_with_what_neither_end_had_told(make: Make, link: Call
 
 async def test_who_begins_without_a_checkpoint_or_links_has_none(make: Make) -> None:
     node = make()
-    assert bonds(node) == []
+    assert kept_links(node) == []
     train(node)
     await node.save()
-    assert bonds(make()) == []
+    assert kept_links(make()) == []
 
 
 async def test_links_of_older_checkpoints_are_removed_with_the_next(
@@ -342,7 +341,7 @@ async def test_links_of_older_checkpoints_are_removed_with_the_next(
 ) -> None:
     await stop(link())
     other = make()
-    bonds(other)
+    kept_links(other)
     train(other)
     await other.save()
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-2"}
@@ -353,11 +352,11 @@ async def test_a_node_that_was_stopped_before_it_trained_anything_more_keeps_its
 ) -> None:
     await stop(link())
     other = make()
-    other.core.bind(bonds(other), 0.0)
+    other.core.own.take_up(kept_links(other), 0.0)
     await stop(other)
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-2", "checkpoint-2.links"}
     third = make()
-    assert [bond.link for bond in bonds(third)] == [UP, DOWN]
+    assert [saved.link for saved in kept_links(third)] == [UP, DOWN]
     assert references(third) == references(other)
 
 
@@ -371,7 +370,7 @@ async def test_damaged_links_are_told_of_and_only_those_before_the_damage_are_us
     path.write_bytes(path.read_bytes()[:-cut])
     caplog.clear()
     other = make()
-    assert [bond.link for bond in bonds(other)] == left
+    assert [saved.link for saved in kept_links(other)] == left
     assert references(other) == {name: each for name, each in references(one).items() if name in left}
     (warning,) = (record for record in caplog.records if record.levelname == "WARNING")
     assert "checkpoint-1.links" in warning.getMessage()
@@ -393,7 +392,7 @@ async def test_links_that_are_none_or_of_another_checkpoint_are_not_used(
         links_of(tmp_path, 2).write_bytes(bad)
         third = make()
         assert third.keeper.resumed is not None
-        assert bonds(third) == []
+        assert kept_links(third) == []
         assert references(third) == {}
         assert third.keeper.damaged == 1
 
@@ -412,7 +411,7 @@ async def test_links_are_not_used_with_an_older_checkpoint_than_the_last(
     other = make()
     assert other.keeper.resumed is not None
     assert other.keeper.resumed.generation == 1
-    assert bonds(other) == []
+    assert kept_links(other) == []
     assert references(other) == {}
 
 
@@ -453,7 +452,7 @@ async def test_links_are_written_only_by_a_node_that_was_told_to_stop_and_has_tr
     await node.save()
     await node.save_links()
     node.stopping.set()
-    node.state = State.JOINING
+    node.state = Stage.JOINING
     await node.save_links()
     train(unlinked := make())
     await stop(unlinked)
@@ -472,11 +471,11 @@ async def test_a_link_whose_rows_change_hands_or_whose_other_end_catches_up_is_l
     catching, busy = b"catching", b"merging!"
     for name in (catching, busy):
         node.learner.model.open_link(name, overlap=False, catch_up=name == catching)
-        node.core.tree.downlinks[name * 2] = Downlink(name * 2, name)
-    node.core.tree.downlinks[busy * 2].merging = Push(busy, 1, False, 0, 0, {}, empty(8))
-    node.core.tree.downlinks[OTHER] = Downlink(OTHER, b"no model")
+        node.core.tree.links.table.append(downward(name * 2, name))
+    node.core.tree.links.named(busy).end.merging = Push(busy, 1, False, 0, 0, {}, empty(8))
+    node.core.tree.links.table.append(downward(OTHER, b"no model"))
     await stop(node)
-    assert [bond.link for bond in bonds(make())] == [UP, DOWN]
+    assert [saved.link for saved in kept_links(make())] == [UP, DOWN]
 
 
 async def test_what_an_exchange_brought_without_an_update_is_written_before_the_links(
@@ -494,11 +493,11 @@ async def test_what_an_exchange_brought_without_an_update_is_written_before_the_
     row = delta([6], [0], [0.1], np.ones((1, 8)))
     one.learner.model.settle(UP, row, row)
     await one.save()
-    one.core.tree.provenance.learn({THIRD: 9}, DOWN)
+    one.core.tree.links.provenance.learn({THIRD: 9}, DOWN)
     await stop(one)
     assert files(tmp_path) == {"checkpoint-3", "checkpoint-4", "checkpoint-4.links"}
     other = make()
-    assert other.core.tree.provenance.tokens == one.core.tree.provenance.tokens
+    assert other.core.tree.links.provenance.vector == one.core.tree.links.provenance.vector
     assert other.learner is not None
     assert other.learner.model.weights.tobytes() == one.learner.model.weights.tobytes()
 

@@ -24,4 +24,4 @@ def test_the_core_is_told_what_is_configured_of_its_exchanges(tmp_path):
     made = Node(config, bytes(32), 0.0)
     made.begin()
     tree = made.core.tree
-    assert (tree.interval, tree.max_bandwidth, tree.seats) == (7.0, 3.0, 5)
+    assert (tree.exchanges.interval, tree.search.max_bandwidth, tree.seats.most) == (7.0, 3.0, 5)

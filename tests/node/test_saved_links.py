@@ -16,7 +16,7 @@ from support.samples import links, nodes, numbers, origins
 from support.saved_links import GENERATION, GOOD_LINK, SHAPE, arrays, bits, forge, held, keep, prefix, read_all
 
 from gossipw2v.gossip.messages import BIG
-from gossipw2v.gossip.overlay.saved import Bond
+from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.node.generations import links_of, prune
 from gossipw2v.node.saved_links import VERSION, read, write
 from gossipw2v.system.durable import DISK, Disk
@@ -24,7 +24,7 @@ from gossipw2v.system.sections import DamagedError
 from gossipw2v.w2v.training.link_view import Reference
 
 some = st.lists(nodes, max_size=3).map(tuple)
-bonds = st.builds(Bond, st.booleans(), nodes, links, numbers, origins, some, some, some)
+saved_links = st.builds(SavedLink, st.booleans(), nodes, links, numbers, origins, some, some, some)
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
 references = st.builds(
     Reference,
@@ -45,7 +45,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(bonds, references), max_size=3))
+@given(st.lists(st.tuples(saved_links, references), max_size=3))
 def test_every_link_comes_back_as_it_was(path: Path, written: list[Any]) -> None:
     keep(path, *written)
     got, error = read_all(path)
@@ -246,9 +246,9 @@ def refused(path: Path, described: object, *sections: bytes) -> None:
 
 def test_the_forger_of_these_tests_can_write_a_good_file(path: Path) -> None:
     forge(path, about(), *arrays())
-    ((bond, kept),), error = read_all(path)
+    ((saved, kept),), error = read_all(path)
     assert error is None
-    assert (bond.batch, bond.link, kept.host) == (3, b"\xab" * 8, "10.0.0.1")
+    assert (saved.seq, saved.link, kept.host) == (3, b"\xab" * 8, "10.0.0.1")
     forge(path, about(batch=BIG), *arrays())
     assert read_all(path)[1] is None
 
@@ -314,18 +314,18 @@ def test_more_links_than_there_are_references_are_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_reference_that_is_not_finite_is_refused(path: Path, value: float) -> None:
-    bond, kept = held(1)
+    saved, kept = held(1)
     kept.weights[2, 1] = value
-    keep(path, (bond, kept))
-    check_damaged(path, path.read_bytes(), (bond, kept))
+    keep(path, (saved, kept))
+    check_damaged(path, path.read_bytes(), (saved, kept))
 
 
 @pytest.mark.parametrize("value", [-1, -(2**63)])
 def test_a_negative_number_of_updates_is_refused(path: Path, value: int) -> None:
-    bond, kept = held(1)
+    saved, kept = held(1)
     kept.seen[3] = value
-    keep(path, (bond, kept))
-    check_damaged(path, path.read_bytes(), (bond, kept))
+    keep(path, (saved, kept))
+    check_damaged(path, path.read_bytes(), (saved, kept))
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])

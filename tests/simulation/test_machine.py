@@ -3,7 +3,7 @@
 import pytest
 
 from gossipw2v.simulation.clock import Clock
-from gossipw2v.simulation.machine import Host
+from gossipw2v.simulation.machine import Machine
 
 
 @pytest.fixture
@@ -12,13 +12,13 @@ def clock():
 
 
 def test_the_clock_starts_anywhere_and_runs_a_little_fast(clock):
-    host = Host(clock, offset=1000.0, rate=1.01)
+    host = Machine(clock, offset=1000.0, rate=1.01)
     clock.run(100)
     assert host.now == pytest.approx(1101.0)
 
 
 def test_what_comes_in_a_standstill_comes_after_it_in_order(clock):
-    host, seen = Host(clock), []
+    host, seen = Machine(clock), []
     for delay in (1, 2, 3, 6):
         host.at(delay, lambda delay=delay: seen.append((delay, clock.now)))
     clock.at(1.5, host.stand_still)
@@ -29,7 +29,7 @@ def test_what_comes_in_a_standstill_comes_after_it_in_order(clock):
 
 
 def test_one_standstill_may_end_in_another(clock):
-    host, seen = Host(clock), []
+    host, seen = Machine(clock), []
     host.stand_still()
     host.do(host.stand_still)
     host.do(lambda: seen.append("late"))
@@ -41,7 +41,7 @@ def test_one_standstill_may_end_in_another(clock):
 
 
 def test_nothing_runs_on_a_machine_that_is_off(clock):
-    host, seen = Host(clock), []
+    host, seen = Machine(clock), []
     host.at(1, lambda: seen.append("never"))
     host.on = False
     host.do(lambda: seen.append("never"))
@@ -50,7 +50,7 @@ def test_nothing_runs_on_a_machine_that_is_off(clock):
 
 
 def test_row_work_is_done_piece_by_piece_and_told_when_it_is_done(clock):
-    host, seen = Host(clock), []
+    host, seen = Machine(clock), []
 
     def piece(name, seconds):
         def work():

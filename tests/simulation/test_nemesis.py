@@ -55,7 +55,7 @@ def test_every_kind_of_fault_happens_and_is_over_in_time(kind):
     assert nemesis.story[-1].endswith("heal")
     swarm.run(13)  # the longest time until a node is back
     assert not swarm.wires.blocked
-    assert not any(node.host.still for node in swarm.living())
+    assert not any(node.machine.still for node in swarm.living())
     assert swarm.living()
     told = len(nemesis.story)
     swarm.run(30)

@@ -12,9 +12,9 @@ def test_a_node_joins_begins_and_trains_once_there_is_a_vocabulary():
     node = swarm.add("a", work=2 * PER_TICK)
     node.train()
     assert (node.join(), node.begin(), node.trained) == ([], False, 0)
-    swarm.perform(node, node.core.frozen(b"words", 1))
+    swarm.perform(node, node.core.own.frozen(b"words", 1))
     swarm.perform(node, node.join())
-    assert node.core.tree.vocabulary is not None
+    assert node.core.tree.links.vocabulary is not None
     assert node.join() == []
     node.train()
     assert node.trained == 0

@@ -50,7 +50,7 @@ def test_swarms_whose_nodes_come_back_go_on_with_their_links(monkeypatch):
     for seed in RESTARTED[:30]:
         trial = restarted(seed)
         trial.run()
-        lasted += any(edge.link in kept for node in trial.swarm.living() for edge in node.core.edges())
+        lasted += any(link.name in kept for node in trial.swarm.living() for link in node.core.view.links())
         exact += bool(kept) and not trial.auditor.overlapped  # every row was found to hold just what was trained
         kept.clear()
     assert lasted > 5

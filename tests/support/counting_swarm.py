@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Instruction
 from gossipw2v.gossip.messages import PROTOCOL, Hello
 from gossipw2v.simulation import swarm
 from gossipw2v.simulation.network import Line
-from gossipw2v.simulation.node import Node
+from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.w2v.training.model import Model
 
 PER_TICK = 3
@@ -59,13 +59,13 @@ class Swarm(swarm.Swarm):
         self.line = lambda _one, _other: Line(self.delay, self.jitter)
         super().__post_init__()
 
-    def add(self, name: str, work: int = 0, min_peers: int = 0, rules: Rules | None = None) -> Node:
+    def add(self, name: str, work: int = 0, min_peers: int = 0, rules: GossipConfig | None = None) -> SimulatedNode:
         """A new node with `work` tokens to train."""
         model = Model(lambda: np.zeros((2 * self.rows, self.size), np.float32), budget=40)
         worker = Counting(model, np.random.default_rng(self.rng.randrange(1 << 30)), work)
         return super().add(name, worker, min_peers, rules)
 
-    def _tick(self, node: Node) -> None:
+    def _tick(self, node: SimulatedNode) -> None:
         conns = self.wires.conns()
         if self.lose and conns and self.rng.random() < self.lose:
             self.cut(self.rng.choice(conns))
@@ -77,7 +77,7 @@ class Swarm(swarm.Swarm):
         return float((stack.max(axis=0) - stack.min(axis=0)).max())
 
 
-def lone_core() -> Gossip:
+def lone_core() -> GossipCore:
     """A core that one connection has reached, number 1, on which nobody has said who it is."""
     swarm = Swarm(seed=0)
     swarm.add("me")
@@ -86,9 +86,9 @@ def lone_core() -> Gossip:
     return core
 
 
-def greeted(core: Gossip, node: bytes) -> Gossip:
+def greeted(core: GossipCore, node: bytes) -> GossipCore:
     """The same, once `node` has said Hello on it."""
-    core.received(1, Hello(PROTOCOL, PROTOCOL, node, core.rules.job, []), 0.0)
+    core.received(1, Hello(PROTOCOL, PROTOCOL, node, core.view.config.job, []), 0.0)
     assert core.connections.to(node) == 1
     return core
 

@@ -26,11 +26,11 @@ from gossipw2v.config.loader import ConfigError, load
 from gossipw2v.config.options import reference_toml
 from gossipw2v.delta import Batch, DeltaError, RowDelta, empty
 from gossipw2v.gossip.codec import HEADER, decode, encode
-from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, Instruction, Merge, Received, Settle
-from gossipw2v.gossip.messages import PROTOCOL, Adopt, Hello, LinkOpen, ProtocolError, Push, StateNews
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.messages import PROTOCOL, Hello, LinkOpen, ProtocolError, Push, StateNews
+from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.checkpoint import MAGIC, VERSION, CheckpointError
 from gossipw2v.node.generations import find
 from gossipw2v.node.saved_links import read as read_references
@@ -88,21 +88,21 @@ def handshake(data: bytes) -> None:
         try:
             orders = core.received(1, decode(body), now)
         except ProtocolError as error:
-            orders = core.blame.violated(1, error, now)
+            orders = core.sanctions.violated(1, error, now)
         _obey(core, orders, now)
         _obey(core, core.tick(now), now)
 
 
-def _core() -> Gossip:
-    me = Member(ME, 0, State.COUNTING, ("10.0.0.9:7411",))
-    core = Gossip(me, Rules(job=JOB), random.Random(1), 0.0)
-    core.frozen(VOCABULARY, 5)
-    core.ready()
-    core.trained(10)
+def _core() -> GossipCore:
+    me = Member(ME, 0, Stage.COUNTING, ("10.0.0.9:7411",))
+    core = GossipCore(me, GossipConfig(job=JOB), random.Random(1), 0.0)
+    core.own.frozen(VOCABULARY, 5)
+    core.own.ready()
+    core.own.trained(10)
     return core
 
 
-def _obey(core: Gossip, orders: list[Instruction], now: float) -> None:
+def _obey(core: GossipCore, orders: list[Instruction], now: float) -> None:
     """What the owner does, with a model that has nothing to say; every message must fit a frame."""
     queue = list(orders)
     for _ in range(100):
@@ -374,10 +374,10 @@ def _json(value: object) -> bytes:
 def _talks() -> list[list[object]]:
     """Conversations that go all the way to an exchange, from below and from above."""
     digest = _core().census.vocabulary.digest
-    below = [Hello(PROTOCOL, PROTOCOL, CHILD, JOB, []), Adopt(True), LinkOpen(LINK, True, 0, digest, {})]
+    below = [Hello(PROTOCOL, PROTOCOL, CHILD, JOB, []), LinkOpen(LINK, True, 0, digest, {}, True)]
     push = Push(LINK, 1, False, 0, 0, {CHILD: 5}, empty(SIZE))
     above = [Hello(PROTOCOL, PROTOCOL, OTHER, JOB, ["10.0.0.2:7411"])]
-    news = StateNews([Member(OTHER, 3, State.TRAINING, ("10.0.0.2:7411",), 1, 2)], [])
+    news = StateNews([Member(OTHER, 3, Stage.TRAINING, ("10.0.0.2:7411",), 1, 2)], [])
     return [[*below, push], [*above, news, *SAMPLES[5:9], SAMPLES[10]], [*below, *SAMPLES[2:5], SAMPLES[11]]]
 
 

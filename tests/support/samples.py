@@ -8,8 +8,6 @@ from gossipw2v.delta import RowDelta, empty
 from gossipw2v.gossip.messages import (
     BIG,
     MAX_BLOB,
-    Adopt,
-    Adopted,
     Answer,
     BlobPart,
     BlobPull,
@@ -18,12 +16,13 @@ from gossipw2v.gossip.messages import (
     Leave,
     LinkOpen,
     LinkOpened,
+    LinkRefused,
     Offer,
     Push,
     Refuse,
     StateNews,
 )
-from gossipw2v.gossip.records import MAX_MEMBERS, Member, State
+from gossipw2v.gossip.records import MAX_MEMBERS, Member, Stage
 
 NODE, OTHER, LINK, DIGEST = bytes(range(16)), b"\xff" * 16, b"linkname", b"D" * 16
 
@@ -43,7 +42,7 @@ def delta(rows, counts, scales, values) -> RowDelta:
 
 
 TWO_ROWS = delta([1, 70_000], [3, 2**32 - 1], [0.5, 2.0**-20], [[-127, 0, 127], [1, 2, 3]])
-MEMBER = Member(NODE, 7, State.TRAINING, ("10.0.0.1:7411", "[::1]:7411"), 5, 2**40, 3, OTHER)
+MEMBER = Member(NODE, 7, Stage.TRAINING, ("10.0.0.1:7411", "[::1]:7411"), 5, 2**40, 3, OTHER)
 
 SAMPLES = [
     Hello(1, 2, NODE, {"job": "default", "alpha": "0.025"}, ["10.0.0.1:7411"]),
@@ -51,14 +50,13 @@ SAMPLES = [
     StateNews([MEMBER], [Offer("vocabulary", DIGEST, 1 << 20, 99)]),
     BlobPull("vocabulary", DIGEST, 1 << 20),
     BlobPart("vocabulary", DIGEST, 0, b"\x00\xff"),
-    Adopt(True),
-    Adopted(False),
-    LinkOpen(LINK, False, 4, DIGEST, {NODE: 10}),
+    LinkOpen(LINK, False, 4, DIGEST, {NODE: 10}, True),
     LinkOpened(LINK, True, {NODE: 10, OTHER: 2**62}),
     Push(LINK, 5, False, 100, 3, {NODE: 11}, TWO_ROWS),
     Answer(LINK, 5, True, 0, 0, {}, empty(3)),
     Leave(),
     Dead([(NODE, 7), (OTHER, 2**62)]),
+    LinkRefused(LINK, "no seat"),
 ]
 
 nodes, links, digests = (st.binary(min_size=n, max_size=n) for n in (16, 8, 16))
@@ -77,7 +75,7 @@ members = st.builds(
     Member,
     nodes,
     numbers,
-    st.sampled_from(State),
+    st.sampled_from(Stage),
     addresses.map(tuple),
     numbers,
     numbers,
@@ -115,9 +113,8 @@ messages = st.one_of(
     st.builds(StateNews, st.lists(members, max_size=3), st.lists(offers, max_size=3)),
     st.builds(BlobPull, text(64), digests, st.integers(0, MAX_BLOB)),
     st.builds(BlobPart, text(64), digests, st.integers(0, MAX_BLOB), st.binary(max_size=100)),
-    st.builds(Adopt, flags),
-    st.builds(Adopted, flags),
-    st.builds(LinkOpen, links, flags, numbers, digests, origins),
+    st.builds(LinkOpen, links, flags, numbers, digests, origins, flags),
+    st.builds(LinkRefused, links, text(64)),
     st.builds(LinkOpened, links, flags, origins),
     st.builds(Push, *_exchange),
     st.builds(Answer, *_exchange),

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from gossipw2v.gossip.overlay.saved import Bond
+from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.node.saved_links import MAGIC, VERSION, Held, read, write
 from gossipw2v.system.durable import Disk
 from gossipw2v.system.sections import DamagedError, Writer, digest
@@ -37,17 +37,17 @@ class Quick(Disk):
 
 def held(n: int) -> Held:
     """A link and its reference that say in every number which they are."""
-    bond = Bond(n % 2 == 1, bytes([n]) * 16, bytes([n]) * 8, n, {ORIGIN: n}, (ORIGIN,), (PEER, ORIGIN), (PEER,))
+    saved = SavedLink(n % 2 == 1, bytes([n]) * 16, bytes([n]) * 8, n, {ORIGIN: n}, (ORIGIN,), (PEER, ORIGIN), (PEER,))
     weights = np.arange(12, dtype=np.float32).reshape(SHAPE) - n
     disjoint = np.arange(4) % 2 == n % 2
-    return bond, Reference(weights, np.full(4, n, np.int64), disjoint, n % 2 == 0, f"10.0.0.{n}")
+    return saved, Reference(weights, np.full(4, n, np.int64), disjoint, n % 2 == 0, f"10.0.0.{n}")
 
 
 def bits(link: Held) -> tuple[object, ...]:
     """All of a link, so that two can be compared bit for bit."""
-    bond, kept = link
+    saved, kept = link
     arrays = (kept.weights, kept.seen, kept.disjoint)
-    return bond, *((each.dtype, each.shape, each.tobytes()) for each in arrays), kept.take, kept.host
+    return saved, *((each.dtype, each.shape, each.tobytes()) for each in arrays), kept.take, kept.host
 
 
 def keep(path: Path, *links: Held) -> bytes:

@@ -13,8 +13,6 @@ from gossipw2v.delta import RowDelta
 from gossipw2v.gossip.census import VOCABULARY
 from gossipw2v.gossip.codec import HEADER, decode, encode, frame_length
 from gossipw2v.gossip.messages import (
-    Adopt,
-    Adopted,
     Hello,
     LinkOpen,
     LinkOpened,
@@ -84,11 +82,9 @@ class Stranger:
     def become_child(self) -> bytes:
         """Go all the way to an open link; its name."""
         news = self.introduce()
-        self.send(Adopt(True))
-        assert self.expect(Adopted).accepted
         link = secrets.token_bytes(8)
         vocabulary = next(offer.digest for offer in news.offers if offer.name == VOCABULARY)
-        self.send(LinkOpen(link, True, 0, vocabulary, {}))
+        self.send(LinkOpen(link, True, 0, vocabulary, {}, insist=True))
         assert not self.expect(LinkOpened).resumed
         return link
 

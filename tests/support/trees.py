@@ -3,11 +3,15 @@
 from random import Random
 
 from gossipw2v.delta import empty
+from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Send
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened, Push
+from gossipw2v.gossip.messages import LinkOpen, LinkOpened, LinkRefused, Push
+from gossipw2v.gossip.overlay.link import ChildEnd, Link, ParentEnd
+from gossipw2v.gossip.overlay.pacing import Pacing
+from gossipw2v.gossip.overlay.states import LinkState
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 from support.samples import delta
 
 VOCABULARY = b"V" * 16
@@ -28,8 +32,8 @@ ME, ROOT, CHILD = node(100), node(200), node(1)
 
 
 def tree(me: bytes = ME, *others: bytes, ready: bool = True) -> Tree:
-    members = MemberTable(Member(me, 1, State.TRAINING))
-    made = Tree(members, Random(0), SEATS, interval=0.2)
+    members = MemberTable(Member(me, 1, Stage.TRAINING))
+    made = Tree(members, Random(0), GossipConfig(job={}, interval=0.2, seats=SEATS))
     for other in others:
         hear(made, other, 0.0)
     if ready:
@@ -37,7 +41,7 @@ def tree(me: bytes = ME, *others: bytes, ready: bool = True) -> Tree:
     return made
 
 
-def hear(made: Tree, other: bytes, now: float, state: State = State.TRAINING, parent: bytes = b"") -> None:
+def hear(made: Tree, other: bytes, now: float, state: Stage = Stage.TRAINING, parent: bytes = b"") -> None:
     held = made.members.get(other)
     made.members.witness(Member(other, held.beat + 1 if held else 1, state, parent=parent), now)
 
@@ -53,21 +57,39 @@ def said(orders) -> list:
 def seat(made: Tree, child: bytes = CHILD, conn: int = DOWN, **more) -> bytes:
     """A child with an open link; the link's name."""
     link = child[:8]
-    made.on_adopt(child, Adopt(False), conn)
-    made.on_link_open(child, LinkOpen(link, True, 0, VOCABULARY, more.pop("origins", {})), conn)
-    assert child in made.downlinks
+    made.seats.on_link_open(child, LinkOpen(link, True, 0, VOCABULARY, more.pop("origins", {})), conn)
+    assert child in made.links.downlinks
     return link
 
 
 def linked(made: Tree, origins=None, now: float = 0.0) -> bytes:
     """The tree with its parent linked; the link's name."""
     made.tick(now, {ROOT})
-    made.ask(UP, now)
-    (asked,) = said(made.on_adopted(ROOT, Adopted(True), UP, now))
-    made.on_link_opened(ROOT, LinkOpened(asked.link, False, origins or {}), UP, now)
-    assert made.uplink is not None
+    (asked,) = said(made.ask(UP, now))
+    made.search.on_link_opened(ROOT, LinkOpened(asked.link, False, origins or {}), UP, now)
+    assert made.links.uplink is not None
     return asked.link
+
+
+def question(name: bytes = b"12345678", fresh: bool = True, seq: int = 0, insist: bool = False) -> LinkOpen:
+    """A child's question for a link."""
+    return LinkOpen(name, fresh, seq, VOCABULARY, {}, insist)
+
+
+def refused(made: Tree, peer: bytes, name: bytes, now: float, reason: str = "no seat") -> list:
+    """What the tree does when `peer` says that there is no link of that name."""
+    return made.on_link_refused(peer, LinkRefused(name, reason), now)
 
 
 def push(link: bytes, batch: int, *ids: int, clean: bool = False, unsent: int = 0, origins=None) -> Push:
     return Push(link, batch, clean, 0, unsent, origins or {}, rows(*ids))
+
+
+def upward(peer: bytes, name: bytes, state: LinkState = LinkState.OPEN, **more) -> Link[ChildEnd]:
+    """A link to a parent as it may stand in a table; `more` is of its end."""
+    return Link(peer, name, state, ChildEnd(name, Pacing(0.0), **more))
+
+
+def downward(peer: bytes, name: bytes, state: LinkState = LinkState.OPEN, **more) -> Link[ParentEnd]:
+    """The same to a child."""
+    return Link(peer, name, state, ParentEnd(name, **more))

@@ -11,7 +11,7 @@ def restarted(seed: int) -> Trial:
     return trial
 
 
-RESTARTED = [seed for seed in range(60) if not Trial(seed).counted]  # who counts comes back with another vocabulary
+RESTARTED = [seed for seed in range(120) if not Trial(seed).counted]  # who counts comes back with another vocabulary
 
 
 def noticed(seeds=range(40), trial=Trial) -> str:

@@ -10,10 +10,10 @@ import pytest
 import uvloop
 
 from gossipw2v.config.address import Address
-from gossipw2v.gossip.config import Rules
-from gossipw2v.gossip.core import Gossip
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.membership.connections import QUARREL_PAUSE
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.transport import streams
 from gossipw2v.transport.authority import issue
@@ -39,7 +39,7 @@ def on_each_loop(scenario: Callable[[], Coroutine[Any, Any, None]]) -> Callable[
 async def node(name: bytes, credentials: Credentials | None, *peers: str) -> AsyncIterator[tuple[Network, str]]:
     """A node that counts for ever, and where it listens; it dials `peers`."""
     now = asyncio.get_running_loop().time()
-    core = Gossip(Member(name, 0, State.COUNTING), Rules(job={"job": "test"}), random.Random(1), now)
+    core = GossipCore(Member(name, 0, Stage.COUNTING), GossipConfig(job={"job": "test"}), random.Random(1), now)
     network = Network(core, Metrics(), lambda _: None, credentials)
     listener = bound(Address("127.0.0.1", 0))
     network.listen(listener)

@@ -13,8 +13,6 @@ from support.stranger import SIZE, Stranger, elsewhere
 from gossipw2v.delta import RowDelta
 from gossipw2v.gossip.messages import (
     PROTOCOL,
-    Adopt,
-    Adopted,
     Answer,
     Hello,
     LinkOpen,
@@ -23,7 +21,7 @@ from gossipw2v.gossip.messages import (
     Refuse,
     StateNews,
 )
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.status import client
 
 MOVE, BUDGET = 2.0, 20.0  # lengths
@@ -119,15 +117,13 @@ def test_who_pushes_what_is_allowed_is_merged_as_it_is(victim: Daemon, tmp_path:
 def test_a_parent_that_moves_rows_too_far_is_refused_and_left(victim: Daemon, tmp_path: Path) -> None:
     before = vectors(victim, tmp_path)
     with Stranger(victim.address) as above:
-        me = Member(ABOVE, 1, State.COMPLETE, ("127.0.0.1:1",))
+        me = Member(ABOVE, 1, Stage.COMPLETE, ("127.0.0.1:1",))
         above.send(Hello(PROTOCOL, PROTOCOL, ABOVE, above.hello.job, []), StateNews([me], []))
-        above.expect(Adopt)
-        above.send(Adopted(True))
         ask = above.expect(LinkOpen)
         above.send(LinkOpened(ask.link, False, {}))
         push = above.expect(Push)
         rows = sorted({*push.delta.rows.tolist(), *HOSTILE})
-        above.send(Answer(ask.link, push.batch, False, 0, 0, {}, moving(60.0, rows)))
+        above.send(Answer(ask.link, push.seq, False, 0, 0, {}, moving(60.0, rows)))
         reason = None
         while (message := above.read()) is not None:
             reason = message.reason if isinstance(message, Refuse) else reason

@@ -18,7 +18,7 @@ from support.daemons import AGREEMENT, SMALL, Daemon, Daemons, addresses, compil
 
 from gossipw2v.config.job import Job
 from gossipw2v.config.node import Config
-from gossipw2v.gossip.records import State
+from gossipw2v.gossip.records import Stage
 from gossipw2v.node import checkpoint
 from gossipw2v.node.daemon import Daemon as Process
 from gossipw2v.node.export import export_model
@@ -248,7 +248,7 @@ def make_ill(monkeypatch: pytest.MonkeyPatch, node: Node, fault: Fault, times: i
         said, learner = real(tokens, syn0, *others), node.learner
         if learner is None or learner.model.weights.ctypes.data != syn0.ctypes.data or not left[0]:
             return said
-        if all(edge.flow.exchanges < 10 for edge in node.core.edges()):
+        if all(edge.flow.exchanges < 10 for edge in node.core.view.links()):
             return said
         left[0] -= 1
         return fault(tokens, syn0, *said) or said
@@ -272,12 +272,12 @@ async def test_one_of_three_that_diverges_twice_fails_and_the_others_complete(
         await asyncio.gather(*(each for _, each in others))
         assert sick.divergences == 2
         for node, _ in others:
-            assert node.state is State.COMPLETE
+            assert node.state is Stage.COMPLETE
             assert (node.divergences, node.problems) == (0, {})
             member = node.core.members.get(sick.core.node)
             assert member is not None
-            assert member.state is State.LEFT
-            assert node.core.standing.describe(0.0)["origins"] == []
+            assert member.state is Stage.LEFT
+            assert node.core.scores.describe(0.0)["origins"] == []
             assert well(node)
         assert not list(sick.config.data_dir.glob("checkpoint-*.links"))
 
@@ -302,7 +302,7 @@ async def test_one_of_three_that_diverges_once_recovers_and_all_agree(
         for node, _ in nodes:
             assert node.divergences == (node is sick)
             assert well(node)
-            assert node.core.standing.describe(0.0)["origins"] == []
+            assert node.core.scores.describe(0.0)["origins"] == []
         assert "taken back" in sick.problems["model"]
         first, *rest = [found.weights() for node, _ in nodes if (found := find(node.config.data_dir).newest)]
         assert max(largest_difference(first, other) for other in rest) <= AGREEMENT
@@ -311,7 +311,7 @@ async def test_one_of_three_that_diverges_once_recovers_and_all_agree(
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 async def test_a_running_node_exports_nothing_that_is_not_finite(tmp_path: Path, value: float) -> None:
     async with living(tmp_path, 1, epochs=2) as ((node, _),):
-        await until(lambda: node.state is State.COMPLETE)
+        await until(lambda: node.state is Stage.COMPLETE)
         assert node.learner is not None
         url, out = f"http://{node.where['http']}", tmp_path / "out"
         out.mkdir()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from support.counting_swarm import Swarm, complete, ends_equal, kept_all, story, sums, swarm_of, trained
 
-from gossipw2v.gossip.records import DEAD_AFTER, State
-from gossipw2v.simulation.node import Node
+from gossipw2v.gossip.records import DEAD_AFTER, Stage
+from gossipw2v.simulation.node import SimulatedNode
 
 APART = 3 * DEAD_AFTER  # s after which all take each other for dead, and have acted on it
 REJOIN = 5.0  # s until a node that comes back is known to be alive by all
@@ -16,24 +16,24 @@ def training(n: int, seed: int, **more) -> Swarm:
     """A swarm in the middle of its work: all are linked, and each has half of its text left at least."""
     swarm = swarm_of(n, seed, work=600, **more)
     assert swarm.run(60, lambda: trained(swarm) > 100 * n)
-    assert sum(node.core.tree.uplink is not None for node in swarm.living()) == n - 1
+    assert sum(node.core.tree.links.uplink is not None for node in swarm.living()) == n - 1
     return swarm
 
 
-def below(swarm: Swarm, node: Node) -> set[str]:
+def below(swarm: Swarm, node: SimulatedNode) -> set[str]:
     """The names of a node and of all under it in the tree."""
     names = {other.core.node: other for other in swarm.living()}
-    kids = [names[child] for child in node.core.tree.downlinks]
+    kids = [names[child] for child in node.core.tree.links.downlinks]
     return {node.name}.union(*(below(swarm, child) for child in kids))
 
 
-def root(swarm: Swarm) -> Node:
-    (only,) = [node for node in swarm.living() if node.core.tree.uplink is None]
+def root(swarm: Swarm) -> SimulatedNode:
+    (only,) = [node for node in swarm.living() if node.core.tree.links.uplink is None]
     return only
 
 
-def branches(swarm: Swarm) -> list[Node]:
-    return [node for node in swarm.living() if node.core.tree.uplink is not None]
+def branches(swarm: Swarm) -> list[SimulatedNode]:
+    return [node for node in swarm.living() if node.core.tree.links.uplink is not None]
 
 
 def all_see_all(swarm: Swarm) -> bool:
@@ -43,7 +43,7 @@ def all_see_all(swarm: Swarm) -> bool:
     )
 
 
-def nobody_sees(swarm: Swarm, node: Node) -> bool:
+def nobody_sees(swarm: Swarm, node: SimulatedNode) -> bool:
     others = [other for other in swarm.living() if other is not node]
     return not any(other.core.members.is_alive(node.core.node, swarm.now) for other in others)
 
@@ -83,7 +83,7 @@ def test_parts_with_many_links_between_them_come_together_and_invent_nothing(see
 @pytest.mark.parametrize("who", ["a leaf", "the only other", "the root of two"])
 def test_who_slept_for_a_minute_is_back_in_seconds_and_loses_nothing(who, seed):
     swarm = training(6 if who == "a leaf" else 2, seed)
-    leaf = next(node for node in branches(swarm) if not node.core.tree.downlinks)
+    leaf = next(node for node in branches(swarm) if not node.core.tree.links.downlinks)
     sleeper = root(swarm) if who == "the root of two" else leaf
     swarm.pause(sleeper.name, 60)
     swarm.run(60 - 0.1)
@@ -122,11 +122,11 @@ def test_a_node_that_lost_all_others_is_not_complete_until_it_must_believe_that_
     swarm.partition({"n0"}, {"n1"})
     parted = swarm.now
     assert swarm.run(60, lambda: lone.trained == 600)
-    while swarm.now < parted + lone.core.rules.lost_patience - 2:
+    while swarm.now < parted + lone.core.view.config.lost_patience - 2:
         swarm.run(1.0)
-        assert not lone.core.final(swarm.now)
-        assert lone.core.members.me.state == State.DRAINING
-    assert swarm.run(10, lambda: lone.core.final(swarm.now))
+        assert not lone.core.view.final(swarm.now)
+        assert lone.core.members.me.state == Stage.DRAINING
+    assert swarm.run(10, lambda: lone.core.view.final(swarm.now))
 
 
 def test_the_death_of_one_of_many_delays_nothing():

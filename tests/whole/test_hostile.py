@@ -21,19 +21,18 @@ from gossipw2v.gossip.messages import (
     MAX_FRAME,
     MAX_HELLO,
     PROTOCOL,
-    Adopt,
-    Adopted,
     Answer,
     BlobPart,
     BlobPull,
     Hello,
     Leave,
+    LinkOpen,
     Offer,
     ProtocolError,
     Push,
     StateNews,
 )
-from gossipw2v.gossip.records import Member, State
+from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.export import load_model
 from gossipw2v.status import client
 
@@ -84,7 +83,7 @@ REFUSED: dict[str, tuple[str, Attack]] = {
     "an unknown message": ("malformed", lambda s: s.raw(frame(b"\x92\x63\x00"))),
     "a body cut short": ("malformed", lambda s: s.raw(frame(encode(s.hello)[HEADER.size : -9]))),
     "more rows than there are": ("malformed", lambda s: (s.become_child(), s.raw(uneven()))),
-    "Adopt before Hello": ("handshake", lambda s: s.send(Adopt(True))),
+    "a question before Hello": ("handshake", lambda s: s.send(LinkOpen(bytes(8), True, 0, bytes(16), {}))),
     "Leave before Hello": ("handshake", lambda s: s.send(Leave())),
     "a push before Hello": ("handshake", lambda s: s.send(Push(bytes(8), 1, True, 0, 0, {}, delta([])))),
     "another job": ("job", lambda s: s.send(replace(s.hello, node=low_id(), job={**s.hello.job, "window": "9"}))),
@@ -157,7 +156,7 @@ def test_a_proper_child_is_answered(victim: Daemon) -> None:
     with Stranger(victim.address) as stranger:
         stranger.push(delta([1, 5], scale=1e-6))
         answer = stranger.expect(Answer)
-        assert answer.batch == 1
+        assert answer.seq == 1
         assert {1, 5} <= set(answer.delta.rows.tolist())
         stranger.send(Leave())
         assert stranger.told() is None
@@ -169,7 +168,7 @@ def test_the_largest_steps_that_pass_leave_finite_numbers(victim: Daemon) -> Non
         link = stranger.become_child()
         for batch in range(1, 6):
             stranger.send(Push(link, batch, False, 0, 0, {}, delta([*range(rows)], scale=0.5, count=0xFFFFFFFF)))
-            assert stranger.expect(Answer).batch == batch
+            assert stranger.expect(Answer).seq == batch
         stranger.send(Leave())
 
 
@@ -179,8 +178,9 @@ def test_nonsense_under_the_name_of_a_vocabulary_is_not_asked_for_again(victim: 
         nonsense = secrets.token_bytes(100)
         offer_nonsense(stranger, nonsense, nonsense)
         await_refusal(victim, "blob", before["refusals"]["blob"])
-        stranger.send(StateNews([], [Offer(VOCABULARY, digest_of(nonsense), 100, 1 << 50)]), Adopt(True))
-        while not isinstance(message := stranger.read(), Adopted):
+        stranger.send(StateNews([], [Offer(VOCABULARY, digest_of(nonsense), 100, 1 << 50)]))
+        stranger.send(BlobPull(VOCABULARY, bytes(16), 0))
+        while not isinstance(message := stranger.read(), BlobPart):
             assert not isinstance(message, BlobPull)
             assert message is not None
         stranger.send(Leave())
@@ -229,7 +229,7 @@ def test_invented_members_neither_fill_the_memory_nor_stop_the_work(victim: Daem
         stranger.introduce()
         for _ in range(20):
             invented = [
-                Member(secrets.token_bytes(16), 1 << 60, State.COMPLETE, ("127.0.0.1:1",), total=1 << 40)
+                Member(secrets.token_bytes(16), 1 << 60, Stage.COMPLETE, ("127.0.0.1:1",), total=1 << 40)
                 for _ in range(1000)
             ]
             stranger.send(StateNews(invented, []))

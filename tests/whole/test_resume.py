@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from support.counting_swarm import PER_TICK, Swarm
 
-from gossipw2v.gossip.overlay.provenance import Origins
-from gossipw2v.simulation.node import Node
+from gossipw2v.gossip.overlay.provenance import VersionVector
+from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.simulation.swarm import Watch
 
 PATIENCE = 400  # virtual seconds
@@ -26,15 +26,15 @@ class Disk:
 
     weights: NDArray[np.float32]
     updates: NDArray[np.int64]
-    origins: Origins
-    lives: Origins
+    origins: VersionVector
+    lives: VersionVector
 
 
 class Shifting(Watch):
     """Has each node leave out of its text what others hold of it, as a node does before it trains."""
 
-    def began(self, node: Node) -> None:
-        if moved := node.core.shift():
+    def began(self, node: SimulatedNode) -> None:
+        if moved := node.core.own.shift():
             node.worker.total -= moved
             node.core.members.update_self(total=node.worker.total)
 
@@ -44,17 +44,17 @@ class Resuming(Swarm):
 
     def saved(self, name: str) -> Disk:
         node = self.nodes[name]
-        node.core.trained(node.trained)
-        lives = {**node.core.tree.earlier.lives, node.core.node: node.trained}
-        return Disk(node.model.weights.copy(), node.model.updates.copy(), node.core.tree.claims(), lives)
+        node.core.own.trained(node.trained)
+        lives = {**node.core.tree.reconciler.earlier.lives, node.core.node: node.trained}
+        return Disk(node.model.weights.copy(), node.model.updates.copy(), node.core.view.claims(), lives)
 
-    def resume(self, name: str, disk: Disk, *known: str) -> Node:
+    def resume(self, name: str, disk: Disk, *known: str) -> SimulatedNode:
         """A new node with the rows and the rest of the text of one that was saved."""
         node = self.add(name, work=WORK - sum(disk.lives.values()))
         node.model.weights[:], node.model.updates[:] = disk.weights, disk.updates
         vocabulary = next(other.core.census.held["vocabulary"] for other in self.nodes.values() if other is not node)
-        self.perform(node, node.core.frozen(vocabulary[1], vocabulary[0].rank))
-        node.core.resumed(disk.origins, disk.lives)
+        self.perform(node, node.core.own.frozen(vocabulary[1], vocabulary[0].rank))
+        node.core.own.resumed(disk.origins, disk.lives)
         self.introduce(name, *known)
         return node
 
@@ -97,7 +97,7 @@ def test_one_that_comes_back_while_the_other_trains_on(seed: int) -> None:
     back = made.resume("back", disk, "n1")
     for total in ends(made, f"pair({seed})"):
         assert total == pytest.approx(2 * WORK, abs=CLOSE)
-    assert back.core.tree.earlier.yielded
+    assert back.core.tree.reconciler.earlier.yielded
     assert back.trained == pytest.approx(WORK - 350, abs=CLOSE)  # not 400: what the other has merged is left out
 
 

@@ -16,7 +16,7 @@ from support.daemons import Daemon, Daemons, difference, resident, write_texts
 from support.stranger import Stranger, low_id
 
 from gossipw2v.gossip.codec import encode
-from gossipw2v.gossip.messages import PROTOCOL, Adopt, Adopted, Hello, Leave, StateNews
+from gossipw2v.gossip.messages import PROTOCOL, BlobPart, BlobPull, Hello, Leave, StateNews
 from gossipw2v.status import client
 from gossipw2v.transport.authority import issue
 from gossipw2v.transport.credentials import Credentials
@@ -258,8 +258,8 @@ def test_a_proper_node_is_let_in(victim: Daemon) -> None:
     node = low_id()
     with Stranger(victim.address, tls=as_node(node).client) as stranger:
         stranger.introduce(node)
-        stranger.send(Adopt(True))
-        assert stranger.expect(Adopted).accepted
+        stranger.send(BlobPull("vocabulary", bytes(16), 0))
+        assert stranger.expect(BlobPart).data == b""
         stranger.send(Leave())
 
 

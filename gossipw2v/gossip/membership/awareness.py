@@ -1,7 +1,7 @@
 """How late this node itself is, so that it does not take its own pauses for the silence of others.
 
-A trainer's cores are always busy, laptops sleep, machines are stopped and go on. Whoever was late has not heard what
-came meanwhile, and may be late again soon (Lifeguard's local health).
+A trainer's cores are always busy, laptops sleep, machines are stopped and go on. A node that was late has not heard
+what came meanwhile, and may be late again soon (Lifeguard's local health).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ RECOVERY = 0.2  # s of slack that a second without a pause takes back
 
 
 @dataclass(slots=True)
-class Health:
-    """`seen_at`: the last look at the clock; `slack`: s of patience that its lateness adds to this node's own."""
+class LocalHealth:
+    """How late this node has been of late."""
 
-    seen_at: float
-    slack: float = 0.0
+    seen_at: float  # the last look at the clock
+    slack: float = 0.0  # s of patience with others that its lateness adds
 
     def look(self, now: float) -> float:
         """Look at the clock; returns how many seconds this node did not run, 0 if it was hardly late."""

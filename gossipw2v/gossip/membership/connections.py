@@ -24,34 +24,30 @@ MAX_TARGETS = 512  # addresses kept; discovery may be fed by strangers
 
 @dataclass(slots=True)
 class Connection:
-    """One TCP connection; `node` is None until its Hello has come. `host`: its other end's address."""
+    """One TCP connection."""
 
-    conn: int
-    outbound: bool
+    conn: int  # the owner's number of it
+    outbound: bool  # whether this node dialled
     opened_at: float
-    heard_at: float
-    target: str | None = None
-    node: NodeId | None = None
-    host: str = ""
-    address: str | None = None
+    heard_at: float  # when the last message came
+    target: str | None = None  # the key that was dialled
+    node: NodeId | None = None  # the other end; None until its Hello has come
+    host: str = ""  # the other end's address
+    address: str | None = None  # which of the target's addresses answered
 
 
 @dataclass(slots=True)
 class Target:
-    """Addresses that lead to one node, and when they may be dialled.
-
-    `wrong`: addresses behind which somebody else was; `best`: the one that led to the node. `shunned_until`: after a
-    quarrel, whatever else speaks for dialling.
-    """
+    """Addresses that lead to one node, and when they may be dialled."""
 
     addresses: tuple[str, ...]
-    next_at: float
-    failures: int = 0
-    node: NodeId | None = None
-    dialling: bool = False
-    wrong: set[str] = field(default_factory=set)
-    best: str | None = None
-    shunned_until: float = float("-inf")
+    next_at: float  # when to dial again
+    failures: int = 0  # dials since somebody was reached
+    node: NodeId | None = None  # the node that answered last
+    dialling: bool = False  # whether a dial is under way
+    wrong: set[str] = field(default_factory=set)  # addresses behind which somebody else was
+    best: str | None = None  # the address that led to the node
+    shunned_until: float = float("-inf")  # after a quarrel, whatever else speaks for dialling
 
     def usable(self, mine: tuple[str, ...]) -> tuple[str, ...]:
         """What may be dialled, the best first; never an address of this node."""
@@ -61,13 +57,13 @@ class Target:
 
 @dataclass(slots=True)
 class Connections:
-    """All connections of one node, by number and by the node at the other end."""
+    """All connections of one node, and where others may be reached."""
 
-    hello: Hello
+    hello: Hello  # what this node says first
     rng: random.Random
-    by_conn: dict[int, Connection] = field(default_factory=dict)
-    by_node: dict[NodeId, Connection] = field(default_factory=dict)
-    targets: dict[str, Target] = field(default_factory=dict)
+    by_conn: dict[int, Connection] = field(default_factory=dict)  # all of them, by number
+    by_node: dict[NodeId, Connection] = field(default_factory=dict)  # the one in use with each node
+    targets: dict[str, Target] = field(default_factory=dict)  # by the key that discovery or a member's record gives
 
     def moved(self, addresses: tuple[str, ...]) -> None:
         """This node is now reached at `addresses`."""
@@ -119,6 +115,10 @@ class Connections:
             return None
         del self.by_node[here.node]
         return here.node
+
+    def conns(self) -> dict[NodeId, int]:
+        """The connection to each node that is reached."""
+        return {node: here.conn for node, here in self.by_node.items()}
 
     def to(self, node: NodeId) -> int | None:
         """The connection to `node`, or None."""

@@ -27,22 +27,22 @@ BREACHES = frozenset(
 
 @dataclass(slots=True)
 class Mark:
-    """What one origin has earned: `score` points at `at`; cut off `times` times, now `until`."""
+    """What a host or a node has earned."""
 
-    score: float = 0.0
-    at: float = 0.0
-    times: int = 0
-    until: float = float("-inf")
+    score: float = 0.0  # points
+    at: float = 0.0  # when they were counted: they fade
+    times: int = 0  # how often it was cut off
+    until: float = float("-inf")  # until when it is
 
 
 @dataclass(slots=True)
-class Standing:
+class PeerScores:
     """Bans as configured, and marks by origin, a host or a node id in hex. Times are seconds of a monotonic clock."""
 
-    banned: tuple[str, ...] = ()
-    marks: dict[str, Mark] = field(default_factory=dict)
-    _nodes: frozenset[bytes] = field(init=False)
-    _networks: tuple[Network, ...] = field(init=False)
+    banned: tuple[str, ...] = ()  # as configured
+    marks: dict[str, Mark] = field(default_factory=dict)  # by host, or node id in hex
+    _nodes: frozenset[bytes] = field(init=False)  # the node ids among the bans
+    _networks: tuple[Network, ...] = field(init=False)  # the rest
 
     def __post_init__(self) -> None:
         parsed = [parse_ban(text) for text in self.banned]

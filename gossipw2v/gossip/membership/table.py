@@ -1,13 +1,12 @@
 """Who is in the swarm: a table that every node keeps, spread by the frames that flow anyway.
 
 Each node owns one record and raises its `beat` every second; everybody else passes it on (van Renesse et al. 1998).
-What rose is told on within `herald.RELAY` seconds, so that a beat takes a fraction of a second through a large swarm.
+What rose is told on within `dissemination.RELAY` seconds, so that a beat takes a fraction of a second through a large
+swarm.
 
-A member whose beat has not risen for SUSPECT_AFTER seconds of the local monotonic clock is *suspect*: it is looked for,
-and any sign of it, by whatever way, clears it. After DEAD_AFTER it is dead, until it rises again; whoever comes to that
-verdict says so, and those who suspect it too agree, while those who know a newer beat tell that. A node that was late
-itself waits longer (`slack`) before it thinks so of others (Lifeguard, Dadgar et al. 2018). The second half of an id
-is drawn afresh at every start: a restarted node is a new member, and beats need no incarnation number. The first half,
+A member whose beat has not risen for a while is taken for dead (`suspicion`); a node that was late itself waits longer
+(`slack`) before it thinks so of others (Lifeguard, Dadgar et al. 2018). The second half of an id is drawn afresh at
+every start: a restarted node is a new member, and beats need no incarnation number. The first half,
 the `stem`, is that of the data directory: who comes back has its old place in the tree, and is known again.
 """
 
@@ -16,38 +15,48 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from gossipw2v.gossip.records import DEAD_AFTER, MAX_MEMBERS, SUSPECT_AFTER, Member, NodeId, State, Verdict
+from gossipw2v.gossip.records import DEAD_AFTER, MAX_MEMBERS, SUSPECT_AFTER, Member, NodeId, Stage
 
 
 @dataclass(slots=True)
-class _Entry:
-    """A record, when its beat last rose, and the connection by which that came.
+class Entry:
+    """What is held of another member."""
 
-    `doubted`, `buried`: the beat at which others, and this node, have taken it for dead.
-    """
+    member: Member  # its record
+    rose_at: float  # when its beat last rose
+    source: int  # the connection by which that came
+    suspected_at: int = -1  # the beat at which others have taken it for dead
+    confirmed_dead: int = -1  # the beat at which this node has
 
-    member: Member
-    rose_at: float
-    source: int
-    doubted: int = -1
-    buried: int = -1
+
+@dataclass(slots=True)
+class Updates:
+    """Whose records are to be told on."""
+
+    dirty: dict[NodeId, None] = field(default_factory=dict)  # ordered, so that runs can be replayed
+    urgent: bool = False  # at once: somebody left, or is wrongly said to be dead
+
+    def add(self, member: Member, urgent: bool) -> None:
+        """A record is new, or not known everywhere."""
+        self.dirty[member.node] = None
+        self.urgent |= urgent
+
+    def flushed(self) -> None:
+        """All neighbours know."""
+        self.dirty.clear()
+        self.urgent = False
 
 
 @dataclass(slots=True)
 class MemberTable:
-    """All members this node has heard of, itself included. Times are seconds of one monotonic clock.
+    """All members this node has heard of, itself included. Times are seconds of one monotonic clock."""
 
-    `slack`: seconds by which this node's own lateness lengthens its patience with others. `risen`: who is to be told
-    on; `urgent`: at once, since somebody left, or is wrongly said to be dead.
-    """
-
-    me: Member
-    entries: dict[NodeId, _Entry] = field(default_factory=dict)
-    newest_at: float = 0.0
-    full_until: float = float("-inf")
-    slack: float = 0.0
-    risen: dict[NodeId, None] = field(default_factory=dict)  # ordered, so that runs can be replayed
-    urgent: bool = False
+    me: Member  # the own record
+    entries: dict[NodeId, Entry] = field(default_factory=dict)  # all others
+    newest_at: float = 0.0  # when the last new member came
+    full_until: float = float("-inf")  # until when a full table has no room for anybody
+    slack: float = 0.0  # s by which this node's own lateness lengthens its patience with others
+    updates: Updates = field(default_factory=Updates)  # what neighbours do not know yet
 
     def update_self(self, **changes: object) -> None:
         """Replace fields of the own record."""
@@ -66,22 +75,21 @@ class MemberTable:
             return False
         entry = self.entries.get(member.node)
         if entry is None:
-            if member.state != State.LEFT and self._has_room(now):
-                self.entries[member.node] = _Entry(member, now, source)
+            if member.state != Stage.LEFT and self._has_room(now):
+                self.entries[member.node] = Entry(member, now, source)
                 self.newest_at = now
                 self._rose(member)
             return False
-        if member.beat <= entry.member.beat or entry.member.state == State.LEFT:
+        if member.beat <= entry.member.beat or entry.member.state == Stage.LEFT:
             return False
-        back = not self._fresh(entry, now)
+        back = not self.is_fresh(entry, now)
         entry.member, entry.rose_at, entry.source = member, now, source
         self._rose(member)
         return back
 
     def _rose(self, member: Member) -> None:
-        self.risen[member.node] = None
-        if member.state == State.LEFT:
-            self.urgent = True
+        self.updates.add(member, urgent=member.state == Stage.LEFT)
+        if member.state == Stage.LEFT:
             self.full_until = float("-inf")
 
     def _has_room(self, now: float) -> bool:
@@ -94,7 +102,7 @@ class MemberTable:
             return True
         if now < self.full_until:
             return False
-        dead = [entry for entry in self.entries.values() if not self._fresh(entry, now)]
+        dead = [entry for entry in self.entries.values() if not self.is_fresh(entry, now)]
         for entry in sorted(dead, key=lambda entry: (entry.member.trained > 0, entry.rose_at))[: 1 + len(dead) // 8]:
             del self.entries[entry.member.node]
         if not dead:
@@ -104,32 +112,9 @@ class MemberTable:
     def left(self, node: NodeId) -> None:
         """Note that `node` said goodbye: it never comes back under this id."""
         entry = self.entries.get(node)
-        if entry is not None and entry.member.state != State.LEFT:
-            entry.member, entry.source = replace(entry.member, state=State.LEFT, beat=entry.member.beat + 1), -1
+        if entry is not None and entry.member.state != Stage.LEFT:
+            entry.member, entry.source = replace(entry.member, state=Stage.LEFT, beat=entry.member.beat + 1), -1
             self._rose(entry.member)
-
-    def doubt(self, node: NodeId, beat: int | None = None) -> None:
-        """Somebody takes `node` for dead, having heard nothing after `beat` (None: nor has this node).
-
-        It is believed if this node suspects it too; who has heard more says so.
-        """
-        entry = self.entries.get(node)
-        if entry is None:
-            return
-        if beat is not None and beat < entry.member.beat:
-            self.risen[node] = None
-            self.urgent = True
-        else:
-            entry.doubted = entry.member.beat
-
-    def verdicts(self, now: float) -> list[Verdict]:
-        """Who has been found dead since the last time."""
-        since = now - SUSPECT_AFTER
-        silent = [e for e in self.entries.values() if e.rose_at < since and e.buried < e.member.beat]
-        dead = [entry for entry in silent if not self._fresh(entry, now)]
-        for entry in dead:
-            entry.buried = entry.member.beat
-        return [(entry.member.node, entry.member.beat) for entry in dead if entry.member.state != State.LEFT]
 
     def disown(self, source: int) -> None:
         """Forget whom only a stranger's connection has told of: they are of its swarm, not of this one."""
@@ -143,70 +128,22 @@ class MemberTable:
     def is_alive(self, node: NodeId, now: float) -> bool:
         """Whether `node` has neither left nor been silent for too long."""
         entry = self.entries.get(node)
-        return entry is not None and self._fresh(entry, now)
+        return entry is not None and self.is_fresh(entry, now)
 
     def has_left(self, node: NodeId) -> bool:
         """Whether `node` said goodbye."""
         entry = self.entries.get(node)
-        return entry is not None and entry.member.state == State.LEFT
+        return entry is not None and entry.member.state == Stage.LEFT
 
     def alive(self, now: float) -> Iterator[Member]:
         """The other members that are alive."""
-        return (entry.member for entry in self.entries.values() if self._fresh(entry, now))
-
-    def way_up(self, node: NodeId, now: float) -> list[NodeId]:
-        """From `node` to its root, both included; less if one on the way is not alive, or the way is a circle."""
-        way: list[NodeId] = []
-        while node and node not in way and (node == self.me.node or self.is_alive(node, now)):
-            way.append(node)
-            node = self._parent_of(node)
-        return way
-
-    def root_of(self, node: NodeId, now: float) -> NodeId | None:
-        """The root of the tree that `node` is in, as far as news goes; None if that cannot be told."""
-        way = self.way_up(node, now)
-        return way[-1] if way and not self._parent_of(way[-1]) else None
+        return (entry.member for entry in self.entries.values() if self.is_fresh(entry, now))
 
     def is_anybody_above(self, node: NodeId, now: float) -> bool:
         """Whether a living member has a higher priority than `node`."""
         if max(self.entries, default=node) <= node:  # asked of a thousand, this saves most of the time
             return False
-        return any(other > node and self._fresh(entry, now) for other, entry in self.entries.items())
-
-    def _parent_of(self, node: NodeId) -> NodeId:
-        return self.me.parent if node == self.me.node else self.entries[node].member.parent
-
-    def suspects(self, now: float) -> list[tuple[float, NodeId]]:
-        """The living who have been silent for so long that they should be looked for: seconds until they are dead."""
-        since = now - SUSPECT_AFTER - self.slack
-        silent = [e for e in self.entries.values() if e.rose_at < since and self._fresh(e, now)]
-        return [(e.rose_at + self.patience - now, e.member.node) for e in silent]
-
-    def cut_off(self, now: float, patience: float) -> bool:
-        """Whether it is likelier that this node was cut off than that those it no longer hears have died.
-
-        So it is when half of the swarm or more, with work left, fell silent within the last `patience` seconds.
-        """
-        here, lost = 1, 0
-        for entry in self.entries.values():
-            missing, recent = self._missing(entry, now), now - entry.rose_at <= patience
-            lost += missing and recent
-            here += self._fresh(entry, now) or (recent and not missing)  # who left in order was there too
-        return lost >= here
-
-    def _missing(self, entry: _Entry, now: float) -> bool:
-        """Whether a member fell silent before it was done."""
-        return entry.member.state < State.COMPLETE and not self._fresh(entry, now)
-
-    def heard(self, now: float) -> Iterator[Member]:
-        """The living who are not suspect."""
-        since = now - SUSPECT_AFTER - self.slack
-        return (e.member for e in self.entries.values() if e.rose_at >= since and self._fresh(e, now))
-
-    def is_heard(self, node: NodeId, now: float) -> bool:
-        """Whether `node` is alive and not suspect."""
-        entry = self.entries.get(node)
-        return entry is not None and entry.rose_at >= now - SUSPECT_AFTER - self.slack and self._fresh(entry, now)
+        return any(other > node and self.is_fresh(entry, now) for other, entry in self.entries.items())
 
     def everyone(self) -> Iterator[Member]:
         """All records, the own one first."""
@@ -217,7 +154,7 @@ class MemberTable:
     def addresses(self, now: float) -> list[tuple[str, ...]]:
         """Where others can be reached, the living first."""
         others = [entry for entry in self.entries.values() if entry.member.addresses]
-        others.sort(key=lambda entry: not self._fresh(entry, now))
+        others.sort(key=lambda entry: not self.is_fresh(entry, now))
         return [entry.member.addresses for entry in others]
 
     def news(self, now: float) -> list[Member]:
@@ -225,15 +162,10 @@ class MemberTable:
         recent = (e.member for e in self.entries.values() if now - e.rose_at <= self.patience)
         return [self.me, *recent]
 
-    def untold(self, conn: int) -> list[Member]:
-        """The records that rose since `told` and did not come by `conn`."""
-        known = (self.entries.get(node) for node in self.risen)
+    def unsent_to(self, conn: int) -> list[Member]:
+        """The records that neighbours do not know yet, but for those that came by `conn`."""
+        known = (self.entries.get(node) for node in self.updates.dirty)
         return [entry.member for entry in known if entry is not None and entry.source != conn]
-
-    def told(self) -> None:
-        """All neighbours know what rose."""
-        self.risen.clear()
-        self.urgent = False
 
     def slept(self, seconds: float, now: float) -> None:
         """This node did not run for so long: that is no silence of others."""
@@ -251,10 +183,11 @@ class MemberTable:
         for entry in self.entries.values():
             member = entry.member
             trained += member.trained
-            total += max(member.total, member.trained) if self._fresh(entry, now) else member.trained
+            total += max(member.total, member.trained) if self.is_fresh(entry, now) else member.trained
         return trained, total
 
-    def _fresh(self, entry: _Entry, now: float) -> bool:
-        agreed = entry.doubted >= entry.member.beat  # another, who was not late, says so too
+    def is_fresh(self, entry: Entry, now: float) -> bool:
+        """Whether a member has neither left nor been silent for too long."""
+        agreed = entry.suspected_at >= entry.member.beat  # another, who was not late, says so too
         patience = SUSPECT_AFTER if agreed else self.patience
-        return entry.member.state != State.LEFT and now - entry.rose_at <= patience
+        return entry.member.state != Stage.LEFT and now - entry.rose_at <= patience

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
+from gossipw2v.gossip.membership.suspicion import heard
 from gossipw2v.gossip.membership.table import MemberTable
+from gossipw2v.gossip.overlay.repair import way_up
 from gossipw2v.gossip.records import Member, NodeId
 
 BARRED = 10.0  # s during which a node that could not be reached, or had no room at all, is not chosen again; doubling
@@ -15,40 +17,38 @@ LONGEST_BAR = 320.0  # s
 
 
 @dataclass(slots=True)
-class Choice:
-    """`seats`: children of a node. `barred`: until when, and how often in a row, a node is not to be chosen.
-
-    `full`: who has refused a seat since this node looks for one.
-    """
+class Candidates:
+    """Those above who may have a seat."""
 
     members: MemberTable
     rng: random.Random
-    seats: int
-    barred: dict[NodeId, tuple[float, int]] = field(default_factory=dict)
-    full: set[NodeId] = field(default_factory=set)
+    seats: int  # children of a node
+    barred: dict[NodeId, tuple[float, int]] = field(default_factory=dict)  # until when, and how often in a row
+    full: set[NodeId] = field(default_factory=set)  # those that have refused since this node looks for a seat
 
     def above(self, now: float, but: NodeId | None = None) -> list[NodeId]:
-        """Who may become the parent, the best first: not who is suspect, and may be as dead as the last one.
+        """Those who may become the parent, the best first; none that is suspect, and may be as dead as the last one.
 
-        Nor who is below this node: with all links going up nobody above would be, but see `crossing`.
+        Nor any that is below this node: with all links going up nobody above would be, but see `repair`.
         """
         barred = {node for node, (until, _) in self.barred.items() if until > now} | {but}
-        heard = [member for member in self.members.heard(now) if member.node not in barred]
-        wanted = parents(self.members.me.node, iter(heard), self.seats)
+        usable = [member for member in heard(self.members, now) if member.node not in barred]
+        wanted = parents(self.members.me.node, iter(usable), self.seats)
         if not any(self._is_below(node, now) for node in wanted):
             return wanted
-        return parents(self.members.me.node, (each for each in heard if not self._is_below(each.node, now)), self.seats)
+        return parents(
+            self.members.me.node, (each for each in usable if not self._is_below(each.node, now)), self.seats
+        )
 
     def _is_below(self, node: NodeId, now: float) -> bool:
-        """Whether a node is in this one's own part of the tree, though it be of higher priority."""
-        return self.members.me.node in self.members.way_up(node, now)
+        return self.members.me.node in way_up(self.members, node, now)
 
     def is_barred(self, node: NodeId, now: float) -> bool:
         """Whether a node is to be left alone."""
         return self.barred.get(node, (now, 0))[0] > now
 
     def pick(self, now: float) -> tuple[NodeId, bool] | None:
-        """The first who may have a free seat, or one of the full by lot, lest all insist on the same; None: nobody.
+        """The first that may have a free seat, or one of the full by lot, so that not all insist on the same; or None.
 
         And whether to insist, since nobody has any seat left.
         """
@@ -64,7 +64,7 @@ class Choice:
         self.barred.pop(node, None)
 
     def refused(self, node: NodeId, insisted: bool, now: float) -> None:
-        """A node has none. Who refuses even insistence is left alone for a while, and the others are asked anew."""
+        """A node has none. If it refuses even insistence it is left alone for a while, and others are asked anew."""
         if insisted:
             self.bar(node, now)
             self.full.clear()
@@ -86,9 +86,10 @@ class Choice:
 def parents(me: NodeId, members: Iterator[Member], seats: int) -> list[NodeId]:
     """The members above `me` in the priority tree to ask for a seat, best parent first; empty only if nobody is above.
 
-    Links only go up, so no view of the membership, however stale, can close a cycle. The first choice is the place that
-    `me` has in a heap of `seats` children a node, so that N nodes with one view make a tree of log N levels. Then come
-    some below it, each twice as far: most of those far below have no children yet, and log N questions are few.
+    Links go up, so no view of the membership, however stale, can close a circle of them; for the exceptions see
+    `repair`. The first choice is the place that `me` has in a heap of `seats` children a node, so that N nodes with one
+    view make a tree of log N levels. Then come some below it, each twice as far: most of those far below have no
+    children yet, and log N questions are few.
     """
     above = sorted((member.node for member in members if member.node > me), reverse=True)
     place = max(0, len(above) - 1) // max(1, seats)

@@ -1,231 +1,220 @@
-"""The edges down: seats for the nodes below, and the links to them.
+"""The links down: seats for the nodes below, and the links with them.
 
 A broken connection keeps its link for GRACE seconds, so that both ends go on from the same reference; after that the
 link is forgotten, unless it is the one by which a part of the network would come back, or the child has left in order
-and may do so itself (`kept`).
+and may do so itself (`retained`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import Enum, auto
 
-from gossipw2v.gossip.instructions import DropLink, Instruction, Refused, Send
-from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpen, LinkOpened
-from gossipw2v.gossip.overlay.link import Downlink
-from gossipw2v.gossip.overlay.reconcile import Beginning
-from gossipw2v.gossip.overlay.retained import Kept
+from gossipw2v.gossip.instructions import Instruction, Refused, Send
+from gossipw2v.gossip.messages import LinkOpen, LinkOpened, LinkRefused
+from gossipw2v.gossip.overlay.link import Downlink, goes_down, link_down
+from gossipw2v.gossip.overlay.links import WITH_REFERENCE, Links
+from gossipw2v.gossip.overlay.reconcile import Reconciler
+from gossipw2v.gossip.overlay.repair import GRACE, Repair
+from gossipw2v.gossip.overlay.retained import Retained
+from gossipw2v.gossip.overlay.states import LinkInput, LinkState
 from gossipw2v.gossip.records import DEAD_AFTER, NodeId, stem
 
-GRACE = 5.0  # s that a link outlives its connection
 MOST_CHILDREN = 64  # even for children who insist: each costs a copy of the model
 
 
+class Verdict(Enum):
+    """What is to be done about a child's question for a link."""
+
+    IGNORE = auto()  # the link has been opened or resumed since: the question comes a second time, and late
+    REFUSE = auto()  # there is no seat
+    GO_ON = auto()  # both ends hold the reference
+    WAIT = auto()  # until there is a model
+    MISMATCH = auto()  # it is for another vocabulary
+    OPEN = auto()  # make a reference
+    FORGOTTEN = auto()  # the reference that it holds is here no more: it is to ask for another
+
+
 @dataclass(slots=True)
-class Children(Beginning):
-    """`seats`: children taken without insistence. `opening`: questions for a link that wait for the model.
+class Seats:
+    """Gives seats to children, links with them and watches them."""
 
-    `way`: this node and those above it, up to the `root`, as far as known at the last look. `unseated`: who is to be
-    told that it is neither child nor parent any more.
-    """
-
-    seats: int
-    children: set[NodeId] = field(default_factory=set)
-    downlinks: dict[NodeId, Downlink] = field(default_factory=dict)
-    opening: dict[NodeId, LinkOpen] = field(default_factory=dict)
-    vocabulary: bytes | None = None
-    way: list[NodeId] = field(default_factory=list)
-    root: NodeId | None = None
-    unseated: list[NodeId] = field(default_factory=list)
-    kept: Kept = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.provenance.own = self.me
-        self.kept = Kept(self.members, self.provenance)
+    links: Links
+    retained: Retained
+    repair: Repair
+    reconciler: Reconciler
+    most: int  # children taken without insistence
 
     # -- time -----------------------------------------------------------------------------------------------
 
-    def watch_children(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
+    def watch(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
         """Take back a kept child that is heard of again; forget children that do not come back."""
-        self._await_kept(now)
+        if (back := self.retained.awaited_child(now)) is not None:
+            self._take_back(back)
+            back.lost_at = now
         out: list[Instruction] = []
-        for link in list(self.downlinks.values()):
-            out += self._watch(link, now, reachable)
-        for child in self.children - reachable - self.downlinks.keys():
-            self.children.discard(child)
+        for link in self.links.seats.values():
+            if link.state in WITH_REFERENCE:
+                out += self._watch(link, now, reachable)
+            elif link.peer not in reachable:
+                out += self.links.close(link)
         return out
 
     def _watch(self, link: Downlink, now: float, reachable: set[NodeId]) -> list[Instruction]:
         """Forget a child that does not come back, or keep its link if it is the one by which a part would come back."""
-        if link.peer not in reachable and link.lost_at is None:
-            link.lost_at = now
+        members = self.links.members
+        if link.peer not in reachable:
+            self._miss(link, now)
         # until then the tree's end waits for it; only a resumption counts: it may be back with another parent
         if link.lost_at is None or now - link.lost_at < GRACE + DEAD_AFTER:
             return []
-        here = link.peer in reachable or self.members.is_alive(link.peer, now) or self.members.has_left(link.peer)
-        if here or link.peer > self.me or not self.kept.prefers(link):
-            return self.drop_child(link.peer)
-        out = self.kept.drop(self.kept.down)
-        self.kept.down = self.downlinks.pop(link.peer)
-        self.catching_up.discard(link.peer)
-        return [*out, *self.drop_child(link.peer)]
+        here = link.peer in reachable or members.is_alive(link.peer, now) or members.has_left(link.peer)
+        if here or link.peer > self.links.me or not self.retained.prefers(link):
+            return self.links.close(link)
+        return self.retained.keep_vanished(link, link.lost_at)
 
-    def _await_kept(self, now: float) -> None:
-        down = self.kept.down
-        if down is not None and self.members.is_alive(down.peer, now):
-            down.lost_at = now
-            self.downlinks[down.peer], self.kept.down = down, None
-
-    def await_child(self, node: NodeId, now: float) -> None:
-        """A child says on a new connection what it still holds: who had no link asks for a seat, or has another."""
-        held = self.downlinks.get(node)
-        if held is None:
-            self.children.discard(node)
-            self.opening.pop(node, None)
-        elif held.lost_at is None:
-            held.lost_at = now
+    def _miss(self, link: Downlink, now: float) -> None:
+        """Wait for a child to say what it still holds."""
+        if link.lost_at is None:
+            link.lost_at = now
+            link.move(LinkInput.VANISHED)
 
     # -- seats ----------------------------------------------------------------------------------------------
 
-    def on_adopt(self, node: NodeId, ask: Adopt, conn: int) -> list[Instruction]:
-        """A node asks for a seat: one of lower priority or, with no other way to the root, a higher one."""
-        accepted = self._may_be_below(node) and (node in self.children or self._has_room(ask.insist))
-        held = self.downlinks.get(node)
-        lost = held is not None and held.lost_at is not None  # who asks for a seat holds no link any more
-        out = self.drop_child(node) if lost else []
-        out += self.kept.drop(self.kept.child_of(node))
-        if accepted:
-            self.children.add(node)
-        return [*out, Send(conn, Adopted(accepted))]
-
-    def _may_be_below(self, node: NodeId) -> bool:
-        """Whether a node may come below this one: none that is above it, and none of higher priority than its root."""
-        below_root = self.root is not None and self.root != self.me and node < self.root
-        return node not in self.way and (node < self.me or below_root)
-
-    def release_higher(self) -> list[Instruction]:
-        """There is no way to the root any more: children of higher priority may know one."""
-        out: list[Instruction] = []
-        for child in sorted(child for child in self.children if child > self.me):
-            names = [self.downlinks[child].link] if child in self.downlinks else []
-            self.kept.past.extend(names)  # a push may be under way
-            out += self.drop_child(child)
-            self.unseated.append(child)
-        return out
-
-    def tell_unseated(self, conns: dict[NodeId, int]) -> list[Instruction]:
-        """Tell those concerned that there is no seat any more, theirs here or this node's there."""
-        whom, self.unseated = self.unseated, []
-        return [Send(conns[node], Adopted(False)) for node in whom if node in conns]
+    def connected(self, node: NodeId, now: float) -> None:
+        """A child says on a new connection what it still holds: one without a link asks for one, or has another."""
+        link = self.links.seats.get(node)
+        if link is not None and link.state in WITH_REFERENCE:
+            self._miss(link, now)
+        else:
+            self.links.close(link)
 
     def _has_room(self, insist: bool) -> bool:
-        lost = {link.peer for link in self.downlinks.values() if link.lost_at is not None}  # most will not come back
-        return len(self.children - lost) < (MOST_CHILDREN if insist else self.seats)
+        waited_for = [link for link in self.links.seats.values() if link.lost_at is None]  # most others are gone
+        return len(waited_for) < (MOST_CHILDREN if insist else self.most)
 
-    def drop_child(self, node: NodeId) -> list[Instruction]:
+    def drop(self, node: NodeId) -> list[Instruction]:
         """Forget a child and its link."""
-        self.children.discard(node)
-        self.opening.pop(node, None)
-        link = self.downlinks.pop(node, None)
-        if link is None:
-            return []
-        self.provenance.forget(link.link)
-        self.catching_up.discard(node)
-        return [DropLink(link.link)]
+        return self.links.close(self.links.seats.get(node))
 
-    def part_with_child(self, node: NodeId, now: float) -> list[Instruction]:
-        """A child has left in order: it may come back."""
-        link = self.downlinks.pop(node, None)
-        if link is not None:
-            self.catching_up.discard(node)
-            self.kept.keep(link, now)
-        return self.drop_child(node)
+    def part(self, node: NodeId, now: float) -> list[Instruction]:
+        """A node has left in order: if it was a child, it may come back."""
+        link = self.links.seats.get(node)
+        if link is None or link.state not in WITH_REFERENCE:
+            return self.links.close(link)
+        self.links.retain(link, now, farewell=True)
+        return []
 
-    def give_up_child(self, node: NodeId, now: float) -> list[Instruction]:
-        """A child gives its seat back; what it has not pushed yet is waited for, as if its connection were lost."""
-        link = self.downlinks.get(node)
-        if link is None or link.clean:
-            return self.drop_child(node)
-        link.lost_at = now if link.lost_at is None else link.lost_at
+    def given_up(self, link: Downlink, now: float) -> list[Instruction]:
+        """A child gives its link up; what it has not pushed yet is waited for, as if its connection were lost."""
+        if link.state not in WITH_REFERENCE or link.end.there.done:
+            return self.links.close(link)
+        self._miss(link, now)
         return []
 
     # -- links ----------------------------------------------------------------------------------------------
 
     def on_link_open(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
-        """A child asks for a link: resume it, make it, or keep the question until the model is there.
+        """A child asks for a link: resume it, make it, or keep the question until the model is there."""
+        self._find(node, ask)
+        match self.judge(node, ask):
+            case Verdict.IGNORE:
+                out = list[Instruction]()
+            case Verdict.REFUSE:
+                out = self.links.close(self.retained.child_of(node) if ask.fresh else None)
+                out.append(Send(conn, LinkRefused(ask.link, "no seat")))
+            case Verdict.GO_ON:
+                out = self._go_on(node, ask, conn)
+            case Verdict.WAIT:
+                out = self._wait(node, ask)
+            case Verdict.MISMATCH:
+                out = [Refused("vocabulary", "a link for another vocabulary")]
+            case Verdict.OPEN:
+                out = self._open(node, ask, conn)
+            case Verdict.FORGOTTEN:
+                out = [*self.drop(node), Send(conn, LinkOpened(ask.link, False, {}))]
+        return out
 
-        One that was forgotten while it thought itself connected needs a seat again.
+    def _go_on(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
+        link = self.links.downlinks[node]
+        link.move(LinkInput.RESUMED)
+        link.lost_at = None
+        mine = dict(self.links.provenance.vector)
+        return [Send(conn, LinkOpened(ask.link, not ask.fresh, mine))]  # fresh: the question was repeated
+
+    def judge(self, node: NodeId, ask: LinkOpen) -> Verdict:
+        """What is to be done about the question; changes nothing.
+
+        A child that was forgotten while it thought itself connected needs a seat again.
         """
-        self._take_back(node, ask)
-        if self._is_stale(node, ask):
-            return []
-        known = node in self.children or node in self.downlinks
-        if not known and not (self._may_be_below(node) and self._has_room(insist=not ask.fresh)):
-            return [Send(conn, Adopted(False))]
-        self.children.add(node)
-        held = self.downlinks.get(node)
-        if held is not None and held.link == ask.link and held.can_go_on(ask.batch):
-            held.lost_at = None
-            mine = dict(self.provenance.tokens)
-            return [Send(conn, LinkOpened(ask.link, not ask.fresh, mine))]  # fresh: the question was repeated
-        if self.vocabulary != ask.vocabulary:
-            return self._postpone(node, ask)
-        if ask.fresh:
-            return self._open_downlink(node, ask, conn)
-        out = self.drop_child(node)
-        self.children.add(node)
-        return [*out, Send(conn, LinkOpened(ask.link, False, {}))]
+        held = self.links.seats.get(node)
+        same = held is not None and held.name == ask.link and held.state in WITH_REFERENCE
+        goes_on = same and held is not None and held.end.can_go_on(ask.seq)
+        if same and held is not None and held.lost_at is None and not goes_on:
+            return Verdict.IGNORE
+        if held is None and not (self.repair.may_be_below(node) and self._has_room(ask.insist or not ask.fresh)):
+            return Verdict.REFUSE
+        if goes_on:
+            return Verdict.GO_ON
+        if self.links.vocabulary is None:
+            return Verdict.WAIT
+        if self.links.vocabulary != ask.vocabulary:
+            return Verdict.MISMATCH
+        return Verdict.OPEN if ask.fresh else Verdict.FORGOTTEN
 
-    def _postpone(self, node: NodeId, ask: LinkOpen) -> list[Instruction]:
-        if self.vocabulary is not None:
-            return [Refused("vocabulary", "a link for another vocabulary")]
-        self.opening[node] = ask
+    def _wait(self, node: NodeId, ask: LinkOpen) -> list[Instruction]:
+        self.drop(node)  # an earlier question
+        link = link_down(node, ask.link)
+        link.ask = ask
+        self.links.table.append(link)
         return []
 
-    def _is_stale(self, node: NodeId, ask: LinkOpen) -> bool:
-        """Whether the link has been opened or resumed since this question: it comes a second time, and late."""
-        held = self.downlinks.get(node)
-        if held is None or held.link != ask.link or held.lost_at is not None:
-            return False
-        return not held.can_go_on(ask.batch)
-
-    def _take_back(self, node: NodeId, ask: LinkOpen) -> None:
-        """Find the link by which a child wants to go on: it had vanished, or said goodbye and has a new id."""
-        held = next((e for e in (*self.downlinks.values(), *self.kept.links()) if e.link == ask.link), None)
-        if not isinstance(held, Downlink) or held.lost_at is None or stem(held.peer) != stem(node):
+    def _find(self, node: NodeId, ask: LinkOpen) -> None:
+        """Take back the link by which a child wants to go on: it had vanished, or said goodbye and has a new id."""
+        held = self.links.named(ask.link)
+        if held is None or not goes_down(held) or held.lost_at is None or stem(held.peer) != stem(node):
             return
-        if self.downlinks.get(node, held) is not held:
+        if (other := self.links.downlinks.get(node)) is not None and other is not held:
             return  # it has another link, of which the model would never be rid
+        if held.peer != node and held.end.busy:
+            return  # with what its earlier life had pushed
+        if (seat := self.links.seats.get(node)) is not held:
+            self.links.close(seat)  # a question that waits
         if held.peer != node:
-            if held.merging is not None:
-                return  # what its earlier life had pushed
-            held.kept = None  # nor does it know what it was answered
-            self.children.discard(held.peer)
-            self.downlinks.pop(held.peer, None)
+            held.end.last_answer = None  # it does not know what its earlier life was answered
             held.peer = node
-        self.kept.release(held)
-        self.downlinks[node] = held
+        self._take_back(held)
 
-    def _open_downlink(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
-        out = [*self.drop_child(node), *self.kept.drop(self.kept.child_of(node))]
-        self.children.add(node)
-        mine = dict(self.provenance.tokens)
-        self.downlinks[node] = Downlink(node, ask.link)
-        out.append(self.reference(node, ask.link, ask.origins))
+    def _take_back(self, link: Downlink) -> None:
+        """A link is kept no longer, but waited for."""
+        if link.state is LinkState.RETAINED:
+            link.move(LinkInput.AWAITED)
+            link.farewell = False
+            self.links.put_last(link)
+
+    def _open(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
+        out = [*self.drop(node), *self.links.close(self.retained.child_of(node))]
+        mine = dict(self.links.provenance.vector)
+        link = link_down(node, ask.link)
+        link.move(LinkInput.OPENED)
+        self.links.table.append(link)
+        out.append(self.reconciler.open(link, ask.origins))
         return [*out, Send(conn, LinkOpened(ask.link, False, mine))]
 
-    def answer_waiting(self, conns: dict[NodeId, int]) -> list[Instruction]:
-        """The model is allocated: answer the children who were waiting for it."""
-        waiting, self.opening = self.opening, {}
+    def model_ready(self, conns: dict[NodeId, int]) -> list[Instruction]:
+        """There is a model: answer the children who were waiting for it."""
         out: list[Instruction] = []
-        for node, ask in waiting.items():
-            if node in conns and ask.vocabulary == self.vocabulary:
+        for node, link in self.links.seats.items():
+            ask, link.ask = link.ask, None
+            if ask is not None and ask.vocabulary != self.links.vocabulary:
+                self.links.close(link)
+            elif ask is not None and node in conns:
                 out += self.on_link_open(node, ask, conns[node])
         return out
 
-    def drop_downlinks(self) -> list[Instruction]:
-        """No link to a child outlives its vocabulary; the seats remain."""
-        names = [link.link for link in self.downlinks.values()]
-        self.downlinks.clear()
-        self.opening.clear()
-        self.kept.past.extend(names)
-        return [DropLink(name) for name in names]
+    def reset(self) -> list[Instruction]:
+        """No link to a child outlives its vocabulary."""
+        out: list[Instruction] = []
+        for link in self.links.seats.values():
+            out += self.links.give_up(link)
+        return out

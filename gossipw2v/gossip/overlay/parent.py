@@ -1,136 +1,203 @@
-"""The edge up: whose child this node is or wants to be, and the link to it.
+"""The link up: who becomes this node's parent, how the link with it begins, and when it is given up.
 
 A parent stays parent while it lives. One that does not come back, though others hear it, is given up at once; the link
-to one that nobody hears any more is kept, if there is no other way up (`kept`).
+to one that nobody hears any more is kept, if there is no other way up (`retained`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import random
+from dataclasses import dataclass
 
-from gossipw2v.gossip.instructions import DropLink, Instruction
-from gossipw2v.gossip.messages import LINK_BYTES
-from gossipw2v.gossip.overlay.candidates import Choice
-from gossipw2v.gossip.overlay.children import GRACE, Children
-from gossipw2v.gossip.overlay.link import Uplink
-from gossipw2v.gossip.overlay.repair import Crossing
+from gossipw2v.gossip.instructions import Instruction, Send
+from gossipw2v.gossip.membership.suspicion import is_heard
+from gossipw2v.gossip.messages import LINK_BYTES, LinkOpen, LinkOpened, LinkRefused, ProtocolError
+from gossipw2v.gossip.overlay.candidates import Candidates
+from gossipw2v.gossip.overlay.link import Phase, Uplink, link_up
+from gossipw2v.gossip.overlay.links import WITH_REFERENCE, Links
+from gossipw2v.gossip.overlay.reconcile import Reconciler
+from gossipw2v.gossip.overlay.repair import GRACE, Repair
+from gossipw2v.gossip.overlay.retained import Retained
+from gossipw2v.gossip.overlay.states import LinkInput, LinkState
 from gossipw2v.gossip.records import NodeId
 
-
-@dataclass(slots=True)
-class Parent:
-    """The chosen parent and how far the two have come. `insist`: it is to make room, since nobody has any left."""
-
-    node: NodeId
-    link: bytes
-    insist: bool = False
-    asked_at: float = float("-inf")
-    adopted: bool = False
-    lost_at: float | None = None
+ASK_AGAIN = 3.0  # s until an unanswered question is repeated
+ASKING = 20.0  # s that a chosen parent has to open a link before one in a higher tree is preferred
 
 
 @dataclass(slots=True)
-class Parentage(Children):
-    """`parent`: as asked or found; `uplink`: the link to it. `max_bandwidth`: Mbit/s of that link; 0 is no limit."""
+class ParentSearch:
+    """Finds a parent, links with it and watches it."""
 
-    max_bandwidth: float = 0.0
-    parent: Parent | None = None
-    uplink: Uplink | None = None
-    choice: Choice = field(init=False)
-    crossing: Crossing = field(init=False)
+    links: Links
+    rng: random.Random
+    candidates: Candidates
+    retained: Retained
+    repair: Repair
+    reconciler: Reconciler
+    max_bandwidth: float = 0.0  # Mbit/s of the link to the parent; 0 is no limit
 
-    def __post_init__(self) -> None:
-        Children.__post_init__(self)
-        self.choice = Choice(self.members, self.rng, self.seats)
-        self.crossing = Crossing(self.members, self.rng)
+    # -- time, in the order in which a tick has it ----------------------------------------------------------
 
-    # -- finding one ----------------------------------------------------------------------------------------
+    def watch(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
+        """Give a parent up that does not come back, though others hear it, or that nobody hears any more."""
+        link, members = self.links.parent, self.links.members
+        if link is None or link.peer in reachable:
+            return []
+        if link.lost_at is None:
+            link.lost_at = now
+            link.move(LinkInput.VANISHED)
+        heard = is_heard(members, link.peer, now)
+        if now - link.lost_at < GRACE if heard else members.is_alive(link.peer, now):
+            return []
+        gone = self.links.uplink is None or members.has_left(link.peer)
+        if gone or self.candidates.above(now, but=link.peer):
+            return self.drop(now)
+        return self.retained.keep_vanished(link, now)
 
-    def choose(self, now: float) -> None:
-        """The former parent if it is back, or may come back, else whoever is best."""
-        if (back := self.kept.parent_again(now)) is not None:
-            self.return_to(*back, now)
-        elif self.kept.awaits_parent(now):
-            return
-        elif (picked := self.choice.pick(now)) is not None:
-            node, insist = picked
-            self.parent = Parent(node, self.rng.randbytes(LINK_BYTES), insist)
+    def look(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
+        """See to it that the parent's is a place to be."""
+        out: list[Instruction] = []
+        parent = self.links.uplink
+        if parent is not None and self.repair.is_astray(parent.peer, now):
+            self.repair.part(parent)
+            out = self.drop(now)
+        return [*out, *self.repair.look(self.links.uplink, now, reachable)]
 
-    def cross(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
-        """Go over to a higher tree, if there has been no other way for long enough."""
-        target = self.crossing.target(self.root, reachable, now, lambda node: not self.choice.is_barred(node, now))
+    def choose(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
+        """Choose a parent if there is none, or another tree's if there has been no other way for long enough."""
+        if self.links.vocabulary is None:  # until then members still come, and make it balanced
+            return []
+        link = self.links.parent
+        if link is None:
+            self._choose(now)
+            link = self.links.parent
+        wanted = link is not None and link.state not in WITH_REFERENCE and link.peer in reachable
+        may_still_come = wanted and link is not None and now - link.wanted_at < ASKING
+        return [] if may_still_come else self._cross(now, reachable)
+
+    def _choose(self, now: float) -> None:
+        """The former parent if it is back, or may come back, else the best of the candidates."""
+        if (back := self.retained.parent_again(now)) is not None:
+            self._return_to(*back, now)
+        elif not self.retained.awaits_parent(now) and (picked := self.candidates.pick(now)) is not None:
+            self._want(*picked, now)
+
+    def _cross(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
+        usable = lambda node: not self.candidates.is_barred(node, now)  # noqa: E731
+        target = self.repair.target(reachable, now, usable)
         if target is None:
             return []
-        if self.parent is not None:
-            self.unseated.append(self.parent.node)
-        out = self.unparent()
-        self.parent = Parent(target, self.rng.randbytes(LINK_BYTES), insist=True)
+        if (former := self.links.parent) is not None:
+            self.repair.part(former)
+        out = self.links.close(former)
+        self._want(target, True, now)
         return out
 
-    def is_asking(self, reachable: set[NodeId]) -> bool:
-        """Whether a connected node has been asked for a seat, and may still give it."""
-        return self.parent is not None and self.parent.node in reachable and not self.parent.adopted
+    def _want(self, node: NodeId, insist: bool, now: float) -> None:
+        name = self.rng.randbytes(LINK_BYTES)
+        self.links.table.append(link_up(node, name, now, self.max_bandwidth, insist))
 
-    def unreached(self, key: str, now: float) -> None:
-        """Nobody answered where the node `key` (hex) should be: if there is no link yet, another may be the parent."""
-        if self.parent is not None and self.uplink is None and self.parent.node.hex() == key:
-            self.choice.bar(self.parent.node, now)
-            self.unparent()
-
-    def return_to(self, link: Uplink, node: NodeId, lost_at: float | None = None) -> None:
+    def _return_to(self, link: Uplink, node: NodeId, lost_at: float | None = None) -> None:
         """The parent that was gone is there again, or is heard of, perhaps by a new id."""
-        self.unparent()
-        self.kept.release(link)
-        link.peer, link.resuming, link.max_bandwidth = node, True, self.max_bandwidth
-        self.parent = Parent(node, link.link, adopted=True, lost_at=lost_at)
-        self.uplink = link
+        self.links.close(self.links.parent)
+        link.move(LinkInput.RETURNED)
+        link.peer, link.lost_at, link.farewell, link.asked_at = node, lost_at, False, float("-inf")
+        link.end.pacing.max_bandwidth = self.max_bandwidth
+        self.links.put_last(link)
+
+    # -- asking ---------------------------------------------------------------------------------------------
+
+    def connected(self, node: NodeId, conn: int, now: float) -> list[Instruction]:
+        """A node is reachable (again): take up the link with it where it broke off, if it is the parent."""
+        ready = self.links.uplink is None and self.links.vocabulary is not None
+        if ready and (kept := self.retained.parent_of(node)) is not None:
+            self._return_to(kept, node)
+        link = self.links.parent
+        if link is None or link.peer != node:
+            return []
+        link.lost_at, link.asked_at = None, float("-inf")
+        link.move(LinkInput.CONNECTED)
+        return self.request(link, conn, now) if link.state is LinkState.RESUMING else []
+
+    def request(self, link: Uplink, conn: int, now: float) -> list[Instruction]:
+        """Ask the parent, which is connected, for a link, or whether it still has the reference; repeated in time."""
+        if now - link.asked_at < ASK_AGAIN or self.links.vocabulary is None:
+            return []
+        link.asked_at = now
+        if fresh := link.state is not LinkState.RESUMING:
+            link.move(LinkInput.ASK)
+        mine = dict(self.links.provenance.vector)
+        return [Send(conn, LinkOpen(link.name, fresh, link.end.seq, self.links.vocabulary, mine, link.insist))]
+
+    # -- being answered -------------------------------------------------------------------------------------
+
+    def refused(self, link: Uplink, now: float) -> list[Instruction]:
+        """The chosen parent has no seat, or no more."""
+        self.candidates.refused(link.peer, link.insist, now)
+        return self.links.close(link)
+
+    def on_link_opened(self, node: NodeId, answer: LinkOpened, conn: int, now: float) -> list[Instruction]:
+        """The parent has a reference: start from it, or repeat what was outstanding. Or it has none any more."""
+        link = self.links.parent
+        if link is None or link.peer != node:
+            return [Send(conn, LinkRefused(answer.link, "declined"))]  # too late; it would be waited for to the end
+        if answer.link in self.links.past:
+            return []
+        held = link.state in WITH_REFERENCE
+        if answer.link != link.name or (answer.resumed and not held):
+            raise ProtocolError("tree", "a link was opened that was not asked for")
+        if answer.resumed:
+            link.move(LinkInput.RESUMED)
+            again = link.end.phase is Phase.IN_FLIGHT and link.end.in_flight
+            return [Send(conn, again)] if again else []
+        if not held:
+            return self._open(link, answer, now)
+        return (
+            self._begin_anew(link, conn, now) if link.state is LinkState.RESUMING else []
+        )  # or to a repeated question
+
+    def _open(self, link: Uplink, answer: LinkOpened, now: float) -> list[Instruction]:
+        """What came by the links of former parents will come by this one now: never by both."""
+        link.move(LinkInput.OPENED)
+        link.end.pacing.next_at = now
+        self.candidates.found(link.peer)
+        former = [order for kept in self.retained.parents() for order in self.links.close(kept)]
+        return [*former, self.reconciler.open(link, answer.origins)]
+
+    def _begin_anew(self, link: Uplink, conn: int, now: float) -> list[Instruction]:
+        out = self.renew(link)
+        link.asked_at = float("-inf")
+        return [*out, *self.request(link, conn, now)]
+
+    def renew(self, link: Uplink) -> list[Instruction]:
+        """Ask the same parent for another link; the seat is this node's already."""
+        link.insist = True
+        return self.links.renew(link, self.rng.randbytes(LINK_BYTES))
 
     # -- losing it ------------------------------------------------------------------------------------------
 
-    def watch_parent(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
-        """Give a parent up that does not come back, though others hear it, or that nobody hears any more."""
-        parent = self.parent
-        if parent is None or parent.node in reachable:
+    def unreached(self, key: str, now: float) -> None:
+        """Nobody answered where the node `key` (hex) should be: if there is no link yet, another may be the parent."""
+        link = self.links.parent
+        if link is not None and self.links.uplink is None and link.peer.hex() == key:
+            self.candidates.bar(link.peer, now)
+            self.links.close(link)
+
+    def part(self, node: NodeId, now: float) -> list[Instruction]:
+        """A node has left in order: if it was the parent, it may come back."""
+        link = self.links.parent
+        if link is None or link.peer != node:
             return []
-        parent.lost_at = now if parent.lost_at is None else parent.lost_at
-        heard = self.members.is_heard(parent.node, now)
-        if now - parent.lost_at < GRACE if heard else self.members.is_alive(parent.node, now):
-            return []
-        if self.uplink is None or self.members.has_left(parent.node) or self.choice.above(now, but=parent.node):
-            return self.drop_parent(now)
-        self.kept.up, self.uplink, self.parent = self.uplink, None, None
-        self.kept.up.lost_at = now
-        self.catching_up.discard(parent.node)
+        if self.links.uplink is None:
+            return self.drop(now)
+        self.links.retain(link, now, farewell=True)
+        self.candidates.bar(node, now)
         return []
 
-    def part_with_parent(self, now: float) -> list[Instruction]:
-        """The parent has left in order: it may come back."""
-        if self.uplink is None:
-            return self.drop_parent(now)
-        self.kept.keep(self.uplink, now)
-        self.catching_up.discard(self.uplink.peer)
-        self.choice.bar(self.uplink.peer, now)
-        self.parent = self.uplink = None
-        return []
-
-    def drop_parent(self, now: float) -> list[Instruction]:
+    def drop(self, now: float) -> list[Instruction]:
         """Give the parent up: it died, left, or broke the protocol."""
-        if self.parent is not None:
-            self.choice.bar(self.parent.node, now)
-        return self.unparent()
-
-    def unparent(self) -> list[Instruction]:
-        """Have no parent, and no link to it."""
-        if self.parent is not None:
-            self.kept.past.append(self.parent.link)
-        self.parent = None
-        return self.drop_uplink()
-
-    def drop_uplink(self) -> list[Instruction]:
-        """Forget the link to the parent, which may give another."""
-        link, self.uplink = self.uplink, None
-        if link is None:
-            return []
-        self.provenance.forget(link.link)
-        self.catching_up.discard(link.peer)
-        return [DropLink(link.link)]
+        link = self.links.parent
+        if link is not None:
+            self.candidates.bar(link.peer, now)
+        return self.links.close(link)

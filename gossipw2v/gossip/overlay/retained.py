@@ -1,112 +1,162 @@
-"""Links to neighbours that are gone, kept in case that they come back.
+"""Links to neighbours that are gone, kept in case that they come back: in memory, and through a restart.
 
 When a network falls apart, each part but one has a highest node whose parent is on the other side. It becomes a root,
 and both ends keep their link for KEPT seconds. When the parts meet again, the two go on where they were: what either
 part has trained is added, none of it twice. Of those who vanished, one parent's link and one child's are kept.
 
-Who says goodbye may come back too, with a new id of the same stem: its links are kept as long, a few of them.
+A node that says goodbye may come back too, with a new id of the same stem: its links are kept as long, a few of them.
+It has saved its own ends (`SavedLink`). Both ends must hold the same reference to go on, and do if they are done with
+the same exchange: a node that is told to stop ends those under way and begins no other. One that was killed comes back
+with an older model than the others have seen of it, and links anew.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from gossipw2v.gossip.instructions import DropLink, Instruction
-from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.overlay.link import Downlink, Uplink
-from gossipw2v.gossip.overlay.provenance import Provenance
+from gossipw2v.gossip.instructions import Instruction
+from gossipw2v.gossip.overlay.link import (
+    AnyLink,
+    ChildEnd,
+    Downlink,
+    Link,
+    ParentEnd,
+    Uplink,
+    goes_down,
+    goes_up,
+)
+from gossipw2v.gossip.overlay.links import Links
+from gossipw2v.gossip.overlay.pacing import Pacing
+from gossipw2v.gossip.overlay.provenance import Provenance, VersionVector
+from gossipw2v.gossip.overlay.states import LinkState
 from gossipw2v.gossip.records import NodeId, stem
 
 KEPT = 3600.0  # s that the link to a node that is gone is kept, each with a copy of the model
-PAST = 128  # names of links given up of which the other end may not know yet: twice as many as there are children
 
 
 @dataclass(slots=True)
-class Kept:
-    """`up`, `down`: the links to who vanished; `left`: to who said goodbye, by name, the oldest first.
+class Retained:
+    """Which links are kept, and whether a node that comes back is at the other end of one."""
 
-    `past`: names of links given up; what still comes for them is no breach. `waiting_until`: until then a node that
-    comes back waits for its former parent.
-    """
-
-    members: MemberTable
-    provenance: Provenance
-    up: Uplink | None = None
-    down: Downlink | None = None
-    left: dict[bytes, Uplink | Downlink] = field(default_factory=dict)
-    past: deque[bytes] = field(default_factory=lambda: deque(maxlen=PAST))
-    waiting_until: float = float("-inf")
-
-    def links(self) -> list[Uplink | Downlink]:
-        """The parent's, then the child's, then those of who left."""
-        vanished = [edge for edge in (self.up, self.down) if edge is not None]
-        return [*vanished, *self.left.values()]
-
-    def keep(self, edge: Uplink | Downlink, now: float) -> None:
-        """The other end has left in order."""
-        edge.lost_at = now
-        self.left[edge.link] = edge
-
-    def release(self, edge: Uplink | Downlink) -> None:
-        """A link is kept no longer, but lives on."""
-        if edge is self.up:
-            self.up = None
-        elif edge is self.down:
-            self.down = None
-        self.left.pop(edge.link, None)
-
-    def drop(self, edge: Uplink | Downlink | None) -> list[Instruction]:
-        """Forget a kept link."""
-        if edge is None:
-            return []
-        self.release(edge)
-        self.past.append(edge.link)
-        self.provenance.forget(edge.link)
-        return [DropLink(edge.link)]
+    links: Links
+    waiting_until: float = float("-inf")  # until then a node that comes back waits for its former parent
 
     def overdue(self, now: float, room: int) -> list[Instruction]:
         """Forget what was kept for too long, or in vain, and all but `room` of the children's who left."""
         out: list[Instruction] = []
-        for edge in self.links():
-            assert edge.lost_at is not None
-            in_vain = self.members.has_left(edge.peer) and edge.link not in self.left
-            if in_vain or now - edge.lost_at > KEPT:
-                out += self.drop(edge)
-        children = [edge for edge in self.left.values() if isinstance(edge, Downlink)]
-        for edge in children[: max(0, len(children) - room)]:
-            out += self.drop(edge)
+        for link in self.links.retained():
+            assert link.lost_at is not None
+            in_vain = self.links.members.has_left(link.peer) and not link.farewell
+            if in_vain or now - link.lost_at > KEPT:
+                out += self.links.close(link)
+        children = [link for link in self.links.retained() if goes_down(link) and link.farewell]
+        for link in children[: max(0, len(children) - room)]:
+            out += self.links.close(link)
         return out
+
+    def keep_vanished(self, link: AnyLink, now: float) -> list[Instruction]:
+        """Keep the link to a node that is gone without a word, instead of any other such link of its kind."""
+        out = self.links.close(self._vanished(goes_down(link)))
+        self.links.retain(link, now)
+        return out
+
+    def prefers(self, link: Downlink) -> bool:
+        """Whether this child's is the link to keep: the highest is that by which a part would come back."""
+        kept = self._vanished(down=True)
+        return kept is None or kept.peer <= link.peer
+
+    def awaited_child(self, now: float) -> Downlink | None:
+        """The link to a child that vanished and lives again."""
+        kept = self._vanished(down=True)
+        return kept if kept is not None and goes_down(kept) and self.links.members.is_alive(kept.peer, now) else None
 
     def parent_of(self, node: NodeId) -> Uplink | None:
         """The link kept to `node`, or an earlier life of it, as the parent."""
-        return next((edge for edge in self._parents() if self._is_for(edge, node)), None)
+        return next((link for link in self.parents() if _is_for(link, node)), None)
 
     def child_of(self, node: NodeId) -> Downlink | None:
         """The link kept to `node`, or an earlier life of it, as a child."""
-        children = (edge for edge in self.links() if isinstance(edge, Downlink))
-        return next((edge for edge in children if self._is_for(edge, node)), None)
+        return next((link for link in self.links.retained() if goes_down(link) and _is_for(link, node)), None)
 
     def parent_again(self, now: float) -> tuple[Uplink, NodeId] | None:
         """The link to a former parent that is alive, and its id now."""
-        for edge in self._parents():
-            if self.members.is_alive(edge.peer, now):
-                return edge, edge.peer
-            lives = (each.node for each in self.members.alive(now) if self._is_for(edge, each.node))
+        members = self.links.members
+        for link in self.parents():
+            if members.is_alive(link.peer, now):
+                return link, link.peer
+            lives = (each.node for each in members.alive(now) if _is_for(link, each.node))
             if (node := next(lives, None)) is not None:
-                return edge, node
+                return link, node
         return None
 
     def awaits_parent(self, now: float) -> bool:
         """Whether no other parent is to be chosen yet."""
-        return now < self.waiting_until and bool(self._parents())
+        return now < self.waiting_until and bool(self.parents())
 
-    def prefers(self, link: Downlink) -> bool:
-        """Whether this child is the one to keep: the highest one is that by which a part would come back."""
-        return self.down is None or self.down.peer <= link.peer
+    def parents(self) -> list[Uplink]:
+        """The links kept to former parents."""
+        return [link for link in self.links.retained() if goes_up(link)]
 
-    def _parents(self) -> list[Uplink]:
-        return [edge for edge in self.links() if isinstance(edge, Uplink)]
+    def _vanished(self, down: bool) -> AnyLink | None:
+        kept = (link for link in self.links.retained() if not link.farewell)
+        return next((link for link in kept if goes_down(link) is down), None)
 
-    def _is_for(self, edge: Uplink | Downlink, node: NodeId) -> bool:
-        return edge.peer == node or (edge.link in self.left and stem(edge.peer) == stem(node))
+    # -- through a restart ----------------------------------------------------------------------------------
+
+    def save(self) -> list[SavedLink]:
+        """What to keep of all links."""
+        saved = (save(link, self.links.provenance) for link in self.links.with_reference())
+        return [each for each in saved if each is not None]
+
+    def take_up(self, saved: list[SavedLink], now: float, patience: float) -> None:
+        """Go on with the links of an earlier life, if their other ends do; wait `patience` s for the parent."""
+        self.links.table += [restore(each, self.links.provenance, now) for each in saved]
+        self.waiting_until = now + patience
+
+
+def _is_for(link: AnyLink, node: NodeId) -> bool:
+    return link.peer == node or (link.farewell and stem(link.peer) == stem(node))
+
+
+@dataclass(frozen=True, slots=True)
+class SavedLink:
+    """A link to `peer`, its parent if `up`, when both ends were done with `seq`."""
+
+    up: bool
+    peer: NodeId
+    link: bytes
+    seq: int
+    acked: VersionVector  # what both ends are known to have
+    again: tuple[bytes, ...] = ()  # origins to be named once more
+    via: tuple[bytes, ...] = ()  # origins of which the last tokens came by this link
+    doubts: tuple[bytes, ...] = ()  # such of them as have come another way since
+
+
+def save(link: AnyLink, provenance: Provenance) -> SavedLink | None:
+    """What is to be kept of a link; None while its rows are changing hands."""
+    if link.end.applying is not None:
+        return None
+    via = tuple(origin for origin, name in provenance.via.items() if name == link.name)
+    doubts = tuple(provenance.doubts.get(link.name, ()))
+    again = _unsaid(link.end) if goes_up(link) else ()
+    return SavedLink(goes_up(link), link.peer, link.name, link.end.seq, dict(link.end.acked), again, via, doubts)
+
+
+def _unsaid(end: ChildEnd) -> tuple[bytes, ...]:
+    """The origins to name once more, with those of a push that perhaps never arrived."""
+    named = end.named if end.busy else ()
+    return tuple(dict.fromkeys((*end.again, *named)))  # in order, so that runs can be replayed
+
+
+def restore(saved: SavedLink, provenance: Provenance, now: float) -> AnyLink:
+    """The link again; its other end is not there yet."""
+    provenance.via.update((origin, saved.link) for origin in saved.via if origin in provenance.vector)
+    if saved.doubts:
+        provenance.doubts[saved.link] = dict.fromkeys(each for each in saved.doubts if each in provenance.vector)
+    name, acked = saved.link, dict(saved.acked)
+    if not saved.up:
+        below = ParentEnd(name, saved.seq, acked=acked)
+        return Link(saved.peer, name, LinkState.RETAINED, below, lost_at=now, farewell=True)
+    again = [origin for origin in saved.again if origin in provenance.vector]
+    above = ChildEnd(name, Pacing(now), saved.seq, again=again, acked=acked)
+    return Link(saved.peer, name, LinkState.RETAINED, above, lost_at=now, farewell=True)

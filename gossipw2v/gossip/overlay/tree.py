@@ -1,157 +1,144 @@
-"""What flows over the edges of the tree, and when all of it has flowed.
+"""The overlay: a tree of links, so that no delta can meet itself.
 
-A child begins every exchange and its parent answers; see `link`. *The end*: a child whose subtree has trained and
-pushed everything says `clean`. The root, once all its children are clean and all it knows have trained and are in its
-tree, is `final`; finality goes down with answers that had nothing more to say. Work that the dead left undone is not
-waited for; but a root that lost half of the swarm or more at once may be the one that was cut off, and waits
-`lost_patience` seconds.
+A node has one parent, of higher priority, chosen among the living by its place in a heap; a parent stays parent while
+it lives. A node that sees nobody above itself is a root; roots that learn of each other join. Where nodes do not reach
+each other, `repair` has exceptions. `parent` has the way up, `children` the way down, `exchanges` what flows; here they
+are put together, and what concerns several of them is done in order.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, field
 
-from gossipw2v.delta import Batch
-from gossipw2v.gossip.instructions import (
-    Instruction,
-    Send,
-)
-from gossipw2v.gossip.messages import Answer, ProtocolError, Push
-from gossipw2v.gossip.overlay.candidates import parents
-from gossipw2v.gossip.overlay.edges import Edges
-from gossipw2v.gossip.overlay.link import Downlink, Phase, Uplink
-from gossipw2v.gossip.overlay.saved import Bond, bond_of, edge_of
-from gossipw2v.gossip.records import NodeId, State
+from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.instructions import Close, Instruction, Send
+from gossipw2v.gossip.membership.table import MemberTable
+from gossipw2v.gossip.messages import Leave, LinkRefused
+from gossipw2v.gossip.overlay.candidates import Candidates, parents
+from gossipw2v.gossip.overlay.children import Seats
+from gossipw2v.gossip.overlay.exchanges import Exchanges, Termination
+from gossipw2v.gossip.overlay.links import Links
+from gossipw2v.gossip.overlay.parent import ParentSearch
+from gossipw2v.gossip.overlay.provenance import Provenance
+from gossipw2v.gossip.overlay.reconcile import Reconciler
+from gossipw2v.gossip.overlay.repair import Repair
+from gossipw2v.gossip.overlay.retained import Retained
+from gossipw2v.gossip.overlay.states import LinkInput, LinkState
+from gossipw2v.gossip.records import NodeId
 
 
 @dataclass(slots=True)
-class Tree(Edges):
-    """The edges with their exchanges. `done`: the own text has had its epochs; `resting`: no exchange is begun."""
+class Tree:
+    """The parts of one node's overlay."""
 
-    done: bool = False
-    resting: bool = False
-    lost_patience: float = 60.0
+    members: MemberTable
+    rng: random.Random
+    rules: GossipConfig
+    links: Links = field(init=False)  # the table of all links, and what the model holds
+    retained: Retained = field(init=False)  # links to neighbours that are gone
+    repair: Repair = field(init=False)  # the own place, and exceptions to "up only"
+    reconciler: Reconciler = field(init=False)  # how links begin
+    search: ParentSearch = field(init=False)  # the way up
+    seats: Seats = field(init=False)  # the ways down
+    termination: Termination = field(init=False)  # the end
+    exchanges: Exchanges = field(init=False)  # what flows
 
-    # -- the beginning and the end --------------------------------------------------------------------------
+    def __post_init__(self) -> None:
+        rules = self.rules
+        self.links = links = Links(self.members, Provenance(own=self.members.me.node))
+        self.retained, self.repair, self.reconciler = Retained(links), Repair(links, self.rng), Reconciler(links)
+        candidates = Candidates(self.members, self.rng, rules.seats)
+        kin = self.retained, self.repair, self.reconciler
+        self.search = ParentSearch(links, self.rng, candidates, *kin, rules.max_bandwidth)
+        self.seats = Seats(links, *kin, rules.seats)
+        self.termination = Termination(links, rules.lost_patience)
+        self.exchanges = Exchanges(links, self.termination, rules.interval)
 
-    def settled_in(self, now: float) -> bool:
-        """Whether training may begin: linked to the tree, if there is one, and holding what the others hold."""
-        alive = list(self.members.alive(now))
-        up = self.uplink is not None and not self.uplink.resuming
-        linked = up or not parents(self.me, iter(alive), self.seats)
-        informed = (self.trained and bool(self.edges())) or not any(member.trained for member in alive)
-        ready = self.vocabulary is not None and not self.kept.awaits_parent(now)
-        return ready and linked and informed and not self.catching_up
+    # -- time -----------------------------------------------------------------------------------------------
 
-    def subtree_clean(self) -> bool:
-        """Whether this node and everybody below it has trained and pushed up what it had."""
-        return self.done and not self.opening and self._children_clean()
-
-    def _children_clean(self) -> bool:
-        linked = all(link.clean for link in self.downlinks.values())
-        return linked and all(child in self.downlinks for child in self.children)
-
-    def final(self, now: float) -> bool:
-        """Whether no row will change any more."""
-        if not self.subtree_clean():
-            return False
-        if self.uplink is not None:
-            return self.uplink.final
-        alive = list(self.members.alive(now))
-        highest = all(m.state >= State.DRAINING and m.node < self.me for m in alive)
-        whole = highest and all(self.members.root_of(m.node, now) == self.me for m in alive)
-        return whole and not self.members.cut_off(now, self.lost_patience)
-
-    def children_complete(self, now: float) -> bool:
-        """Whether all nodes below have had the last word and are done with it, or are gone.
-
-        That they were complete once does not do: what a late node has learned must still reach a service below it.
-        """
-        below = ((self.members.get(node), link) for node, link in self.downlinks.items())
-        return all(
-            member.state >= State.COMPLETE and link.told_final
-            for member, link in below
-            if member is not None and self.members.is_alive(member.node, now)
-        )
-
-    def reset(self) -> list[Instruction]:
-        """Another vocabulary has won: no link and no training outlives the old one."""
-        self.done = False
-        return Edges.reset(self)
-
-    # -- a stop, and the next life --------------------------------------------------------------------------
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether no exchange is under way."""
-        busy = self.uplink is not None and self.uplink.phase is not Phase.IDLE
-        return not busy and all(link.merging is None for link in self.downlinks.values())
-
-    def bonds(self) -> list[Bond]:
-        """What to keep of all links."""
-        bonds = (bond_of(edge, self.provenance) for edge in (*self.edges(), *self.kept.links()))
-        return [bond for bond in bonds if bond is not None]
-
-    def bind(self, bonds: list[Bond], now: float, patience: float) -> None:
-        """Go on with the links of an earlier life, if their other ends do; wait `patience` s for the parent."""
-        for bond in bonds:
-            self.kept.keep(edge_of(bond, self.provenance, now), now)
-        self.kept.waiting_until = now + patience
-
-    # -- exchanges ------------------------------------------------------------------------------------------
+    def tick(self, now: float, reachable: set[NodeId]) -> tuple[list[Instruction], NodeId | None]:
+        """Advance; returns what to do and the node to dial, if the parent is not connected."""
+        out = self.retained.overdue(now, max(1, self.seats.most - len(self.links.seats)))
+        out += self.search.watch(now, reachable)
+        out += self.seats.watch(now, reachable)
+        out += self.search.look(now, reachable)  # once it is known which links are lost
+        out += self.search.choose(now, reachable)
+        parent = self.links.parent
+        return out, None if parent is None or parent.peer in reachable else parent.peer
 
     def ask(self, conn: int, now: float) -> list[Instruction]:
         """The parent is connected: get a link, or begin an exchange over it."""
-        if self.uplink is None or self.parent is None or not self.parent.adopted:
-            return self.request(conn, now)
-        if self.uplink.resuming or self.uplink.overdue(now):
-            self.uplink.resuming = True
-            return self.resume(self.uplink, conn, now)
-        if self.resting:
-            return []
-        return [*self.uplink.begin(now, self.subtree_clean(), self.provenance, self.rows)]
+        up = self.links.parent
+        assert up is not None
+        if up.state is LinkState.OPEN and up.end.overdue(now):
+            up.move(LinkInput.OVERDUE)
+        return self.exchanges.begin(up, now) if up.state is LinkState.OPEN else self.search.request(up, conn, now)
 
-    def collected(self, link: bytes, got: Batch, conns: dict[NodeId, int]) -> list[Instruction]:
-        """The model has gathered the rows of a push."""
-        up = self.link_of(link)
-        if not isinstance(up, Uplink):
-            return []
-        push = up.collected(got, self.provenance, self.subtree_clean())
-        return [Send(conns[up.peer], push)] if up.peer in conns and not up.resuming else []
+    def slept(self, seconds: float, now: float) -> None:
+        """This node did not run for so long: others had no chance to come back."""
+        self.repair.slept(seconds, now)
+        for link in self.links.table:
+            if link.lost_at is not None and link.state is not LinkState.RETAINED:
+                link.lost_at = min(now, link.lost_at + seconds)
 
-    def on_push(self, node: NodeId, push: Push, conn: int, now: float) -> list[Instruction]:
-        """A child pushes; it may not know yet that another vocabulary has won."""
-        link = self.downlinks.get(node)
-        if push.link in self.kept.past or self.resting:
-            return []
-        if link is None or link.link != push.link:
-            raise ProtocolError("tree", "a push on a link that is not open")
-        merge = link.pushed(push, self.provenance, self.final(now), self.rows)
-        return [Send(conn, merge)] if isinstance(merge, Answer) else [*merge]
+    def settled_in(self, now: float) -> bool:
+        """Whether training may begin: linked to the tree, if there is one, and holding what the others hold."""
+        links, alive = self.links, list(self.members.alive(now))
+        if links.vocabulary is None or self.retained.awaits_parent(now) or any(link.awaited for link in links.open()):
+            return False
+        up = links.uplink is not None and links.uplink.state is not LinkState.RESUMING
+        linked = up or not parents(links.me, iter(alive), self.seats.most)
+        informed = (self.reconciler.trained and bool(links.open())) or not any(member.trained for member in alive)
+        return linked and informed
 
-    def merged(self, link: bytes, got: Batch, conns: dict[NodeId, int], now: float) -> list[Instruction]:
-        """The model has merged a child's push."""
-        down = self.link_of(link)
-        if not isinstance(down, Downlink) or down.merging is None:
-            return []
-        answer = down.merged(got, self.provenance, self.final(now))
-        if down.unsent_there == 0:
-            self.catching_up.discard(down.peer)
-        return [Send(conns[down.peer], answer)] if down.peer in conns else []
+    # -- neighbours -----------------------------------------------------------------------------------------
 
-    def on_answer(self, node: NodeId, answer: Answer) -> list[Instruction]:
-        """The parent answers a push."""
-        if self.uplink is None or self.uplink.peer != node or self.uplink.link != answer.link:
-            return []
-        return [*self.uplink.answered(answer, self.provenance)]
+    def connected(self, node: NodeId, conn: int, now: float) -> list[Instruction]:
+        """A node is reachable (again)."""
+        self.seats.connected(node, now)
+        return self.search.connected(node, conn, now)
 
-    def settled(self, link: bytes, now: float) -> float | None:
-        """The model has applied an answer; returns how many seconds the exchange took, None if it was given up."""
-        up = self.link_of(link)
-        if not isinstance(up, Uplink) or up.phase is not Phase.SETTLING:
-            return None
-        began_at = up.began_at
-        up.settled(now, self.interval)
-        if up.unsent_there == 0:
-            self.catching_up.discard(up.peer)
-        return now - began_at
+    def on_link_refused(self, node: NodeId, answer: LinkRefused, now: float) -> list[Instruction]:
+        """The chosen parent has no seat, or no more; or a child gives its link up. Any other link is gone anyway."""
+        up, down = self.links.parent, self.links.seats.get(node)
+        if up is not None and (up.peer, up.name) == (node, answer.link):
+            return self.search.refused(up, now)
+        return self.seats.given_up(down, now) if down is not None and down.name == answer.link else []
+
+    def on_leave(self, node: NodeId, conn: int, now: float) -> list[Instruction]:
+        """A neighbour goes in order."""
+        parted = [*self.search.part(node, now), *self.seats.part(node, now)]
+        return [Close(conn, "the other end leaves"), *parted]
+
+    def leave(self, conns: dict[NodeId, int]) -> list[Instruction]:
+        """Say goodbye to everybody."""
+        return [Send(conn, Leave()) for conn in conns.values()]
+
+    def drop(self, node: NodeId, now: float) -> list[Instruction]:
+        """Have no link with a node any more: it broke the protocol."""
+        parent = self.links.parent
+        out = self.search.drop(now) if parent is not None and parent.peer == node else []
+        return [*out, *self.seats.drop(node)]
+
+    # -- the model ------------------------------------------------------------------------------------------
+
+    def model_ready(self, vocabulary: bytes, conns: dict[NodeId, int]) -> list[Instruction]:
+        """The model is allocated: links can be made."""
+        self.links.vocabulary = vocabulary
+        if (parent := self.links.parent) is not None:
+            parent.asked_at = float("-inf")
+        return self.seats.model_ready(conns)
+
+    def reset(self) -> list[Instruction]:
+        """Another vocabulary has won: no link and no training outlives the old one."""
+        self.termination.done = False
+        out: list[Instruction] = []
+        if (parent := self.links.parent) is not None:
+            out += self.search.renew(parent)
+        for link in self.links.retained():
+            out += self.links.close(link)
+        out += self.seats.reset()
+        self.reconciler.reset()
+        self.links.vocabulary = None
+        return out

@@ -10,7 +10,7 @@ from gossipw2v.gossip.membership.scores import (
     MAX_MARKS,
     TOLERATED_OF_HOST,
     TOLERATED_OF_NODE,
-    Standing,
+    PeerScores,
 )
 
 NODE = bytes(range(16))
@@ -18,7 +18,7 @@ HOST = "10.0.0.66"
 TOLERATED = int(TOLERATED_OF_NODE)
 
 
-def blamed(standing: Standing, times: int, now: float = 0.0, node: bytes = NODE) -> float:
+def blamed(standing: PeerScores, times: int, now: float = 0.0, node: bytes = NODE) -> float:
     until = float("-inf")
     for _ in range(times):
         until = standing.blame_node(node, now)
@@ -36,14 +36,14 @@ def blamed(standing: Standing, times: int, now: float = 0.0, node: bytes = NODE)
     ],
 )
 def test_a_banned_address_or_network_is_not_talked_to(ban, inside, outside):
-    standing = Standing((ban,))
+    standing = PeerScores((ban,))
     assert {standing.against_host(host, 0.0) for host in inside} == {"banned by configuration"}
     assert {standing.against_host(host, 0.0) for host in outside} == {None}
     assert standing.describe(0.0) == {"banned": [ban], "origins": []}
 
 
 def test_a_banned_node_is_not_talked_to():
-    standing = Standing((NODE.hex(),))
+    standing = PeerScores((NODE.hex(),))
     assert standing.against_node(NODE, 0.0) == "banned by configuration"
     assert standing.against_node(NODE[::-1], 0.0) is None
     assert standing.banned_nodes == {NODE}
@@ -56,7 +56,7 @@ def test_a_ban_of_nobody_is_refused(text):
 
 
 def test_a_few_breaches_are_forgiven_and_more_are_not():
-    standing = Standing()
+    standing = PeerScores()
     assert blamed(standing, TOLERATED - 1) < 0
     assert standing.against_node(NODE, 0.0) is None
     assert blamed(standing, 1) == FIRST_CUT
@@ -66,7 +66,7 @@ def test_a_few_breaches_are_forgiven_and_more_are_not():
 
 
 def test_a_host_is_forgiven_more_than_a_node():
-    standing = Standing()
+    standing = PeerScores()
     untils = [standing.blame_host(HOST, 0.0) for _ in range(int(TOLERATED_OF_HOST))]
     assert {*untils[:-1]} == {float("-inf")}
     assert untils[-1] == FIRST_CUT
@@ -75,14 +75,14 @@ def test_a_host_is_forgiven_more_than_a_node():
 
 
 def test_points_halve():
-    standing = Standing()
+    standing = PeerScores()
     for number in range(50):
         assert standing.blame_node(NODE, number * HALF_LIFE) < 0
     assert standing.describe(49 * HALF_LIFE)["origins"][0]["score"] == 2.0
 
 
 def test_the_next_time_lasts_twice_as_long_up_to_an_hour():
-    standing, now, lengths = Standing(), 0.0, []
+    standing, now, lengths = PeerScores(), 0.0, []
     while len(lengths) < 12:
         until = standing.blame_node(NODE, now)
         if until > now:
@@ -93,14 +93,14 @@ def test_the_next_time_lasts_twice_as_long_up_to_an_hour():
 
 
 def test_what_comes_while_one_is_cut_off_does_not_cut_off_again():
-    standing = Standing()
+    standing = PeerScores()
     blamed(standing, TOLERATED)
     assert standing.blame_node(NODE, 1.0) < 0
     assert standing.against_node(NODE, FIRST_CUT) is None
 
 
 def test_people_see_the_worst_first_and_nobody_who_is_forgiven():
-    standing = Standing()
+    standing = PeerScores()
     standing.blame_host(HOST, 0.0)
     blamed(standing, TOLERATED)
     seen = standing.describe(1.0)["origins"]
@@ -115,7 +115,7 @@ def test_people_see_the_worst_first_and_nobody_who_is_forgiven():
 
 
 def test_a_flood_of_names_takes_bounded_room_and_frees_nobody_who_is_cut_off():
-    standing = Standing()
+    standing = PeerScores()
     blamed(standing, TOLERATED)
     for number in range(5 * MAX_MARKS):
         standing.blame_node(number.to_bytes(16, "big"), 1.0)

@@ -6,16 +6,18 @@ from random import Random
 import pytest
 
 import gossipw2v.gossip.membership.table as members_module
+from gossipw2v.gossip.membership import suspicion
+from gossipw2v.gossip.membership.suspicion import is_cut_off, suspect, verdicts
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.candidates import parents
-from gossipw2v.gossip.records import DEAD_AFTER, SUSPECT_AFTER, Member, State
+from gossipw2v.gossip.records import DEAD_AFTER, SUSPECT_AFTER, Member, Stage
 
 
 def node(n: int) -> bytes:
     return n.to_bytes(16)
 
 
-def member(n: int, beat: int = 1, state: State = State.TRAINING, **more) -> Member:
+def member(n: int, beat: int = 1, state: Stage = Stage.TRAINING, **more) -> Member:
     return Member(node(n), beat, state, **more)
 
 
@@ -68,7 +70,7 @@ def test_who_has_left_never_comes_back_whatever_is_said(table):
     table.left(node(1))
     table.witness(member(1, beat=50), 1)
     assert not table.is_alive(node(1), 1)
-    assert table.get(node(1)).state == State.LEFT
+    assert table.get(node(1)).state == Stage.LEFT
 
 
 def test_a_goodbye_spreads_by_its_higher_beat(table):
@@ -83,7 +85,7 @@ def test_a_goodbye_spreads_by_its_higher_beat(table):
 
 def test_a_goodbye_from_a_stranger_takes_no_room(table):
     table.left(node(1))
-    table.witness(member(1, state=State.LEFT), 0)
+    table.witness(member(1, state=Stage.LEFT), 0)
     assert len(list(table.everyone())) == 1
 
 
@@ -133,8 +135,10 @@ def test_invented_members_cannot_fill_the_memory_nor_keep_others_out(table, monk
 def test_a_flood_into_a_full_table_is_looked_through_once_until_somebody_can_be_dead(table, monkeypatch):
     monkeypatch.setattr(members_module, "MAX_MEMBERS", 8)
     looks = []
-    fresh = MemberTable._fresh
-    monkeypatch.setattr(MemberTable, "_fresh", lambda table, entry, now: looks.append(now) or fresh(table, entry, now))
+    fresh = MemberTable.is_fresh
+    monkeypatch.setattr(
+        MemberTable, "is_fresh", lambda table, entry, now: looks.append(now) or fresh(table, entry, now)
+    )
     for n in range(1, 500):
         table.witness(member(n), 1)
     assert len(looks) == 7
@@ -185,7 +189,7 @@ def test_the_other_parents_are_few_and_ever_further_below_the_first(n):
 
 
 def suspects(table: MemberTable, now: float) -> set[int]:
-    return {int.from_bytes(each) for _, each in table.suspects(now)}
+    return {int.from_bytes(each) for _, each in suspicion.suspects(table, now)}
 
 
 def test_the_silent_are_suspect_before_they_are_dead(table):
@@ -195,7 +199,7 @@ def test_the_silent_are_suspect_before_they_are_dead(table):
     assert suspects(table, SUSPECT_AFTER + 0.1) == {1}
     assert alive(table, SUSPECT_AFTER + 0.1) == {1, 2}
     assert suspects(table, DEAD_AFTER + 0.1) == {2}
-    ((left, _),) = table.suspects(DEAD_AFTER + 0.1)
+    ((left, _),) = suspicion.suspects(table, DEAD_AFTER + 0.1)
     assert left == pytest.approx(1.9)
     table.witness(member(2, beat=2), DEAD_AFTER + 1)
     assert suspects(table, DEAD_AFTER + 1) == set()
@@ -228,7 +232,7 @@ def test_what_this_node_slept_is_not_the_silence_of_others(table):
 
 def test_the_verdict_of_another_is_believed_by_those_who_suspect_too(table):
     table.witness(member(1, beat=5), 0)
-    table.doubt(node(1), 5)
+    suspect(table, node(1), 5)
     assert table.is_alive(node(1), SUSPECT_AFTER)
     assert not table.is_alive(node(1), SUSPECT_AFTER + 0.1)
     table.witness(member(1, beat=6), 4)
@@ -237,36 +241,36 @@ def test_the_verdict_of_another_is_believed_by_those_who_suspect_too(table):
 
 def test_a_verdict_about_somebody_who_was_heard_since_is_contradicted(table):
     table.witness(member(1, beat=5), 0)
-    table.told()
-    table.doubt(node(1), 4)
+    table.updates.flushed()
+    suspect(table, node(1), 4)
     assert table.is_alive(node(1), DEAD_AFTER)
-    assert table.urgent
-    assert table.untold(7) == [member(1, beat=5)]
+    assert table.updates.urgent
+    assert table.unsent_to(7) == [member(1, beat=5)]
 
 
 def test_a_verdict_with_an_invented_beat_says_no_more_than_another(table):
     table.witness(member(1, beat=5), 0)
-    table.doubt(node(1), 2**62)
+    suspect(table, node(1), 2**62)
     table.witness(member(1, beat=6), 1)
     assert table.is_alive(node(1), 1 + DEAD_AFTER)
 
 
 def test_a_verdict_about_a_stranger_or_oneself_is_nothing(table):
-    table.doubt(node(9), 3)
-    table.doubt(node(0), 99)
+    suspect(table, node(9), 3)
+    suspect(table, node(0), 99)
     assert len(list(table.everyone())) == 1
-    assert not table.urgent
+    assert not table.updates.urgent
 
 
 def test_every_death_is_said_once(table):
     table.witness(member(1, beat=5), 0)
     table.witness(member(2), 0)
     table.left(node(2))
-    assert table.verdicts(DEAD_AFTER) == []
-    assert table.verdicts(DEAD_AFTER + 0.1) == [(node(1), 5)]
-    assert table.verdicts(DEAD_AFTER + 1) == []
+    assert verdicts(table, DEAD_AFTER) == []
+    assert verdicts(table, DEAD_AFTER + 0.1) == [(node(1), 5)]
+    assert verdicts(table, DEAD_AFTER + 1) == []
     table.witness(member(1, beat=6), 20)
-    assert table.verdicts(20 + DEAD_AFTER + 0.1) == [(node(1), 6)]
+    assert verdicts(table, 20 + DEAD_AFTER + 0.1) == [(node(1), 6)]
 
 
 def test_it_is_noticed_who_comes_back_from_the_dead(table):
@@ -282,31 +286,31 @@ def test_it_is_noticed_who_comes_back_from_the_dead(table):
 def test_what_rose_is_told_once_to_all_but_who_told_it(table):
     table.witness(member(1), 0, source=7)
     table.witness(member(2), 0, source=8)
-    assert [m.node for m in table.untold(7)] == [node(2)]
-    assert [m.node for m in table.untold(8)] == [node(1)]
-    assert {m.node for m in table.untold(9)} == {node(1), node(2)}
-    table.told()
-    assert table.untold(9) == []
+    assert [m.node for m in table.unsent_to(7)] == [node(2)]
+    assert [m.node for m in table.unsent_to(8)] == [node(1)]
+    assert {m.node for m in table.unsent_to(9)} == {node(1), node(2)}
+    table.updates.flushed()
+    assert table.unsent_to(9) == []
     table.witness(member(1, beat=2), 1, source=8)
-    assert table.untold(8) == []
-    assert [m.beat for m in table.untold(7)] == [2]
+    assert table.unsent_to(8) == []
+    assert [m.beat for m in table.unsent_to(7)] == [2]
 
 
 def test_a_goodbye_is_urgent_and_told_to_all(table):
     table.witness(member(1), 0, source=7)
-    table.told()
-    assert not table.urgent
+    table.updates.flushed()
+    assert not table.updates.urgent
     table.left(node(1))
-    assert table.urgent
-    assert [m.state for m in table.untold(7)] == [State.LEFT]
-    table.told()
+    assert table.updates.urgent
+    assert [m.state for m in table.unsent_to(7)] == [Stage.LEFT]
+    table.updates.flushed()
     table.left(node(1))  # said again
-    assert not table.urgent
+    assert not table.updates.urgent
     other = MemberTable(member(2))
     other.witness(member(1), 0)
-    other.told()
-    other.witness(member(1, beat=2, state=State.LEFT), 1, source=3)
-    assert other.urgent
+    other.updates.flushed()
+    other.witness(member(1, beat=2, state=Stage.LEFT), 1, source=3)
+    assert other.updates.urgent
 
 
 def test_whom_only_a_stranger_told_of_is_forgotten(table):
@@ -329,47 +333,17 @@ def test_a_node_that_loses_half_of_the_swarm_at_once_suspects_itself(table, lost
         table.witness(member(n), 0)
     for n in range(10, 10 + here):
         table.witness(member(n), 9)
-    assert not table.cut_off(DEAD_AFTER, 60)
-    assert table.cut_off(DEAD_AFTER + 1, 60) is cut_off
-    assert not table.cut_off(61, 60) or here  # whoever is silent for longer is believed dead
+    assert not is_cut_off(table, DEAD_AFTER, 60)
+    assert is_cut_off(table, DEAD_AFTER + 1, 60) is cut_off
+    assert not is_cut_off(table, 61, 60) or here  # whoever is silent for longer is believed dead
 
 
 def test_who_leaves_in_order_after_a_death_does_not_make_it_look_like_a_cut(table):
     for n in (1, 2):
-        table.witness(member(n, 1, State.DRAINING), 0.0)
-    table.witness(member(2, 2, State.DRAINING), DEAD_AFTER)
+        table.witness(member(n, 1, Stage.DRAINING), 0.0)
+    table.witness(member(2, 2, Stage.DRAINING), DEAD_AFTER)
     later = DEAD_AFTER + 0.5
-    assert not table.cut_off(later, 60.0)  # one of three has died
-    table.witness(member(2, 3, State.COMPLETE), later)
+    assert not is_cut_off(table, later, 60.0)  # one of three has died
+    table.witness(member(2, 3, Stage.COMPLETE), later)
     table.left(member(2, 3).node)
-    assert not table.cut_off(later + 0.1, 60.0)
-
-
-# -- the tree as the records tell it -------------------------------------------------------------------------
-
-
-def test_the_way_up_goes_from_parent_to_parent(table):
-    for n, above in ((1, 2), (2, 3), (3, None)):
-        table.witness(member(n, parent=b"" if above is None else node(above)), 0)
-    assert table.way_up(node(1), 0) == [node(1), node(2), node(3)]
-    assert table.root_of(node(1), 0) == table.root_of(node(3), 0) == node(3)
-    table.update_self(parent=node(2))
-    assert table.way_up(node(0), 0) == [node(0), node(2), node(3)]
-
-
-def test_behind_the_dead_and_the_unknown_nobody_can_tell_the_root(table):
-    table.witness(member(1, parent=node(2)), DEAD_AFTER)
-    table.witness(member(2), 0)
-    assert table.root_of(node(1), DEAD_AFTER) == node(2)
-    assert table.root_of(node(1), DEAD_AFTER + 1) is None
-    assert table.way_up(node(1), DEAD_AFTER + 1) == [node(1)]
-    assert table.way_up(node(9), 0) == []
-    assert table.root_of(node(9), 0) is None
-
-
-def test_a_circle_has_no_root(table):
-    table.update_self(parent=node(1))
-    table.witness(member(1, parent=node(2)), 0)
-    table.witness(member(2, parent=node(0)), 0)
-    assert table.way_up(node(1), 0) == [node(1), node(2), node(0)]
-    assert table.root_of(node(0), 0) is None
+    assert not is_cut_off(table, later + 0.1, 60.0)

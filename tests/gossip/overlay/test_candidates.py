@@ -6,25 +6,25 @@ from random import Random
 import pytest
 
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.overlay.candidates import BARRED, LONGEST_BAR, Choice, parents
-from gossipw2v.gossip.records import SUSPECT_AFTER, Member, State
+from gossipw2v.gossip.overlay.candidates import BARRED, LONGEST_BAR, Candidates, parents
+from gossipw2v.gossip.records import SUSPECT_AFTER, Member, Stage
 
 ME = b"\x00" * 16
 CROWD = [n.to_bytes(16) for n in range(1, 11)]
 
 
 @pytest.fixture
-def choice() -> Choice:
-    made = Choice(MemberTable(Member(ME, 1, State.TRAINING)), Random(0), 2)
+def choice() -> Candidates:
+    made = Candidates(MemberTable(Member(ME, 1, Stage.TRAINING)), Random(0), 2)
     hear(made, 0)
     return made
 
 
-def hear(choice: Choice, now: float, *silent: bytes) -> None:
+def hear(choice: Candidates, now: float, *silent: bytes) -> None:
     for each in CROWD:
         held = choice.members.get(each)
         if each not in silent:
-            choice.members.witness(Member(each, held.beat + 1 if held else 1, State.TRAINING), now)
+            choice.members.witness(Member(each, held.beat + 1 if held else 1, Stage.TRAINING), now)
 
 
 def test_the_best_is_picked_and_then_those_who_may_have_room(choice):
@@ -86,10 +86,10 @@ def test_the_dead_are_forgotten_and_the_banned_never_chosen(choice):
 
 def test_nobody_is_picked_who_is_below(choice):
     best = choice.above(0)[0]
-    choice.members.witness(Member(best, 9, State.TRAINING, parent=ME), 0)
+    choice.members.witness(Member(best, 9, Stage.TRAINING, parent=ME), 0)
     assert best not in choice.above(0)
     for each in CROWD:
-        choice.members.witness(Member(each, 10, State.TRAINING, parent=ME), 0)
+        choice.members.witness(Member(each, 10, Stage.TRAINING, parent=ME), 0)
     assert choice.pick(0) is None
 
 

@@ -6,7 +6,8 @@ from support.samples import LINK, NODE, OTHER, delta
 from gossipw2v.delta import Batch, empty
 from gossipw2v.gossip.instructions import Collect, Merge, Settle
 from gossipw2v.gossip.messages import Answer, ProtocolError
-from gossipw2v.gossip.overlay.link import END_PAUSE, FLUSH_PAUSE, IDLE_PAUSE, Downlink, Phase, Uplink
+from gossipw2v.gossip.overlay.link import ChildEnd, ParentEnd, Phase
+from gossipw2v.gossip.overlay.pacing import END_PAUSE, FLUSH_PAUSE, IDLE_PAUSE, Pacing
 from gossipw2v.gossip.overlay.provenance import Provenance
 
 NOTHING = empty(2)
@@ -20,7 +21,7 @@ class Pair:
     """Both ends of one link, with what each knows of the origins."""
 
     def __init__(self) -> None:
-        self.up, self.down = Uplink(OTHER, LINK, 0.0), Downlink(NODE, LINK)
+        self.up, self.down = ChildEnd(LINK, Pacing(0.0)), ParentEnd(LINK)
         self.child, self.parent = Provenance(), Provenance()
         self.now = 0.0
 
@@ -37,7 +38,7 @@ class Pair:
     def settle(self, answer, interval=0.2):
         assert self.up.answered(answer, self.child)
         self.up.settled(self.now, interval)
-        pause, self.now = self.up.next_at - self.now, self.up.next_at
+        pause, self.now = self.up.pacing.next_at - self.now, self.up.pacing.next_at
         return pause
 
     def exchange(self, sent=(), answered=(), **more):
@@ -52,14 +53,14 @@ def pair() -> Pair:
 def test_one_exchange_goes_all_the_way_round(pair):
     assert pair.up.begin(0, True, pair.child) == [Collect(LINK, True)]
     push = pair.up.collected(Batch(rows(1), 3, 2), pair.child, False)
-    assert (push.batch, push.pending, push.unsent, push.delta.rows.tolist()) == (1, 3, 2, [1])
+    assert (push.seq, push.pending, push.unsent, push.delta.rows.tolist()) == (1, 3, 2, [1])
     (merge,) = pair.down.pushed(push, pair.parent, True)
     assert merge == Merge(LINK, push.delta, True, False)
     answer = pair.down.merged(Batch(rows(1, 2), 7, 0), pair.parent, False)
-    assert (answer.batch, answer.pending, answer.delta.rows.tolist()) == (1, 7, [1, 2])
+    assert (answer.seq, answer.pending, answer.delta.rows.tolist()) == (1, 7, [1, 2])
     assert pair.up.answered(answer, pair.child) == [Settle(LINK, push.delta, answer.delta)]
     pair.up.settled(5.0, 0.2)
-    assert (pair.up.batch, pair.down.batch, pair.up.phase) == (1, 1, Phase.IDLE)
+    assert (pair.up.seq, pair.down.seq, pair.up.phase) == (1, 1, Phase.IDLE)
     assert (pair.up.flow.sent_rows, pair.up.flow.received_rows) == (1, 2)
     assert (pair.down.flow.sent_rows, pair.down.flow.received_rows) == (2, 1)
 
@@ -85,7 +86,7 @@ def test_a_repeated_push_gets_the_same_answer_and_no_second_merge(pair):
     answer = pair.answer(push, 1)
     assert pair.down.pushed(push, pair.parent, False) is answer
     pair.settle(answer)
-    assert pair.push(2).batch == 2
+    assert pair.push(2).seq == 2
 
 
 def test_a_push_repeated_while_it_is_merged_is_ignored(pair):
@@ -125,7 +126,7 @@ def test_a_repeated_answer_is_ignored(pair):
     assert pair.up.answered(answer, pair.child) == []
     pair.up.settled(0, 0.2)
     assert pair.up.answered(answer, pair.child) == []
-    assert pair.up.batch == 1
+    assert pair.up.seq == 1
 
 
 def test_an_answer_to_nothing_is_a_breach(pair):
@@ -140,9 +141,9 @@ def test_an_answer_to_nothing_is_a_breach(pair):
 def test_an_answer_that_lacks_a_row_is_a_breach(pair):
     push = pair.push(1, 3)
     with pytest.raises(ProtocolError, match="lacks 1") as caught:
-        pair.up.answered(Answer(LINK, push.batch, False, 0, 0, {}, rows(1, 2)), pair.child)
+        pair.up.answered(Answer(LINK, push.seq, False, 0, 0, {}, rows(1, 2)), pair.child)
     assert caught.value.reason == "rows"
-    assert pair.up.phase is Phase.AWAITING
+    assert pair.up.phase is Phase.IN_FLIGHT
 
 
 def test_news_of_origins_go_once_and_never_back(pair):
@@ -153,17 +154,17 @@ def test_news_of_origins_go_once_and_never_back(pair):
     answer = pair.answer(push, 1)
     assert answer.origins == {OTHER: 5}
     pair.settle(answer)
-    assert pair.child.tokens == pair.parent.tokens == {NODE: 10, OTHER: 5}
+    assert pair.child.vector == pair.parent.vector == {NODE: 10, OTHER: 5}
     push = pair.push(1)
     assert push.origins == {}
     assert pair.answer(push, 1).origins == {}
-    assert pair.up.known == pair.down.known == {NODE: 10, OTHER: 5}
+    assert pair.up.acked == pair.down.acked == {NODE: 10, OTHER: 5}
 
 
 def test_the_larger_of_two_counts_of_an_origin_stays():
     provenance = Provenance({NODE: 10})
     provenance.learn({NODE: 7, OTHER: 1})
-    assert provenance.tokens == {NODE: 10, OTHER: 1}
+    assert provenance.vector == {NODE: 10, OTHER: 1}
     assert provenance.news({NODE: 9, OTHER: 1}) == {NODE: 10}
 
 
@@ -188,9 +189,9 @@ def test_an_origin_is_known_once_its_rows_are_ordered_not_when_they_have_changed
     pair.child.learn({NODE: 10})
     pair.parent.learn({OTHER: 5})
     pair.down.pushed(pair.push(1), pair.parent, False)
-    assert pair.parent.tokens == {OTHER: 5, NODE: 10}
+    assert pair.parent.vector == {OTHER: 5, NODE: 10}
     pair.up.answered(pair.down.merged(Batch(rows(1), 0, 0), pair.parent, False), pair.child)
-    assert pair.child.tokens == {NODE: 10, OTHER: 5}
+    assert pair.child.vector == {NODE: 10, OTHER: 5}
 
 
 def test_an_origin_is_named_only_when_its_rows_were_there_to_be_gathered(pair):
@@ -215,7 +216,7 @@ def test_what_a_node_trains_while_its_rows_are_gathered_is_named_with_them(pair)
     pair.parent.learn({OTHER: 5})
     answer = pair.down.merged(Batch(rows(1), 0, 0), pair.parent, False)
     assert answer.origins == {OTHER: 5}
-    assert pair.down.known == {NODE: 2, OTHER: 5}
+    assert pair.down.acked == {NODE: 2, OTHER: 5}
 
 
 def test_what_came_by_another_way_while_an_answer_was_awaited_is_an_overlap_and_named_again(pair):
@@ -268,7 +269,7 @@ def test_an_origin_that_comes_by_a_second_link_puts_the_first_in_doubt_though_it
     (merge,) = pair.down.pushed(pair.push(1), pair.parent, False)
     assert merge.overlap
     assert pair.parent.doubts == {ELSEWHERE: {THIRD: None}}
-    assert pair.parent.doubted(ELSEWHERE) == {THIRD: 9}
+    assert pair.parent.take_doubts(ELSEWHERE) == {THIRD: 9}
 
 
 def test_a_doubt_that_is_named_back_raises_no_other(pair):
@@ -369,7 +370,7 @@ def test_training_that_goes_on_where_it_was_is_no_overlap(pair):
         (settle,) = pair.up.answered(pair.down.merged(Batch(rows(1), 0, 0), pair.parent, False), pair.child)
         assert not settle.overlap
         pair.up.settled(pair.now, 0.0)
-        pair.now = pair.up.next_at
+        pair.now = pair.up.pacing.next_at
 
 
 def test_a_link_that_is_gone_is_in_no_doubt():
@@ -383,7 +384,7 @@ def test_a_link_that_is_gone_is_in_no_doubt():
     assert provenance.doubts == {}
     assert provenance.learn({NODE: 5}, ELSEWHERE) == []
     provenance.clear()
-    assert (provenance.tokens, provenance.via, provenance.doubts) == ({}, {}, {})
+    assert (provenance.vector, provenance.via, provenance.doubts) == ({}, {}, {})
 
 
 def test_a_push_with_rows_is_not_clean_whatever_is_promised(pair):
@@ -394,7 +395,7 @@ def test_a_push_without_rows_is_clean_as_promised(pair):
     push = pair.push(clean=True)
     assert push.clean
     pair.answer(push)
-    assert pair.down.clean
+    assert pair.down.there.done
 
 
 @pytest.mark.parametrize(("sent", "answered"), [([1], [1]), ([], [1])])
@@ -406,7 +407,7 @@ def test_the_end_comes_with_an_empty_answer_to_an_empty_push(pair):
     answer = pair.answer(pair.push(clean=True), final=True)
     assert answer.final
     assert pair.settle(answer) == IDLE_PAUSE
-    assert pair.up.final
+    assert pair.up.there.done
 
 
 def test_a_push_for_which_no_residuals_were_looked_for_is_not_clean(pair):
@@ -415,16 +416,16 @@ def test_a_push_for_which_no_residuals_were_looked_for_is_not_clean(pair):
 
 def test_an_answer_for_which_no_residuals_were_looked_for_is_not_the_end(pair):
     assert not pair.answer(pair.push(clean=True), final=True, flush=False).final
-    pair.up.answered(pair.down.kept, pair.child)
+    pair.up.answered(pair.down.last_answer, pair.child)
     pair.up.settled(pair.now, 0.2)
-    pair.now = pair.up.next_at
+    pair.now = pair.up.pacing.next_at
     assert pair.answer(pair.push(clean=True), final=True).final
 
 
 def test_an_end_that_is_taken_back_is_no_end(pair):
     pair.settle(pair.answer(pair.push(clean=True), final=True))
     pair.exchange([], [1])
-    assert not pair.up.final
+    assert not pair.up.there.done
 
 
 @pytest.mark.parametrize(
@@ -466,7 +467,7 @@ ROW = 12 + 2  # bytes of one of `rows`
 @pytest.mark.parametrize("unsent", [0, 9])
 def test_an_exchange_lasts_as_long_as_its_larger_half_may_take_of_the_link(pair, sent, answered, seconds, unsent):
     size = ROW * max(len(sent), len(answered))
-    pair.up.max_bandwidth = size * 8e-6 / seconds
+    pair.up.pacing.max_bandwidth = size * 8e-6 / seconds
     push = pair.push(*sent, pending=5, unsent=unsent, flush=False)
     began, pair.now = pair.now, pair.now + 0.05
     pause = pair.settle(pair.answer(push, *answered))
@@ -479,7 +480,7 @@ def test_an_exchange_lasts_as_long_as_its_larger_half_may_take_of_the_link(pair,
 def test_the_values_of_a_row_count_as_they_are_sent(pair, bits):
     width = {4: 64, 8: 128}[bits]
     wide = delta([1], [1], [0.5], [[1] * width])
-    pair.up.max_bandwidth = (12 + width) * 8e-6
+    pair.up.pacing.max_bandwidth = (12 + width) * 8e-6
     assert pair.up.begin(0.0, False, pair.child)
     push = pair.up.collected(Batch(wide, 5, 0), pair.child, False)
     pair.down.pushed(push, pair.parent, False)
@@ -487,31 +488,31 @@ def test_the_values_of_a_row_count_as_they_are_sent(pair, bits):
 
 
 def test_who_catches_up_waits_no_longer_once_an_exchange_has_taken_its_time(pair):
-    pair.up.max_bandwidth = ROW * 8e-6
+    pair.up.pacing.max_bandwidth = ROW * 8e-6
     push = pair.push(1, pending=5, unsent=1)
     pair.now = 7.0
     assert pair.settle(pair.answer(push, 1)) == 0.0
 
 
 def test_nobody_is_limited_unless_it_is_wanted(pair):
-    assert pair.up.max_bandwidth == 0.0
+    assert pair.up.pacing.max_bandwidth == 0.0
     assert pair.exchange([1], [1], unsent=1) == 0.0
 
 
 def test_what_is_unsent_at_the_other_end_is_known_at_both(pair):
-    assert (pair.up.unsent_there, pair.down.unsent_there) == (None, None)
+    assert (pair.up.there.unsent, pair.down.there.unsent) == (None, None)
     pair.settle(pair.answer(pair.push(1, unsent=4), 1, unsent=6))
-    assert (pair.up.unsent_there, pair.down.unsent_there) == (6, 4)
+    assert (pair.up.there.unsent, pair.down.there.unsent) == (6, 4)
 
 
 def test_invented_origins_cannot_fill_the_memory(pair, monkeypatch):
-    monkeypatch.setattr("gossipw2v.gossip.overlay.link.MAX_ORIGINS", 8)
+    monkeypatch.setattr("gossipw2v.gossip.overlay.provenance.MAX_ORIGINS", 8)
     provenance = Provenance({NODE: 1})
     for n in range(50):
         provenance.learn({n.to_bytes(16): 5})
     provenance.learn({NODE: 2})
-    assert len(provenance.tokens) == 8
-    assert provenance.tokens[NODE] == 2
+    assert len(provenance.vector) == 8
+    assert provenance.vector[NODE] == 2
 
 
 def test_each_end_says_for_how_many_rows_it_has_time(pair):
@@ -533,5 +534,5 @@ def test_a_slow_link_carries_fewer_rows_at_a_time(pair):
         push = pair.push(*ids, flush=False)
         pair.now += 1e-4 * len(push.delta)
         pair.settle(pair.answer(push, *ids, flush=False))
-        rooms.append(min(pair.up.room, pair.up.room_there))
+        rooms.append(min(pair.up.pacing.room, pair.up.there.room))
     assert 1500 < sum(rooms[-30:]) / 30 < 2300  # 2,000 take as long as the interval

@@ -13,12 +13,13 @@ from random import Random
 
 import pytest
 
+from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Instruction, Send
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.messages import Adopt, Adopted, Leave, LinkOpen, LinkOpened, Message
-from gossipw2v.gossip.overlay.children import GRACE
+from gossipw2v.gossip.messages import Leave, LinkOpen, LinkOpened, LinkRefused, Message
+from gossipw2v.gossip.overlay.repair import GRACE
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.records import DEAD_AFTER, Member, NodeId, State
+from gossipw2v.gossip.records import DEAD_AFTER, Member, NodeId, Stage
 
 SEATS = 4
 STEP = 0.3  # s from one question to the next: a dial and a look at the clock
@@ -29,7 +30,7 @@ QUIET = GRACE + DEAD_AFTER + 2.0  # after which nothing is forgotten any more, n
 
 @dataclass
 class Overlay:
-    """The trees by node; one record of every node is shared by all tables that have it. `asked`: Adopts by sender."""
+    """The trees by node; one record of a node is shared by all tables that have it. `asked`: questions by sender."""
 
     seed: int
     trees: dict[NodeId, Tree] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class Overlay:
 
     def __post_init__(self) -> None:
         self.rng = Random(self.seed)
-        self.truth = MemberTable(Member(b"\0" * 16, 0, State.TRAINING))
+        self.truth = MemberTable(Member(b"\0" * 16, 0, Stage.TRAINING))
         self.numbers: dict[NodeId, int] = {}  # of the connection to a node, the same for all
         self.nodes: list[NodeId] = []
         self.mail: deque[tuple[NodeId, NodeId, Message]] = deque()
@@ -47,9 +48,11 @@ class Overlay:
         """Nodes that have their model and know nobody."""
         nodes = [self.rng.randbytes(16) for _ in range(count)]
         for node in nodes:
-            me = Member(node, 0, State.TRAINING)
+            me = Member(node, 0, Stage.TRAINING)
             self.truth.witness(me, self.now)
-            self.trees[node] = tree = Tree(MemberTable(me), Random(self.rng.random()), SEATS, interval=0.2)
+            self.trees[node] = tree = Tree(
+                MemberTable(me), Random(self.rng.random()), GossipConfig(job={}, seats=SEATS)
+            )
             tree.model_ready(VOCABULARY, {})
             self.numbers[node] = len(self.nodes)
             self.nodes.append(node)
@@ -69,7 +72,7 @@ class Overlay:
 
     def leave(self, node: NodeId) -> None:
         """It says goodbye to its neighbours, who pass it on."""
-        for other in self.trees[node].neighbours() & self.trees.keys():
+        for other in self.trees[node].links.neighbours() & self.trees.keys():
             self.mail.append((node, other, Leave()))
         del self.trees[node]
         self.truth.left(node)
@@ -92,14 +95,14 @@ class Overlay:
             held = self.truth.get(node)
             assert held is not None
             parent = self.trees[node].members.me.parent
-            self.truth.witness(Member(node, held.beat + 1, State.TRAINING, parent=parent), self.now)
+            self.truth.witness(Member(node, held.beat + 1, Stage.TRAINING, parent=parent), self.now)
         reachable = set(self.trees)
         for node in self.rng.sample(list(self.trees), len(self.trees)):
             tree = self.trees[node]
             orders, wanted = tree.tick(self.now, reachable)
-            if tree.parent is not None and wanted is None:
-                orders += tree.ask(self.numbers[tree.parent.node], self.now)
-            orders += tree.tell_unseated(self.numbers)
+            if tree.links.parent is not None and wanted is None:
+                orders += tree.ask(self.numbers[tree.links.parent.peer], self.now)
+            orders += tree.repair.tell_unseated(self.numbers)
             self.post(node, orders)
         while self.mail:
             self.deliver(*self.mail.popleft())
@@ -112,15 +115,13 @@ class Overlay:
         if tree is None:
             return
         match message:
-            case Adopt():
-                self.asked[sender] += 1
-                self.post(node, tree.on_adopt(sender, message, conn))
-            case Adopted():
-                self.post(node, tree.on_adopted(sender, message, conn, self.now))
             case LinkOpen():
-                self.post(node, tree.on_link_open(sender, message, conn))
+                self.asked[sender] += 1
+                self.post(node, tree.seats.on_link_open(sender, message, conn))
             case LinkOpened():
-                self.post(node, tree.on_link_opened(sender, message, conn, self.now))
+                self.post(node, tree.search.on_link_opened(sender, message, conn, self.now))
+            case LinkRefused():
+                self.post(node, tree.on_link_refused(sender, message, self.now))
             case Leave():
                 tree.on_leave(sender, conn, self.now)
 
@@ -128,10 +129,14 @@ class Overlay:
 
     def links(self) -> dict[NodeId, tuple[NodeId, bytes]]:
         """Parent and link of every node that has one."""
-        return {node: (t.uplink.peer, t.uplink.link) for node, t in self.trees.items() if t.uplink is not None}
+        return {
+            node: (t.links.uplink.peer, t.links.uplink.name)
+            for node, t in self.trees.items()
+            if t.links.uplink is not None
+        }
 
     def roots(self) -> list[NodeId]:
-        return [node for node, tree in self.trees.items() if tree.uplink is None]
+        return [node for node, tree in self.trees.items() if tree.links.uplink is None]
 
     def whole(self) -> bool:
         return self.roots() == [max(self.trees)]
@@ -149,7 +154,7 @@ class Overlay:
 
     def agree(self) -> None:
         """Both ends of every edge hold the same link, edges go up, and nobody holds any more than that."""
-        down = {child: (node, e.link) for node, tree in self.trees.items() for child, e in tree.downlinks.items()}
+        down = {child: (node, e.name) for node, tree in self.trees.items() for child, e in tree.links.downlinks.items()}
         assert down == self.links()
         assert all(node < parent for node, (parent, _) in down.items())
 

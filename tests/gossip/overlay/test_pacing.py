@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.samples import repeatable
 
-from gossipw2v.gossip.overlay.pacing import FEWEST, PROBE, THRIFT, Pace
+from gossipw2v.gossip.overlay.pacing import FEWEST, PROBE, THRIFT, Costs
 from gossipw2v.node.session import PLENTY, Brake
 
 TRIP, ROW = 0.02, 20e-6
 
 
-def learned(pace: Pace, pause: float, exchanges: int = 60, trip: float = TRIP, row: float = ROW) -> int:
+def learned(pace: Costs, pause: float, exchanges: int = 60, trip: float = TRIP, row: float = ROW) -> int:
     """The room in the end, if each exchange takes all it gets."""
     rooms = [16_384]
     for _ in range(exchanges):
@@ -24,20 +24,20 @@ def learned(pace: Pace, pause: float, exchanges: int = 60, trip: float = TRIP, r
 
 @pytest.mark.parametrize("pause", [0.1, 0.3])
 def test_rows_fill_the_pause_that_the_round_trip_leaves(pause):
-    assert learned(Pace(), pause) == pytest.approx((pause - TRIP) / ROW / THRIFT, rel=0.3)
+    assert learned(Costs(), pause) == pytest.approx((pause - TRIP) / ROW / THRIFT, rel=0.3)
 
 
 def test_on_a_long_way_rows_take_as_long_as_the_way():
-    assert learned(Pace(), 0.01, trip=0.2) == pytest.approx(0.2 / ROW / THRIFT, rel=0.3)
+    assert learned(Costs(), 0.01, trip=0.2) == pytest.approx(0.2 / ROW / THRIFT, rel=0.3)
 
 
 def test_a_long_way_alone_is_no_reason_for_fewer_rows():
-    assert learned(Pace(), 0.1, trip=0.5, row=1e-7) == 1_000_000
+    assert learned(Costs(), 0.1, trip=0.5, row=1e-7) == 1_000_000
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_what_is_late_by_chance_is_not_taken_for_a_rows_cost(seed):
-    rng, pace, rooms = Random(seed), Pace(), [16_384]
+    rng, pace, rooms = Random(seed), Costs(), [16_384]
     for _ in range(100):
         pace.saw(THRIFT * rooms[-1], 0.15 + rng.uniform(0, 0.05) + 5e-7 * THRIFT * rooms[-1])
         rooms.append(min(16_384, pace.room(0.13)))
@@ -45,11 +45,11 @@ def test_what_is_late_by_chance_is_not_taken_for_a_rows_cost(seed):
 
 
 def test_an_exchange_on_a_crawling_link_still_holds_some():
-    assert learned(Pace(), 0.1, row=1.0) == FEWEST
+    assert learned(Costs(), 0.1, row=1.0) == FEWEST
 
 
 def test_a_link_that_becomes_quick_is_used_again():
-    pace = Pace()
+    pace = Costs()
     assert learned(pace, 0.1, row=1e-3) == FEWEST
     assert learned(pace, 0.1, trip=0.0, row=1e-7) > 100_000
 
@@ -57,7 +57,7 @@ def test_a_link_that_becomes_quick_is_used_again():
 @repeatable()
 @given(st.lists(st.tuples(st.integers(0, 2**17), st.floats(0, 1e6)), max_size=30), st.floats(0, 1e6))
 def test_any_history_gives_a_room(history, pause):
-    pace = Pace()
+    pace = Costs()
     for rows, seconds in history:
         pace.saw(rows, seconds)
         trip, row = pace.costs()

@@ -6,14 +6,15 @@ from random import Random
 
 import pytest
 from support.counting_swarm import Swarm, complete, story, swarm_of
-from support.trees import CHILD, DOWN, ME, ROOT, UP, hear, linked, node, said, seat, tree
+from support.trees import CHILD, DOWN, ME, ROOT, UP, hear, linked, node, refused, said, seat, tree
 
 from gossipw2v.gossip.instructions import DropLink, Send
-from gossipw2v.gossip.messages import Adopt, Adopted, LinkOpened
+from gossipw2v.gossip.membership.table import MemberTable
+from gossipw2v.gossip.messages import LinkOpened, LinkRefused
 from gossipw2v.gossip.overlay.candidates import BARRED
-from gossipw2v.gossip.overlay.children import GRACE
-from gossipw2v.gossip.overlay.repair import LATER, PATIENCE
+from gossipw2v.gossip.overlay.repair import GRACE, LATER, PATIENCE, root_of, way_up
 from gossipw2v.gossip.overlay.tree import Tree
+from gossipw2v.gossip.records import DEAD_AFTER, Member, Stage
 
 # -- one node -----------------------------------------------------------------------------------------------
 
@@ -26,8 +27,8 @@ def stranded(*, parent: bool = False, seconds: float = PATIENCE) -> Tree:
     if parent:
         linked(made)
     else:
-        made.choice.ban([ROOT])
-    made.choice.ban([HIGHEST])
+        made.search.candidates.ban([ROOT])
+    made.search.candidates.ban([HIGHEST])
     go_on(made, seconds)
     return made
 
@@ -48,11 +49,12 @@ def news(made: Tree, now: float) -> None:
 
 def test_a_root_that_reaches_nobody_above_goes_below_a_lower_node_of_the_highest_tree_after_a_while():
     made = stranded()
-    assert made.parent is None
+    assert made.links.parent is None
     news(made, PATIENCE)
     assert made.tick(PATIENCE, {LOW, ROOT}) == ([], None)
-    assert made.parent.node == LOW
-    assert said(made.ask(DOWN, PATIENCE)) == [Adopt(True)]
+    assert made.links.parent.peer == LOW
+    (asked,) = said(made.ask(DOWN, PATIENCE))
+    assert (asked.fresh, asked.insist) == (True, True)
 
 
 def test_only_a_connected_node_of_a_higher_tree_will_do():
@@ -61,27 +63,27 @@ def test_only_a_connected_node_of_a_higher_tree_will_do():
         hear(made, CHILD, PATIENCE + n, parent=parent)
         news(made, PATIENCE + n)
         made.tick(PATIENCE + n, reachable)
-        assert made.parent is None
+        assert made.links.parent is None
 
 
 def test_who_has_refused_is_not_asked_again_at_once():
     made = stranded()
     made.tick(PATIENCE, {LOW})
-    made.on_adopted(LOW, Adopted(False), DOWN, PATIENCE)
+    refused(made, LOW, made.links.parent.name, PATIENCE)
     go_on(made, BARRED - 1, PATIENCE)
-    assert made.parent is None
+    assert made.links.parent is None
     go_on(made, 5, PATIENCE + BARRED)
-    assert made.parent.node == LOW
+    assert made.links.parent.peer == LOW
 
 
 def test_a_node_below_a_root_that_does_not_find_the_way_waits_longer_and_then_goes_by_itself():
     made = stranded(parent=True, seconds=PATIENCE + LATER)
-    assert made.parent.node == ROOT
-    link = made.uplink.link
+    assert made.links.parent.peer == ROOT
+    link = made.links.uplink.name
     go_on(made, LATER + 1, PATIENCE + LATER)
-    assert made.parent.node == LOW
-    assert made.tell_unseated({ROOT: UP, LOW: DOWN}) == [Send(UP, Adopted(False))]
-    assert made.link_of(link) is None
+    assert made.links.parent.peer == LOW
+    assert made.repair.tell_unseated({ROOT: UP, LOW: DOWN}) == [Send(UP, LinkRefused(link, "unseated"))]
+    assert made.links.named(link) is None
 
 
 def test_nobody_goes_anywhere_once_the_own_root_is_the_highest_again():
@@ -90,8 +92,8 @@ def test_nobody_goes_anywhere_once_the_own_root_is_the_highest_again():
     made.members.left(ROOT)
     hear(made, LOW, PATIENCE)
     made.tick(PATIENCE, {LOW})
-    assert made.parent is None
-    assert made.crossing.apart_since is None
+    assert made.links.parent is None
+    assert made.repair.apart_since is None
 
 
 def test_what_this_node_slept_does_not_make_it_impatient():
@@ -99,7 +101,7 @@ def test_what_this_node_slept_does_not_make_it_impatient():
     made.slept(100, PATIENCE / 2 + 100)
     news(made, PATIENCE / 2 + 100)
     made.tick(PATIENCE / 2 + 100, {LOW})
-    assert made.parent is None
+    assert made.links.parent is None
 
 
 def below_low() -> tuple[Tree, bytes]:
@@ -107,18 +109,17 @@ def below_low() -> tuple[Tree, bytes]:
     made = stranded()
     news(made, PATIENCE)
     made.tick(PATIENCE, {LOW})
-    made.ask(DOWN, PATIENCE)
-    (asked,) = said(made.on_adopted(LOW, Adopted(True), DOWN, PATIENCE))
-    made.on_link_opened(LOW, LinkOpened(asked.link, False, {}), DOWN, PATIENCE)
+    (asked,) = said(made.ask(DOWN, PATIENCE))
+    made.search.on_link_opened(LOW, LinkOpened(asked.link, False, {}), DOWN, PATIENCE)
     return made, asked.link
 
 
 def test_who_is_below_a_lower_node_stays_as_long_as_the_root_is_higher():
     made, link = below_low()
     go_on(made, 60, PATIENCE)
-    assert made.uplink.link == link
+    assert made.links.uplink.name == link
     assert made.members.me.parent == LOW
-    assert made.root == HIGHEST
+    assert made.repair.root == HIGHEST
 
 
 @pytest.mark.parametrize("above", [b"", ME, CHILD], ids=["the root is lower", "a circle of two", "a circle of three"])
@@ -127,9 +128,9 @@ def test_who_is_below_a_lower_node_leaves_it_when_the_way_up_is_none(above):
     hear(made, CHILD, PATIENCE, parent=ME)
     hear(made, LOW, PATIENCE, parent=above)
     assert made.tick(PATIENCE, {LOW, CHILD})[0] == [DropLink(link)]
-    assert made.parent is None
+    assert made.links.parent is None
     assert made.members.me.parent == b""
-    assert made.tell_unseated({LOW: DOWN}) == [Send(DOWN, Adopted(False))]
+    assert made.repair.tell_unseated({LOW: DOWN}) == [Send(DOWN, LinkRefused(link, "unseated"))]
 
 
 def test_the_swarm_is_told_of_a_parent_as_long_as_it_is_connected_or_will_be_soon():
@@ -149,8 +150,47 @@ def test_children_stay_when_their_parent_goes_over():
     link = seat(made, CHILD, 7)
     news(made, PATIENCE)
     made.tick(PATIENCE, {LOW, CHILD})
-    assert made.parent.node == LOW
-    assert made.link_of(link) is not None
+    assert made.links.parent.peer == LOW
+    assert made.links.named(link) is not None
+
+
+# -- the tree as the records tell it -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table() -> MemberTable:
+    return MemberTable(record(0))
+
+
+def record(n: int, parent: bytes = b"") -> Member:
+    return Member(node(n), 1, Stage.TRAINING, parent=parent)
+
+
+def test_the_way_up_goes_from_parent_to_parent(table):
+    for n, above in ((1, 2), (2, 3), (3, None)):
+        table.witness(record(n, b"" if above is None else node(above)), 0)
+    assert way_up(table, node(1), 0) == [node(1), node(2), node(3)]
+    assert root_of(table, node(1), 0) == root_of(table, node(3), 0) == node(3)
+    table.update_self(parent=node(2))
+    assert way_up(table, node(0), 0) == [node(0), node(2), node(3)]
+
+
+def test_behind_the_dead_and_the_unknown_nobody_can_tell_the_root(table):
+    table.witness(record(1, node(2)), DEAD_AFTER)
+    table.witness(record(2), 0)
+    assert root_of(table, node(1), DEAD_AFTER) == node(2)
+    assert root_of(table, node(1), DEAD_AFTER + 1) is None
+    assert way_up(table, node(1), DEAD_AFTER + 1) == [node(1)]
+    assert way_up(table, node(9), 0) == []
+    assert root_of(table, node(9), 0) is None
+
+
+def test_a_circle_has_no_root(table):
+    table.update_self(parent=node(1))
+    table.witness(record(1, node(2)), 0)
+    table.witness(record(2, node(0)), 0)
+    assert way_up(table, node(1), 0) == [node(1), node(2), node(0)]
+    assert root_of(table, node(0), 0) is None
 
 
 # -- whole swarms -------------------------------------------------------------------------------------------
@@ -175,8 +215,8 @@ def one_tree(swarm: Swarm, call: str) -> None:
     """All are final, in one tree, with equal replicas."""
     complete(swarm, call)
     assert swarm.apart() <= 1e-3, story(swarm, call)
-    up = {(n.core.node, n.core.tree.uplink.peer) for n in swarm.living() if n.core.tree.uplink is not None}
-    down = {(child, n.core.node) for n in swarm.living() for child in n.core.tree.downlinks}
+    up = {(n.core.node, n.core.tree.links.uplink.peer) for n in swarm.living() if n.core.tree.links.uplink is not None}
+    down = {(child, n.core.node) for n in swarm.living() for child in n.core.tree.links.downlinks}
     assert up == down
     assert len(up) == len(swarm.nodes) - 1
 

@@ -14,6 +14,7 @@ from support.trees import (
     linked,
     node,
     push,
+    question,
     rows,
     said,
     seat,
@@ -22,10 +23,10 @@ from support.trees import (
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import DropLink, Merge, OpenLink
-from gossipw2v.gossip.messages import Adopt, Adopted, Answer, LinkOpen, LinkOpened
-from gossipw2v.gossip.overlay.children import GRACE
-from gossipw2v.gossip.overlay.retained import KEPT
-from gossipw2v.gossip.overlay.saved import Bond
+from gossipw2v.gossip.messages import Answer, LinkOpen, LinkOpened, LinkRefused
+from gossipw2v.gossip.overlay.repair import GRACE
+from gossipw2v.gossip.overlay.retained import KEPT, SavedLink
+from gossipw2v.gossip.overlay.states import LinkState
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import DEAD_AFTER
 
@@ -33,12 +34,12 @@ from gossipw2v.gossip.records import DEAD_AFTER
 def test_while_it_is_not_known_whether_the_parent_lives_it_is_not_given_up():
     """Nor are those preferred who fell silent together with it: perhaps it is this node that was cut off."""
     made = tree(ME, ROOT, node(201))
-    made.choice.full.add(node(201))
+    made.search.candidates.full.add(node(201))
     link = linked(made)
     for now in (1.0, GRACE + 1.5, DEAD_AFTER):
         assert made.tick(now, set()) == ([], ROOT)
     assert made.tick(DEAD_AFTER + 1, set()) == ([], None)
-    assert made.kept.up.link == link
+    assert made.links.retained()[0].name == link
 
 
 GONE = GRACE + DEAD_AFTER
@@ -47,17 +48,17 @@ GONE = GRACE + DEAD_AFTER
 def test_a_lost_child_is_waited_for_and_then_its_link_is_kept_for_a_while():
     made = tree()
     link = seat(made)
-    made.done = True
+    made.termination.done = True
     made.tick(0, set())
     assert made.tick(GONE - 0.1, set())[0] == []
-    assert not made.subtree_clean()  # the end waits for what it still has
+    assert not made.termination.subtree_clean()  # the end waits for what it still has
     assert made.tick(GONE, set())[0] == []
-    assert made.subtree_clean()
-    assert made.edges() == []
-    assert made.link_of(link) is not None
+    assert made.termination.subtree_clean()
+    assert made.links.open() == []
+    assert made.links.named(link) is not None
     assert made.tick(KEPT, set())[0] == []
     assert made.tick(KEPT + 1, set())[0] == [DropLink(link)]
-    assert made.link_of(link) is None
+    assert made.links.named(link) is None
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
@@ -65,10 +66,10 @@ def test_of_several_lost_children_the_highest_is_kept_by_whom_a_part_would_come_
     made = tree()
     links = {n: seat(made, node(n), n) for n in order}
     for step, n in enumerate(order):
-        made.downlinks[node(n)].lost_at = float(step)
+        made.links.downlinks[node(n)].lost_at = float(step)
     dropped = made.tick(GONE, set())[0] + made.tick(GONE + 1, set())[0]
     assert dropped == [DropLink(links[1])]
-    assert made.kept.down.peer == node(2)
+    assert made.links.retained()[0].peer == node(2)
 
 
 def test_a_lost_child_that_has_left_is_forgotten():
@@ -91,15 +92,15 @@ def test_a_kept_child_that_says_goodbye_by_others_is_forgotten():
 def test_a_kept_child_goes_on_where_it_was():
     made = tree(ME, CHILD)
     link = seat(made)
-    made.on_push(CHILD, push(link, 1, 1), DOWN, 0)
+    made.exchanges.on_push(CHILD, push(link, 1, 1), DOWN, 0)
     made.tick(0, set())
     made.tick(GONE, set())
-    assert made.merged(link, Batch(rows(1), 0, 0), {}, GONE) == []  # the merge was under way all the time
-    (opened,) = said(made.on_link_open(CHILD, LinkOpen(link, False, 0, VOCABULARY, {}), 21))
+    assert made.exchanges.merged(link, Batch(rows(1), 0, 0), {}, GONE) == []  # the merge was under way all the time
+    (opened,) = said(made.seats.on_link_open(CHILD, LinkOpen(link, False, 0, VOCABULARY, {}), 21))
     assert opened.resumed
-    (again,) = said(made.on_push(CHILD, push(link, 1, 1), 21, 100))
-    assert (again.batch, again.delta.rows.tolist()) == (1, [1])
-    assert made.kept.down is None
+    (again,) = said(made.exchanges.on_push(CHILD, push(link, 1, 1), 21, 100))
+    assert (again.seq, again.delta.rows.tolist()) == (1, [1])
+    assert made.links.retained() == []
     assert made.tick(GONE * 2, {CHILD})[0] == []
 
 
@@ -108,11 +109,11 @@ def test_a_kept_child_that_is_heard_of_again_is_waited_for_and_then_forgotten():
     link = seat(made)
     made.tick(0, set())
     made.tick(GONE, set())
-    made.done = True
-    assert made.subtree_clean()
+    made.termination.done = True
+    assert made.termination.subtree_clean()
     hear(made, CHILD, 100)
     assert made.tick(100, set())[0] == []
-    assert not made.subtree_clean()
+    assert not made.termination.subtree_clean()
     for step in range(1, int(GONE) + 1):
         hear(made, CHILD, 100 + step)
         dropped = made.tick(100 + step, set())[0]
@@ -131,22 +132,22 @@ def lost_parent() -> tuple[Tree, bytes]:
 
 def test_who_lost_its_parent_and_sees_nobody_else_above_is_a_root_but_keeps_the_link():
     made, link = lost_parent()
-    assert made.parent is None
-    assert made.edges() == []
-    assert made.link_of(link) is not None
-    assert made.collected(link, Batch(rows(1), 0, 0), {}) == []  # gathered before it was lost
+    assert made.links.parent is None
+    assert made.links.open() == []
+    assert made.links.named(link) is not None
+    assert made.exchanges.collected(link, Batch(rows(1), 0, 0), {}) == []  # gathered before it was lost
     hear(made, ROOT, 100)
     assert made.tick(100, set()) == ([], ROOT)
-    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
-    (again,) = said(made.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 101))
-    assert (again.batch, again.delta.rows.tolist()) == (1, [1])
+    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {}, True)]
+    (again,) = said(made.search.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 101))
+    assert (again.seq, again.delta.rows.tolist()) == (1, [1])
 
 
 def test_the_vanished_parent_is_taken_back_before_anything_was_heard_of_it():
     made, link = lost_parent()
-    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
+    assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {}, True)]
     assert made.tick(100, {ROOT}) == ([], None)
-    assert made.uplink.link == link
+    assert made.links.uplink.name == link
 
 
 def test_the_link_to_a_vanished_parent_goes_once_there_is_another():
@@ -154,10 +155,9 @@ def test_the_link_to_a_vanished_parent_goes_once_there_is_another():
     other = node(201)
     hear(made, other, 100)
     made.tick(100, {other})
-    made.ask(UP, 100)
-    (asked,) = said(made.on_adopted(other, Adopted(True), UP, 100))
-    assert made.link_of(link) is not None
-    orders = made.on_link_opened(other, LinkOpened(asked.link, False, {}), UP, 100)
+    (asked,) = said(made.ask(UP, 100))
+    assert made.links.named(link) is not None
+    orders = made.search.on_link_opened(other, LinkOpened(asked.link, False, {}), UP, 100)
     assert [type(order) for order in orders] == [DropLink, OpenLink]
     assert orders[0].link == link
     assert made.connected(ROOT, 11, 1) == []
@@ -172,7 +172,7 @@ def test_a_vanished_parent_that_is_heard_of_and_not_reached_gives_way_to_another
         orders, dial = made.tick(now, {other})
         assert dial == (ROOT if now == 100 else None)
     assert orders == [DropLink(link)]
-    assert made.parent.node == other
+    assert made.links.parent.peer == other
 
 
 def test_the_link_to_a_vanished_parent_is_not_kept_for_ever():
@@ -202,8 +202,8 @@ def left_by_child(batch: int = 0) -> tuple[Tree, bytes]:
     made = tree(ME, CHILD)
     link = seat(made)
     for n in range(1, batch + 1):
-        made.on_push(CHILD, push(link, n, n), DOWN, 0)
-        made.merged(link, Batch(rows(n), 0, 0), {CHILD: DOWN}, 0)
+        made.exchanges.on_push(CHILD, push(link, n, n), DOWN, 0)
+        made.exchanges.merged(link, Batch(rows(n), 0, 0), {CHILD: DOWN}, 0)
     leave(made, CHILD, DOWN, 1)
     return made, link
 
@@ -219,13 +219,13 @@ def left_by_parent() -> tuple[Tree, bytes]:
 @pytest.mark.parametrize("left", [left_by_child, left_by_parent])
 def test_the_link_to_a_neighbour_that_left_is_kept_for_a_while(left):
     made, link = left()
-    assert made.edges() == []
+    assert made.links.open() == []
     for now in (1, GONE, KEPT + 1):
         assert made.tick(now, set()) == ([], None)
-        assert made.link_of(link) is not None
+        assert made.links.named(link) is not None
     assert made.tick(KEPT + 2, set())[0] == [DropLink(link)]
-    assert made.link_of(link) is None
-    assert link in made.kept.past
+    assert made.links.named(link) is None
+    assert link in made.links.past
 
 
 def test_of_children_that_left_as_many_are_kept_as_there_are_free_seats_and_the_last_to_leave_at_least():
@@ -237,8 +237,8 @@ def test_of_children_that_left_as_many_are_kept_as_there_are_free_seats_and_the_
     assert made.tick(5, set())[0] == [DropLink(link) for link in links[:-SEATS]]
     for n in range(5, 5 + SEATS):
         seat(made, node(n), n)
-    assert made.tick(5, made.children)[0] == [DropLink(links[-SEATS])]
-    assert made.link_of(links[-1]) is not None
+    assert made.tick(5, made.links.seats)[0] == [DropLink(links[-SEATS])]
+    assert made.links.named(links[-1]) is not None
 
 
 def test_the_parents_link_is_kept_however_many_children_have_left():
@@ -247,23 +247,25 @@ def test_the_parents_link_is_kept_however_many_children_have_left():
     leave(made, ROOT, UP, 1)
     for n in (1, 2):
         seat(made, node(n), n)
-    assert made.tick(2, made.children)[0] == []
+    assert made.tick(2, made.links.seats)[0] == []
     for n in (1, 2):
         leave(made, node(n), n, 3)
     assert made.tick(3, set())[0] == []
-    assert made.link_of(up) is not None
+    assert made.links.named(up) is not None
 
 
 def test_the_next_life_of_a_child_goes_on_where_it_was():
     made, link = left_by_child(batch=2)
     hear(made, NEXT, 2)
-    assert said(made.on_link_open(NEXT, LinkOpen(link, False, 2, VOCABULARY, {}), 21)) == [LinkOpened(link, True, {})]
+    assert said(made.seats.on_link_open(NEXT, LinkOpen(link, False, 2, VOCABULARY, {}), 21)) == [
+        LinkOpened(link, True, {})
+    ]
     assert made.tick(GONE, {NEXT})[0] == []
-    assert (made.children, list(made.downlinks), made.kept.links()) == ({NEXT}, [NEXT], [])
-    (merge,) = made.on_push(NEXT, push(link, 3, 1), 21, GONE)
+    assert (set(made.links.seats), list(made.links.downlinks), made.links.retained()) == ({NEXT}, [NEXT], [])
+    (merge,) = made.exchanges.on_push(NEXT, push(link, 3, 1), 21, GONE)
     assert isinstance(merge, Merge)
-    (answer,) = said(made.merged(link, Batch(rows(1), 0, 0), {NEXT: 21}, GONE))
-    assert answer.batch == 3
+    (answer,) = said(made.exchanges.merged(link, Batch(rows(1), 0, 0), {NEXT: 21}, GONE))
+    assert answer.seq == 3
 
 
 def test_the_next_life_of_a_child_that_vanished_goes_on_too():
@@ -271,18 +273,18 @@ def test_the_next_life_of_a_child_that_vanished_goes_on_too():
     made = tree(ME, CHILD)
     link = seat(made)
     made.tick(1, set())
-    (opened,) = said(made.on_link_open(NEXT, LinkOpen(link, False, 0, VOCABULARY, {}), 21))
+    (opened,) = said(made.seats.on_link_open(NEXT, LinkOpen(link, False, 0, VOCABULARY, {}), 21))
     assert opened.resumed
-    assert (made.children, list(made.downlinks)) == ({NEXT}, [NEXT])
+    assert (set(made.links.seats), list(made.links.downlinks)) == ({NEXT}, [NEXT])
     assert made.tick(GONE + 1, {NEXT})[0] == []
 
 
 def test_a_child_that_comes_back_before_the_model_is_there_goes_on_when_it_is():
     made = tree(ready=False)
-    made.provenance.learn({ME: 5})
+    made.links.provenance.learn({ME: 5})
     ask = LinkOpen(b"12345678", False, 3, VOCABULARY, {})
-    assert made.on_link_open(NEXT, ask, 21) == []
-    made.bind([Bond(False, CHILD, ask.link, 3, {})], 1, 5)
+    assert made.seats.on_link_open(NEXT, ask, 21) == []
+    made.retained.take_up([SavedLink(False, CHILD, ask.link, 3, {})], 1, 5)
     assert said(made.model_ready(VOCABULARY, {NEXT: 21})) == [LinkOpened(ask.link, True, {ME: 5})]
 
 
@@ -290,43 +292,47 @@ def test_a_child_that_comes_back_before_the_model_is_there_goes_on_when_it_is():
 def test_a_next_life_that_is_done_with_another_batch_begins_anew(batch):
     """One batch less: what the earlier life was answered, this one does not know."""
     made, link = left_by_child(batch=1)
-    orders = made.on_link_open(NEXT, LinkOpen(link, False, batch, VOCABULARY, {}), 21)
+    orders = made.seats.on_link_open(NEXT, LinkOpen(link, False, batch, VOCABULARY, {}), 21)
     assert orders[0] == DropLink(link)
     assert said(orders) == [LinkOpened(link, False, {})]
-    assert (made.link_of(link), made.downlinks, made.kept.links()) == (None, {}, [])
-    assert made.children == {NEXT}
+    assert (made.links.named(link), made.links.downlinks, made.links.retained()) == (None, {}, [])
+    assert made.links.seats == {}
 
 
 def test_no_life_is_told_what_an_earlier_one_was_answered():
     made, link = left_by_child(batch=1)
-    made.on_link_open(NEXT, LinkOpen(link, False, 1, VOCABULARY, {}), 21)
+    made.seats.on_link_open(NEXT, LinkOpen(link, False, 1, VOCABULARY, {}), 21)
     made.connected(NEXT, 22, 2)
-    (opened,) = said(made.on_link_open(NEXT, LinkOpen(link, False, 0, VOCABULARY, {}), 22))
+    (opened,) = said(made.seats.on_link_open(NEXT, LinkOpen(link, False, 0, VOCABULARY, {}), 22))
     assert not opened.resumed
 
 
 def test_a_child_whose_last_push_is_still_being_merged_begins_anew():
     made = tree(ME, CHILD)
     link = seat(made)
-    made.on_push(CHILD, push(link, 1, 1), DOWN, 0)
+    made.exchanges.on_push(CHILD, push(link, 1, 1), DOWN, 0)
     leave(made, CHILD, DOWN, 1)
-    assert said(made.on_link_open(NEXT, LinkOpen(link, False, 0, VOCABULARY, {}), 21)) == [LinkOpened(link, False, {})]
-    assert made.edges() == []
-    assert made.merged(link, Batch(rows(1), 0, 0), {NEXT: 21}, 1) == []
-    assert made.link_of(link).batch == 1
-    orders = made.on_link_open(NEXT, LinkOpen(b"new link", True, 0, VOCABULARY, {}), 21)
+    assert said(made.seats.on_link_open(NEXT, LinkOpen(link, False, 0, VOCABULARY, {}), 21)) == [
+        LinkOpened(link, False, {})
+    ]
+    assert made.links.open() == []
+    assert made.exchanges.merged(link, Batch(rows(1), 0, 0), {NEXT: 21}, 1) == []
+    assert made.links.named(link).end.seq == 1
+    orders = made.seats.on_link_open(NEXT, LinkOpen(b"new link", True, 0, VOCABULARY, {}), 21)
     assert orders[0] == DropLink(link)
 
 
 def test_a_link_that_is_in_use_is_not_for_another_life():
     made = tree()
     link = seat(made)
-    made.on_push(CHILD, push(link, 1, 1), DOWN, 0)
-    made.merged(link, Batch(rows(1), 0, 0), {CHILD: DOWN}, 0)
-    assert said(made.on_link_open(NEXT, LinkOpen(link, False, 1, VOCABULARY, {}), 21)) == [LinkOpened(link, False, {})]
-    assert made.downlinks[CHILD].link == link
-    (again,) = said(made.on_push(CHILD, push(link, 1, 1), DOWN, 0))
-    assert again.batch == 1
+    made.exchanges.on_push(CHILD, push(link, 1, 1), DOWN, 0)
+    made.exchanges.merged(link, Batch(rows(1), 0, 0), {CHILD: DOWN}, 0)
+    assert said(made.seats.on_link_open(NEXT, LinkOpen(link, False, 1, VOCABULARY, {}), 21)) == [
+        LinkOpened(link, False, {})
+    ]
+    assert made.links.downlinks[CHILD].name == link
+    (again,) = said(made.exchanges.on_push(CHILD, push(link, 1, 1), DOWN, 0))
+    assert again.seq == 1
 
 
 def test_who_has_another_link_does_not_get_a_former_one_beside_it():
@@ -334,9 +340,9 @@ def test_who_has_another_link_does_not_get_a_former_one_beside_it():
     made = tree()
     link, clone = seat(made), later(CHILD, 2)
     other = b"12345678"
-    made.on_link_open(clone, LinkOpen(other, True, 0, VOCABULARY, {}), 22)
+    made.seats.on_link_open(clone, LinkOpen(other, True, 0, VOCABULARY, {}), 22)
     leave(made, CHILD, DOWN, 1)
-    orders = made.on_link_open(clone, LinkOpen(link, False, 0, VOCABULARY, {}), 22)
+    orders = made.seats.on_link_open(clone, LinkOpen(link, False, 0, VOCABULARY, {}), 22)
     assert orders[0] == DropLink(other)
     assert said(orders) == [LinkOpened(link, False, {})]
 
@@ -345,28 +351,30 @@ def test_a_stranger_that_names_a_link_gets_nothing():
     made, link = left_by_child(batch=1)
     stranger = node(2)
     for batch in (0, 1):
-        (opened,) = said(made.on_link_open(stranger, LinkOpen(link, False, batch, VOCABULARY, {}), 22))
+        (opened,) = said(made.seats.on_link_open(stranger, LinkOpen(link, False, batch, VOCABULARY, {}), 22))
         assert opened == LinkOpened(link, False, {})
-        assert made.edges() == []
-    assert made.kept.left[link].peer == CHILD
-    (opened,) = said(made.on_link_open(NEXT, LinkOpen(link, False, 1, VOCABULARY, {}), 21))
+        assert made.links.open() == []
+    assert made.links.named(link).peer == CHILD
+    (opened,) = said(made.seats.on_link_open(NEXT, LinkOpen(link, False, 1, VOCABULARY, {}), 21))
     assert opened.resumed
 
 
 @pytest.mark.parametrize("who", [CHILD, NEXT])
-def test_a_child_that_asks_for_a_seat_anew_has_no_former_link(who):
+def test_a_child_that_is_refused_a_fresh_link_has_no_former_one(who):
     made, link = left_by_child()
-    orders = made.on_adopt(who, Adopt(False), 21)
-    assert orders[0] == DropLink(link)
-    assert said(orders) == [Adopted(True)]
+    for n in (11, 12):
+        seat(made, node(n), n)
+    dropped, answer = made.seats.on_link_open(who, question(), 21)
+    assert dropped == DropLink(link)
+    assert isinstance(answer.message, LinkRefused)
 
 
 def test_a_fresh_link_of_a_next_life_replaces_the_former_one():
     made, link = left_by_child()
-    dropped, opened, _ = made.on_link_open(NEXT, LinkOpen(b"new link", True, 0, VOCABULARY, {}), 21)
+    dropped, opened, _ = made.seats.on_link_open(NEXT, LinkOpen(b"new link", True, 0, VOCABULARY, {}), 21)
     assert dropped == DropLink(link)
     assert isinstance(opened, OpenLink)
-    assert [edge.link for edge in made.edges()] == [b"new link"]
+    assert [edge.name for edge in made.links.open()] == [b"new link"]
 
 
 def test_another_vocabulary_drops_the_links_of_those_who_left():
@@ -379,23 +387,23 @@ def test_another_vocabulary_drops_the_links_of_those_who_left():
 
 def test_a_parent_that_comes_back_under_a_new_id_is_chosen_and_the_outstanding_batch_repeated():
     made = tree(ME, ROOT, node(300))
-    made.choice.full.add(node(300))
+    made.search.candidates.full.add(node(300))
     link = linked(made)
     made.ask(UP, 0)
-    (sent,) = said(made.collected(link, Batch(rows(1), 0, 0), {ROOT: UP}))
+    (sent,) = said(made.exchanges.collected(link, Batch(rows(1), 0, 0), {ROOT: UP}))
     leave(made, ROOT, UP, 1)
     hear(made, NEXT_ROOT, 1)
     assert made.tick(1, {node(300)}) == ([], NEXT_ROOT)
-    assert made.kept.links() == []
+    assert made.links.retained() == []
     assert said(made.connected(NEXT_ROOT, 11, 2)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
-    assert said(made.on_link_opened(NEXT_ROOT, LinkOpened(link, True, {}), 11, 2)) == [sent]
-    assert made.uplink.peer == NEXT_ROOT
+    assert said(made.search.on_link_opened(NEXT_ROOT, LinkOpened(link, True, {}), 11, 2)) == [sent]
+    assert made.links.uplink.peer == NEXT_ROOT
 
 
 def test_a_parent_that_comes_back_is_known_by_its_connection_too():
     made, link = left_by_parent()
-    assert said(made.connected(NEXT_ROOT, 11, 2)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
-    assert (made.parent.node, made.parent.adopted, made.uplink.resuming) == (NEXT_ROOT, True, True)
+    assert said(made.connected(NEXT_ROOT, 11, 2)) == [LinkOpen(link, False, 0, VOCABULARY, {}, True)]
+    assert (made.links.uplink.peer, made.links.uplink.state) == (NEXT_ROOT, LinkState.RESUMING)
 
 
 def test_a_parent_that_vanished_and_has_another_id_now_is_somebody_else():
@@ -404,15 +412,15 @@ def test_a_parent_that_vanished_and_has_another_id_now_is_somebody_else():
     assert made.connected(NEXT_ROOT, 11, 2) == []
     hear(made, NEXT_ROOT, 100)
     made.tick(100, set())
-    assert (made.parent.node, made.uplink) == (NEXT_ROOT, None)
+    assert (made.links.parent.peer, made.links.uplink) == (NEXT_ROOT, None)
 
 
 def test_a_former_parent_that_does_not_go_on_is_asked_for_a_new_link():
     made, link = left_by_parent()
     made.connected(NEXT_ROOT, 11, 2)
-    dropped, ask = made.on_link_opened(NEXT_ROOT, LinkOpened(link, False, {}), 11, 2)
+    dropped, ask = made.search.on_link_opened(NEXT_ROOT, LinkOpened(link, False, {}), 11, 2)
     assert dropped == DropLink(link)
-    assert ask.message == LinkOpen(made.parent.link, True, 0, VOCABULARY, {})
+    assert ask.message == LinkOpen(made.links.parent.name, True, 0, VOCABULARY, {}, True)
     assert ask.message.link != link
 
 
@@ -422,14 +430,14 @@ def test_what_was_under_way_when_the_parent_left_ends_as_if_it_had_not(step):
     link = linked(made)
     made.ask(UP, 0)
     if step == "settling":
-        made.collected(link, Batch(rows(1), 0, 0), {ROOT: UP})
-        made.on_answer(ROOT, Answer(link, 1, False, 0, 0, {}, rows(1)))
+        made.exchanges.collected(link, Batch(rows(1), 0, 0), {ROOT: UP})
+        made.exchanges.on_answer(ROOT, Answer(link, 1, False, 0, 0, {}, rows(1)))
     leave(made, ROOT, UP, 1)
     if step == "settling":
-        assert made.settled(link, 2) is not None
+        assert made.exchanges.settled(link, 2) is not None
     else:
-        assert made.collected(link, Batch(rows(1), 0, 0), {NEXT_ROOT: 11}) == []
+        assert made.exchanges.collected(link, Batch(rows(1), 0, 0), {NEXT_ROOT: 11}) == []
     (asked,) = said(made.connected(NEXT_ROOT, 11, 2))
-    assert asked.batch == (1 if step == "settling" else 0)
-    again = said(made.on_link_opened(NEXT_ROOT, LinkOpened(link, True, {}), 11, 2))
-    assert [each.batch for each in again] == ([] if step == "settling" else [1])
+    assert asked.seq == (1 if step == "settling" else 0)
+    again = said(made.search.on_link_opened(NEXT_ROOT, LinkOpened(link, True, {}), 11, 2))
+    assert [each.seq for each in again] == ([] if step == "settling" else [1])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossipw2v.gossip.overlay.earlier import Earlier, lead
+from gossipw2v.gossip.overlay.reconcile import Earlier, lead
 
 ME, OTHER, THIRD, STRANGER = b"m" * 16, b"o" * 16, b"t" * 16, b"s" * 16
 
@@ -47,8 +47,8 @@ def test_of_two_that_hold_much_alike_at_most_one_yields() -> None:
         for other in lives:
             low = Earlier({ME: 100 + mine, OTHER: 100}, {ME: 100 + mine})
             high = Earlier({ME: 100, OTHER: 100 + other}, {OTHER: 100 + other})
-            low_yields = low.meet(dict(high.tokens), above=True, starting=True)
-            assert low_yields + high.meet(dict(low.tokens), above=False, starting=True) == 1
+            low_yields = low.meet(dict(high.vector), above=True, starting=True)
+            assert low_yields + high.meet(dict(low.vector), above=False, starting=True) == 1
 
 
 def test_a_node_without_earlier_lives_yields_to_nobody_and_shifts_nothing() -> None:

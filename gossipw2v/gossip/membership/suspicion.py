@@ -1,0 +1,77 @@
+"""Who has fallen silent, and whether that is their fault or this node's own.
+
+A member whose beat has not risen for SUSPECT_AFTER seconds is *suspect*: it is looked for, and any sign of it clears
+it. After DEAD_AFTER it is confirmed dead, until it rises again; the node that comes to that verdict says so, and those
+who suspect it too agree, while those who know a newer beat tell that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gossipw2v.gossip.membership.table import Entry, MemberTable
+from gossipw2v.gossip.records import SUSPECT_AFTER, Member, NodeId, Stage, Verdict
+
+
+def suspects(table: MemberTable, now: float) -> list[tuple[float, NodeId]]:
+    """The living who have been silent for so long that they should be looked for: seconds until they are dead."""
+    since = now - SUSPECT_AFTER - table.slack
+    silent = [e for e in table.entries.values() if e.rose_at < since and table.is_fresh(e, now)]
+    return [(e.rose_at + table.patience - now, e.member.node) for e in silent]
+
+
+def heard(table: MemberTable, now: float) -> Iterator[Member]:
+    """The living who are not suspect."""
+    return (entry.member for entry in table.entries.values() if _is_heard(table, entry, now))
+
+
+def is_heard(table: MemberTable, node: NodeId, now: float) -> bool:
+    """Whether `node` is alive and not suspect."""
+    entry = table.entries.get(node)
+    return entry is not None and _is_heard(table, entry, now)
+
+
+def _is_heard(table: MemberTable, entry: Entry, now: float) -> bool:
+    return entry.rose_at >= now - SUSPECT_AFTER - table.slack and table.is_fresh(entry, now)
+
+
+def suspect(table: MemberTable, node: NodeId, beat: int | None = None) -> None:
+    """Somebody takes `node` for dead, having heard nothing after `beat` (None: nor has this node).
+
+    It is believed if this node suspects it too; if it has heard more, that is to be told at once.
+    """
+    entry = table.entries.get(node)
+    if entry is None:
+        return
+    if beat is not None and beat < entry.member.beat:
+        table.updates.add(entry.member, urgent=True)
+    else:
+        entry.suspected_at = entry.member.beat
+
+
+def verdicts(table: MemberTable, now: float) -> list[Verdict]:
+    """Who has been found dead since the last time."""
+    since = now - SUSPECT_AFTER
+    silent = [e for e in table.entries.values() if e.rose_at < since and e.confirmed_dead < e.member.beat]
+    dead = [entry for entry in silent if not table.is_fresh(entry, now)]
+    for entry in dead:
+        entry.confirmed_dead = entry.member.beat
+    return [(entry.member.node, entry.member.beat) for entry in dead if entry.member.state != Stage.LEFT]
+
+
+def is_cut_off(table: MemberTable, now: float, patience: float) -> bool:
+    """Whether it is likelier that this node was cut off than that those it no longer hears have died.
+
+    So it is when half of the swarm or more, with work left, fell silent within the last `patience` seconds.
+    """
+    here, lost = 1, 0
+    for entry in table.entries.values():
+        missing, recent = _is_missing(table, entry, now), now - entry.rose_at <= patience
+        lost += missing and recent
+        here += table.is_fresh(entry, now) or (recent and not missing)  # a member that left in order was there too
+    return lost >= here
+
+
+def _is_missing(table: MemberTable, entry: Entry, now: float) -> bool:
+    """Whether a member fell silent before it was done."""
+    return entry.member.state < Stage.COMPLETE and not table.is_fresh(entry, now)

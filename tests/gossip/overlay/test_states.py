@@ -1,0 +1,44 @@
+"""The table of link states: what it lacks cannot happen, and its copy for readers is current."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gossipw2v.gossip.overlay
+from gossipw2v.gossip.overlay.link import link_up
+from gossipw2v.gossip.overlay.states import TRANSITIONS, LinkInput, LinkState, after, table
+
+README = Path(gossipw2v.gossip.overlay.__file__).with_name("README.md")
+
+
+@pytest.mark.parametrize("what", LinkInput)
+@pytest.mark.parametrize("state", LinkState)
+def test_a_move_that_is_not_in_the_table_is_a_mistake(state, what):
+    link = link_up(b"p" * 16, b"l" * 8, 0.0)
+    link.state = state
+    if (state, what) in TRANSITIONS:
+        link.move(what)
+        assert link.state is TRANSITIONS[state, what]
+        return
+    with pytest.raises(RuntimeError, match=f"{what.name} cannot befall a link that is {state.name}"):
+        link.move(what)
+    assert link.state is state
+
+
+def test_every_state_can_be_reached_and_left_and_every_input_moves_something():
+    entered = {then for (_, _), then in TRANSITIONS.items()}
+    assert entered | {LinkState.WANTED} == set(LinkState)
+    assert {state for state, _ in TRANSITIONS} == set(LinkState) - {LinkState.CLOSED}
+    assert {what for _, what in TRANSITIONS} == set(LinkInput)
+    assert all(
+        after(state, LinkInput.DROPPED) is LinkState.CLOSED for state in LinkState if state is not LinkState.CLOSED
+    )
+
+
+def test_the_readme_has_the_table_as_the_command_prints_it():
+    line = [sys.executable, "-m", "gossipw2v.gossip.overlay.states"]
+    printed = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert printed == table()
+    assert printed in README.read_text("utf-8")
