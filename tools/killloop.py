@@ -35,8 +35,8 @@ import numpy as np
 from gossipw2v.cli.main import main as command
 from gossipw2v.cli.main import prepare_machine
 from gossipw2v.cli.synthetic import World
-from gossipw2v.node.checkpoint import Checkpoint, CheckpointError
-from gossipw2v.node.generations import find
+from gossipw2v.node.storage.checkpoint import Checkpoint, CheckpointError
+from gossipw2v.node.storage.generations import find
 from gossipw2v.status import client
 
 INTERVAL = 0.1  # s between checkpoints

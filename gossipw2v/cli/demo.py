@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from gossipw2v.cli import streams
-from gossipw2v.cli.showcase import Link, Outcome, Progress, account, examine, held_out
+from gossipw2v.cli.showcase import LinkTraffic, Outcome, Progress, account, examine, held_out
 from gossipw2v.cli.synthetic import World
 from gossipw2v.config.options import PREFIX
-from gossipw2v.node.checkpoint import CheckpointError
-from gossipw2v.node.export import export_model, load_model
+from gossipw2v.node.storage.checkpoint import CheckpointError
+from gossipw2v.node.storage.export import export_model, load_model
 from gossipw2v.status import client
 from gossipw2v.w2v.text.blocks import read_blocks
 from gossipw2v.w2v.text.files import CorpusError, find_files, total_bytes
@@ -49,7 +49,7 @@ class DemoError(Exception):
 
 
 @dataclass(frozen=True)
-class Plan:
+class DemoPlan:
     """How many nodes, on what text (None: the small world, so many sentences), with which `start` options."""
 
     nodes: int
@@ -59,14 +59,14 @@ class Plan:
 
 
 @dataclass
-class Node:
+class LocalNode:
     """One daemon and what was last heard of it."""
 
     name: str
     folder: Path
     process: subprocess.Popen[bytes]
     status: dict[str, Any] = field(default_factory=dict)
-    links: dict[str, Link] = field(default_factory=dict)  # by peer, as last seen: a link ends with either end
+    links: dict[str, LinkTraffic] = field(default_factory=dict)  # by peer, as last seen: a link ends with either end
 
     @property
     def data(self) -> Path:
@@ -81,7 +81,7 @@ class Node:
             address = json.loads((self.data / "node.json").read_bytes())["http"]
             self.status = client.status(f"http://{address}")
             for row in self.status["links"]:
-                link = Link(self.status["node"], row["peer"], row["sent_bytes"], row["exchanges"])
+                link = LinkTraffic(self.status["node"], row["peer"], row["sent_bytes"], row["exchanges"])
                 self.links[link.peer] = link
 
     def _fail(self) -> NoReturn:
@@ -94,9 +94,9 @@ def run_demo(nodes: int, corpus: str | Path | None) -> int:
     """The `demo` command: exit code 0 if the swarm completed and its nodes agree, else 1."""
     try:
         if corpus is None:
-            plan = Plan(nodes, options=SMALL_WORLD)
+            plan = DemoPlan(nodes, options=SMALL_WORLD)
         else:
-            plan = Plan(nodes, str(corpus), options=_suited(total_bytes(find_files([str(corpus)]))))
+            plan = DemoPlan(nodes, str(corpus), options=_suited(total_bytes(find_files([str(corpus)]))))
         with tempfile.TemporaryDirectory(prefix="gossipw2v-demo-") as folder:
             outcome = run(plan, Path(folder), sys.stdout)
     except (DemoError, CorpusError, CheckpointError) as error:
@@ -112,7 +112,7 @@ def _suited(size: int) -> dict[str, object]:
     return {"sample": 1e-3, "epochs": max(3, min(MOST_EPOCHS, PLENTY_BYTES // max(1, size)))}
 
 
-def run(plan: Plan, folder: Path, screen: TextIO) -> Outcome:
+def run(plan: DemoPlan, folder: Path, screen: TextIO) -> Outcome:
     """Carry out the plan in the empty `folder`, telling `screen`; no daemon outlives the call. DemoError."""
     began = time.monotonic()
     world = World() if plan.corpus is None else None
@@ -144,7 +144,7 @@ def _say(screen: TextIO, text: str) -> None:
 # --- text -----------------------------------------------------------------------------------------------
 
 
-def write_parts(plan: Plan, world: World | None, parts: Sequence[Path]) -> None:
+def write_parts(plan: DemoPlan, world: World | None, parts: Sequence[Path]) -> None:
     """Give each part its share of the text: sentences of the world, or a piece of the user's."""
     if world is None:
         assert plan.corpus is not None
@@ -199,20 +199,20 @@ def _blocks(files: Sequence[Path], size: int) -> Iterator[tuple[int, bytes]]:
 # --- nodes ----------------------------------------------------------------------------------------------
 
 
-def _train(plan: Plan, folders: Sequence[Path], progress: Progress) -> list[Node]:
+def _train(plan: DemoPlan, folders: Sequence[Path], progress: Progress) -> list[LocalNode]:
     """Start a daemon in each folder, watch them until all have left of their own accord."""
     job = f"demo-{secrets.token_hex(4)}"
-    nodes: list[Node] = []
+    nodes: list[LocalNode] = []
     try:
         for number, folder in enumerate(folders, 1):
-            nodes.append(Node(f"node {number}", folder, _start(folder, job, plan)))
+            nodes.append(LocalNode(f"node {number}", folder, _start(folder, job, plan)))
         _watch(nodes, progress)
     finally:
         _stop(nodes)
     return nodes
 
 
-def _start(folder: Path, job: str, plan: Plan) -> subprocess.Popen[bytes]:
+def _start(folder: Path, job: str, plan: DemoPlan) -> subprocess.Popen[bytes]:
     options = {
         "peers": "auto",
         "listen": "127.0.0.1:0",
@@ -233,7 +233,7 @@ def _start(folder: Path, job: str, plan: Plan) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=log, stderr=log, env=environ, start_new_session=True)
 
 
-def _watch(nodes: Sequence[Node], progress: Progress) -> None:
+def _watch(nodes: Sequence[LocalNode], progress: Progress) -> None:
     meeting = time.monotonic() + MEETING_SECONDS
     while any(node.process.poll() is None for node in nodes):
         for node in nodes:
@@ -251,7 +251,7 @@ def _watch(nodes: Sequence[Node], progress: Progress) -> None:
     progress.show({node.name: {**node.status, "state": "left"} for node in nodes}, time.monotonic())
 
 
-def _stop(nodes: Sequence[Node]) -> None:
+def _stop(nodes: Sequence[LocalNode]) -> None:
     """End what still runs: first asked, then made to."""
     for node in nodes:
         node.process.terminate()

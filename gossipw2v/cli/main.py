@@ -327,8 +327,8 @@ def _default_folder() -> Path | None:
 
 def _export_folder(folder: Path, path: Path) -> tuple[int, int]:
     prepare_machine()
-    from gossipw2v.node.checkpoint import CheckpointError  # noqa: PLC0415
-    from gossipw2v.node.export import export_model  # noqa: PLC0415
+    from gossipw2v.node.storage.checkpoint import CheckpointError  # noqa: PLC0415
+    from gossipw2v.node.storage.export import export_model  # noqa: PLC0415
     from gossipw2v.w2v.word2vec_format import ExportError  # noqa: PLC0415
 
     try:

@@ -25,7 +25,7 @@ Words = Sequence[bytes]
 Floats = NDArray[np.float32]
 
 
-class Link(NamedTuple):
+class LinkTraffic(NamedTuple):
     """What one end of a link has sent to the other."""
 
     node: str
@@ -118,11 +118,11 @@ def examine(models: Sequence[tuple[Words, Floats]], world: World | None) -> Outc
     return Outcome(difference, scores, "\n".join(itertools.chain(*parts)))
 
 
-def account(links: Sequence[Link], progress: Progress, seconds: float) -> str:
+def account(links: Sequence[LinkTraffic], progress: Progress, seconds: float) -> str:
     """What it took: time, speed, and bytes over each link."""
     speed = f"{count(progress.tokens)} words trained at {count(progress.words_per_second)} words/s together"
     moved = f"{size(sum(link.sent_bytes for link in links))} moved between the nodes"
-    pairs: dict[frozenset[str], list[Link]] = {}
+    pairs: dict[frozenset[str], list[LinkTraffic]] = {}
     for link in filter(lambda link: link.exchanges, links):
         pairs.setdefault(frozenset((link.node, link.peer)), []).append(link)
     return "\n".join([f"\n{speed}; {duration(seconds)} in all", moved, *map(_between, pairs.values())])
@@ -140,7 +140,7 @@ def _course(points: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(f"{decimal(p['loss'])} after {count(p['swarm_trained_tokens'])} words" for p in ends)
 
 
-def _between(ends: Sequence[Link]) -> str:
+def _between(ends: Sequence[LinkTraffic]) -> str:
     one, other = sorted((ends[0].node, ends[0].peer))
     sent = size(sum(link.sent_bytes for link in ends))
     return f"  {one[:8]} and {other[:8]}  {sent} in {count(max(link.exchanges for link in ends))} exchanges"

@@ -21,12 +21,12 @@ from typing import Any
 from gossipw2v.config.address import Address, is_local, is_source
 from gossipw2v.config.node import Config
 from gossipw2v.config.secret import SecretError, read_secret
-from gossipw2v.node import generations
-from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.compiler import compile_apart, is_compiled, warm_up
 from gossipw2v.node.lifecycle import come_to_rest, keep, resume, work
 from gossipw2v.node.memory import LESS_MEMORY
 from gossipw2v.node.node import Node
+from gossipw2v.node.storage import generations
+from gossipw2v.node.storage.checkpoint import CheckpointError
 from gossipw2v.node.watch import watch
 from gossipw2v.status.access import Access
 from gossipw2v.status.server import Server, StatusSources
@@ -111,7 +111,7 @@ class Daemon:
         finally:
             notify("STOPPING=1")
             await self._close()
-        if (why := self.node.keeper.unkept) is not None:
+        if (why := self.node.checkpointer.unkept) is not None:
             raise OSError(f"the model was not kept: {why}")
 
     async def _live(self) -> None:
@@ -140,10 +140,10 @@ class Daemon:
         """Look at the text and at what an earlier life has left, and have the kernels ready."""
         node, job = self.node, self.node.config.job
         await asyncio.to_thread(node.corpus.find, own_files(node.config))
-        await asyncio.to_thread(node.keeper.look, node.config.fresh)
+        await asyncio.to_thread(node.checkpointer.look, node.config.fresh)
         node.begin()
         if not await asyncio.to_thread(is_compiled, job.vector_size, job.sg):
-            node.stage = "compiling"
+            node.condition.stage = "compiling"
             log.info("compiling the kernels, once for this machine; half a minute or so", http=node.where["http"])
             notify("STATUS=compiling", "EXTEND_TIMEOUT_USEC=120000000")
             await self._leave_note()
@@ -160,7 +160,7 @@ class Daemon:
         with _naming("listen", node.config.listen):
             node.network.listen(self.socket)
         node.core.own.announce(reachable(self.listening), node.network.now())
-        self.prepared, node.stage = True, None
+        self.prepared, node.condition.stage = True, None
         self._say_where()
         await self._leave_note()
         self._start(node.network.tick(), "tick")
@@ -184,9 +184,9 @@ class Daemon:
         try:
             await asyncio.to_thread(replace_file, node.config.data_dir / NODE_FILE, [json.dumps(data).encode()])
         except OSError as error:
-            node.problem(NODE_FILE, str(error))
+            node.condition.problem(NODE_FILE, str(error))
         else:
-            node.problem(NODE_FILE, None)
+            node.condition.problem(NODE_FILE, None)
 
     def _seek(self, listening: Address) -> None:
         """Look for other nodes, as the configuration says."""
@@ -202,7 +202,7 @@ class Daemon:
 
     def _remember(self) -> None:
         """Look where others were when the checkpoint was written; those that are gone cost a dial now and then."""
-        found, own = self.node.keeper.resumed, self.node.core.view.me.addresses
+        found, own = self.node.checkpointer.resumed, self.node.core.view.me.addresses
         for addresses in found.state.addresses if found else ():
             if others := tuple(address for address in addresses if address not in own):
                 self.node.core.discovered(others[0], others, self.node.network.now())
@@ -215,14 +215,14 @@ class Daemon:
             for text in map(str, addresses):
                 node.core.discovered(text, (text,), node.network.now())
 
-        await follow(source, found, partial(node.problem, source))
+        await follow(source, found, partial(node.condition.problem, source))
 
     async def _watch_addresses(self, listening: Address) -> None:
         """Tell others when this machine's addresses change; connections from an address that is gone lead nowhere."""
         node, before = self.node, reachable(listening)
         while True:
             await asyncio.sleep(RESCAN_SECONDS)
-            if NODE_FILE in node.problems:
+            if NODE_FILE in node.condition.problems:
                 await self._leave_note()
             now = await asyncio.to_thread(reachable, listening)
             if now != before:
@@ -242,7 +242,7 @@ class Daemon:
 
         async with Discovery(node.config.job.job, node.core.node.hex(), listening, found) as discovery:
             while True:
-                node.problem("discovery", discovery.problem)
+                node.condition.problem("discovery", discovery.problem)
                 await asyncio.sleep(1.0)
 
     # -- end ------------------------------------------------------------------------------------------------
@@ -268,23 +268,23 @@ class Daemon:
             await node.network.close()
         elif self.socket is not None:
             self.socket.close()
-        if node.failure is not None:
+        if node.condition.failure is not None:
             await self._be_seen()
         if self.http is not None:
             await self.http.close()
-        node.close_learner()
+        node.close_session()
         log.info("stopped")
 
     async def _part(self) -> None:
         """Hand over and keep what was trained, and take leave of others."""
         node = self.node
-        if node.learner is not None:
-            node.learner.trainer.stop()
-            if node.failure is None:
+        if node.session is not None:
+            node.session.trainer.stop()
+            if node.condition.failure is None:
                 await come_to_rest(node)
         node.network.perform(node.core.own.leave())
-        if node.learner is not None:
-            await node.learner.merger.idle()
+        if node.session is not None:
+            await node.session.row_worker.idle()
             await node.save()
             await node.save_links()
 

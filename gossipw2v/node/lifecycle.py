@@ -13,9 +13,9 @@ from collections.abc import Callable
 from gossipw2v.config.job import Job
 from gossipw2v.gossip.census import counts_name
 from gossipw2v.gossip.records import Stage
-from gossipw2v.node.checkpoint import CheckpointError
 from gossipw2v.node.node import Node
-from gossipw2v.node.session import ENOUGH, Learner, check_room, make_learner
+from gossipw2v.node.session import ENOUGH, Session, check_room, make_session
+from gossipw2v.node.storage.checkpoint import CheckpointError
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.notify import notify
 from gossipw2v.w2v.kernels import sgns
@@ -40,7 +40,7 @@ log = get_logger("work")
 
 async def work(node: Node) -> None:
     """Do the job, anew if the swarm comes to another vocabulary; returns when the node may leave."""
-    if node.keeper.resumed is None:
+    if node.checkpointer.resumed is None:
         await count(node)
     vocab = await agreed(node)
     while True:
@@ -60,7 +60,7 @@ async def work(node: Node) -> None:
 
 async def resume(node: Node) -> None:
     """Take the vocabulary of the checkpoint, if there is one, and what its model holds; before others can be heard."""
-    found = node.keeper.resumed
+    found = node.checkpointer.resumed
     if found is None:
         return
     try:
@@ -68,7 +68,7 @@ async def resume(node: Node) -> None:
         node.corpus.counted_before(found.about.counted)
     except (VocabError, TypeError) as error:
         raise CheckpointError(f"{found.path}: {error}") from error
-    node.adopt(vocab, found.vocabulary)
+    node.agreement.adopt(vocab, found.vocabulary)
     node.core.own.resumed(found.state.origins, found.state.lives)
 
 
@@ -77,16 +77,16 @@ async def count(node: Node) -> None:
     counts = await node.corpus.count()
     totals = {"replaced": counts.replaced, "too_long": counts.dropped, "forgotten": counts.pruned_words}
     log.info("counted", tokens=counts.tokens, words=len(counts.words), files=len(node.corpus.files), **totals)
-    node.problem("text", node.corpus.problem)
+    node.condition.problem("text", node.corpus.problem)
     if node.core.view.vocabulary is None:
-        node.counts[counts_name(node.core.node)] = counts
+        node.agreement.counts[counts_name(node.core.node)] = counts
         node.enter(Stage.GATHERING)
         node.network.perform(node.core.own.counted(counts.to_bytes()))
 
 
 async def agreed(node: Node) -> Vocab:
     """The next vocabulary to train with. VocabError if none can be made of what was counted."""
-    vocab = await node.vocabularies.get()
+    vocab = await node.agreement.ready.get()
     if isinstance(vocab, VocabError):
         raise vocab
     return vocab
@@ -112,17 +112,17 @@ async def learn(node: Node, vocab: Vocab) -> None:
 
 async def prepare(node: Node, vocab: Vocab) -> None:
     """Turn the text into ids and allocate the model."""
-    node.close_learner()
+    node.close_session()
     node.enter(Stage.ENCODING)
     log.info("vocabulary", words=len(vocab), tokens=vocab.tokens, digest=vocab.digest.hex())
     check_room(node.config, vocab)
     shard = await node.corpus.encode(vocab)
-    node.problem("text", node.corpus.problem)
-    learner = await asyncio.to_thread(make_learner, node.config, vocab, shard, node.merged)
-    if await asyncio.to_thread(node.keeper.restore, learner, shard.checksum):
-        node.core.own.take_up(await asyncio.to_thread(node.keeper.links, learner), node.network.now())
-    node.learner = learner  # from here on it is seen, exported and merged
-    node.core.own.to_train(learner.trainer.total)
+    node.condition.problem("text", node.corpus.problem)
+    session = await asyncio.to_thread(make_session, node.config, vocab, shard, node.rows.done)
+    if await asyncio.to_thread(node.checkpointer.restore, session, shard.checksum):
+        node.core.own.take_up(await asyncio.to_thread(node.checkpointer.links, session), node.network.now())
+    node.session = session  # from here on it is seen, exported and merged
+    node.core.own.to_train(session.trainer.total)
     node.enter(Stage.JOINING)
     node.network.perform(node.core.own.ready())
 
@@ -134,15 +134,15 @@ async def join(node: Node) -> None:
         if any(link.awaited for link in node.core.view.links()):
             deadline = node.network.now() + JOIN_PATIENCE
         elif node.network.now() > deadline:
-            node.problem("tree", "no link to the others yet: training alone until one comes")
+            node.condition.problem("tree", "no link to the others yet: training alone until one comes")
             return
         await asyncio.sleep(FOLLOW)
 
 
 async def shift(node: Node) -> None:
     """Leave out what an earlier life trained and others have merged; train again what nobody has."""
-    assert node.learner is not None
-    trainer = node.learner.trainer
+    assert node.session is not None
+    trainer = node.session.trainer
     if moved := node.core.own.shift():
         before = trainer.total
         await asyncio.to_thread(trainer.shift, moved)
@@ -161,8 +161,8 @@ async def keep(node: Node) -> None:
 
 async def evaluate(node: Node) -> None:
     """Measure the loss on held-out text once the own text is trained: the node may leave soon after it is complete."""
-    assert node.learner is not None
-    await node.evaluate(node.learner, last=True)
+    assert node.session is not None
+    await node.evaluate(node.session, last=True)
 
 
 async def train(node: Node) -> None:
@@ -170,8 +170,8 @@ async def train(node: Node) -> None:
 
     DivergedError, with the node failed, if that cannot be done with the settings that it has.
     """
-    assert node.learner is not None
-    trainer = node.learner.trainer
+    assert node.session is not None
+    trainer = node.session.trainer
     tell(node)  # alpha is that of the swarm's progress from the first step
     trainer.start()
     while not await trained(node):
@@ -186,44 +186,46 @@ async def train(node: Node) -> None:
 
 async def trained(node: Node) -> bool:
     """Whether all of the own text has been trained, and well; a model that has diverged is mended, once."""
-    assert node.learner is not None
-    trainer = node.learner.trainer
+    assert node.session is not None
+    trainer = node.session.trainer
     if trainer.threads.failure is not None:
         raise trainer.threads.failure
     if trainer.done and trainer.breach is None:
         await asyncio.to_thread(trainer.look_over)
     if trainer.breach is not None:
-        await mend(node, node.learner, trainer.breach)
+        await mend(node, node.session, trainer.breach)
         return False
     return trainer.done
 
 
-async def mend(node: Node, learner: Learner, breach: str) -> None:
+async def mend(node: Node, session: Session, breach: str) -> None:
     """The model has diverged: take it back and go on with smaller steps.
 
     DivergedError if that has been tried before, or if even half of alpha is more than kernels keep within bounds.
 
     The text is not trained again: others have been told how far it is, may hold what came of it, and count on this
     node's share of all that is left. What is lost is what a node that is killed loses, and nobody else notices: until
-    the rows are back the merger does nothing, so no exchange sees any of this, and `come_back` gives no row fewer
+    the rows are back the row worker does nothing, so no exchange sees any of this, and `come_back` gives no row fewer
     updates than any other end has seen. Provenance goes on to claim the text, of which others may have all; where two
     histories overlap that errs on the side of too little, never of twice.
     """
-    trainer = learner.trainer
-    node.divergences += 1
+    trainer = session.trainer
+    node.condition.divergences += 1
     if (how := hopeless(trainer)) is not None:
-        node.fail(too_large(node.config.job, f"{how}: {breach}"))
-        raise DivergedError(node.failure)
+        node.condition.fail(too_large(node.config.job, f"{how}: {breach}"))
+        raise DivergedError(node.condition.failure)
     if not await asyncio.to_thread(trainer.wait, LAST_SLICES):
         raise RuntimeError("the training threads did not end when the model diverged")
-    back = await node.keeper.back(learner)
+    back = await node.checkpointer.back(session)
 
     def take_back() -> None:
-        come_back(learner.model, back.put if back is not None else nothing_kept)
+        come_back(session.model, back.put if back is not None else nothing_kept)
         trainer.go_on(SMALLER)
 
-    await learner.merger.mend(take_back)
-    node.problem("model", f"the model diverged: {breach}; it was taken back, and alpha is half of what was set")
+    await session.row_worker.mend(take_back)
+    node.condition.problem(
+        "model", f"the model diverged: {breach}; it was taken back, and alpha is half of what was set"
+    )
 
 
 def hopeless(trainer: Trainer) -> str | None:
@@ -277,18 +279,18 @@ async def until(node: Node, condition: Callable[[], bool], patience: float = flo
 
 def tell(node: Node) -> None:
     """Own progress to the swarm, the swarm's progress to the trainer, both to the service manager."""
-    assert node.learner is not None
-    trainer = node.learner.trainer
+    assert node.session is not None
+    trainer = node.session.trainer
     if node.core.view.links():
-        node.problem("tree", None)
+        node.condition.problem("tree", None)
     node.core.own.trained(trainer.trained)
     trained, total = node.core.view.progress(node.network.now())
     trainer.others = (trained - trainer.trained, total - trainer.total)
     if trainer.words_per_second:
         run_seconds = trainer.total / trainer.words_per_second
         interval = pause(run_seconds, node.config.exchange_interval)
-        spent = node.learner.merger.cpu_seconds, trainer.threads.cpu_seconds
-        node.core.own.pace(interval, node.learner.brake.look(*spent, run_seconds / interval))
+        spent = node.session.row_worker.cpu_seconds, trainer.threads.cpu_seconds
+        node.core.own.pace(interval, node.session.brake.look(*spent, run_seconds / interval))
     notify(f"STATUS={node.state.name.lower()}, {trained / max(1, total):.0%} of the swarm's text trained")
 
 

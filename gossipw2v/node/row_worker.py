@@ -6,20 +6,27 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from gossipw2v.delta import Batch
-from gossipw2v.gossip.instructions import Merge, Settle
+from gossipw2v.delta import Batch, DeltaError
+from gossipw2v.gossip.core import GossipCore
+from gossipw2v.gossip.instructions import Collect, Merge, OpenLink, Settle
+from gossipw2v.gossip.messages import ProtocolError
 from gossipw2v.gossip.replica import RowWork, perform
+from gossipw2v.system.logs import get_logger
+from gossipw2v.system.metrics import Metrics
+from gossipw2v.transport.network import Network
 from gossipw2v.w2v.training.estimates import Estimates
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Trainer
+
+log = get_logger("rows")
 
 PATIENCE = 5.0  # s for what is queued
 
 
 @dataclass(slots=True)
-class Merger:
+class RowWorker:
     """Performs the core's row work on `model`, one piece after the other, and hands results to `report`.
 
     `report(work, result)` runs in the event loop; `result` is a Batch, None, or the exception that was raised.
@@ -84,3 +91,52 @@ class Merger:
     def _look_at_the_clock(self) -> None:
         self.model.now = time.monotonic()
         self._estimates.refresh(self.model.now)
+
+
+@dataclass(slots=True)
+class RowReports:
+    """Tells the core what came of its row work, in the event loop, and counts it."""
+
+    core: GossipCore
+    network: Network
+    metrics: Metrics
+
+    def prepared(self, work: RowWork) -> RowWork:
+        """A piece of work as it goes to the row worker: counted, and a new link with the host at its other end."""
+        self._count(work)
+        return replace(work, host=self.core.view.host_of(work.link)) if isinstance(work, OpenLink) else work
+
+    def _count(self, instruction: RowWork) -> None:
+        match instruction:
+            case OpenLink(overlap=True):
+                self.metrics.happened("reset")
+            case OpenLink():
+                self.metrics.happened("link_opened")
+            case Merge(overlap=True):
+                self.metrics.happened("adasum")
+
+    def done(self, work: RowWork, result: Batch | Exception | None) -> None:
+        """A piece of row work is done; runs in the event loop."""
+        now = self.network.now()
+        if isinstance(result, DeltaError):
+            self.network.perform(self.core.broken(work.link, ProtocolError(result.reason, str(result)), now))
+        elif isinstance(result, KeyError):
+            return  # the link was dropped while this waited
+        elif isinstance(result, Exception):
+            log.error("merging failed", exc_info=result)
+            self.network.perform(self.core.broken(work.link, ProtocolError("internal", "merging failed"), now))
+        elif isinstance(work, Collect) and result is not None:
+            self.network.perform(self.core.collected(work.link, result))
+        elif isinstance(work, Merge) and result is not None:
+            self.metrics.exchanged()
+            self.network.perform(self.core.merged(work.link, result, now))
+            if result.clipped:
+                self._clipped(work.link, result.clipped, now)
+        elif isinstance(work, Settle) and (seconds := self.core.settled(work.link, now)) is not None:
+            self.metrics.exchanged(seconds)
+
+    def _clipped(self, link: bytes, rows: int, now: float) -> None:
+        found, host = self.core.view.link(link), self.core.view.host_of(link)
+        log.warning("rows were to move too far", rows=rows, peer=found.peer.hex() if found else None, host=host)
+        self.metrics.clipped(rows)
+        self.network.perform(self.core.clipped(link, now))

@@ -1,4 +1,4 @@
-"""What a node makes of a frozen vocabulary: the model, its trainer and its merger."""
+"""What a node makes of a frozen vocabulary: the model, its trainer and its row worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gossipw2v.gossip.messages import MAX_FRAME, MAX_PART, MAX_ROWS
 from gossipw2v.gossip.overlay.pacing import FEWEST
 from gossipw2v.gossip.replica import RowWork
 from gossipw2v.node.memory import check_memory, explain_memory, memory_needed
-from gossipw2v.node.row_worker import Merger
+from gossipw2v.node.row_worker import RowWorker
 from gossipw2v.system.machine import return_memory, usable_cores
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.text.shards import Shard
@@ -35,7 +35,7 @@ Report = Callable[[RowWork, Batch | Exception | None], None]
 
 
 @dataclass(slots=True)
-class Learner:
+class Session:
     """A vocabulary's model with the threads that train and merge it; `text`: the checksum of what they train.
 
     `evaluation`: of the model, on the part of the text that is held out.
@@ -45,14 +45,14 @@ class Learner:
     text: bytes
     model: Model
     trainer: Trainer
-    merger: Merger
+    row_worker: RowWorker
     brake: Brake
     evaluation: Evaluation
 
     def close(self) -> None:
         """Stop all threads; some milliseconds. The model stays readable."""
         self.trainer.stop()
-        self.merger.close()
+        self.row_worker.close()
 
 
 def check_room(config: Config, vocab: Vocab) -> None:
@@ -62,7 +62,7 @@ def check_room(config: Config, vocab: Vocab) -> None:
     check_memory(memory_needed(len(vocab), size, links), explain_memory(len(vocab), size, links))
 
 
-def make_learner(config: Config, vocab: Vocab, shard: Shard, report: Report) -> Learner:
+def make_session(config: Config, vocab: Vocab, shard: Shard, report: Report) -> Session:
     """Allocate and wire everything; training does not start yet."""
     job = config.job
     most = most_rows(job.vector_size)
@@ -88,7 +88,7 @@ def make_learner(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
     shard.forget()
     return_memory()  # what making all this took; training touches the rest of the matrices
     brake = Brake(model.budget, config.merge_share)
-    return Learner(vocab, shard.checksum, model, trainer, Merger(model, trainer, report), brake, evaluation)
+    return Session(vocab, shard.checksum, model, trainer, RowWorker(model, trainer, report), brake, evaluation)
 
 
 def most_rows(vector_size: int) -> int:

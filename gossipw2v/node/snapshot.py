@@ -12,7 +12,7 @@ from gossipw2v.config.node import Config
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.overlay.link import AnyLink, goes_up
 from gossipw2v.gossip.records import Member, Stage
-from gossipw2v.node.session import Learner
+from gossipw2v.node.session import Session
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.training.clipping import Bucket
@@ -32,17 +32,17 @@ def describe_start(config: Config, state: str, uptime: float, where: dict[str, s
     return {**about, "uptime_seconds": uptime, "addresses": where, **nothing, "failure": None, "problems": []}
 
 
-def describe_vocabulary(learner: Learner | None) -> dict[str, Any] | None:
+def describe_vocabulary(session: Session | None) -> dict[str, Any] | None:
     """The frozen vocabulary, or None."""
-    if learner is None:
+    if session is None:
         return None
-    vocab = learner.vocab
+    vocab = session.vocab
     return {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens}
 
 
-def describe_progress(config: Config, core: GossipCore, learner: Learner | None, now: float) -> dict[str, Any]:
+def describe_progress(config: Config, core: GossipCore, session: Session | None, now: float) -> dict[str, Any]:
     """How far the node and the swarm are."""
-    trainer = learner.trainer if learner else None
+    trainer = session.trainer if session else None
     trained, total = core.view.progress(now)
     mine = trainer.before + trainer.trained if trainer else 0
     rate = trainer.words_per_second if trainer else 0.0
@@ -66,20 +66,20 @@ def describe_progress(config: Config, core: GossipCore, learner: Learner | None,
     }
 
 
-def describe_held_out(config: Config, learner: Learner | None) -> dict[str, Any]:
+def describe_held_out(config: Config, session: Session | None) -> dict[str, Any]:
     """The loss on the text that is kept out of training; null where there is none, or none yet."""
-    found = learner.evaluation.describe() if learner else NOTHING_HELD_OUT
+    found = session.evaluation.describe() if session else NOTHING_HELD_OUT
     return {"share": config.held_out, **found}
 
 
-def describe_load(learner: Learner | None, pulse: Pulse) -> dict[str, Any]:
+def describe_load(session: Session | None, pulse: Pulse) -> dict[str, Any]:
     """What training, merging and the event loop have used of the cores, and how late the loop runs."""
-    training = learner.trainer.threads.cpu_seconds if learner else 0.0
+    training = session.trainer.threads.cpu_seconds if session else 0.0
     return {
         "training_cpu_seconds": training,
-        "merging_cpu_seconds": learner.merger.cpu_seconds if learner else 0.0,
+        "merging_cpu_seconds": session.row_worker.cpu_seconds if session else 0.0,
         "loop_cpu_seconds": pulse.cpu_seconds,
-        "words_per_cpu_second": learner.trainer.trained / training if learner and training else None,
+        "words_per_cpu_second": session.trainer.trained / training if session and training else None,
         "loop_lag_p50_seconds": pulse.lag(0.5),
         "loop_lag_p99_seconds": pulse.lag(0.99),
     }
@@ -90,9 +90,9 @@ def describe_members(core: GossipCore, now: float) -> list[dict[str, Any]]:
     return [_member(core, member, now) for member in core.view.members.everyone()]
 
 
-def describe_links(core: GossipCore, learner: Learner | None) -> list[dict[str, Any]]:
+def describe_links(core: GossipCore, session: Session | None) -> list[dict[str, Any]]:
     """The node's edges of the tree, with what each other end has moved; `role` is the other end's."""
-    held = learner.model.clipping.buckets if learner else {}
+    held = session.model.clipping.buckets if session else {}
     return [
         {**_link(link), "host": core.view.host_of(link.name), **_moved(held.get(link.name))}
         for link in core.view.links()

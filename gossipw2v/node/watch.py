@@ -26,8 +26,8 @@ async def watch(node: Node) -> None:
         await asyncio.sleep(PERIOD)
         tell_waiting(node, patience)
         tell_nameless(node)
-        node.stuck = progress.look(step_of(node), PERIOD)
-        node.problem("stuck", node.stuck)
+        node.condition.stuck = progress.look(step_of(node), PERIOD)
+        node.condition.problem("stuck", node.condition.stuck)
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Progress:
 
 def step_of(node: Node) -> tuple[str, int] | None:
     """What the node is at and how far; None where it waits for others or does what cannot be measured."""
-    name, trainer = node.state.name.lower(), node.learner.trainer if node.learner else None
+    name, trainer = node.state.name.lower(), node.session.trainer if node.session else None
     if node.state is Stage.TRAINING and trainer is not None and not trainer.done:
         return name, trainer.trained
     if node.state in (Stage.COUNTING, Stage.ENCODING) and node.corpus.done_bytes < node.corpus.bytes:
@@ -79,12 +79,12 @@ def tell_waiting(node: Node, patience: Patience) -> None:
     """Say in the log, at growing intervals, what the node waits for; a long wait is a problem."""
     waiting = node.waiting()
     if waiting is None or waiting["seconds"] < LONG:
-        node.problems.pop("waiting", None)
+        node.condition.problems.pop("waiting", None)
     if waiting is None:
         return
     text = sentence(waiting)
     if waiting["seconds"] >= LONG:
-        node.problems["waiting"] = text  # not by `problem`, which would log each of its forms
+        node.condition.problems["waiting"] = text  # not by `problem`, which would log each of its forms
     if patience.line_due(waiting["seconds"]):
         log.info("waiting", text=text, seconds=round(waiting["seconds"]), found=len(waiting["found"]))
 
@@ -94,6 +94,8 @@ def tell_nameless(node: Node) -> None:
     contacts = node.network.contacts
     for peer in node.config.peers:
         if peer in contacts.nameless:
-            node.problem(PEER + peer, f"--peers {peer}: {contacts.unanswered[peer]}; looked for again and again")
+            node.condition.problem(
+                PEER + peer, f"--peers {peer}: {contacts.unanswered[peer]}; looked for again and again"
+            )
         else:
-            node.problem(PEER + peer, None)
+            node.condition.problem(PEER + peer, None)

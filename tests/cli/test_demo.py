@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gossipw2v.cli import demo
-from gossipw2v.cli.demo import DemoError, Node, Plan, run, run_demo, split_text
-from gossipw2v.cli.showcase import QUIET_SECONDS, Link, Progress, account, examine, held_out
+from gossipw2v.cli.demo import DemoError, DemoPlan, LocalNode, run, run_demo, split_text
+from gossipw2v.cli.showcase import QUIET_SECONDS, LinkTraffic, Progress, account, examine, held_out
 from gossipw2v.cli.synthetic import World
 from gossipw2v.w2v.text.files import CorpusError
 
@@ -145,10 +145,10 @@ def test_speed_is_measured_over_the_time_in_which_words_were_trained() -> None:
 
 def test_the_account_adds_both_ends_of_a_link() -> None:
     links = [
-        Link("aa", "bb", 1_000_000, 7),
-        Link("bb", "aa", 500_000, 7),
-        Link("cc", "bb", 2_000_000, 3),
-        Link("aa", "cc", 0, 0),
+        LinkTraffic("aa", "bb", 1_000_000, 7),
+        LinkTraffic("bb", "aa", 500_000, 7),
+        LinkTraffic("cc", "bb", 2_000_000, 3),
+        LinkTraffic("aa", "cc", 0, 0),
     ]
     text = account(links, Progress(io.StringIO()), 61)
     assert "3.5 MB moved" in text
@@ -223,12 +223,12 @@ def test_a_node_that_dies_is_reported_with_its_last_words(tmp_path: Path) -> Non
     with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as process:
         process.wait(10)
         with pytest.raises(DemoError, match="node 7 ended with exit code 3") as error:
-            Node("node 7", tmp_path, process).poll()
+            LocalNode("node 7", tmp_path, process).poll()
     assert str(error.value).splitlines()[1:] == [f"line {number}" for number in range(85, 100)]
 
 
 def test_a_swarm_of_two_learns_the_small_world_and_agrees(tmp_path: Path) -> None:
-    plan = Plan(2, sentences=40_000, options={**demo.SMALL_WORLD, "vector-size": 32})
+    plan = DemoPlan(2, sentences=40_000, options={**demo.SMALL_WORLD, "vector-size": 32})
     screen = io.StringIO()
     outcome = run(plan, tmp_path, screen)
     assert outcome.difference <= 1e-3

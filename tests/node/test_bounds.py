@@ -12,7 +12,7 @@ from gossipw2v.config.fields import Between
 from gossipw2v.config.loader import ConfigError, load
 from gossipw2v.config.options import OPTIONS, Option
 from gossipw2v.node.daemon import UNUSABLE
-from gossipw2v.node.session import check_room, make_learner
+from gossipw2v.node.session import check_room, make_session
 from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.heldout import Division
@@ -54,12 +54,12 @@ def outcome(folder: Path, text: str, settings: tuple[Setting, ...]) -> str:
         check_room(config, vocab := Vocab.from_bytes(frozen.to_bytes()))
     except (ConfigError, *UNUSABLE):
         return "refused"
-    learner = make_learner(config, vocab, corpus._encode(vocab), lambda _work, _result: None)
-    trainer = learner.trainer
+    session = make_session(config, vocab, corpus._encode(vocab), lambda _work, _result: None)
+    trainer = session.trainer
     trainer.start()
     while not trainer.done and trainer.threads.failure is None and trainer.breach is None:
         time.sleep(0.001)
-    learner.close()
+    session.close()
     assert trainer.threads.failure is None, trainer.threads.failure
     return "trained" if trainer.breach is None else "diverged"
 

@@ -23,7 +23,7 @@ from support.daemons import (
     write_texts,
 )
 
-from gossipw2v.node.export import load_model
+from gossipw2v.node.storage.export import load_model
 from gossipw2v.status import client
 from gossipw2v.w2v.similarity import largest_difference
 from gossipw2v.w2v.text.vocab import count_words, freeze

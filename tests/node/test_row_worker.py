@@ -1,4 +1,4 @@
-"""The merger: row work in its thread, with a curvature that both ends of a link keep up to date."""
+"""The row_worker: row work in its thread, with a curvature that both ends of a link keep up to date."""
 
 import asyncio
 from pathlib import Path
@@ -11,8 +11,8 @@ from gossipw2v.config.job import Job
 from gossipw2v.config.node import Config
 from gossipw2v.delta import empty
 from gossipw2v.gossip.instructions import Collect, Instruction, Merge, OpenLink, Settle
-from gossipw2v.node.row_worker import Merger
-from gossipw2v.node.session import make_learner
+from gossipw2v.node.row_worker import RowWorker
+from gossipw2v.node.session import make_session
 from gossipw2v.w2v.text.shards import Shard
 from gossipw2v.w2v.text.vocab import Vocab
 from gossipw2v.w2v.text.words import Words
@@ -23,7 +23,7 @@ WORDS = Vocab(Words.of([b"the", b"of", b"and"]), np.array([30, 20, 10], np.int64
 
 
 async def performed(*orders: Instruction) -> tuple[Any, list[Any]]:
-    """A learner whose merger has performed `orders`, and what it reported."""
+    """A session whose row_worker has performed `orders`, and what it reported."""
     results: list[Any] = []
     done = asyncio.Event()
 
@@ -34,16 +34,16 @@ async def performed(*orders: Instruction) -> tuple[Any, list[Any]]:
 
     config = Config(corpus=("text",), data_dir=Path("data"), threads=1, job=Job(vector_size=SIZE, sample=0.0))
     tokens = np.tile(np.array([0, 1, 2], np.int32), 50)
-    learner = make_learner(config, WORDS, Shard(tokens, len(tokens), Path("none")), report)
-    learner.model.weights[:] = np.random.default_rng(0).normal(size=learner.model.weights.shape)
+    session = make_session(config, WORDS, Shard(tokens, len(tokens), Path("none")), report)
+    session.model.weights[:] = np.random.default_rng(0).normal(size=session.model.weights.shape)
     try:
         for order in orders:
-            learner.merger.submit(order)
+            session.row_worker.submit(order)
         async with asyncio.timeout(30):
             await done.wait()
     finally:
-        learner.close()
-    return learner, results
+        session.close()
+    return session, results
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ async def performed(*orders: Instruction) -> tuple[Any, list[Any]]:
     ids=["parent", "child"],
 )
 async def test_both_ends_of_a_link_know_the_curvature_by_which_they_merge(order: Instruction) -> None:
-    learner, (opened, merged) = await performed(OpenLink(LINK, overlap=False, catch_up=False), order)
+    session, (opened, merged) = await performed(OpenLink(LINK, overlap=False, catch_up=False), order)
     assert opened is None
     assert not isinstance(merged, Exception)
-    assert all(curve.curvatures.max() > 0 for curve in learner.model.spectra)
+    assert all(curve.curvatures.max() > 0 for curve in session.model.spectra)
 
 
 async def test_work_on_a_link_that_is_gone_reports_why() -> None:
@@ -64,43 +64,43 @@ async def test_work_on_a_link_that_is_gone_reports_why() -> None:
 
 
 async def test_it_is_idle_when_all_that_was_submitted_is_done_and_reported() -> None:
-    learner, _ = await performed(OpenLink(LINK, overlap=False, catch_up=False))
+    session, _ = await performed(OpenLink(LINK, overlap=False, catch_up=False))
     reported: list[Any] = []
-    merger = Merger(learner.model, learner.trainer, lambda work, _result: reported.append(work))
+    row_worker = RowWorker(session.model, session.trainer, lambda work, _result: reported.append(work))
     orders = [Merge(LINK, empty(SIZE), flush=False, overlap=False) for _ in range(20)]
     for order in orders:
-        merger.submit(order)
-    await merger.idle()
+        row_worker.submit(order)
+    await row_worker.idle()
     assert list(map(id, reported)) == list(map(id, orders))
-    merger.close()
+    row_worker.close()
 
 
 async def test_work_waits_while_the_model_has_diverged_and_is_done_in_order_when_it_is_mended() -> None:
-    learner, _ = await performed(OpenLink(LINK, overlap=False, catch_up=False))
+    session, _ = await performed(OpenLink(LINK, overlap=False, catch_up=False))
     reported: list[Any] = []
-    merger = Merger(learner.model, learner.trainer, lambda work, _result: reported.append(work))
+    row_worker = RowWorker(session.model, session.trainer, lambda work, _result: reported.append(work))
     orders: list[Any] = [Collect(LINK, flush=False), Merge(LINK, empty(SIZE), flush=False, overlap=False)]
-    learner.trainer.breach = "the loss is not a finite number"
+    session.trainer.breach = "the loss is not a finite number"
     for order in orders:
-        merger.submit(order)
-    await merger.idle()
+        row_worker.submit(order)
+    await row_worker.idle()
     assert reported == []
-    assert learner.model.came == 0
+    assert session.model.came == 0
 
     def mend() -> None:
-        learner.trainer.breach = None
+        session.trainer.breach = None
 
-    await merger.mend(mend)
-    await merger.idle()
+    await row_worker.mend(mend)
+    await row_worker.idle()
     assert list(map(id, reported)) == list(map(id, orders))
-    merger.close()
+    row_worker.close()
 
 
 async def test_a_model_that_is_never_mended_does_not_hold_up_the_end() -> None:
-    learner, _ = await performed(OpenLink(LINK, overlap=False, catch_up=False))
-    merger = Merger(learner.model, learner.trainer, lambda _work, _result: pytest.fail("nothing is to be done"))
-    learner.trainer.breach = "the loss is not a finite number"
-    merger.submit(Collect(LINK, flush=False))
-    await merger.idle()
-    merger.close()
+    session, _ = await performed(OpenLink(LINK, overlap=False, catch_up=False))
+    row_worker = RowWorker(session.model, session.trainer, lambda _work, _result: pytest.fail("nothing is to be done"))
+    session.trainer.breach = "the loss is not a finite number"
+    row_worker.submit(Collect(LINK, flush=False))
+    await row_worker.idle()
+    row_worker.close()
     await asyncio.sleep(0)

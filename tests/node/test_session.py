@@ -13,7 +13,7 @@ from gossipw2v.config.node import Config
 from gossipw2v.delta import RowDelta
 from gossipw2v.gossip.codec import HEADER, decode, encode
 from gossipw2v.gossip.messages import MAX_FRAME, MAX_ORIGINS, MAX_PART, Answer
-from gossipw2v.node.session import check_room, initial_weights, make_learner, most_rows
+from gossipw2v.node.session import check_room, initial_weights, make_session, most_rows
 from gossipw2v.w2v.text.shards import Shard
 from gossipw2v.w2v.text.vocab import Vocab, VocabError
 from gossipw2v.w2v.text.words import Words
@@ -78,13 +78,13 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_made() -> None:
 
 def test_a_learner_has_the_jobs_settings() -> None:
     shard = Shard(np.array([0, 1, 2, -1], np.int32), 3, Path("shard"))
-    learner = make_learner(config(vector_size=8, epochs=7, window=2), WORDS, shard, lambda _work, _result: None)
+    session = make_session(config(vector_size=8, epochs=7, window=2), WORDS, shard, lambda _work, _result: None)
     try:
-        assert learner.model.weights.shape == (6, 8)
-        assert learner.trainer.total == 21
-        assert (learner.trainer.recipe.window, learner.trainer.recipe.threads) == (2, 2)
+        assert session.model.weights.shape == (6, 8)
+        assert session.trainer.total == 21
+        assert (session.trainer.recipe.window, session.trainer.recipe.threads) == (2, 2)
     finally:
-        learner.close()
+        session.close()
 
 
 COMPILED = """

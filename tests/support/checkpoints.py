@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gossipw2v.node.checkpoint import About, Checkpoint, Contents, State, write
-from gossipw2v.node.generations import path_of
+from gossipw2v.node.storage.checkpoint import About, Checkpoint, Contents, SavedState, write
+from gossipw2v.node.storage.generations import path_of
 from gossipw2v.system.durable import DISK, Disk
 from gossipw2v.w2v.text.vocab import Vocab
 from gossipw2v.w2v.text.words import Words
@@ -27,10 +27,12 @@ GOOD_STATE = {
 }  # fmt: skip
 
 
-def a_state(generation: int) -> State:
+def a_state(generation: int) -> SavedState:
     places = (Position((TokenSpan(1, 2, 5),), 2, (1 << 64) - 1), Position((), 2, 0))
     losses = ((3.0, 4.5), (1.0, 0.25))
-    return State(NODE, False, {NODE: generation, bytes(16): 9}, {NODE: generation}, places, losses, (("a:1", "b:2"),))
+    return SavedState(
+        NODE, False, {NODE: generation, bytes(16): 9}, {NODE: generation}, places, losses, (("a:1", "b:2"),)
+    )
 
 
 def contents(generation: int) -> Contents:

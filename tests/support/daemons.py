@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.cli.synthetic import World
 from gossipw2v.config.options import PREFIX
-from gossipw2v.node.export import load_model
+from gossipw2v.node.storage.export import load_model
 from gossipw2v.status import client
 from gossipw2v.w2v.similarity import largest_difference
 from gossipw2v.w2v.warmup import warm_up

@@ -31,9 +31,9 @@ from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, Instruction, Merge, Received, Settle
 from gossipw2v.gossip.messages import PROTOCOL, Hello, LinkOpen, ProtocolError, Push, StateNews
 from gossipw2v.gossip.records import Member, Stage
-from gossipw2v.node.checkpoint import MAGIC, VERSION, CheckpointError
-from gossipw2v.node.generations import find
-from gossipw2v.node.saved_links import read as read_references
+from gossipw2v.node.storage.checkpoint import MAGIC, VERSION, CheckpointError
+from gossipw2v.node.storage.generations import find
+from gossipw2v.node.storage.saved_links import read as read_references
 from gossipw2v.system.sections import HASH_BYTES, DamagedError, Writer, digest
 from gossipw2v.transport.discovery import NODE_ID, SERVICE, read_text, usable_addresses
 from gossipw2v.w2v.text import shards

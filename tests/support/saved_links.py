@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 
 from gossipw2v.gossip.overlay.retained import SavedLink
-from gossipw2v.node.saved_links import MAGIC, VERSION, Held, read, write
+from gossipw2v.node.storage.saved_links import MAGIC, VERSION, Held, read, write
 from gossipw2v.system.durable import Disk
 from gossipw2v.system.sections import DamagedError, Writer, digest
 from gossipw2v.w2v.training.link_view import Reference

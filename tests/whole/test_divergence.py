@@ -19,11 +19,11 @@ from support.daemons import AGREEMENT, SMALL, Daemon, Daemons, addresses, compil
 from gossipw2v.config.job import Job
 from gossipw2v.config.node import Config
 from gossipw2v.gossip.records import Stage
-from gossipw2v.node import checkpoint
 from gossipw2v.node.daemon import Daemon as Process
-from gossipw2v.node.export import export_model
-from gossipw2v.node.generations import find
 from gossipw2v.node.node import Node
+from gossipw2v.node.storage import checkpoint
+from gossipw2v.node.storage.export import export_model
+from gossipw2v.node.storage.generations import find
 from gossipw2v.status import client
 from gossipw2v.system.sections import blocks
 from gossipw2v.w2v.kernels import sgns
@@ -245,8 +245,8 @@ def make_ill(monkeypatch: pytest.MonkeyPatch, node: Node, fault: Fault, times: i
     real, left = sgns.sgns_train, [times]
 
     def kernel(tokens: Any, syn0: Any, *others: Any) -> tuple[int, float]:
-        said, learner = real(tokens, syn0, *others), node.learner
-        if learner is None or learner.model.weights.ctypes.data != syn0.ctypes.data or not left[0]:
+        said, session = real(tokens, syn0, *others), node.session
+        if session is None or session.model.weights.ctypes.data != syn0.ctypes.data or not left[0]:
             return said
         if all(edge.flow.exchanges < 10 for edge in node.core.view.links()):
             return said
@@ -264,16 +264,16 @@ async def test_one_of_three_that_diverges_twice_fails_and_the_others_complete(
     async with living(tmp_path, 3, epochs=LONG) as nodes:
         sick, task = nodes[PLACES[place]]
         make_ill(monkeypatch, sick, fault, times=1 << 30)
-        await until(lambda: sick.failure is not None)
+        await until(lambda: sick.condition.failure is not None)
         assert sick.snapshot()["state"] == "failed"
         with pytest.raises(DivergedError, match="diverged again"):
             await task
         others = [(node, each) for node, each in nodes if node is not sick]
         await asyncio.gather(*(each for _, each in others))
-        assert sick.divergences == 2
+        assert sick.condition.divergences == 2
         for node, _ in others:
             assert node.state is Stage.COMPLETE
-            assert (node.divergences, node.problems) == (0, {})
+            assert (node.condition.divergences, node.condition.problems) == (0, {})
             member = node.core.members.get(sick.core.node)
             assert member is not None
             assert member.state is Stage.LEFT
@@ -300,10 +300,10 @@ async def test_one_of_three_that_diverges_once_recovers_and_all_agree(
         make_ill(monkeypatch, sick, fault, times=PATIENCE if fault is bad_loss else 1)
         await asyncio.gather(*(each for _, each in nodes))
         for node, _ in nodes:
-            assert node.divergences == (node is sick)
+            assert node.condition.divergences == (node is sick)
             assert well(node)
             assert node.core.scores.describe(0.0)["origins"] == []
-        assert "taken back" in sick.problems["model"]
+        assert "taken back" in sick.condition.problems["model"]
         first, *rest = [found.weights() for node, _ in nodes if (found := find(node.config.data_dir).newest)]
         assert max(largest_difference(first, other) for other in rest) <= AGREEMENT
 
@@ -312,12 +312,12 @@ async def test_one_of_three_that_diverges_once_recovers_and_all_agree(
 async def test_a_running_node_exports_nothing_that_is_not_finite(tmp_path: Path, value: float) -> None:
     async with living(tmp_path, 1, epochs=2) as ((node, _),):
         await until(lambda: node.state is Stage.COMPLETE)
-        assert node.learner is not None
+        assert node.session is not None
         url, out = f"http://{node.where['http']}", tmp_path / "out"
         out.mkdir()
         await asyncio.to_thread(client.export, url, out / "good.txt")
-        node.learner.model.syn0[7, 3] = value
-        word = node.learner.vocab.words[7].decode()
+        node.session.model.syn0[7, 3] = value
+        word = node.session.vocab.words[7].decode()
         with pytest.raises(client.AnswerError, match=f"the vector of '{word}' holds a value that is not finite"):
             await asyncio.to_thread(client.export, url, out / "bad.txt")
         refused = await asyncio.to_thread(command, "export", "--url", url, out / "bad.txt")

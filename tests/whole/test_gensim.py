@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.daemons import STOP_SECONDS, Daemon, Daemons, write_texts
 
-from gossipw2v.node.export import load_model
+from gossipw2v.node.storage.export import load_model
 from gossipw2v.w2v.similarity import Space, most_similar
 
 ASKED = ("the", "king", "france", "city", "she")

@@ -33,7 +33,7 @@ from gossipw2v.gossip.messages import (
     StateNews,
 )
 from gossipw2v.gossip.records import Member, Stage
-from gossipw2v.node.export import load_model
+from gossipw2v.node.storage.export import load_model
 from gossipw2v.status import client
 
 ENDLESS = 10_000  # epochs

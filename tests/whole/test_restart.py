@@ -14,9 +14,9 @@ import pytest
 from support.daemons import AGREEMENT, STOP_SECONDS, Daemon, Daemons, addresses, difference, write_texts
 
 from gossipw2v.cli.synthetic import World
-from gossipw2v.node.checkpoint import MAGIC, VERSION
-from gossipw2v.node.export import load_model
-from gossipw2v.node.generations import find
+from gossipw2v.node.storage.checkpoint import MAGIC, VERSION
+from gossipw2v.node.storage.export import load_model
+from gossipw2v.node.storage.generations import find
 from gossipw2v.system.lock import LOCK_FILE
 from gossipw2v.system.sections import digest
 from gossipw2v.w2v.similarity import Space, largest_difference, solve_analogies

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.daemons import Daemon, Daemons
 
-from gossipw2v.node.export import export_model
+from gossipw2v.node.storage.export import export_model
 from gossipw2v.status import client, report
 
 WORDS = b"the quick brown fox jumps over the lazy dog\n" * 400

@@ -7,7 +7,7 @@ Trainer threads write rows while this class reads and merges them, without locks
 floats of one row, one update or what one exchange brought. With a large vocabulary merging costs a trainer thread some
 1e-6 of its updates, less than two threads cost each other (1e-5); `tests/w2v/training/test_races.py` bounds both. The
 references are touched by this class alone, so both ends of a link keep theirs bit for bit equal. All methods but the
-properties run in one thread, the merger's.
+properties run in one thread, the row worker's.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from gossipw2v.config.job import Job
 from gossipw2v.config.node import Config
 from gossipw2v.node import snapshot
 from gossipw2v.node.node import Node
-from gossipw2v.node.session import Learner, initial_weights, make_learner
+from gossipw2v.node.session import Session, initial_weights, make_session
 from gossipw2v.w2v.text.files import corpus_digest, find_files
 from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.shards import Shard, encode
@@ -201,30 +201,30 @@ async def test_a_node_measures_in_a_thread_and_tells_what_came_of_it(
     )
     node = begun(tmp_path)
     assert node.snapshot()["held_out"] == {"share": 0.1, **snapshot.NOTHING_HELD_OUT}
-    learner = node.learner = learner_of(node, text)
+    session = node.session = learner_of(node, text)
     assert node.snapshot()["held_out"].keys() == snapshot.NOTHING_HELD_OUT.keys() | {"share"}
-    await node.evaluate(learner, last=False)
-    node.close_learner()
+    await node.evaluate(session, last=False)
+    node.close_session()
     assert len(threads) == 1
     assert threads[0] is not threading.current_thread()
 
 
 async def test_a_model_that_has_diverged_is_not_measured_before_it_is_mended(tmp_path: Path) -> None:
     node = begun(tmp_path)
-    learner = node.learner = learner_of(node, sentences(4, 9))
-    first = learner.model.weights.copy()
-    learner.model.weights[:] = np.nan
-    learner.trainer.look_over()
-    assert learner.trainer.breach is not None
-    await node.evaluate(learner, last=True)
+    session = node.session = learner_of(node, sentences(4, 9))
+    first = session.model.weights.copy()
+    session.model.weights[:] = np.nan
+    session.trainer.look_over()
+    assert session.trainer.breach is not None
+    await node.evaluate(session, last=True)
     assert node.snapshot()["held_out"]["history"] == []
-    come_back(learner.model)
-    learner.trainer.stop()  # so that going on trains nothing
-    learner.trainer.go_on(0.5)
-    await node.evaluate(learner, last=True)
-    node.close_learner()
-    assert learner.model.weights.tobytes() == first.tobytes()
-    (point,) = learner.evaluation.describe()["history"]
+    come_back(session.model)
+    session.trainer.stop()  # so that going on trains nothing
+    session.trainer.go_on(0.5)
+    await node.evaluate(session, last=True)
+    node.close_session()
+    assert session.model.weights.tobytes() == first.tobytes()
+    (point,) = session.evaluation.describe()["history"]
     assert point["loss"] == pytest.approx(6 * math.log(2), rel=1e-3)
 
 
@@ -236,10 +236,10 @@ def begun(folder: Path) -> Node:
     return node
 
 
-def learner_of(node: Node, text: Ids) -> Learner:
+def learner_of(node: Node, text: Ids) -> Session:
     """What a node learns with that trains a text of 36 words and holds the same out."""
     vocab = Vocab(Words.of([b"%02d" % n for n in range(36)]), np.full(36, 10, np.int64))
-    return make_learner(node.config, vocab, Shard(text, 36, Path("none"), held_out=text), node.merged)
+    return make_session(node.config, vocab, Shard(text, 36, Path("none"), held_out=text), node.rows.done)
 
 
 @pytest.fixture(scope="module")

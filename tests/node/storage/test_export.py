@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from support.checkpoints import NODE, contents, keep
 
-from gossipw2v.node.checkpoint import CheckpointError, write
-from gossipw2v.node.export import export_model, load_model
+from gossipw2v.node.storage.checkpoint import CheckpointError, write
+from gossipw2v.node.storage.export import export_model, load_model
 from gossipw2v.system.durable import replace_file
 from gossipw2v.w2v.similarity import Space, most_similar
 from gossipw2v.w2v.word2vec_format import ExportError, lines, write_word2vec

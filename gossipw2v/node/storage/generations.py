@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gossipw2v.node.checkpoint import Checkpoint, CheckpointError, generation_of, read
+from gossipw2v.node.storage.checkpoint import Checkpoint, CheckpointError, generation_of, read
 from gossipw2v.system.durable import DISK, Disk, sweep
 from gossipw2v.system.sections import DamagedError
 

@@ -18,9 +18,18 @@ from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.overlay.provenance import VersionVector
 from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.records import STEM_BYTES, NodeId, stem
-from gossipw2v.node import generations, saved_links
-from gossipw2v.node.checkpoint import About, Checkpoint, CheckpointError, Contents, Floats, State, Updates, write
-from gossipw2v.node.session import Learner
+from gossipw2v.node.session import Session
+from gossipw2v.node.storage import generations, saved_links
+from gossipw2v.node.storage.checkpoint import (
+    About,
+    Checkpoint,
+    CheckpointError,
+    Contents,
+    Floats,
+    SavedState,
+    Updates,
+    write,
+)
 from gossipw2v.system.durable import DISK, Disk
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.sections import DamagedError
@@ -31,7 +40,7 @@ LOOP_PATIENCE = 30.0  # s for the event loop to say how far the node is
 T = TypeVar("T")
 Progress = tuple[int, int, bool, VersionVector]
 
-log = get_logger("keeper")
+log = get_logger("checkpointer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ class Back:
 
 
 @dataclass(slots=True)
-class Keeper:
+class Checkpointer:
     """Checkpoints in `folder`, of a job with these fields; `resumed` is the one that this node has gone on from.
 
     `generation`: of the last one that was written or tried. `trouble`: why the last attempt failed, None if it did not.
@@ -110,35 +119,35 @@ class Keeper:
         """The id of this life, from 16 random bytes: with the stem of the one before, if there was one."""
         return drawn if self.resumed is None else stem(self.resumed.state.node) + drawn[STEM_BYTES:]
 
-    def restore(self, learner: Learner, text: bytes) -> bool:
-        """Put a new learner where the checkpoint was, in a thread; returns whether there was one for its vocabulary.
+    def restore(self, session: Session, text: bytes) -> bool:
+        """Put a new session where the checkpoint was, in a thread; returns whether there was one for its vocabulary.
 
         `text`: checksum of the encoded text. CheckpointError if that is another than the checkpoint's.
         """
         found, self.resumed, self._counted = self.resumed, None, None
         if found is None:
             return False
-        if found.about.vocabulary != learner.vocab.digest.hex():
+        if found.about.vocabulary != session.vocab.digest.hex():
             kept = generations.set_aside(self.folder, self.disk)
             log.warning("the checkpoint is of a vocabulary that was given up", kept=", ".join(map(str, kept)))
             return False
         if found.about.text != text.hex():
             why = "was trained on another text than there is now, or with another --held-out or --encoding"
             raise CheckpointError(f"{found.path}: {why}; {_WAYS_OUT}")
-        found.restore(learner.model.weights, learner.model.updates)
+        found.restore(session.model.weights, session.model.updates)
         try:
-            learner.trainer.resume(found.state.places, found.state.losses)
+            session.trainer.resume(found.state.places, found.state.losses)
         except ValueError as error:
             raise CheckpointError(f"{found.path}: {error}") from error
-        self.resumed, self._counted = found, learner.model.updates.copy()
+        self.resumed, self._counted = found, session.model.updates.copy()
         return True
 
-    async def back(self, learner: Learner) -> Back | None:
-        """The newest checkpoint of a learner's model, to go back to; None if there is none that is whole."""
+    async def back(self, session: Session) -> Back | None:
+        """The newest checkpoint of a session's model, to go back to; None if there is none that is whole."""
         async with self._writing:
-            return await asyncio.to_thread(self._back, learner)
+            return await asyncio.to_thread(self._back, session)
 
-    def _back(self, learner: Learner) -> Back | None:
+    def _back(self, session: Session) -> Back | None:
         """With the updates as they were when its writing began: those inside were read after the rows."""
         if self._counted is None:
             return None
@@ -147,17 +156,17 @@ class Keeper:
         except (OSError, CheckpointError) as error:
             log.warning("no checkpoint to go back to", why=str(error))
             return None
-        ours = found is not None and found.about.vocabulary == learner.vocab.digest.hex()
+        ours = found is not None and found.about.vocabulary == session.vocab.digest.hex()
         return Back(found, self._counted) if found is not None and ours else None
 
-    def links(self, learner: Learner) -> list[SavedLink]:
-        """Put the references that belong to the checkpoint into a new learner's model, in a thread; their links.
+    def links(self, session: Session) -> list[SavedLink]:
+        """Put the references that belong to the checkpoint into a new session's model, in a thread; their links.
 
         Damaged ones are left out: those links begin anew.
         """
         if self.resumed is None or self.damaged:  # what is older than the others know must not look like new
             return []
-        generation, model = self.resumed.generation, learner.model
+        generation, model = self.resumed.generation, session.model
         path, shape = generations.links_of(self.folder, generation), (len(model.weights), model.vector_size)
         kept: list[SavedLink] = []
         try:
@@ -175,15 +184,15 @@ class Keeper:
 
     # -- the next -------------------------------------------------------------------------------------------
 
-    async def save(self, core: GossipCore, learner: Learner, counted: tuple[int, ...]) -> None:
+    async def save(self, core: GossipCore, session: Session, counted: tuple[int, ...]) -> None:
         """Write a checkpoint, unless nothing has changed since the last; never raises for what a disk does."""
         async with self._writing:
             loop = asyncio.get_running_loop()
-            change = _progress(core, learner, loop.time())
+            change = _progress(core, session, loop.time())
             if change == self._saved:
                 return
             self.generation, self._began_at = self.generation + 1, time.monotonic()
-            contents, updates = self._contents(core, learner, counted, loop), learner.model.updates.copy()
+            contents, updates = self._contents(core, session, counted, loop), session.model.updates.copy()
             try:
                 self.size = await asyncio.to_thread(self._write, contents)
                 self._saved, self._saved_at, self._counted = change, time.monotonic(), updates
@@ -195,9 +204,9 @@ class Keeper:
             finally:
                 self.seconds, self._began_at = time.monotonic() - self._began_at, None
 
-    async def save_links(self, core: GossipCore, learner: Learner) -> None:
+    async def save_links(self, core: GossipCore, session: Session) -> None:
         """Write the references that go with the last checkpoint; nothing changes any more. Never raises for a disk."""
-        held = learner.model.references()
+        held = session.model.references()
         links = [(saved, held[saved.link]) for saved in core.view.saved_links() if saved.link in held]
         if not links or self._saved is None or self.unkept is not None:
             return
@@ -214,21 +223,21 @@ class Keeper:
         return size
 
     def _contents(
-        self, core: GossipCore, learner: Learner, counted: tuple[int, ...], loop: asyncio.AbstractEventLoop
+        self, core: GossipCore, session: Session, counted: tuple[int, ...], loop: asyncio.AbstractEventLoop
     ) -> Contents:
-        model, vocabulary = learner.model, core.view.vocabulary
+        model, vocabulary = session.model, core.view.vocabulary
         assert vocabulary is not None
         about = About(
             __version__,
             self.job,
-            learner.vocab.digest.hex(),
-            learner.text.hex(),
-            len(learner.vocab),
+            session.vocab.digest.hex(),
+            session.text.hex(),
+            len(session.vocab),
             model.vector_size,
             counted,
         )
         return Contents(
-            about, vocabulary, model.weights, model.updates, lambda: _in_loop(loop, lambda: state_of(core, learner))
+            about, vocabulary, model.weights, model.updates, lambda: _in_loop(loop, lambda: state_of(core, session))
         )
 
     def _rest(self) -> str:
@@ -262,21 +271,21 @@ class Keeper:
         }
 
 
-def _progress(core: GossipCore, learner: Learner, now: float) -> Progress:
+def _progress(core: GossipCore, session: Session, now: float) -> Progress:
     """What differs when there is something to write: what was trained here shows in the updates.
 
     Residuals of others and names of origins come without any, but links take them for known.
     """
     others = {origin: n for origin, n in core.view.claims().items() if origin != core.node}
-    return int(learner.model.updates.sum()), learner.model.came, core.view.final(now), others
+    return int(session.model.updates.sum()), session.model.came, core.view.final(now), others
 
 
-def state_of(core: GossipCore, learner: Learner) -> State:
+def state_of(core: GossipCore, session: Session) -> SavedState:
     """How far a node is; called in the event loop, after the rows of the checkpoint were taken."""
-    trainer = learner.trainer
+    trainer = session.trainer
     core.own.trained(trainer.trained)
     now = asyncio.get_running_loop().time()
-    return State(
+    return SavedState(
         core.node,
         core.view.final(now),
         core.view.claims(),

@@ -20,7 +20,7 @@ import numpy as np
 
 from gossipw2v.gossip.messages import BIG, LINK_BYTES
 from gossipw2v.gossip.overlay.retained import SavedLink
-from gossipw2v.node.checkpoint import node_id, origins_of
+from gossipw2v.node.storage.checkpoint import node_id, origins_of
 from gossipw2v.system.durable import DISK, Disk, replacing
 from gossipw2v.system.sections import HASH_BYTES, DamagedError, Reader, Writer, blocks, digest, to_json
 from gossipw2v.w2v.training.link_view import Reference

@@ -5,7 +5,7 @@
     vocabulary  the words, as they travel between nodes
     weights     float32[2V, D], `syn0` above `syn1neg`
     updates     int64[2V]
-    state       JSON: what the node had done and whom it knew (`State`)
+    state       JSON: what the node had done and whom it knew (`SavedState`)
 
 All numbers are little-endian; all but the prefix are sealed sections (`sections`), and nothing follows the last.
 
@@ -67,7 +67,7 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class SavedState:
     """How far node `node` was: tokens of all `origins` in its rows, `places` of its threads and their `losses`.
 
     `lives`: the ids under which the text was trained up to `places`, each with its tokens. `addresses` of others.
@@ -90,7 +90,7 @@ class Checkpoint:
     generation: int
     about: About
     vocabulary: bytes
-    state: State
+    state: SavedState
     rows_at: int
     sealed: bytes
 
@@ -120,7 +120,7 @@ class Contents:
     vocabulary: bytes
     weights: Floats
     updates: Updates
-    state: Callable[[], State]
+    state: Callable[[], SavedState]
 
 
 def write(path: Path, generation: int, contents: Contents, disk: Disk = DISK) -> int:
@@ -160,7 +160,7 @@ def _finite(weights: Floats) -> Iterator[bytes]:
         yield block.tobytes()
 
 
-def _state_json(state: State) -> dict[str, Any]:
+def _state_json(state: SavedState) -> dict[str, Any]:
     return {
         "node": state.node.hex(),
         "complete": state.complete,
@@ -227,9 +227,9 @@ def _about(raw: dict[str, Any]) -> About:
     return about
 
 
-def _state(raw: dict[str, Any]) -> State:
+def _state(raw: dict[str, Any]) -> SavedState:
     try:
-        return State(
+        return SavedState(
             node_id(raw["node"]),
             raw["complete"] is True,
             origins_of(raw["origins"]),

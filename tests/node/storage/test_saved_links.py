@@ -17,8 +17,8 @@ from support.saved_links import GENERATION, GOOD_LINK, SHAPE, arrays, bits, forg
 
 from gossipw2v.gossip.messages import BIG
 from gossipw2v.gossip.overlay.retained import SavedLink
-from gossipw2v.node.generations import links_of, prune
-from gossipw2v.node.saved_links import VERSION, read, write
+from gossipw2v.node.storage.generations import links_of, prune
+from gossipw2v.node.storage.saved_links import VERSION, read, write
 from gossipw2v.system.durable import DISK, Disk
 from gossipw2v.system.sections import DamagedError
 from gossipw2v.w2v.training.link_view import Reference

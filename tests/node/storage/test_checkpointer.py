@@ -20,10 +20,10 @@ from gossipw2v.delta import empty
 from gossipw2v.gossip.messages import Answer, Push
 from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.records import Member, Stage, stem
-from gossipw2v.node.checkpoint import CheckpointError
-from gossipw2v.node.generations import find, links_of, path_of
 from gossipw2v.node.node import Node
-from gossipw2v.node.session import make_learner
+from gossipw2v.node.session import make_session
+from gossipw2v.node.storage.checkpoint import CheckpointError
+from gossipw2v.node.storage.generations import find, links_of, path_of
 from gossipw2v.system.durable import USUAL, Disk
 from gossipw2v.w2v.text.shards import Shard
 from gossipw2v.w2v.text.vocab import Vocab
@@ -50,27 +50,27 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         node = Node(config, bytes([next(NUMBERS)]) * 32, asyncio.get_running_loop().time())
         nodes.append(node)
         if disk is not None:
-            node.keeper.disk = disk
+            node.checkpointer.disk = disk
         if look:
-            node.keeper.look(fresh=False)
+            node.checkpointer.look(fresh=False)
         node.begin()
-        node.adopt(vocab, vocab.to_bytes())
-        if found := node.keeper.resumed:
+        node.agreement.adopt(vocab, vocab.to_bytes())
+        if found := node.checkpointer.resumed:
             node.core.own.resumed(found.state.origins, found.state.lives)
-        node.learner = make_learner(config, vocab, Shard(TOKENS, len(TOKENS), Path("none"), text), node.merged)
-        node.keeper.restore(node.learner, text)
+        node.session = make_session(config, vocab, Shard(TOKENS, len(TOKENS), Path("none"), text), node.rows.done)
+        node.checkpointer.restore(node.session, text)
         node.state = Stage.TRAINING
         return node
 
     yield made
     for node in nodes:
-        node.close_learner()
+        node.close_session()
 
 
 def train(node: Node, slices: int = 1) -> None:
     """Some steps of the first thread."""
-    assert node.learner is not None
-    steps = node.learner.trainer.steps(0, 500)
+    assert node.session is not None
+    steps = node.session.trainer.steps(0, 500)
     for _ in range(slices):
         next(steps)
 
@@ -89,7 +89,7 @@ async def test_the_next_node_goes_on_where_the_last_was(make: Make, tmp_path: Pa
     one.core.members.witness(Member(OTHER, 1, Stage.TRAINING, ("10.0.0.2:7411", "10.0.0.3:7411")), 0.0)
     await one.save()
     other = make()
-    before, after = one.learner, other.learner
+    before, after = one.session, other.session
     assert before is not None
     assert after is not None
     assert after.model.weights.tobytes() == before.model.weights.tobytes()
@@ -100,7 +100,7 @@ async def test_the_next_node_goes_on_where_the_last_was(make: Make, tmp_path: Pa
     assert other.core.tree.links.provenance.vector == {one.core.node: 1500, OTHER: 77}
     assert other.core.tree.reconciler.earlier.lives == {one.core.node: 1500}
     assert other.core.node != one.core.node
-    found = other.keeper.resumed
+    found = other.checkpointer.resumed
     assert found is not None
     assert found.state.addresses == (("10.0.0.2:7411", "10.0.0.3:7411"),)
     assert other.snapshot()["checkpoint"]["resumed_from"] == 1
@@ -115,16 +115,16 @@ async def test_the_next_node_goes_on_where_the_last_was(make: Make, tmp_path: Pa
 
 async def test_what_a_model_comes_back_to_is_the_newest_checkpoint_of_this_life_or_the_one_before(make: Make) -> None:
     one = make()
-    assert one.learner is not None
-    assert await one.keeper.back(one.learner) is None
+    assert one.session is not None
+    assert await one.checkpointer.back(one.session) is None
     train(one, 3)
     await one.save()
-    weights, updates = one.learner.model.weights.copy(), one.learner.model.updates.copy()
+    weights, updates = one.session.model.weights.copy(), one.session.model.updates.copy()
     train(one, 3)
     other = make()
-    assert other.learner is not None
+    assert other.session is not None
     for node in (one, other):
-        back = await node.keeper.back(node.learner)
+        back = await node.checkpointer.back(node.session)
         assert back is not None
         found, counted = np.zeros_like(weights), np.zeros_like(updates)
         assert back.put(found, counted)
@@ -135,42 +135,42 @@ async def test_what_a_model_comes_back_to_is_the_newest_checkpoint_of_this_life_
 
 async def test_updates_that_came_while_a_checkpoint_was_written_are_not_taken_for_its_rows(make: Make) -> None:
     node = make()
-    learner = node.learner
-    assert learner is not None
+    session = node.session
+    assert session is not None
     train(node, 2)
-    before = learner.model.updates.copy()
+    before = session.model.updates.copy()
 
     class Busy(Disk):
         def create(self, path: Path, mode: int = USUAL) -> BinaryIO:
-            learner.model.updates += 5
+            session.model.updates += 5
             return Disk.create(self, path, mode)
 
-    node.keeper.disk = Busy()
+    node.checkpointer.disk = Busy()
     await node.save()
-    back = await node.keeper.back(learner)
+    back = await node.checkpointer.back(session)
     assert back is not None
     updates = np.zeros_like(before)
-    assert back.put(np.zeros_like(learner.model.weights), updates)
+    assert back.put(np.zeros_like(session.model.weights), updates)
     assert updates.tobytes() == before.tobytes()
 
 
 async def test_a_checkpoint_that_is_damaged_or_gone_is_none_to_come_back_to(make: Make, tmp_path: Path) -> None:
     node = make()
-    assert node.learner is not None
+    assert node.session is not None
     train(node, 2)
     await node.save()
-    back = await node.keeper.back(node.learner)
+    back = await node.checkpointer.back(node.session)
     assert back is not None
     back.found.path.unlink()
-    model = node.learner.model
+    model = node.session.model
     assert not back.put(model.weights.copy(), model.updates.copy())
-    assert await node.keeper.back(node.learner) is None
+    assert await node.checkpointer.back(node.session) is None
 
 
 async def test_a_node_that_has_failed_keeps_nothing(make: Make, tmp_path: Path) -> None:
     node = make()
     train(node, 2)
-    node.fail("the model diverged again")
+    node.condition.fail("the model diverged again")
     await node.save()
     assert not any(name.startswith("checkpoint") for name in files(tmp_path))
 
@@ -180,8 +180,8 @@ async def test_progress_counts_what_earlier_lives_have_trained(make: Make) -> No
     train(one, 40)
     await one.save()
     other = make()
-    assert other.learner is not None
-    other.core.members.update_self(total=other.learner.trainer.total)
+    assert other.session is not None
+    other.core.members.update_self(total=other.session.trainer.total)
     assert other.core.view.progress(0.0) == (20_000, 200_000)
 
 
@@ -226,7 +226,8 @@ async def test_a_damaged_one_is_put_aside_counted_and_the_one_before_is_used(mak
     path.write_bytes(path.read_bytes()[:-5])
     other = make()
     assert (
-        other.snapshot()["checkpoint"] | {"generation": 1, "damaged": 1, "resumed_from": 1} == other.keeper.describe()
+        other.snapshot()["checkpoint"] | {"generation": 1, "damaged": 1, "resumed_from": 1}
+        == other.checkpointer.describe()
     )
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-2.damaged"}
     train(other)
@@ -239,8 +240,8 @@ async def test_starting_over_keeps_what_was_there(make: Make, tmp_path: Path) ->
     train(node)
     await node.save()
     other = make(look=False, vector_size=4)
-    other.keeper.look(fresh=True)
-    assert other.keeper.resumed is None
+    other.checkpointer.look(fresh=True)
+    assert other.checkpointer.resumed is None
     train(other)
     await other.save()
     assert files(tmp_path) == {"checkpoint-1.aside", "checkpoint-2"}
@@ -258,8 +259,8 @@ def link(make: Make) -> Callable[[], Node]:
 
     def linked() -> Node:
         node = make()
-        assert node.learner is not None
-        model, tree = node.learner.model, node.core.tree
+        assert node.session is not None
+        model, tree = node.session.model, node.core.tree
         train(node)
         for name, host in ((UP, "10.0.0.1"), (DOWN, "10.0.0.2")):
             model.open_link(name, overlap=name == DOWN, catch_up=False, host=host, take=name == DOWN)
@@ -282,13 +283,13 @@ async def stop(node: Node) -> None:
 
 def kept_links(node: Node) -> list[SavedLink]:
     """The links that a new node goes on with."""
-    assert node.learner is not None
-    return node.keeper.links(node.learner)
+    assert node.session is not None
+    return node.checkpointer.links(node.session)
 
 
 def references(node: Node) -> dict[bytes, tuple[object, ...]]:
-    assert node.learner is not None
-    held = node.learner.model.references()
+    assert node.session is not None
+    held = node.session.model.references()
     return {
         name: (each.weights.tobytes(), each.seen.tobytes(), each.disjoint.tobytes(), each.take, each.host)
         for name, each in held.items()
@@ -309,7 +310,7 @@ async def test_the_next_node_has_the_links_of_one_that_was_stopped(
     ]
     assert references(other) == references(one)
     assert set(references(one)) == {UP, DOWN}
-    assert other.keeper.damaged == 0
+    assert other.checkpointer.damaged == 0
 
 
 async def test_links_go_on_with_what_neither_end_had_told(make: Make, link: Callable[[], Node]) -> None:
@@ -318,10 +319,10 @@ async def test_links_go_on_with_what_neither_end_had_told(make: Make, link: Call
     await stop(one)
     other = make()
     kept_links(other)
-    assert one.learner is not None
-    assert other.learner is not None
+    assert one.session is not None
+    assert other.session is not None
     for flush in (False, True):
-        before, after = one.learner.model.collect(UP, flush), other.learner.model.collect(UP, flush)
+        before, after = one.session.model.collect(UP, flush), other.session.model.collect(UP, flush)
         assert len(before.delta) > 0
         assert after.delta.rows.tolist() == before.delta.rows.tolist()
         assert after.delta.values.tobytes() == before.delta.values.tobytes()
@@ -374,11 +375,11 @@ async def test_damaged_links_are_told_of_and_only_those_before_the_damage_are_us
     assert references(other) == {name: each for name, each in references(one).items() if name in left}
     (warning,) = (record for record in caplog.records if record.levelname == "WARNING")
     assert "checkpoint-1.links" in warning.getMessage()
-    assert other.keeper.resumed is not None
-    assert other.keeper.describe()["damaged"] == 1
-    assert one.learner is not None
-    assert other.learner is not None
-    assert other.learner.model.weights.tobytes() == one.learner.model.weights.tobytes()
+    assert other.checkpointer.resumed is not None
+    assert other.checkpointer.describe()["damaged"] == 1
+    assert one.session is not None
+    assert other.session is not None
+    assert other.session.model.weights.tobytes() == one.session.model.weights.tobytes()
 
 
 async def test_links_that_are_none_or_of_another_checkpoint_are_not_used(
@@ -391,10 +392,10 @@ async def test_links_that_are_none_or_of_another_checkpoint_are_not_used(
     for bad in (b"", b"nonsense", good):
         links_of(tmp_path, 2).write_bytes(bad)
         third = make()
-        assert third.keeper.resumed is not None
+        assert third.checkpointer.resumed is not None
         assert kept_links(third) == []
         assert references(third) == {}
-        assert third.keeper.damaged == 1
+        assert third.checkpointer.damaged == 1
 
 
 async def test_links_are_not_used_with_an_older_checkpoint_than_the_last(
@@ -409,8 +410,8 @@ async def test_links_are_not_used_with_an_older_checkpoint_than_the_last(
     links_of(tmp_path, 1).write_bytes(older)
     path_of(tmp_path, 2).write_bytes(b"damaged")
     other = make()
-    assert other.keeper.resumed is not None
-    assert other.keeper.resumed.generation == 1
+    assert other.checkpointer.resumed is not None
+    assert other.checkpointer.resumed.generation == 1
     assert kept_links(other) == []
     assert references(other) == {}
 
@@ -421,9 +422,9 @@ async def test_no_links_are_written_beside_a_checkpoint_that_could_not_be(
     node = link()
     await node.save()
     train(node)
-    disk = node.keeper.disk = Scripted(fail_at=1)
+    disk = node.checkpointer.disk = Scripted(fail_at=1)
     await stop(node)
-    assert node.keeper.unkept is not None
+    assert node.checkpointer.unkept is not None
     assert disk.fail_at < disk.count  # it works again by now
     assert files(tmp_path) == {"checkpoint-1"}
     train(node)
@@ -437,12 +438,12 @@ async def test_links_that_cannot_be_written_are_told_of_and_leave_no_litter(
     node = link()
     node.stopping.set()
     await node.save()
-    node.keeper.disk = Scripted(fail_at=3)
+    node.checkpointer.disk = Scripted(fail_at=3)
     await node.save_links()
     assert files(tmp_path) == {"checkpoint-1"}
     (warning,) = (record for record in caplog.records if record.levelname == "WARNING")
     assert "No space left on device" in warning.getMessage()
-    assert node.keeper.unkept is None
+    assert node.checkpointer.unkept is None
 
 
 async def test_links_are_written_only_by_a_node_that_was_told_to_stop_and_has_trained(
@@ -467,10 +468,10 @@ async def test_a_link_whose_rows_change_hands_or_whose_other_end_catches_up_is_l
     make: Make, link: Callable[[], Node]
 ) -> None:
     node = link()
-    assert node.learner is not None
+    assert node.session is not None
     catching, busy = b"catching", b"merging!"
     for name in (catching, busy):
-        node.learner.model.open_link(name, overlap=False, catch_up=name == catching)
+        node.session.model.open_link(name, overlap=False, catch_up=name == catching)
         node.core.tree.links.table.append(downward(name * 2, name))
     node.core.tree.links.named(busy).end.merging = Push(busy, 1, False, 0, 0, {}, empty(8))
     node.core.tree.links.table.append(downward(OTHER, b"no model"))
@@ -484,22 +485,22 @@ async def test_what_an_exchange_brought_without_an_update_is_written_before_the_
     """The links speak of rows and origins that must be in the model of the next life."""
     one = link()
     await one.save()
-    assert one.learner is not None
-    before = one.learner.model.updates.copy()
-    one.learner.model.merge(DOWN, delta([5], [0], [0.1], np.ones((1, 8))), flush=True, overlap=False)
-    assert np.array_equal(one.learner.model.updates, before)
+    assert one.session is not None
+    before = one.session.model.updates.copy()
+    one.session.model.merge(DOWN, delta([5], [0], [0.1], np.ones((1, 8))), flush=True, overlap=False)
+    assert np.array_equal(one.session.model.updates, before)
     await one.save()
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-2"}
     row = delta([6], [0], [0.1], np.ones((1, 8)))
-    one.learner.model.settle(UP, row, row)
+    one.session.model.settle(UP, row, row)
     await one.save()
     one.core.tree.links.provenance.learn({THIRD: 9}, DOWN)
     await stop(one)
     assert files(tmp_path) == {"checkpoint-3", "checkpoint-4", "checkpoint-4.links"}
     other = make()
     assert other.core.tree.links.provenance.vector == one.core.tree.links.provenance.vector
-    assert other.learner is not None
-    assert other.learner.model.weights.tobytes() == one.learner.model.weights.tobytes()
+    assert other.session is not None
+    assert other.session.model.weights.tobytes() == one.session.model.weights.tobytes()
 
 
 async def test_every_life_has_the_stem_of_the_first_and_an_end_of_its_own(make: Make) -> None:
@@ -513,8 +514,8 @@ async def test_every_life_has_the_stem_of_the_first_and_an_end_of_its_own(make: 
     assert len({life[8:] for life in lives}) == 3
     assert {len(life) for life in lives} == {16}
     fresh = make(look=False)
-    fresh.keeper.look(fresh=True)
-    assert fresh.keeper.next_life(bytes(16)) == bytes(16)
+    fresh.checkpointer.look(fresh=True)
+    assert fresh.checkpointer.next_life(bytes(16)) == bytes(16)
 
 
 # --- refused --------------------------------------------------------------------------------------------
@@ -543,10 +544,10 @@ async def test_one_of_another_text_is_refused_and_left_alone(make: Make, tmp_pat
 
 async def test_one_whose_positions_are_outside_the_text_is_refused(make: Make) -> None:
     node = make()
-    assert node.learner is not None
+    assert node.session is not None
     train(node)
-    place = node.learner.trainer.cursor.positions[0]
-    node.learner.trainer.cursor.positions[0] = replace(place, left=(place.left[0]._replace(stop=1 << 40),))
+    place = node.session.trainer.cursor.positions[0]
+    node.session.trainer.cursor.positions[0] = replace(place, left=(place.left[0]._replace(stop=1 << 40),))
     await node.save()
     with pytest.raises(CheckpointError, match="checkpoint-1: positions outside"):
         make()
@@ -557,8 +558,8 @@ async def test_one_of_a_vocabulary_that_the_swarm_gave_up_is_kept_and_not_used(m
     train(node)
     await node.save()
     other = make(vocab=Vocab(VOCAB.words, VOCAB.counts + 1))
-    assert other.learner is not None
-    assert not other.learner.model.updates.any()
+    assert other.session is not None
+    assert not other.session.model.updates.any()
     train(other)
     await other.save()
     assert files(tmp_path) == {"checkpoint-1.aside", "checkpoint-2"}
@@ -581,7 +582,7 @@ async def test_a_full_disk_is_shown_and_counted_until_it_works_again(make: Make,
         assert status["degraded"] is True
         told = f"No space left on device: '{path_of(tmp_path, 1 + failures)}'; the last whole one is 1"
         assert told in status["problems"][0]
-        assert node.keeper.unkept == status["problems"][0]
+        assert node.checkpointer.unkept == status["problems"][0]
         assert (status["checkpoint"]["failures"], status["checkpoint"]["generation"]) == (failures, 1)
     assert files(tmp_path) >= {"checkpoint-1"}
     assert not path_of(tmp_path, 2).exists()
@@ -592,7 +593,7 @@ async def test_a_full_disk_is_shown_and_counted_until_it_works_again(make: Make,
 
     disk.fail_at = 0
     await node.save()
-    assert node.keeper.unkept is None
+    assert node.checkpointer.unkept is None
     assert (node.snapshot()["degraded"], node.snapshot()["problems"]) == (False, [])
     assert node.snapshot()["checkpoint"]["generation"] == 4
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-4"}
@@ -611,16 +612,16 @@ async def test_a_model_is_kept_though_an_older_one_cannot_be_removed(make: Make)
         train(node)
         await node.save()
     assert node.snapshot()["degraded"] is True
-    assert node.keeper.unkept is None
+    assert node.checkpointer.unkept is None
 
 
 async def test_rows_that_are_not_finite_are_shown_and_the_last_good_ones_stay(make: Make, tmp_path: Path) -> None:
     node = make()
-    assert node.learner is not None
+    assert node.session is not None
     train(node)
     await node.save()
     train(node)
-    node.learner.model.weights[7, 0] = np.nan
+    node.session.model.weights[7, 0] = np.nan
     await node.save()
     assert "row 7 of the model holds a value that is not finite" in node.snapshot()["problems"][0]
     assert files(tmp_path) == {"checkpoint-1"}
@@ -651,21 +652,21 @@ def wait_for(trainer: Trainer, tokens: int) -> None:
 async def test_training_goes_on_beside_a_slow_disk_which_is_shown_and_written_to_by_one(make: Make) -> None:
     disk = Slow()
     node = make(disk=disk, epochs=10_000)
-    assert node.learner is not None
-    trainer = node.learner.trainer
+    assert node.session is not None
+    trainer = node.session.trainer
     trainer.start()
     await asyncio.to_thread(wait_for, trainer, 1)
     saves = [asyncio.create_task(node.save()) for _ in range(3)]
     assert await asyncio.to_thread(disk.waits.wait, 60)
     await asyncio.to_thread(wait_for, trainer, trainer.trained + 200_000)
-    assert node.keeper.problem(3600.0) is None
-    assert "takes more than 0 s: the disk is slow" in str(node.keeper.problem(0.0))
+    assert node.checkpointer.problem(3600.0) is None
+    assert "takes more than 0 s: the disk is slow" in str(node.checkpointer.problem(0.0))
     disk.told.set()
     await asyncio.gather(*saves)
-    assert node.keeper.problem(0.0) is None
+    assert node.checkpointer.problem(0.0) is None
     assert disk.most == 1
-    assert node.keeper.written >= 1
-    assert node.keeper.failures == 0
+    assert node.checkpointer.written >= 1
+    assert node.checkpointer.failures == 0
     found = find(node.config.data_dir).newest
     assert found is not None
     assert np.isfinite(found.weights()).all()

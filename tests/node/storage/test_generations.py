@@ -8,8 +8,17 @@ import pytest
 from support.checkpoints import check, keep
 from support.disks import Crash, Scripted, Volatile
 
-from gossipw2v.node.checkpoint import CheckpointError
-from gossipw2v.node.generations import KEEP, find, links_of, newest, path_of, prune, set_aside, set_damaged_aside
+from gossipw2v.node.storage.checkpoint import CheckpointError
+from gossipw2v.node.storage.generations import (
+    KEEP,
+    find,
+    links_of,
+    newest,
+    path_of,
+    prune,
+    set_aside,
+    set_damaged_aside,
+)
 from gossipw2v.system.durable import DISK, Disk
 
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT]

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.checkpoints import ABOUT, GOOD_ABOUT, GOOD_STATE, check, contents, keep
 
-from gossipw2v.node.checkpoint import MAGIC, VERSION, CheckpointError, generation_of, read, write
-from gossipw2v.node.generations import path_of
+from gossipw2v.node.storage.checkpoint import MAGIC, VERSION, CheckpointError, generation_of, read, write
+from gossipw2v.node.storage.generations import path_of
 from gossipw2v.system.sections import DamagedError, Writer, digest
 
 

@@ -6,8 +6,8 @@ A reader of a file finds the old one or the new one and never a part; `system/ou
 from pathlib import Path
 from typing import Any
 
-from gossipw2v.node.checkpoint import CheckpointError
-from gossipw2v.node.generations import newest
+from gossipw2v.node.storage.checkpoint import CheckpointError
+from gossipw2v.node.storage.generations import newest
 from gossipw2v.system.output import writing
 from gossipw2v.w2v.text.vocab import Vocab, VocabError
 from gossipw2v.w2v.text.words import Words
