@@ -32,8 +32,8 @@ from typing import Any
 
 import numpy as np
 
+from gossipw2v.cli.launch import prepare_machine
 from gossipw2v.cli.main import main as command
-from gossipw2v.cli.main import prepare_machine
 from gossipw2v.cli.synthetic import World
 from gossipw2v.node.storage.checkpoint import Checkpoint, CheckpointError
 from gossipw2v.node.storage.generations import find

@@ -14,7 +14,7 @@ import multiprocessing
 import sys
 import time
 
-from gossipw2v.cli.main import prepare_machine
+from gossipw2v.cli.launch import prepare_machine
 from gossipw2v.simulation.trial import Trial, failure
 
 

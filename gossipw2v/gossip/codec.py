@@ -106,7 +106,7 @@ def _build(items: Any) -> Message:
     if len(items) - 1 < len(schema):  # a newer sender may append fields: they are ignored
         raise ProtocolError("malformed", f"{kind.__name__} with {len(items) - 1} of {len(schema)} fields")
     try:
-        return kind(*(check(item) for check, item in zip(schema, items[1:], strict=False)))  # type: ignore[no-any-return]
+        return kind(*(check(item) for check, item in zip(schema, items[1:], strict=False)))  # type: ignore[no-any-return]  # a kind of message, as `KINDS` says
     except (TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
         raise ProtocolError("malformed", f"{kind.__name__}: {error}") from None
 

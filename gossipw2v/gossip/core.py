@@ -15,6 +15,9 @@ from gossipw2v.gossip.census import Census
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.dialer import Dialer
 from gossipw2v.gossip.dissemination import Dissemination
+from gossipw2v.gossip.doors.own import OwnNode
+from gossipw2v.gossip.doors.reception import Reception
+from gossipw2v.gossip.doors.view import View
 from gossipw2v.gossip.instructions import Close, Instruction
 from gossipw2v.gossip.membership.awareness import LocalHealth
 from gossipw2v.gossip.membership.connections import Connections, claimed
@@ -23,11 +26,8 @@ from gossipw2v.gossip.membership.suspicion import suspect
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import PROTOCOL, Hello, Message, ProtocolError
 from gossipw2v.gossip.overlay.tree import Tree
-from gossipw2v.gossip.own import OwnNode
-from gossipw2v.gossip.reception import Reception
 from gossipw2v.gossip.records import Member, NodeId
 from gossipw2v.gossip.sanctions import Sanctions
-from gossipw2v.gossip.view import View
 
 
 class GossipCore:

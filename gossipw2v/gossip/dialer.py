@@ -2,11 +2,11 @@
 
 Addresses from discovery and configuration are dialled until a live member is known behind them; the parent whenever it
 is not connected; members that have fallen silent by a root, since perhaps only those between have died, and now and
-then by anybody, since perhaps not every root can reach them. Who broke an edge off is dialled at once, which tells a
-cut cable from a dead program. Suspects are dialled by a few of those who hear them no more, chosen by lot, and by all
-of them before the verdict; when one gets through, its news clears all whom only a dead node in between had silenced. A
-connection that this node dialled and that became no edge of the tree is closed again. Who has lost every connection
-dials anybody: its parent may be stopped, and nobody else hears it.
+then by anybody, since perhaps not every root can reach them. A peer that broke a link off is dialled at once, which
+tells a cut cable from a dead program. Suspects are dialled by a few of those who hear them no more, chosen by lot, and
+by all of them before the verdict; when one gets through, its news clears all whom only a dead node in between had
+silenced. A connection that this node dialled and that became no link of the tree is closed again. A node that has lost
+every connection dials anybody: its parent may be stopped, and nobody else hears it.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ log = get_logger("agreement")
 
 
 @dataclass(slots=True)
-class Agreement:
+class VocabularyAgreement:
     """Counts that are held and the vocabularies that came of them.
 
     `ready` brings every vocabulary that this node is to train with, the first and any later; an error: none can be made

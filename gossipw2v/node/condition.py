@@ -19,6 +19,7 @@ class Condition:
     stuck: str | None = None  # why it seems not to get on; None if it does
     divergences: int = 0  # how often the model has diverged
     failure: str | None = None  # why the node is about to end; None as long as it has not failed
+    where: dict[str, str] = field(default_factory=dict)  # the addresses that were really bound
     problems: dict[str, str] = field(default_factory=dict)  # what does not work, by the part that says so
 
     def problem(self, part: str, text: str | None) -> None:

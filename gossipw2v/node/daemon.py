@@ -133,7 +133,7 @@ class Daemon:
         sources, access = StatusSources(node.snapshot, node.export), Access(token, config.http_names)
         with _naming("http", config.http):
             self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access=access)
-        node.where = {"listen": str(self.listening), "http": str(self.http.address)}
+        node.condition.where = {"listen": str(self.listening), "http": str(self.http.address)}
         self._start(node.pulse.watch(), "pulse")
 
     async def _prepare(self) -> None:
@@ -144,7 +144,9 @@ class Daemon:
         node.begin()
         if not await asyncio.to_thread(is_compiled, job.vector_size, job.sg):
             node.condition.stage = "compiling"
-            log.info("compiling the kernels, once for this machine; half a minute or so", http=node.where["http"])
+            log.info(
+                "compiling the kernels, once for this machine; half a minute or so", http=node.condition.where["http"]
+            )
             notify("STATUS=compiling", "EXTEND_TIMEOUT_USEC=120000000")
             await self._leave_note()
             await compile_apart(job.vector_size, job.sg)
@@ -173,14 +175,14 @@ class Daemon:
     def _say_where(self) -> None:
         node = self.node
         tls = node.network.credentials is not None
-        log.info("listening", node=node.core.node.hex(), **node.where, tls=tls)
-        if not tls and not is_local(Address.parse(node.where["listen"]).host):
-            log.warning("anyone who can reach this address can join the swarm", address=node.where["listen"])
+        log.info("listening", node=node.core.node.hex(), **node.condition.where, tls=tls)
+        if not tls and not is_local(Address.parse(node.condition.where["listen"]).host):
+            log.warning("anyone who can reach this address can join the swarm", address=node.condition.where["listen"])
 
     async def _leave_note(self) -> None:
         """Tell programs on this machine where the node is; it works on without, and tries again."""
         node = self.node
-        data = {"pid": os.getpid(), "node": node.core.node.hex(), **node.where}
+        data = {"pid": os.getpid(), "node": node.core.node.hex(), **node.condition.where}
         try:
             await asyncio.to_thread(replace_file, node.config.data_dir / NODE_FILE, [json.dumps(data).encode()])
         except OSError as error:

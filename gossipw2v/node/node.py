@@ -17,7 +17,7 @@ from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, DropLink, Freeze, Instruction, Merge, OpenLink, Received, Settle
 from gossipw2v.gossip.records import Member, Stage
-from gossipw2v.node.agreement import Agreement
+from gossipw2v.node.agreement import VocabularyAgreement
 from gossipw2v.node.condition import Condition
 from gossipw2v.node.row_worker import RowReports
 from gossipw2v.node.session import Session
@@ -50,7 +50,7 @@ log = get_logger("node")
 class Node:
     """The parts; `core` and what goes with it as of `begin`.
 
-    `where`: the addresses that were really bound, for people. `stopping`: set when the node was told to end.
+    `stopping`: set when the node was told to end.
     """
 
     config: Config
@@ -62,13 +62,12 @@ class Node:
     pulse: Pulse = field(default_factory=Pulse)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     condition: Condition = field(default_factory=Condition)
-    where: dict[str, str] = field(default_factory=dict)
     corpus: Corpus = field(init=False)
     checkpointer: Checkpointer = field(init=False)
     core: GossipCore = field(init=False)
     network: Network = field(init=False)
     rows: RowReports = field(init=False)
-    agreement: Agreement = field(init=False)
+    agreement: VocabularyAgreement = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.config
@@ -94,7 +93,7 @@ class Node:
         self.core = GossipCore(me, rules, Random(self.random), self.now)
         self.network = Network(self.core, self.metrics, self._on_rows)
         self.rows = RowReports(self.core, self.network, self.metrics)
-        self.agreement = Agreement(config.job, self.core, self.network, self.corpus, self.condition)
+        self.agreement = VocabularyAgreement(config.job, self.core, self.network, self.corpus, self.condition)
         self.condition.begun = True
 
     # -- what the core asks for -----------------------------------------------------------------------------
@@ -116,12 +115,12 @@ class Node:
         """The `/status` answer; a short one as long as there are no parts to describe."""
         now = asyncio.get_running_loop().time()
         if not self.condition.begun:
-            return describe_start(self.config, self._shown_state(), now - self.now, self.where)
+            return describe_start(self.config, self._shown_state(), now - self.now, self.condition.where)
         self.condition.problem("checkpoint", self.checkpointer.problem(self.config.checkpoint_interval))
         return {
             **describe_job(self.config, self.core, self._shown_state()),
             "uptime_seconds": now - self.now,
-            "addresses": self.where,
+            "addresses": self.condition.where,
             "tls": self.network.credentials is not None,
             "vocabulary": describe_vocabulary(self.session),
             "progress": describe_progress(self.config, self.core, self.session, now),

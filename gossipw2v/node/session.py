@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gossipw2v.config.node import Config
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.messages import MAX_FRAME, MAX_PART, MAX_ROWS
-from gossipw2v.gossip.overlay.pacing import FEWEST
+from gossipw2v.gossip.pacing import FEWEST
 from gossipw2v.gossip.replica import RowWork
 from gossipw2v.node.memory import check_memory, explain_memory, memory_needed
 from gossipw2v.node.row_worker import RowWorker

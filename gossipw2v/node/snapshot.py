@@ -21,7 +21,7 @@ NOTHING_HELD_OUT: dict[str, Any] = {"words": 0, "pairs": 0, "loss": None, "secon
 
 
 def describe_job(config: Config, core: GossipCore, state: str) -> dict[str, Any]:
-    """Who this is and what it is doing."""
+    """The node's names, and what it is doing."""
     return {"version": __version__, "node": core.node.hex(), "job": config.job.job, "state": state}
 
 

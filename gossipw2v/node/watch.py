@@ -21,7 +21,7 @@ log = get_logger("watch")
 
 async def watch(node: Node) -> None:
     """Look again and again; for as long as the node lives."""
-    patience, progress = Patience(), Progress()
+    patience, progress = Patience(), StepWatch()
     while True:
         await asyncio.sleep(PERIOD)
         tell_waiting(node, patience)
@@ -47,7 +47,7 @@ class Patience:
 
 
 @dataclass(slots=True)
-class Progress:
+class StepWatch:
     """`step`: what had been done when it last changed; `idle`: seconds that were looked at since then."""
 
     step: tuple[str, int] | None = None

@@ -65,7 +65,7 @@ class Counter:
     def __post_init__(self) -> None:
         self.rows = self.ledger.rows()
 
-    def train(self, seconds: float, others: tuple[int, int]) -> None:  # noqa: ARG002
+    def train(self, seconds: float, others: tuple[int, int]) -> None:  # noqa: ARG002 - as Worker says
         """Go on for so long, a standstill included."""
         self.owed += seconds * self.speed
         tokens = min(int(self.owed), self.total - self.trained)

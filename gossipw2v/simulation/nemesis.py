@@ -9,7 +9,7 @@ long as the living are one network all the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from itertools import combinations, permutations
 from random import Random
@@ -60,7 +60,7 @@ class Nemesis:
         at = 0.0
         while (at := at + self.rng.expovariate(1 / self.pause)) < self.seconds:
             fault = faults[self.rng.choice(chosen)]
-            self.swarm.clock.at(at, lambda fault=fault: self._note(fault()))  # type: ignore[misc]
+            self.swarm.clock.at(at, lambda fault=fault: self._note(fault()))  # type: ignore[misc]  # bound early
         self.swarm.clock.at(self.seconds, self.heal)
 
     def heal(self) -> None:
@@ -80,25 +80,13 @@ class Nemesis:
     def tear_walls_down(self) -> None:
         """Once those who lasted are no one network any more, there are no walls."""
         names = {node.name for node in self.swarm.living() if not node.core.own.leaving}
-        if self.swarm.wires.walls and names and not self._is_one_network(names):
+        if self.swarm.wires.walls and names and not is_one_network(names, self.swarm.wires.walls):
             self.swarm.wires.walls.clear()
             self._note("no walls any more")
-
-    def _is_one_network(self, names: set[str]) -> bool:
-        found, look = set[str](), [min(names)]
-        while look:
-            one = look.pop()
-            found.add(one)
-            look += [n for n in names - found if frozenset((one, n)) not in self.swarm.wires.walls]
-        return found == names
 
     def _note(self, text: str) -> None:
         if text:
             self.story.append(f"{self.swarm.now:7.2f} {text}")
-
-    def _one(self) -> str | None:
-        names = [node.name for node in self.swarm.living() if not node.core.own.leaving]
-        return self.rng.choice(names) if len(names) > 1 else None
 
     def _outage(self) -> float:
         return self._within(self.rng.choice(OUTAGES) * self.rng.uniform(0.5, 1.5))
@@ -138,16 +126,12 @@ class Nemesis:
         self.swarm.wires.block(*ways)
         self.swarm.clock.at(seconds, lambda: self.swarm.wires.free(*ways))
 
-    def _around(self, name: str) -> list[tuple[str, str]]:
-        others = [other for other in self.swarm.nodes if other != name]
-        return [(name, other) for other in others] + [(other, name) for other in others]
-
     def clog(self) -> str:
         """Nothing passes between a node and one other, or all."""
-        name = self._one()
+        name = _one(self)
         if name is None:
             return ""
-        ways = self._around(name)
+        ways = _around(self, name)
         if self.rng.random() < 0.6:
             other = self.rng.choice(ways)
             ways = [other, other[::-1]]
@@ -157,11 +141,11 @@ class Nemesis:
 
     def one_way(self) -> str:
         """A node is heard and does not hear, or the other way round."""
-        name = self._one()
+        name = _one(self)
         if name is None:
             return ""
         here = self.rng.randrange(2)
-        ways = [way for way in self._around(name) if way[here] == name]
+        ways = [way for way in _around(self, name) if way[here] == name]
         ways = ways if self.rng.random() < 0.5 else [self.rng.choice(ways)]
         seconds = self._outage()
         self._block(seconds, *ways)
@@ -182,16 +166,16 @@ class Nemesis:
         began, ended = self.rng.sample(names, len(names)), self.rng.sample(names, len(names))
         step = self.rng.choice((0.2, 1.0, 3.0))
         for n, name in enumerate(began):
-            ways = self._around(name)
+            ways = _around(self, name)
             seconds = (len(names) - n + ended.index(name)) * step
-            self.swarm.clock.at(n * step, lambda ways=ways, seconds=seconds: self._block(seconds, *ways))  # type: ignore[misc]
+            self.swarm.clock.at(n * step, lambda ways=ways, seconds=seconds: self._block(seconds, *ways))  # type: ignore[misc]  # early
         return f"swizzle {began} in steps of {step} s, back as {ended}"
 
     # -- machines -------------------------------------------------------------------------------------------
 
     def stand_still(self) -> str:
         """A machine sleeps."""
-        name = self._one()
+        name = _one(self)
         if name is None or self.swarm.nodes[name].machine.still:
             return ""
         seconds = self._within(self.rng.choice(PAUSES) * self.rng.uniform(0.5, 1.5))
@@ -200,7 +184,7 @@ class Nemesis:
 
     def step(self) -> str:
         """A machine's clock leaps ahead, though nothing stood still."""
-        name = self._one()
+        name = _one(self)
         if name is None:
             return ""
         seconds = self.rng.choice(STEPS)
@@ -209,7 +193,7 @@ class Nemesis:
 
     def crash(self) -> str:
         """A node is killed or loses its power; it comes back at once, later, or never, with or without its disk."""
-        name = self._one()
+        name = _one(self)
         if name is None:
             return ""
         silent, back, kept = self.rng.random() < 0.5, self.rng.choice((0.1, 3.0, 12.0, None)), self.rng.random() < 0.5
@@ -220,7 +204,7 @@ class Nemesis:
 
     def leave(self) -> str:
         """A node says goodbye and is gone."""
-        name = self._one()
+        name = _one(self)
         if name is None or self.swarm.nodes[name].machine.still:
             return ""
         self.swarm.leave(name)
@@ -228,7 +212,7 @@ class Nemesis:
 
     def restart(self) -> str:
         """A node is stopped in order, and started again later."""
-        name = self._one()
+        name = _one(self)
         if name is None or self.swarm.nodes[name].machine.still:
             return ""
         back = self.stop(name) + self.rng.choice((0.1, 3.0, 12.0))
@@ -241,3 +225,23 @@ class Nemesis:
         if len(self.swarm.living()) >= self.most or not self.enter(name, False):
             return ""
         return f"join {name}"
+
+
+def is_one_network(names: set[str], walls: Set[frozenset[str]]) -> bool:
+    """Whether a way leads from each to each, by whatever others, past pairs that never reach each other."""
+    found, look = set[str](), [min(names)]
+    while look:
+        one = look.pop()
+        found.add(one)
+        look += [n for n in names - found if frozenset((one, n)) not in walls]
+    return found == names
+
+
+def _around(nemesis: Nemesis, name: str) -> list[tuple[str, str]]:
+    others = [other for other in nemesis.swarm.nodes if other != name]
+    return [(name, other) for other in others] + [(other, name) for other in others]
+
+
+def _one(nemesis: Nemesis) -> str | None:
+    names = [node.name for node in nemesis.swarm.living() if not node.core.own.leaving]
+    return nemesis.rng.choice(names) if len(names) > 1 else None

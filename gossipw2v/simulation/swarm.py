@@ -29,7 +29,7 @@ from gossipw2v.w2v.similarity import largest_difference
 
 
 class Watch:
-    """Who looks on; this one does nothing."""
+    """An onlooker that does nothing."""
 
     def ordered(self, node: SimulatedNode, order: Instruction) -> None:
         """A core asks for something, which is about to be done."""
@@ -178,12 +178,12 @@ class Swarm:
             self.watch.ordered(node, instruction)
             match instruction:
                 case Send():
-                    self._send(node, instruction.conn, instruction.message)
+                    _send(self, node, instruction.conn, instruction.message)
                 case Close():
                     node.machine.at(0.01, partial(self.close, instruction.conn))
                 case Dial():
                     node.dials += 1
-                    node.machine.at(0.01, partial(self._dial, node, instruction))
+                    node.machine.at(0.01, partial(_dial, self, node, instruction))
                 case Refused():
                     node.refused.append(f"{instruction.reason}: {instruction.text}")
                 case Freeze():
@@ -191,18 +191,9 @@ class Swarm:
                         node, node.core.own.frozen(repr(instruction.origins).encode(), len(instruction.origins))
                     )
                 case Received():
-                    self._received(node, instruction)
+                    _received(self, node, instruction)
                 case _:
                     node.machine.submit(partial(self._rows, node, instruction))
-
-    def _received(self, node: SimulatedNode, blob: Received) -> None:
-        if blob.name.startswith(COUNTS):
-            node.core.own.hold_counts(blob.name, blob.data)
-        else:
-            node.began = False
-            node.machine.queue.clear()
-            node.worker.restart()
-            self.perform(node, node.core.own.frozen(blob.data, blob.data.count(COUNTS.encode())))
 
     def _rows(self, node: SimulatedNode, work: RowWork) -> tuple[float, Event] | None:
         """Row work takes a moment, after which the core goes on."""
@@ -218,31 +209,6 @@ class Swarm:
 
         return self.piece_seconds + done.rows * self.row_seconds, told
 
-    def _dial(self, node: SimulatedNode, dial: Dial) -> None:
-        name = dial.addresses[0].partition(":")[0]
-        other = self.nodes.get(name)
-        if other is None or not other.alive or not self.wires.reach(node.name, name):
-            refused = other is not None and other.refuses and self.wires.reach(node.name, name)
-            node.core.dial_failed(dial.key, refused)
-            return
-        mine, theirs = self.wires.connect(node.name, name)
-        self.perform(node, node.core.opened(mine, dial.key, node.machine.now))
-        other.machine.do(lambda: self.perform(other, other.core.opened(theirs, None, other.machine.now)))
-
-    def _send(self, node: SimulatedNode, conn: int, message: Message) -> None:
-        frame = encode(message)
-        node.core.flow(conn, sent=len(frame))
-        self.wires.send(conn, len(frame), lambda name, end: self._arrived(name, end, frame))
-
-    def _arrived(self, name: str, conn: int, frame: bytes) -> None:
-        node = self.nodes[name]
-        node.machine.do(lambda: self._deliver(node, conn, frame))
-
-    def _deliver(self, node: SimulatedNode, conn: int, frame: bytes) -> None:
-        node.core.flow(conn, received=len(frame))
-        self.perform(node, node.core.received(conn, decode(frame[HEADER.size :]), node.machine.now))
-        self.watch.delivered(node, frame)
-
     # -- looking --------------------------------------------------------------------------------------------
 
     def living(self) -> list[SimulatedNode]:
@@ -257,3 +223,45 @@ class Swarm:
         """Largest difference of any value between two living nodes, relative to its row's norm."""
         first, *others = (node.model.weights for node in self.living())
         return max((largest_difference(first, other) for other in others), default=0.0)
+
+
+# -- what a core asks for, done ------------------------------------------------------------------------------
+
+
+def _received(swarm: Swarm, node: SimulatedNode, blob: Received) -> None:
+    if blob.name.startswith(COUNTS):
+        node.core.own.hold_counts(blob.name, blob.data)
+    else:
+        node.began = False
+        node.machine.queue.clear()
+        node.worker.restart()
+        swarm.perform(node, node.core.own.frozen(blob.data, blob.data.count(COUNTS.encode())))
+
+
+def _dial(swarm: Swarm, node: SimulatedNode, dial: Dial) -> None:
+    name = dial.addresses[0].partition(":")[0]
+    other = swarm.nodes.get(name)
+    if other is None or not other.alive or not swarm.wires.reach(node.name, name):
+        refused = other is not None and other.refuses and swarm.wires.reach(node.name, name)
+        node.core.dial_failed(dial.key, refused)
+        return
+    mine, theirs = swarm.wires.connect(node.name, name)
+    swarm.perform(node, node.core.opened(mine, dial.key, node.machine.now))
+    other.machine.do(lambda: swarm.perform(other, other.core.opened(theirs, None, other.machine.now)))
+
+
+def _send(swarm: Swarm, node: SimulatedNode, conn: int, message: Message) -> None:
+    frame = encode(message)
+    node.core.flow(conn, sent=len(frame))
+    swarm.wires.send(conn, len(frame), lambda name, end: _arrived(swarm, name, end, frame))
+
+
+def _arrived(swarm: Swarm, name: str, conn: int, frame: bytes) -> None:
+    node = swarm.nodes[name]
+    node.machine.do(lambda: _deliver(swarm, node, conn, frame))
+
+
+def _deliver(swarm: Swarm, node: SimulatedNode, conn: int, frame: bytes) -> None:
+    node.core.flow(conn, received=len(frame))
+    swarm.perform(node, node.core.received(conn, decode(frame[HEADER.size :]), node.machine.now))
+    swarm.watch.delivered(node, frame)

@@ -157,7 +157,7 @@ class Trial:
             return
         held = model.references() if links else {}
         kept = [(saved, _copy(held[saved.link])) for saved in core.view.saved_links() if saved.link in held]
-        vector = core.view.vector()
+        vector = core.view.claims()
         self.saved[node.name] = SavedNode(core.node, model.weights.copy(), model.updates.copy(), vector, left, kept)
 
     # -- the run --------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ class Trial:
             return
         for origin in self.swarm.living():
             for node in self.swarm.living():
-                deficit = self.ledger.deficit(node.model, origin.worker.rows)  # type: ignore[attr-defined]
+                deficit = self.ledger.deficit(node.model, origin.worker.rows)  # type: ignore[attr-defined]  # a Counter
                 if deficit > ROUNDING:
                     raise BrokenError(f"{node.name} lacks {deficit:.3f} of what {origin.name} trained in a row")
 

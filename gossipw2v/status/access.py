@@ -1,4 +1,4 @@
-"""Who may read the HTTP side: by the name that a browser thinks this is, and by a token."""
+"""Access to the HTTP side: by the name that a browser thinks this is, and by a token."""
 
 import base64
 import hmac

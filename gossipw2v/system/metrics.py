@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 # A start time for each counter would double the answer.
-disable_created_metrics()  # type: ignore[no-untyped-call,unused-ignore]
+disable_created_metrics()  # type: ignore[no-untyped-call,unused-ignore]  # typed in some versions
 
 REFUSALS = (
     "magic",  # not our protocol at all: a port scan, a browser

@@ -35,12 +35,12 @@ class Contacts:
         self.nameless.discard(place)
 
     def turned_away(self, place: str, why: str) -> None:
-        """Whoever spoke at `place`, or came from there, was refused, or refused this node."""
+        """What spoke at `place`, or came from there, was refused, or refused this node."""
         self.met(place)
         _put(self.refused, place, why)
 
     def joined(self, place: str) -> None:
-        """Whoever is at `place` takes part."""
+        """The node at `place` takes part."""
         self.met(place)
         self.refused.pop(place, None)
 

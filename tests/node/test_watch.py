@@ -1,15 +1,15 @@
 """Whether a node gets on: when it is told to be stuck, and how often the log says what it waits for."""
 
-from gossipw2v.node.watch import FIRST_LINE, LONGEST_PAUSE, STUCK, Patience, Progress
+from gossipw2v.node.watch import FIRST_LINE, LONGEST_PAUSE, STUCK, Patience, StepWatch
 
 
 def test_who_goes_on_is_never_stuck():
-    progress = Progress()
+    progress = StepWatch()
     assert not any(progress.look(("training", n // 200), 1.0) for n in range(10_000))  # a step in 200 s
 
 
 def test_who_does_not_is_stuck_until_it_goes_on():
-    progress = Progress()
+    progress = StepWatch()
     found = [progress.look(("training", 7), 1.0) for _ in range(int(STUCK) + 2)]
     assert found[int(STUCK) - 1] is None
     assert "no step forward in training" in (found[-1] or "")
@@ -17,7 +17,7 @@ def test_who_does_not_is_stuck_until_it_goes_on():
 
 
 def test_what_nobody_waits_for_and_another_stage_begin_anew():
-    progress = Progress()
+    progress = StepWatch()
     for _ in range(3):
         assert not any(progress.look(("counting", 7), 1.0) for _ in range(int(STUCK)))
         assert progress.look(None, 1.0) is None

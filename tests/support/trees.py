@@ -8,9 +8,9 @@ from gossipw2v.gossip.instructions import Send
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import LinkOpen, LinkOpened, LinkRefused, Push
 from gossipw2v.gossip.overlay.link import ChildEnd, Link, ParentEnd
-from gossipw2v.gossip.overlay.pacing import Pacing
 from gossipw2v.gossip.overlay.states import LinkState
 from gossipw2v.gossip.overlay.tree import Tree
+from gossipw2v.gossip.pacing import Pacing
 from gossipw2v.gossip.records import Member, Stage
 from support.samples import delta
 

@@ -1,1 +1,1 @@
-"""Who is there (SWIM, Lifeguard), over which connections, and how peers have behaved."""
+"""The members of the swarm (SWIM, Lifeguard), the connections to them, and how peers have behaved."""

@@ -1,8 +1,9 @@
 """What this node holds against others: bans by configuration, and scores that cut off who misbehaves.
 
 Every breach of the protocol counts a point against the node id and against the host it came from, and so does every
-exchange that asked for more than a row may move. Points halve every ten minutes. Who has too many is cut off, longer
-each time. A host is forgiven more than a node: several nodes may share it, and a liar may choose a new id at any time.
+exchange that asked for more than a row may move. Points halve every ten minutes. A peer with too many is cut off,
+longer each time. A host is forgiven more than a node: several nodes may share it, and a liar may choose a new id at any
+time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who has fallen silent, and whether that is their fault or this node's own.
+"""Members that have fallen silent, and whether that is their fault or this node's own.
 
 A member whose beat has not risen for SUSPECT_AFTER seconds is *suspect*: it is looked for, and any sign of it clears
 it. After DEAD_AFTER it is confirmed dead, until it rises again; the node that comes to that verdict says so, and those
@@ -50,7 +50,7 @@ def suspect(table: MemberTable, node: NodeId, beat: int | None = None) -> None:
 
 
 def verdicts(table: MemberTable, now: float) -> list[Verdict]:
-    """Who has been found dead since the last time."""
+    """Members that have been found dead since the last time."""
     since = now - SUSPECT_AFTER
     silent = [e for e in table.entries.values() if e.rose_at < since and e.confirmed_dead < e.member.beat]
     dead = [entry for entry in silent if not table.is_fresh(entry, now)]

@@ -1,4 +1,4 @@
-"""Who is in the swarm: a table that every node keeps, spread by the frames that flow anyway.
+"""The members of the swarm: a table that every node keeps, spread by the frames that flow anyway.
 
 Each node owns one record and raises its `beat` every second; everybody else passes it on (van Renesse et al. 1998).
 What rose is told on within `dissemination.RELAY` seconds, so that a beat takes a fraction of a second through a large
@@ -60,7 +60,7 @@ class MemberTable:
 
     def update_self(self, **changes: object) -> None:
         """Replace fields of the own record."""
-        self.me = replace(self.me, **changes)  # type: ignore[arg-type]
+        self.me = replace(self.me, **changes)  # type: ignore[arg-type]  # fields of Member, by name
 
     def beat(self) -> None:
         """Say that this node is alive."""

@@ -19,9 +19,9 @@ import numpy as np
 from gossipw2v.delta import Batch, RowDelta
 from gossipw2v.gossip.instructions import Collect, Merge, Settle
 from gossipw2v.gossip.messages import MAX_ROWS, Answer, LinkOpen, ProtocolError, Push
-from gossipw2v.gossip.overlay.pacing import Pacing
 from gossipw2v.gossip.overlay.provenance import Provenance, VersionVector, raise_to
 from gossipw2v.gossip.overlay.states import LinkInput, LinkState, after
+from gossipw2v.gossip.pacing import Pacing
 from gossipw2v.gossip.records import NodeId
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from gossipw2v.gossip.instructions import DropLink, Instruction
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.link import AnyLink, ChildEnd, Downlink, Uplink, goes_down, goes_up
-from gossipw2v.gossip.overlay.pacing import Pacing
 from gossipw2v.gossip.overlay.provenance import Provenance, VersionVector, raise_to
 from gossipw2v.gossip.overlay.states import LinkInput, LinkState
+from gossipw2v.gossip.pacing import Pacing
 from gossipw2v.gossip.records import NodeId
 
 PAST = 128  # names of links given up of which the other end may not know yet: twice as many as there are children

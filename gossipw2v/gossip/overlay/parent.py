@@ -84,7 +84,7 @@ class ParentSearch:
             self._want(*picked, now)
 
     def _cross(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
-        usable = lambda node: not self.candidates.is_barred(node, now)  # noqa: E731
+        usable = lambda node: not self.candidates.is_barred(node, now)  # noqa: E731 - used twice below
         target = self.repair.target(reachable, now, usable)
         if target is None:
             return []

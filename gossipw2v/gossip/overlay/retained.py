@@ -26,9 +26,9 @@ from gossipw2v.gossip.overlay.link import (
     goes_up,
 )
 from gossipw2v.gossip.overlay.links import Links
-from gossipw2v.gossip.overlay.pacing import Pacing
 from gossipw2v.gossip.overlay.provenance import Provenance, VersionVector
 from gossipw2v.gossip.overlay.states import LinkState
+from gossipw2v.gossip.pacing import Pacing
 from gossipw2v.gossip.records import NodeId, stem
 
 KEPT = 3600.0  # s that the link to a node that is gone is kept, each with a copy of the model

@@ -36,7 +36,7 @@ class LinkInput(Enum):
     DROPPED = "it is given up"
 
 
-S, I = LinkState, LinkInput  # noqa: E741
+S, I = LinkState, LinkInput  # noqa: E741 - columns of a table
 
 TRANSITIONS: dict[tuple[LinkState, LinkInput], LinkState] = {
     (S.WANTED, I.ASK): S.ASKED,

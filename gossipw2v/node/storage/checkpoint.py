@@ -232,8 +232,8 @@ def _state(raw: dict[str, Any]) -> SavedState:
         return SavedState(
             node_id(raw["node"]),
             raw["complete"] is True,
-            origins_of(raw["origins"]),
-            origins_of(raw["lives"]),
+            version_vector_of(raw["origins"]),
+            version_vector_of(raw["lives"]),
             tuple(_place(*place) for place in raw["places"]),
             tuple((float(pairs), float(loss)) for pairs, loss in raw["losses"]),
             tuple(tuple(map(str, each)) for each in raw["addresses"]),
@@ -250,7 +250,7 @@ def node_id(text: str) -> bytes:
     return node
 
 
-def origins_of(raw: dict[str, int]) -> Origins:
+def version_vector_of(raw: dict[str, int]) -> Origins:
     """Tokens by origin, from JSON. ValueError, TypeError, AttributeError."""
     if not all(_whole(n) for n in raw.values()):
         raise ValueError("a number of tokens that is none")

@@ -62,6 +62,17 @@ class Back:
 
 
 @dataclass(slots=True)
+class Totals:
+    """What came of writing and reading, for people."""
+
+    written: int = 0  # checkpoints
+    failures: int = 0  # attempts to write one
+    damaged: int = 0  # files that were found and not used
+    size: int = 0  # bytes of the last one that was written
+    seconds: float = 0.0  # that the last attempt took
+
+
+@dataclass(slots=True)
 class Checkpointer:
     """Checkpoints in `folder`, of a job with these fields; `resumed` is the one that this node has gone on from.
 
@@ -73,11 +84,7 @@ class Checkpointer:
     disk: Disk = DISK
     resumed: Checkpoint | None = None
     generation: int = 0
-    written: int = 0
-    failures: int = 0
-    damaged: int = 0
-    size: int = 0
-    seconds: float = 0.0
+    totals: Totals = field(default_factory=Totals)
     trouble: str | None = None
     _newest: int = 0
     _saved: Progress | None = None
@@ -100,7 +107,7 @@ class Checkpointer:
         if found.newest is not None:
             self._check_job(found.newest)
         for path, why in found.damaged.items():
-            self.damaged += 1
+            self.totals.damaged += 1
             kept = generations.set_damaged_aside(path, self.disk)
             log.error("a damaged checkpoint is not used", path=str(path), why=why, kept=str(kept))
         self.resumed = found.newest
@@ -164,7 +171,7 @@ class Checkpointer:
 
         Damaged ones are left out: those links begin anew.
         """
-        if self.resumed is None or self.damaged:  # what is older than the others know must not look like new
+        if self.resumed is None or self.totals.damaged:  # what is older than the others know must not look like new
             return []
         generation, model = self.resumed.generation, session.model
         path, shape = generations.links_of(self.folder, generation), (len(model.weights), model.vector_size)
@@ -176,7 +183,7 @@ class Checkpointer:
         except FileNotFoundError:
             pass
         except (OSError, DamagedError) as error:
-            self.damaged += 1
+            self.totals.damaged += 1
             log.warning("links begin anew: damaged references are not used", path=str(path), why=str(error))
         if kept:
             log.info("links kept", links=len(kept))
@@ -194,15 +201,15 @@ class Checkpointer:
             self.generation, self._began_at = self.generation + 1, time.monotonic()
             contents, updates = self._contents(core, session, counted, loop), session.model.updates.copy()
             try:
-                self.size = await asyncio.to_thread(self._write, contents)
+                self.totals.size = await asyncio.to_thread(self._write, contents)
                 self._saved, self._saved_at, self._counted = change, time.monotonic(), updates
                 await asyncio.to_thread(generations.prune, self.folder, self._newest, self.disk)
                 self.trouble = None
             except (OSError, ValueError) as error:
-                self.failures += 1
+                self.totals.failures += 1
                 self.trouble = f"checkpoint {self.generation} could not be written: {error}; {self._rest()}"
             finally:
-                self.seconds, self._began_at = time.monotonic() - self._began_at, None
+                self.totals.seconds, self._began_at = time.monotonic() - self._began_at, None
 
     async def save_links(self, core: GossipCore, session: Session) -> None:
         """Write the references that go with the last checkpoint; nothing changes any more. Never raises for a disk."""
@@ -219,7 +226,7 @@ class Checkpointer:
 
     def _write(self, contents: Contents) -> int:
         size = write(generations.path_of(self.folder, self.generation), self.generation, contents, self.disk)
-        self._newest, self.written = self.generation, self.written + 1
+        self._newest, self.totals.written = self.generation, self.totals.written + 1
         return size
 
     def _contents(
@@ -262,11 +269,11 @@ class Checkpointer:
         return {
             "generation": self._newest or None,
             "age_seconds": time.monotonic() - self._saved_at if self._saved_at is not None else None,
-            "bytes": self.size,
-            "seconds": self.seconds,
-            "written": self.written,
-            "failures": self.failures,
-            "damaged": self.damaged,
+            "bytes": self.totals.size,
+            "seconds": self.totals.seconds,
+            "written": self.totals.written,
+            "failures": self.totals.failures,
+            "damaged": self.totals.damaged,
             "resumed_from": self.resumed.generation if self.resumed else None,
         }
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from gossipw2v.gossip.messages import BIG, LINK_BYTES
 from gossipw2v.gossip.overlay.retained import SavedLink
-from gossipw2v.node.storage.checkpoint import node_id, origins_of
+from gossipw2v.node.storage.checkpoint import node_id, version_vector_of
 from gossipw2v.system.durable import DISK, Disk, replacing
 from gossipw2v.system.sections import HASH_BYTES, DamagedError, Reader, Writer, blocks, digest, to_json
 from gossipw2v.w2v.training.link_view import Reference
@@ -110,7 +110,7 @@ def _saved(raw: dict[str, Any]) -> SavedLink:
         raise DamagedError("a link that lacks something")
     try:
         again, via, doubts = (tuple(node_id(each) for each in raw[name]) for name in ("again", "via", "doubts"))
-        peer, link, known = node_id(raw["peer"]), bytes.fromhex(raw["link"]), origins_of(raw["known"])
+        peer, link, known = node_id(raw["peer"]), bytes.fromhex(raw["link"]), version_vector_of(raw["known"])
     except (TypeError, ValueError) as error:
         raise DamagedError(f"a link that cannot be read: {error}") from error
     if not 0 <= raw["batch"] <= BIG or len(link) != LINK_BYTES:

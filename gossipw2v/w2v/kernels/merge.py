@@ -29,7 +29,7 @@ class Curve(NamedTuple):
     steps: NDArray[np.float32]
 
 
-class Replica(NamedTuple):
+class Matrices(NamedTuple):
     """One end's rows, of both matrices: `weights` and the `reference` that both ends hold, float32[2V, D]."""
 
     weights: NDArray[np.float32]
@@ -320,7 +320,7 @@ def _workspace(curves):
 
 def warm_up(vector_size: int) -> None:
     """Compile, or load from the cache, all of the above."""
-    here = Replica(np.zeros((2, vector_size), np.float32), np.zeros((2, vector_size), np.float32))
+    here = Matrices(np.zeros((2, vector_size), np.float32), np.zeros((2, vector_size), np.float32))
     rows = np.array([1], np.int32)
     coded = blank(1, vector_size, bits=8)
     received = frozen(coded)

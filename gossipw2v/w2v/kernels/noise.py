@@ -116,7 +116,7 @@ def is_bounded(alpha: float, negative: int) -> bool:
     return alpha * negative <= LARGEST_STEP * (MOST - 1)
 
 
-def make_scratch(vector_size: int, window: int, negative: int) -> Scratch:  # noqa: ARG001
+def make_scratch(vector_size: int, window: int, negative: int) -> Scratch:  # noqa: ARG001 - public
     """Working memory for one thread."""
     width = tiles.padded(vector_size)
     return Scratch(

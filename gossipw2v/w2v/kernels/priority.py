@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.w2v.kernels.jit import exact, reordered
-from gossipw2v.w2v.kernels.merge import Replica
+from gossipw2v.w2v.kernels.merge import Matrices
 
 _SHIFT = np.int32(17)  # leaves a float's exponent and 6 bits of its mantissa
 _BUCKETS = 1 << 14  # of positive floats
@@ -120,7 +120,7 @@ def add_counts(target, rows, counts):
 def unequal_rows(here, tolerance, may_differ, out):
     """Mark in `out` bool[N] the rows that differ from the reference by more than `tolerance` of its norm.
 
-    Only rows that `may_differ` bool[N] are looked at; those that do not, do so no more. `here`: a `Replica`.
+    Only rows that `may_differ` bool[N] are looked at; those that do not, do so no more. `here`: a `Matrices`.
     """
     weights, reference = here.weights, here.reference
     for r in range(len(weights)):
@@ -141,4 +141,4 @@ def warm_up() -> None:
     picked(np.ones(1, np.uint32), both(rows, rows)[1])
     add_counts(np.zeros(1, np.int64), rows, np.ones(1, np.uint32))
     matrix = np.zeros((1, 1), np.float32)
-    unequal_rows(Replica(matrix, matrix), np.float32(0.0), np.ones(1, np.bool_), np.zeros(1, np.bool_))
+    unequal_rows(Matrices(matrix, matrix), np.float32(0.0), np.ones(1, np.bool_), np.zeros(1, np.bool_))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.delta import Batch, RowDelta
-from gossipw2v.w2v.kernels.merge import Replica
+from gossipw2v.w2v.kernels.merge import Matrices
 from gossipw2v.w2v.kernels.priority import Ledger, Waiting, add_counts, unequal_rows, waiting
 
 TOLERANCE = 1e-4  # of a row's norm: residuals below it are not worth a frame when all training is over
@@ -92,7 +92,7 @@ class LinkView:
         """At most `budget` pending rows, with a `flush` also those that differ; `unsent` counts while it catches up."""
         unequal = np.zeros(len(weights), np.bool_)
         if flush:
-            unequal_rows(Replica(weights, self.reference), np.float32(TOLERANCE), self.may_differ, unequal)
+            unequal_rows(Matrices(weights, self.reference), np.float32(TOLERANCE), self.may_differ, unequal)
         found = waiting(Ledger(updates, self.seen, self.sent_at), unequal, self.exchange, budget, self.catch_up)
         self.catch_up = self.catch_up and found.unsent > 0
         return found if self.catch_up else found._replace(unsent=0)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.delta import Batch, RowDelta, check
-from gossipw2v.w2v.kernels.merge import Curve, Replica, RowExchange, collect_rows, curve, merge_rows, settle_rows
+from gossipw2v.w2v.kernels.merge import Curve, Matrices, RowExchange, collect_rows, curve, merge_rows, settle_rows
 from gossipw2v.w2v.kernels.priority import Waiting, add_counts, both, picked
 from gossipw2v.w2v.kernels.quantize import Coded, blank, frozen
 from gossipw2v.w2v.training.clipping import Clipping, ClippingLimits
@@ -163,8 +163,8 @@ class Model:
         view.sent = None
         self.came += len(rows)
 
-    def _replica(self, view: LinkView) -> Replica:
-        return Replica(self.weights, view.reference)
+    def _replica(self, view: LinkView) -> Matrices:
+        return Matrices(self.weights, view.reference)
 
     def _give_up(self, view: LinkView, rows: Ids) -> None:
         """Make rows of which there is nothing new here as if they had never been trained; a child's settle does so."""

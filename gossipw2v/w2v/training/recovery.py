@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gossipw2v.delta import empty
-from gossipw2v.w2v.kernels.merge import Replica, take_back
+from gossipw2v.w2v.kernels.merge import Matrices, take_back
 from gossipw2v.w2v.kernels.quantize import Coded, frozen
 from gossipw2v.w2v.training import guard
 from gossipw2v.w2v.training.link_view import Floats, LinkView, Updates
@@ -53,6 +53,6 @@ def _take_back(model: Model, view: LinkView) -> None:
     sent = view.sent or empty(model.vector_size)
     at = np.full(len(model.weights), -1, np.int32)
     at[sent.rows] = np.arange(len(sent), dtype=np.int32)
-    here, coded = Replica(model.weights, view.reference), frozen(Coded(sent.scales, sent.values))
+    here, coded = Matrices(model.weights, view.reference), frozen(Coded(sent.scales, sent.values))
     take_back(here, model.updates, view.seen, coded, at, sent.counts, np.float32(model.longest))
     view.may_differ[:] = True

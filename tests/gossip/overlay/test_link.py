@@ -7,8 +7,8 @@ from gossipw2v.delta import Batch, empty
 from gossipw2v.gossip.instructions import Collect, Merge, Settle
 from gossipw2v.gossip.messages import Answer, ProtocolError
 from gossipw2v.gossip.overlay.link import ChildEnd, ParentEnd, Phase
-from gossipw2v.gossip.overlay.pacing import END_PAUSE, FLUSH_PAUSE, IDLE_PAUSE, Pacing
 from gossipw2v.gossip.overlay.provenance import Provenance
+from gossipw2v.gossip.pacing import END_PAUSE, FLUSH_PAUSE, IDLE_PAUSE, Pacing
 
 NOTHING = empty(2)
 

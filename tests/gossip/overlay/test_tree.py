@@ -30,12 +30,12 @@ from gossipw2v.gossip.instructions import Close, Collect, DropLink, Merge, OpenL
 from gossipw2v.gossip.messages import Answer, Leave, LinkOpen, LinkOpened, LinkRefused, ProtocolError
 from gossipw2v.gossip.overlay.candidates import BARRED, parents
 from gossipw2v.gossip.overlay.link import Phase
-from gossipw2v.gossip.overlay.pacing import UNANSWERED
 from gossipw2v.gossip.overlay.parent import ASK_AGAIN
 from gossipw2v.gossip.overlay.repair import GRACE
 from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.overlay.states import LinkState
 from gossipw2v.gossip.overlay.tree import Tree
+from gossipw2v.gossip.pacing import UNANSWERED
 from gossipw2v.gossip.records import DEAD_AFTER, Stage
 
 # -- choosing a parent --------------------------------------------------------------------------------------

@@ -310,7 +310,7 @@ async def test_the_next_node_has_the_links_of_one_that_was_stopped(
     ]
     assert references(other) == references(one)
     assert set(references(one)) == {UP, DOWN}
-    assert other.checkpointer.damaged == 0
+    assert other.checkpointer.totals.damaged == 0
 
 
 async def test_links_go_on_with_what_neither_end_had_told(make: Make, link: Callable[[], Node]) -> None:
@@ -395,7 +395,7 @@ async def test_links_that_are_none_or_of_another_checkpoint_are_not_used(
         assert third.checkpointer.resumed is not None
         assert kept_links(third) == []
         assert references(third) == {}
-        assert third.checkpointer.damaged == 1
+        assert third.checkpointer.totals.damaged == 1
 
 
 async def test_links_are_not_used_with_an_older_checkpoint_than_the_last(
@@ -665,8 +665,8 @@ async def test_training_goes_on_beside_a_slow_disk_which_is_shown_and_written_to
     await asyncio.gather(*saves)
     assert node.checkpointer.problem(0.0) is None
     assert disk.most == 1
-    assert node.checkpointer.written >= 1
-    assert node.checkpointer.failures == 0
+    assert node.checkpointer.totals.written >= 1
+    assert node.checkpointer.totals.failures == 0
     found = find(node.config.data_dir).newest
     assert found is not None
     assert np.isfinite(found.weights()).all()

@@ -12,7 +12,7 @@ from support.naive_merge import slow_adasum, slow_merge, slow_quantise, slow_seq
 from support.samples import repeatable
 
 from gossipw2v.w2v.kernels import merge as rowwise
-from gossipw2v.w2v.kernels.merge import Replica, RowExchange
+from gossipw2v.w2v.kernels.merge import Matrices, RowExchange
 from gossipw2v.w2v.kernels.quantize import Coded, blank, frozen
 from gossipw2v.w2v.training.curvature import Spectrum, flat, spectrum
 
@@ -74,7 +74,7 @@ def picked(of: Coded, at: np.ndarray) -> np.ndarray:
 def collect(weights, reference, rows, out, longest=ANY) -> int:
     """How many rows are broken; that just these are not sound."""
     sound = np.zeros(len(rows), np.bool_)
-    broken = rowwise.collect_rows(Replica(weights, reference), rows, longest, out, sound)
+    broken = rowwise.collect_rows(Matrices(weights, reference), rows, longest, out, sound)
     assert broken == (~sound).sum()
     return int(broken)
 
@@ -129,7 +129,7 @@ def test_what_came_in_four_bits_is_merged_and_settled_as_in_eight(rng):
     weights, reference = matrix(rng), matrix(rng)
     results = []
     for form in map(frozen, (few, widened(few))):
-        here, out = Replica(weights.copy(), reference.copy()), room(n)
+        here, out = Matrices(weights.copy(), reference.copy()), room(n)
         rowwise.merge_rows(here, exchange, form, curves, ANY, out)
         rowwise.settle_rows(here, exchange, form, form, curves)
         results.append((*here, out.values, out.scales))
@@ -146,7 +146,7 @@ def test_merging_is_its_slow_twin(rng):
     pushed, disjoint = coded(rng, k), rng.random(n) < 0.5
     counts = rng.integers(0, 300, (2, n)).astype(np.uint32)
     before, base, out = weights.copy(), reference.copy(), room(n)
-    here, exchange = Replica(weights, reference), RowExchange(rows, at, counts, disjoint)
+    here, exchange = Matrices(weights, reference), RowExchange(rows, at, counts, disjoint)
     curves = (curve(spectra[0]), curve(spectra[1]))
     assert rowwise.merge_rows(here, exchange, frozen(pushed), curves, ANY, out) == 0
     expected, theirs = before.astype(np.float64), picked(pushed, at)
@@ -172,7 +172,7 @@ def test_settling_is_its_slow_twin(rng):
     counts = rng.integers(0, 300, (2, n)).astype(np.uint32)
     before, base = weights.copy(), reference.copy()
     curves = (curve(spectra[0]), curve(spectra[1]))
-    here, exchange = Replica(weights, reference), RowExchange(rows, at, counts, disjoint)
+    here, exchange = Matrices(weights, reference), RowExchange(rows, at, counts, disjoint)
     assert rowwise.settle_rows(here, exchange, frozen(sent), frozen(answer), curves) == 0
     expected, gone = before.astype(np.float64), picked(sent, at)
     for i, row in enumerate(rows):
@@ -210,7 +210,7 @@ def test_a_broken_row_answers_with_what_was_pushed_and_none_of_its_own_updates()
     weights[3], weights[4, 1], rows = 50, np.nan, np.arange(3, 6, dtype=np.int32)
     counts, curves, out = np.full((2, 3), 7, np.uint32), (curve(flat(D)), curve(flat(D))), room(3)
     pushed = Coded(np.full(3, 0.5, np.float32), np.ones((3, D), np.int8))
-    here = Replica(weights, reference)
+    here = Matrices(weights, reference)
     exchange = RowExchange(rows, np.arange(3, dtype=np.int32), counts, np.ones(3, np.bool_))
     assert rowwise.merge_rows(here, exchange, frozen(pushed), curves, np.float32(20), out) == 2
     assert counts.tolist() == [[7, 7, 7], [0, 0, 7]]
@@ -227,7 +227,7 @@ def test_rows_are_taken_back_from_the_other_end_where_it_has_seen_more():
     sent = Coded(np.full(2, 0.5, np.float32), np.ones((2, D), np.int8))
     at = np.full(N, -1, np.int32)
     at[2], at[4] = 0, 1
-    here, counts = Replica(weights, reference), np.array([9, 2], np.uint32)
+    here, counts = Matrices(weights, reference), np.array([9, 2], np.uint32)
     rowwise.take_back(here, updates, seen, frozen(sent), at, counts, np.float32(20))
     assert updates[:8].tolist() == [3, 4, 13, 4, 5, 3, 3, 3]
     assert_array_equal(weights[[1, 3]], reference[[1, 3]])
@@ -247,7 +247,7 @@ EXCHANGE = """
 import numpy as np
 from gossipw2v.w2v.kernels import merge, priority, quantize
 from gossipw2v.w2v.warmup import warm_up
-from gossipw2v.cli.main import prepare_machine
+from gossipw2v.cli.launch import prepare_machine
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.gossip.messages import Answer, Push
 from gossipw2v.gossip.codec import HEADER, decode, encode

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from support.samples import repeatable
 
-from gossipw2v.w2v.kernels.merge import Replica
+from gossipw2v.w2v.kernels.merge import Matrices
 from gossipw2v.w2v.kernels.priority import Ledger, add_counts, both, picked, unequal_rows, waiting
 
 N = 40
@@ -83,7 +83,7 @@ def test_unequal_rows_are_those_that_differ_by_a_share_of_their_norm(rng):
     weights = reference + change.astype(np.float32)
     out, may_differ = np.zeros(N, np.bool_), rng.random(N) < 0.7
     looked_at = may_differ.copy()
-    unequal_rows(Replica(weights, reference), np.float32(1e-4), may_differ, out)
+    unequal_rows(Matrices(weights, reference), np.float32(1e-4), may_differ, out)
     assert_array_equal(may_differ, out)
     norms = np.sqrt((reference.astype(np.float64) ** 2).sum(axis=1))
     worst = np.abs(weights.astype(np.float64) - reference).max(axis=1)

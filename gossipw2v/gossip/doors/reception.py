@@ -64,7 +64,7 @@ class Reception:
         self.members.witness(first, now, conn)
         return [*out, self.dissemination.welcome(conn, now), *self.tree.connected(hello.node, conn, now)]
 
-    def _dispatch(self, node: NodeId, conn: int, message: Message, now: float) -> list[Instruction]:  # noqa: PLR0911
+    def _dispatch(self, node: NodeId, conn: int, message: Message, now: float) -> list[Instruction]:  # noqa: PLR0911 - a case each
         tree = self.tree
         match message:
             case StateNews():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.samples import repeatable
 
-from gossipw2v.gossip.overlay.pacing import FEWEST, PROBE, THRIFT, Costs
+from gossipw2v.gossip.pacing import FEWEST, PROBE, THRIFT, Costs
 from gossipw2v.node.session import PLENTY, Brake
 
 TRIP, ROW = 0.02, 20e-6

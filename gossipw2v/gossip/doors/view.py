@@ -121,10 +121,6 @@ class View:
         """Whether all nodes below have had the last word and are done with it, or are gone."""
         return self._tree.termination.children_complete(now)
 
-    def vector(self) -> VersionVector:
-        """Tokens of every origin in the model."""
-        return dict(self._tree.links.provenance.vector)
-
     def claims(self) -> VersionVector:
         """Tokens of every origin that may be in the model by now: what is just being merged counts."""
         return self._tree.links.claims()
