@@ -25,7 +25,7 @@ def coded(change, bits: int = 8) -> RowDelta:
     n = len(change)
     rows, room = np.arange(n, dtype=np.int32), blank(n, D, bits)
     nothing, any_length = np.zeros((n, D), np.float32), np.float32(np.inf)
-    assert rowwise.collect_rows(rowwise.Replica(change, nothing), rows, any_length, room, np.ones(n, np.bool_)) == 0
+    assert rowwise.collect_rows(rowwise.Matrices(change, nothing), rows, any_length, room, np.ones(n, np.bool_)) == 0
     return RowDelta(rows, np.ones(n, np.uint32), *room)
 
 

@@ -26,6 +26,7 @@ from support.samples import LINK, NODE, OTHER, SAMPLES
 
 from gossipw2v.delta import Batch, empty
 from gossipw2v.gossip.config import GossipConfig
+from gossipw2v.gossip.instructions import Send
 from gossipw2v.gossip.membership.scores import BREACHES
 from gossipw2v.gossip.messages import Answer, Hello, LinkOpen, Push, Refuse
 from gossipw2v.gossip.records import Stage
@@ -236,11 +237,12 @@ class Metered(Swarm):
 
     carried: defaultdict = field(default_factory=lambda: defaultdict(list))
 
-    def _send(self, node, conn, message) -> None:
-        if isinstance(message, (Push, Answer)) and len(message.delta):
-            size = message.delta.values.nbytes + 12 * len(message.delta)
-            self.carried[message.link, type(message)].append((self.now, size))
-        super()._send(node, conn, message)
+    def perform(self, node, instructions) -> None:
+        for message in (order.message for order in instructions if isinstance(order, Send)):
+            if isinstance(message, (Push, Answer)) and len(message.delta):
+                size = message.delta.values.nbytes + 12 * len(message.delta)
+                self.carried[message.link, type(message)].append((self.now, size))
+        super().perform(node, instructions)
 
     def fastest(self) -> float:
         """Mbit/s of the busiest stretch of any link, each way, from one exchange to a later one."""

@@ -248,7 +248,7 @@ def make_ill(monkeypatch: pytest.MonkeyPatch, node: Node, fault: Fault, times: i
         said, session = real(tokens, syn0, *others), node.session
         if session is None or session.model.weights.ctypes.data != syn0.ctypes.data or not left[0]:
             return said
-        if all(edge.flow.exchanges < 10 for edge in node.core.view.links()):
+        if all(link.end.flow.exchanges < 10 for link in node.core.view.links()):
             return said
         left[0] -= 1
         return fault(tokens, syn0, *said) or said
@@ -274,10 +274,10 @@ async def test_one_of_three_that_diverges_twice_fails_and_the_others_complete(
         for node, _ in others:
             assert node.state is Stage.COMPLETE
             assert (node.condition.divergences, node.condition.problems) == (0, {})
-            member = node.core.members.get(sick.core.node)
+            member = node.core.view.members.get(sick.core.node)
             assert member is not None
             assert member.state is Stage.LEFT
-            assert node.core.scores.describe(0.0)["origins"] == []
+            assert node.core.view.scores(0.0)["origins"] == []
             assert well(node)
         assert not list(sick.config.data_dir.glob("checkpoint-*.links"))
 
@@ -302,7 +302,7 @@ async def test_one_of_three_that_diverges_once_recovers_and_all_agree(
         for node, _ in nodes:
             assert node.condition.divergences == (node is sick)
             assert well(node)
-            assert node.core.scores.describe(0.0)["origins"] == []
+            assert node.core.view.scores(0.0)["origins"] == []
         assert "taken back" in sick.condition.problems["model"]
         first, *rest = [found.weights() for node, _ in nodes if (found := find(node.config.data_dir).newest)]
         assert max(largest_difference(first, other) for other in rest) <= AGREEMENT
@@ -313,7 +313,7 @@ async def test_a_running_node_exports_nothing_that_is_not_finite(tmp_path: Path,
     async with living(tmp_path, 1, epochs=2) as ((node, _),):
         await until(lambda: node.state is Stage.COMPLETE)
         assert node.session is not None
-        url, out = f"http://{node.where['http']}", tmp_path / "out"
+        url, out = f"http://{node.condition.where['http']}", tmp_path / "out"
         out.mkdir()
         await asyncio.to_thread(client.export, url, out / "good.txt")
         node.session.model.syn0[7, 3] = value

@@ -171,7 +171,7 @@ def test_without_multicast_one_address_is_enough_though_all_have_the_same_docker
 
 def test_a_machine_that_slept_comes_back_and_takes_nobody_for_dead(net: Netns, tmp_path: Path) -> None:
     with Daemons(tmp_path) as swarm:
-        nodes = running(net, swarm, tmp_path, epochs=100)
+        nodes = running(net, swarm, tmp_path, epochs=800)
         sleeper, *others = sorted(nodes, key=lambda node: node.status()["node"], reverse=True)  # the root
         pid = sleeper.where["pid"]
         os.kill(pid, signal.SIGSTOP)
