@@ -105,13 +105,30 @@ def bound(address: Address) -> socket.socket:
 
 
 async def accept(listener: socket.socket) -> tuple[socket.socket, str]:
-    """The next connection and the host it comes from."""
+    """The next connection and the host it comes from.
+
+    Not by the loop's `sock_accept`: cancelled at the moment in which one comes, that loses it, still open.
+    """
     while True:
+        await _readable(listener)
         try:
-            sock, address = await asyncio.get_running_loop().sock_accept(listener)
-            return sock, address[0]
+            sock, address = listener.accept()
+        except BlockingIOError:  # it has gone again
+            continue
         except OSError:  # no file descriptor is left; the connection waits
             await asyncio.sleep(ACCEPT_PAUSE)
+            continue
+        sock.setblocking(False)
+        return sock, address[0]
+
+
+async def _readable(sock: socket.socket) -> None:
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sock, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(sock)
 
 
 async def welcome(sock: socket.socket, credentials: Credentials | None) -> Streams:
