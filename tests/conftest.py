@@ -1,6 +1,7 @@
 """What all tests share: one place for compiled kernels, in this process and in the daemons that tests start.
 
-`--quick` leaves out the tests that take long: those of whole daemons and of the tools, and what is marked `slow`.
+`--quick` leaves out the tests that take long: those of daemons and commands, of sockets, kernels, whole swarms and
+tools, and what is marked `slow`.
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import settings
 from gossipw2v.cli.launch import prepare_machine
 
 TESTS = Path(__file__).parent
-LONG = (TESTS / "whole", TESTS / "tools")
+LONG = tuple(TESTS / name for name in ("whole", "tools", "simulation", "node", "cli", "transport", "w2v/kernels"))
 
 prepare_machine()
 # a first call may compile; a test that fails must fail again
