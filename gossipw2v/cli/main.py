@@ -33,7 +33,6 @@ WATCH_SECONDS = 1.0
 CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`, which is too heavy to ask
 MAX_DEMO_NODES = 16
 NO_CACHE = "kernels are compiled at every start: no folder keeps them; set NUMBA_CACHE_DIR to one that can be written"
-NO_PLACE = "no folder can be written that compiled kernels could go to; set NUMBA_CACHE_DIR to one"
 METAVARS = {int: "N", float: "X", Path: "DIR"}
 METAVARS_BY_NAME = {
     "corpus": "PATH",
