@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gossipw2v import __version__
-from gossipw2v.cli import signals, streams
+from gossipw2v.cli import streams
 from gossipw2v.cli.launch import TEMPORARY, leave, prepare_machine, run_loop, telling_of_limits
 from gossipw2v.config import loader, options
 from gossipw2v.config.node import HTTP_PORT
 from gossipw2v.config.secret import SecretError, read_secret
 from gossipw2v.status import client, report
-from gossipw2v.system import lock, machine
+from gossipw2v.system import lock, machine, signals
 from gossipw2v.system.output import STANDARD_OUTPUT
-from gossipw2v.system.signals import ending
 
 FAILURE, USAGE, UNREACHABLE, IO_ERROR, INTERRUPTED = 1, 2, 69, 74, 130
 DEFAULT_URL = f"http://127.0.0.1:{HTTP_PORT}"
@@ -119,7 +118,9 @@ def _told(error: OSError) -> str:
 
 
 def _start(args: argparse.Namespace) -> int:
-    for number in ending():  # the node's own handlers come with its event loop; until then nothing can be lost
+    for (
+        number
+    ) in signals.stopping():  # the node's own handlers come with its event loop; until then nothing can be lost
         signal.signal(number, _end_at_once)
     flags = {name: getattr(args, name) for name in options.OPTIONS}
     config = loader.load(flags, _config_file(args), os.environ)
