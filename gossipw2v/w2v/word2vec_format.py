@@ -18,7 +18,10 @@ class ExportError(ValueError):
 
 
 def write_word2vec(file: BinaryIO, words: Sequence[bytes], vectors: Floats) -> None:
-    """Write float32[V, D] as word2vec text to an open file. ExportError, before the first byte unless a value breaks meanwhile."""
+    """Write float32[V, D] as word2vec text to an open file.
+
+    ExportError before anything is written; later only if training, which goes on meanwhile, breaks a value.
+    """
     check_exportable(words, vectors)
     file.writelines(lines(words, vectors))
 
