@@ -41,7 +41,7 @@ def start(args: argparse.Namespace) -> int:
     ) in signals.stopping():  # the node's own handlers come with its event loop; until then nothing can be lost
         signal.signal(number, _end_at_once)
     flags = {name: getattr(args, name) for name in options.OPTIONS}
-    config = loader.load(flags, _config_file(args), os.environ)
+    config = loader.load(flags, config_file(args), os.environ)
     with _holding(config.data_dir):
         prepare_machine()
         machine.share_heap()
@@ -72,7 +72,7 @@ def _holding(folder: Path) -> Iterator[None]:
         yield
 
 
-def _config_file(args: argparse.Namespace) -> Path | None:
+def config_file(args: argparse.Namespace) -> Path | None:
     path = args.config or os.environ.get(f"{options.PREFIX}CONFIG")
     return Path(path) if path else None
 
@@ -105,7 +105,7 @@ def status(args: argparse.Namespace) -> int:
 
 def _token(args: argparse.Namespace) -> bytes | None:
     """What to show a node, from the file that it has it from."""
-    path = loader.find("http_token_file", args.http_token_file, _config_file(args), os.environ)
+    path = loader.find("http_token_file", args.http_token_file, config_file(args), os.environ)
     return None if path is None else read_secret(path)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gossipw2v import __version__
-from gossipw2v.cli import commands
+from gossipw2v.cli import commands, leaves
 from gossipw2v.cli.commands import DEFAULT_URL
 from gossipw2v.config import options
 from gossipw2v.status import client
@@ -38,6 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_start(chosen.add_parser("start", help="train, together with the nodes there are"))
     _add_export(chosen.add_parser("export", help="write the vectors in word2vec's text format"))
     _add_status(chosen.add_parser("status", help="show how far a node and its swarm are"))
+    _add_what_leaves(chosen.add_parser("what-leaves", help="print the words that a node would tell others of"))
     _add_demo(chosen.add_parser("demo", help="see a swarm on this machine learn a small world"))
     return parser
 
@@ -58,8 +59,12 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
     for title, members in groups.items():
         group = parser.add_argument_group(title)
         for option in members:
-            group.add_argument(option.flag, default=None, help=_help(option), **_form(option))
+            _add_option(group, option)
     parser.set_defaults(run=commands.start)
+
+
+def _add_option(parser: argparse._ActionsContainer, option: options.Option) -> None:
+    parser.add_argument(option.flag, default=None, help=_help(option), **_form(option))
 
 
 def _form(option: options.Option) -> dict[str, Any]:
@@ -106,6 +111,14 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 def _add_token(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http-token-file", metavar="FILE", help="the token that the node asks for")
     parser.add_argument("--config", metavar="FILE.toml", help="read http_token_file from here, as the node does")
+
+
+def _add_what_leaves(parser: argparse.ArgumentParser) -> None:
+    parser.description = leaves.DESCRIPTION
+    parser.add_argument("--config", metavar="FILE.toml", help="read settings from here, as `start` does")
+    for name in leaves.FLAGS:
+        _add_option(parser, options.OPTIONS[name])
+    parser.set_defaults(run=leaves.what_leaves)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
