@@ -95,7 +95,7 @@ def test_stopped_nodes_go_on_with_the_links_that_both_ends_still_hold(
 ) -> None:
     listen = addresses(nodes)
     for text, place in zip(write_texts(tmp_path, nodes, sentences=24_000), listen, strict=True):
-        swarm.start(text, listen=place, peers=",".join(listen), min_peers=nodes - 1, epochs=LONGER)
+        swarm.start(text, listen=place, peers=",".join(listen), min_peers=nodes - 1, epochs=LONGER, settle_seconds=3)
     before = [node.progress(0.05) for node in swarm.all]
     tokens = sum(status["progress"]["total_tokens"] for status in before)
     for number in stopped:
