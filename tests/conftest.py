@@ -4,6 +4,7 @@
 tools, and what is marked `slow`.
 """
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from hypothesis import settings
 from gossipw2v.cli.launch import prepare_machine
 
 TESTS = Path(__file__).parent
-LONG = tuple(TESTS / name for name in ("whole", "tools", "simulation", "node", "cli", "transport", "w2v/kernels"))
+LONG = tuple(
+    f"{TESTS / name}{os.sep}" for name in ("whole", "tools", "simulation", "node", "cli", "transport", "w2v/kernels")
+)
+MOST_PROCESSES = 8  # each takes some 300 MB, and those of its daemons as much
 
 prepare_machine()
 # a first call may compile; a test that fails must fail again
@@ -24,7 +28,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out the tests that take long")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Most tests of daemons wait for timers, which takes no core; the others compute."""
+    cores = os.cpu_count() or 1
+    return min(MOST_PROCESSES, cores + 1 if config.getoption("--quick") else 2 * cores + 1)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Not even imported, in any of the processes."""
+    return True if config.getoption("--quick") and f"{collection_path}{os.sep}" in LONG else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=rank)  # the longest first: else all processes end up waiting for one that began a long file late
     if not config.getoption("--quick"):
         return
     long = [item for item in items if takes_long(item)]
@@ -33,4 +50,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def takes_long(item: pytest.Item) -> bool:
-    return item.get_closest_marker("slow") is not None or any(folder in item.path.parents for folder in LONG)
+    return item.get_closest_marker("slow") is not None or rank(item) < len(LONG)
+
+
+def rank(item: pytest.Item) -> int:
+    """Where the folder of a test stands in `LONG`, the longest first; those that are not there come last."""
+    return next((n for n, folder in enumerate(LONG) if str(item.path).startswith(folder)), len(LONG))

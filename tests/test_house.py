@@ -43,14 +43,15 @@ def classes() -> Iterator[tuple[str, ast.ClassDef]]:
         yield from ((name, node) for node in ast.walk(parsed(name)) if isinstance(node, ast.ClassDef))
 
 
-def imports(name: str) -> set[str]:
+@cache
+def imports(name: str) -> frozenset[str]:
     """The modules of this package that a module imports, anywhere in it."""
     found = set()
     for node in ast.walk(parsed(name)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("gossipw2v"):
             inner = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES.keys()
             found |= inner or {node.module}
-    return found - {"gossipw2v"}
+    return frozenset(found - {"gossipw2v"})
 
 
 # -- sizes --------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from gossipw2v.w2v.word2vec_format import ExportError
 
 UNTRAINED = 6 * np.log(2)
 FAR_TOO_LARGE = {"alpha": 1.0, "negative": 20}
-LONG = 200  # epochs: some seconds
+SOME, LONG = 80, 200  # epochs: a second or two, in which there are dozens of exchanges; some seconds
 TOLD = (
     "diverged and half of alpha would still be far too much",
     "alpha 1 (0.025 is usual)",
@@ -261,7 +261,7 @@ def make_ill(monkeypatch: pytest.MonkeyPatch, node: Node, fault: Fault, times: i
 async def test_one_of_three_that_diverges_twice_fails_and_the_others_complete(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Fault, place: str
 ) -> None:
-    async with living(tmp_path, 3, epochs=LONG) as nodes:
+    async with living(tmp_path, 3, epochs=SOME) as nodes:
         sick, task = nodes[PLACES[place]]
         make_ill(monkeypatch, sick, fault, times=1 << 30)
         await until(lambda: sick.condition.failure is not None)
@@ -295,7 +295,7 @@ def well(node: Node) -> bool:
 async def test_one_of_three_that_diverges_once_recovers_and_all_agree(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Fault, place: str
 ) -> None:
-    async with living(tmp_path, 3, epochs=LONG) as nodes:
+    async with living(tmp_path, 3, epochs=SOME) as nodes:
         sick, _ = nodes[PLACES[place]]
         make_ill(monkeypatch, sick, fault, times=PATIENCE if fault is bad_loss else 1)
         await asyncio.gather(*(each for _, each in nodes))

@@ -259,7 +259,8 @@ def test_idle_connections_are_bounded_and_end(victim: Daemon) -> None:
 def test_a_node_under_attack_learns_bit_for_bit_what_one_in_peace_does(tmp_path: Path) -> None:
     text = write_texts(tmp_path, 1, sentences=8000)[0]
     with Daemons(tmp_path) as daemons:
-        attacked, quiet = (daemons.start(text, epochs=100, seed=3) for _ in range(2))
+        # strangers that are gone are soon given up: what they had said of themselves is not to be waited for
+        attacked, quiet = (daemons.start(text, epochs=100, seed=3, lost_patience=1) for _ in range(2))
         attacked.until(lambda s: s["progress"]["trained_tokens"] > 0)
         address, strangers = attacked.address, 0
         for _, attack in REFUSED.values():

@@ -1,10 +1,7 @@
 """Three daemons on three hosts: they find each other by real multicast, and survive what networks and machines do."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -40,25 +37,11 @@ def net() -> Iterator[Netns]:
         yield net
 
 
-def ask(net: Netns, host: int, _url: str) -> Status:
-    """The status of the daemon on a host, asked there."""
-    try:
-        answer = net.run(host, [sys.executable, "-m", "gossipw2v", "status", "--json", "--url", f"http://{HTTP}"])
-    except subprocess.CalledProcessError as error:
-        raise client.NoNodeError(str(error)) from error
-    return dict(json.loads(answer))
-
-
-def export(net: Netns, host: int, _url: str, path: Path) -> None:
-    """Write the vectors of the daemon on a host, asked there."""
-    net.run(host, [sys.executable, "-m", "gossipw2v", "export", str(path), "--url", f"http://{HTTP}"])
-
-
 def start(net: Netns, swarm: Daemons, host: int, text: Path, **options: Any) -> Daemon:
     """Start a daemon as a user would on a machine of its own."""
     given = {"peers": "auto", "listen": "0.0.0.0:7411", "http": HTTP, "min_peers": HOSTS - 1, **options}
     daemon = swarm.start(text, popen=partial(net.popen, host), **given)
-    daemon.ask, daemon.export = partial(ask, net, host), partial(export, net, host)
+    daemon.ask, daemon.export = (partial(net.call, host, function) for function in (client.status, client.export))
     return daemon
 
 
@@ -171,7 +154,7 @@ def test_without_multicast_one_address_is_enough_though_all_have_the_same_docker
 
 def test_a_machine_that_slept_comes_back_and_takes_nobody_for_dead(net: Netns, tmp_path: Path) -> None:
     with Daemons(tmp_path) as swarm:
-        nodes = running(net, swarm, tmp_path, epochs=800)
+        nodes = running(net, swarm, tmp_path, epochs=300)
         sleeper, *others = sorted(nodes, key=lambda node: node.status()["node"], reverse=True)  # the root
         pid = sleeper.where["pid"]
         os.kill(pid, signal.SIGSTOP)

@@ -99,21 +99,33 @@ def as_nobody(
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """A folder that everybody may write to, with a text and a cache of compiled kernels in it."""
+    """A folder that everybody may write to, with a text in it."""
     with tempfile.TemporaryDirectory() as name:  # pytest's own are closed to others
         folder = Path(name)
         write_texts(folder, 1, 400)
         for number in (1, 2, 3):
             (folder / f"node{number}").mkdir()
-        shutil.copytree(os.environ["NUMBA_CACHE_DIR"], folder / "cache")
-        for path in (folder, *folder.rglob("*")):
-            path.chmod(0o777)
+        open_to_all(folder)
         yield folder
 
 
-def test_a_user_without_a_home_needs_a_data_folder_and_a_cache_alone(shared: Path) -> None:
+@pytest.fixture
+def cache(shared: Path) -> Path:
+    """The compiled kernels, in that folder."""
+    copy = shared / "cache"
+    shutil.copytree(os.environ["NUMBA_CACHE_DIR"], copy)
+    open_to_all(copy)
+    return copy
+
+
+def open_to_all(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o777)
+
+
+def test_a_user_without_a_home_needs_a_data_folder_and_a_cache_alone(shared: Path, cache: Path) -> None:
     with Daemons(shared) as daemons:
-        change: dict[str, str | None] = {"NUMBA_CACHE_DIR": str(shared / "cache")}
+        change: dict[str, str | None] = {"NUMBA_CACHE_DIR": str(cache)}
         node = daemons.start(shared / "text1", partial(as_nobody, change=change))
         assert node.end() == 0
         told(node)
@@ -192,9 +204,9 @@ def test_a_small_model_trains_within_a_limit(swarm: Daemons, text: Path) -> None
     told(node)
 
 
-def test_threads_that_cannot_be_started_are_told_in_a_line(shared: Path) -> None:
+def test_threads_that_cannot_be_started_are_told_in_a_line(shared: Path, cache: Path) -> None:
     with Daemons(shared) as daemons:
-        change: dict[str, str | None] = {"NUMBA_CACHE_DIR": str(shared / "cache")}
+        change: dict[str, str | None] = {"NUMBA_CACHE_DIR": str(cache)}
         for number in (1, 4, 8):
             node = daemons.start(shared / "text1", partial(as_nobody, change=change, most=number))
             assert node.end() == 74
@@ -224,10 +236,11 @@ def test_a_node_that_waits_says_at_once_for_what_and_for_whom(swarm: Daemons, te
 
 
 def test_who_is_refused_and_who_is_there_is_told(swarm: Daemons, text: Path) -> None:
-    meeting = addresses(1)[0]
-    one = swarm.start(text, listen=meeting, peers=addresses(1)[0], min_peers=2)
+    """The one dials the third: whoever dials in is told apart by its host alone, and a welcome there ends a refusal."""
+    meeting, welcome, silent = addresses(3)
+    third = swarm.start(text, listen=welcome, peers=silent, min_peers=2)
+    one = swarm.start(text, listen=meeting, peers=welcome, min_peers=2)
     other = swarm.start(text, peers=meeting, min_peers=2, window=3)
-    third = swarm.start(text, peers=meeting, min_peers=2)
     refused = other.until(lambda s: s["waiting"] and s["waiting"]["refused"])["waiting"]["refused"]
     assert "window is" in refused[meeting]
     waiting = one.until(lambda s: s["waiting"]["refused"] and s["waiting"]["found"])["waiting"]

@@ -191,7 +191,7 @@ def orphans(overlay: Overlay, gone: set[NodeId]) -> set[NodeId]:
     return {node for node, (parent, _) in overlay.links().items() if parent in gone and node not in gone}
 
 
-sizes = pytest.mark.parametrize("n", [10, 100, 1000])
+sizes = pytest.mark.parametrize("n", [10, 100, pytest.param(1000, marks=pytest.mark.slow)])
 
 
 @sizes

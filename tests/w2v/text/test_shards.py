@@ -257,6 +257,7 @@ def large_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["start", "reading", "fsync", "replace"])
 def test_a_kill_while_encoding_leaves_no_shard_and_the_next_start_none_of_its_rest(
     stage: str, large_text: Path, tmp_path: Path
@@ -274,6 +275,7 @@ def test_a_kill_while_encoding_leaves_no_shard_and_the_next_start_none_of_its_re
     assert shard.words == large_text.read_bytes().count(b" ") + 1
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_and_leaves_nothing_behind(large_text: Path, tmp_path: Path) -> None:
     with child(large_text, tmp_path, limit=HEADER_BYTES + 100_000) as process:
         _, errors = process.communicate(timeout=60)
