@@ -73,9 +73,9 @@ class GossipCore:
         `address`: which of the target's addresses answered, if that is known.
         """
         if self.own.leaving:  # others dial again at once whom they no longer reach
-            return because(Cause("leaving"), [Close(conn, "leaving")])
+            return because(Cause("it leaves"), [Close(conn, "leaving")])
         self._look(now)
-        return because(Cause("connected"), self.connections.opened(conn, target, now, host, address))
+        return because(Cause("there is a connection"), self.connections.opened(conn, target, now, host, address))
 
     def dial_failed(self, target: str, refused: bool = False) -> None:
         """Nobody answered. `refused`: all machines did, and said that no program listens there."""
@@ -112,7 +112,8 @@ class GossipCore:
     def violated(self, conn: int, error: ProtocolError, now: float) -> list[Instruction]:
         """What came in on `conn` is no message of this protocol."""
         here = self.connections.by_conn.get(conn)
-        return because(Cause("no message", here.node if here else None), self.sanctions.violated(conn, error, now))
+        cause = Cause("what came is no message", here.node if here else None)
+        return because(cause, self.sanctions.violated(conn, error, now))
 
     def flow(self, conn: int, sent: int = 0, received: int = 0) -> None:
         """Count the bytes of an exchange for the link that runs over `conn`."""
@@ -126,14 +127,14 @@ class GossipCore:
         """Collect is done."""
         if self.own.leaving:
             return []
-        cause = self._of("collected", link)
+        cause = self.tree.links.cause("rows are gathered", link)
         return because(cause, self.tree.exchanges.collected(link, got, self.connections.conns()))
 
     def merged(self, link: bytes, got: Batch, now: float) -> list[Instruction]:
         """Merge is done."""
         if self.own.leaving:
             return []
-        cause = self._of("merged", link)
+        cause = self.tree.links.cause("rows are merged", link)
         return because(cause, self.tree.exchanges.merged(link, got, self.connections.conns(), now))
 
     def settled(self, link: bytes, now: float) -> float | None:
@@ -142,15 +143,11 @@ class GossipCore:
 
     def broken(self, link: bytes, error: ProtocolError, now: float) -> list[Instruction]:
         """A delta on `link` could not be merged."""
-        return because(self._of("broken", link), self.sanctions.broken(link, error, now))
+        return because(self.tree.links.cause("rows cannot be merged", link), self.sanctions.broken(link, error, now))
 
     def clipped(self, link: bytes, now: float) -> list[Instruction]:
         """The other end of `link` asked for rows to be moved further than is allowed."""
-        return because(self._of("clipped", link), self.sanctions.clipped(link, now))
-
-    def _of(self, what: str, link: bytes) -> Cause:
-        known = self.tree.links.named(link)
-        return Cause(what, known.peer if known else None, link)
+        return because(self.tree.links.cause("rows were clipped", link), self.sanctions.clipped(link, now))
 
     # -- time -----------------------------------------------------------------------------------------------
 
@@ -164,28 +161,28 @@ class GossipCore:
     def _timers(self, now: float) -> Iterator[tuple[Cause, list[Instruction]]]:
         """What time brings; the order matters."""
         # dead connections stay in the tables until the owner has closed them
-        yield Cause("silence"), self.connections.overdue(now)
+        yield Cause("a connection is silent"), self.connections.overdue(now)
         yield from self.tree.timers(now, set(self.connections.by_node))
-        yield Cause("unseated"), self.tree.repair.tell_unseated(self.connections.conns())
+        yield Cause("links are given up"), self.tree.repair.tell_unseated(self.connections.conns())
         yield self._reach_parent(now)  # only now is it known who that is; before others, who share the dial's pause
-        yield Cause("strangers"), self.dialer.strangers(now)
-        yield Cause("suspects"), self.dialer.suspects(now)  # which may be behind an address of those
-        yield Cause("verdicts"), self.dissemination.verdicts(now)  # after the dials that might still save them
-        yield Cause("blob overdue"), self.census.overdue(now)  # before it counts as under way for the freeze
-        yield Cause("freeze due"), self.census.freeze_due(self.members, now, self.view.config.quiet)
+        yield Cause("it is time to find strangers"), self.dialer.strangers(now)
+        yield Cause("it is time to find suspects"), self.dialer.suspects(now)  # perhaps at an address of strangers
+        yield Cause("members are found dead"), self.dissemination.verdicts(now)  # dials might still save them
+        yield Cause("a blob does not come"), self.census.overdue(now)  # before it counts as under way for the freeze
+        yield Cause("it is time to freeze"), self.census.freeze_due(self.members, now, self.view.config.quiet)
         if not self.dissemination.due(now):  # last, so that it tells of all that changed above
-            yield Cause("relay"), self.dissemination.relay(now)
+            yield Cause("it is time to tell on"), self.dissemination.relay(now)
             return
         self.dialer.silent(now)
-        yield Cause("beat"), self.dissemination.beat(now)
-        yield Cause("idle"), self.dialer.idle(set(self.census.transfers), now)
+        yield Cause("it is time for a beat"), self.dissemination.beat(now)
+        yield Cause("a connection is idle"), self.dialer.idle(set(self.census.transfers), now)
 
     def _reach_parent(self, now: float) -> tuple[Cause, list[Instruction]]:
         """Dial the chosen parent, or ask it for what is next; never one that is banned."""
         parent = self.tree.links.parent
         if parent is None:
-            return Cause("parent"), []
-        cause = Cause("parent", parent.peer, parent.name)
+            return Cause("it is time to turn to the parent"), []
+        cause = Cause("it is time to turn to the parent", parent.peer, parent.name)
         if (here := self.connections.by_node.get(parent.peer)) is not None:
             return cause, self.tree.ask(here.conn, now)
         if not self.sanctions.is_banned(parent.peer):

@@ -14,9 +14,9 @@ from gossipw2v.gossip.records import NodeId
 
 
 class Cause(NamedTuple):
-    """What a core was dealing with: the kind of a message, another event or a timer; whose it was, and of which link.
+    """What a core was dealing with: `what` is the kind of a message, or else says what is so or what time it is.
 
-    `node`, `link`: None if it concerned no single one, or it is not known which.
+    `node`, `link`: the peer and the link; None if it concerned no single one, or it is not known which.
     """
 
     what: str

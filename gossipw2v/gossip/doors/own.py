@@ -51,7 +51,7 @@ class OwnNode:
     def counted(self, counts: bytes) -> list[Instruction]:
         """The own text is counted: offer the counts."""
         self.hold_counts(counts_name(self.members.me.node), counts)
-        return because(Cause("counted"), self.dissemination.news())
+        return because(Cause("the text is counted"), self.dissemination.news())
 
     def hold_counts(self, name: str, counts: bytes) -> None:
         """A node's counts are there and make sense: pass them on."""
@@ -66,7 +66,7 @@ class OwnNode:
         """There is a vocabulary: offer it. Links made for another one are dropped."""
         out = self.tree.reset()
         self.census.hold(VOCABULARY, vocabulary, rank)
-        return because(Cause("frozen"), [*out, *self.dissemination.news()])
+        return because(Cause("the vocabulary is frozen"), [*out, *self.dissemination.news()])
 
     # -- model ----------------------------------------------------------------------------------------------
 
@@ -88,7 +88,8 @@ class OwnNode:
     def ready(self) -> list[Instruction]:
         """The model for the frozen vocabulary is allocated."""
         assert self.census.vocabulary is not None
-        return because(Cause("ready"), self.tree.model_ready(self.census.vocabulary.digest, self.connections.conns()))
+        out = self.tree.model_ready(self.census.vocabulary.digest, self.connections.conns())
+        return because(Cause("the model is ready"), out)
 
     def shift(self) -> int:
         """Tokens of the own text to leave out, or, negative, to train again: see `Earlier.shift`."""
@@ -117,4 +118,4 @@ class OwnNode:
         """Say goodbye; no link is made any more."""
         self.enter(Stage.LEFT)
         self.members.beat()
-        return because(Cause("leaving"), [*self.dissemination.news(), *self.tree.leave(self.connections.conns())])
+        return because(Cause("it leaves"), [*self.dissemination.news(), *self.tree.leave(self.connections.conns())])

@@ -60,11 +60,13 @@ class Tree:
 
     def timers(self, now: float, reachable: set[NodeId]) -> Iterator[tuple[Cause, list[Instruction]]]:
         """What time brings, in this order; after it the parent is chosen."""
-        yield Cause("kept too long"), self.retained.overdue(now, max(1, self.seats.most - len(self.links.seats)))
-        yield self._parent("parent missed"), self.search.watch(now, reachable)
-        yield Cause("child missed"), self.seats.watch(now, reachable)
-        yield self._parent("astray"), self.search.look(now, reachable)  # once it is known which links are lost
-        yield self._parent("another tree"), self.search.choose(now, reachable)
+        room = max(1, self.seats.most - len(self.links.seats))
+        yield Cause("a link is kept no longer"), self.retained.overdue(now, room)
+        yield self._parent("the parent is missed"), self.search.watch(now, reachable)
+        yield Cause("a child is missed"), self.seats.watch(now, reachable)
+        # once it is known which links are lost
+        yield self._parent("it is time to look at the way up"), self.search.look(now, reachable)
+        yield self._parent("it is time to look at other trees"), self.search.choose(now, reachable)
 
     def _parent(self, what: str) -> Cause:
         up = self.links.parent
