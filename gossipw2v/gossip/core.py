@@ -41,7 +41,7 @@ class GossipCore:
         self.census = census = Census(me.node)
         self.tree = tree = Tree(members, rng, config)
         self.scores = PeerScores(config.banned)
-        tree.search.candidates.ban(self.scores.banned_nodes)
+        tree.search.candidates.ban(self.scores.nodes)
         self.health = LocalHealth(now)
         self.sanctions = Sanctions(self.scores, connections, members, tree)
         self.dialer = Dialer(connections, members, tree, rng, self.sanctions.is_banned)
@@ -63,7 +63,7 @@ class GossipCore:
 
     def is_welcome(self, host: str, now: float) -> bool:
         """Whether anybody at `host` is talked to; to be asked before `opened`."""
-        return self.scores.against_host(host, now) is None
+        return self.scores.against(host, now) is None
 
     def opened(
         self, conn: int, target: str | None, now: float, host: str = "", address: str | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from gossipw2v.delta import RowDelta
-from gossipw2v.gossip.messages import MAX_ROWS, Message
+from gossipw2v.gossip.messages import MAX_ROWS, Message, Refuse
 from gossipw2v.gossip.records import NodeId
 
 
@@ -151,3 +151,8 @@ def because(cause: Cause, orders: list[Instruction]) -> list[Instruction]:
         if each.cause is None:
             object.__setattr__(each, "cause", cause)  # frozen for everybody else
     return orders
+
+
+def turn_away(conn: int, reason: str, text: str) -> list[Instruction]:
+    """Have nothing to do with the other end of `conn`: counted, said to it, and closed."""
+    return [Refused(reason, text), Send(conn, Refuse(reason, text[:500])), Close(conn, text)]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from gossipw2v.gossip.census import VOCABULARY, Census, counts_name
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.dissemination import Dissemination
-from gossipw2v.gossip.instructions import Cause, Instruction, because
+from gossipw2v.gossip.instructions import Cause, Instruction, Send, because
 from gossipw2v.gossip.membership.awareness import LocalHealth
 from gossipw2v.gossip.membership.connections import Connections
 from gossipw2v.gossip.membership.table import MemberTable
+from gossipw2v.gossip.messages import Leave
 from gossipw2v.gossip.overlay.provenance import VersionVector
 from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.overlay.tree import Tree
@@ -118,4 +119,5 @@ class OwnNode:
         """Say goodbye; no link is made any more."""
         self.enter(Stage.LEFT)
         self.members.beat()
-        return because(Cause("it leaves"), [*self.dissemination.news(), *self.tree.leave(self.connections.conns())])
+        goodbyes = [Send(conn, Leave()) for conn in self.connections.conns().values()]
+        return because(Cause("it leaves"), [*self.dissemination.news(), *goodbyes])

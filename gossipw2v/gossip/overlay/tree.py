@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gossipw2v.gossip.config import GossipConfig
-from gossipw2v.gossip.instructions import Cause, Close, Instruction, Send
+from gossipw2v.gossip.instructions import Cause, Close, Instruction
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.messages import Leave, LinkRefused
+from gossipw2v.gossip.messages import LinkRefused
 from gossipw2v.gossip.overlay.candidates import Candidates, parents
 from gossipw2v.gossip.overlay.children import Seats
 from gossipw2v.gossip.overlay.exchanges import Exchanges, Termination
@@ -115,10 +115,6 @@ class Tree:
         """A neighbour goes in order."""
         parted = [*self.search.part(node, now), *self.seats.part(node, now)]
         return [Close(conn, "the other end leaves"), *parted]
-
-    def leave(self, conns: dict[NodeId, int]) -> list[Instruction]:
-        """Say goodbye to everybody."""
-        return [Send(conn, Leave()) for conn in conns.values()]
 
     def drop(self, node: NodeId, now: float) -> list[Instruction]:
         """Have no link with a node any more: it broke the protocol."""

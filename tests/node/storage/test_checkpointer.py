@@ -473,7 +473,7 @@ async def test_a_link_whose_rows_change_hands_or_whose_other_end_catches_up_is_l
     for name in (catching, busy):
         node.session.model.open_link(name, overlap=False, catch_up=name == catching)
         node.core.tree.links.table.append(downward(name * 2, name))
-    node.core.tree.links.named(busy).end.merging = Push(busy, 1, False, 0, 0, {}, empty(8))
+    node.core.tree.links.named(busy).end.applying = Push(busy, 1, False, 0, 0, {}, empty(8))
     node.core.tree.links.table.append(downward(OTHER, b"no model"))
     await stop(node)
     assert [saved.link for saved in kept_links(make())] == [UP, DOWN]
