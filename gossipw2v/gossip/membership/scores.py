@@ -8,11 +8,10 @@ time.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gossipw2v.config.address import Network, parse_ban
+from gossipw2v.config.address import Network, is_within, parse_ban
 
 HALF_LIFE = 600.0  # s
 TOLERATED_OF_NODE, TOLERATED_OF_HOST = 3.0, 12.0  # points before one is cut off
@@ -97,14 +96,7 @@ class PeerScores:
 
     def is_banned(self, host: str) -> bool:
         """Whether the configuration bans `host`; a name that is no address is never banned."""
-        if not self._networks:
-            return False
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        inner = getattr(address, "ipv4_mapped", None) or address
-        return any(inner in network for network in self._networks)
+        return bool(self._networks) and is_within(host, self._networks)
 
 
 def _origin(whom: str | bytes) -> str:
