@@ -191,7 +191,7 @@ async def test_what_is_being_merged_counts_as_merged(make: Make) -> None:
     train(one)
     push = Push(bytes(8), 1, False, 0, 0, {OTHER: 5}, empty(8))
     answer = Answer(bytes(8), 1, False, 0, 0, {THIRD: 6}, empty(8))
-    one.core.tree.links.table += [upward(THIRD, bytes(8), answer=answer), downward(OTHER, bytes(8), merging=push)]
+    one.core.tree.links.table += [upward(THIRD, bytes(8), applying=answer), downward(OTHER, bytes(8), applying=push)]
     await one.save()
     found = find(one.config.data_dir).newest
     assert found is not None
