@@ -3,6 +3,7 @@
 
     tools/nemesis.py --seeds 10000 [--first 0] [--processes 2]
     tools/nemesis.py --seed 4711    # one, with the story of what befell it
+    tools/nemesis.py --seed 4711 --story n1 n3    # and of the link between two nodes: what was done, and why
 
 Each seed is a swarm of two to eight nodes; in `gossipw2v/`, `auditor.py` has what must hold at every step, `trial.py`
 what must come true in the end, and `nemesis.py` what happens to it. One that fails is printed with the line that
@@ -15,6 +16,7 @@ import sys
 import time
 
 from gossipw2v.cli.launch import prepare_machine
+from gossipw2v.simulation.story import link_story
 from gossipw2v.simulation.trial import Trial, failure
 
 
@@ -34,6 +36,15 @@ def replay(seed: int) -> int:
         return 0
     print(wrong)
     return 1
+
+
+def tell(seed: int, one: str, other: str) -> int:
+    """The story of a link in one seed."""
+    trial = Trial(seed)
+    print("\n".join(link_story(trial, one, other)))
+    if unknown := {one, other} - trial.swarm.nodes.keys():
+        print(f"seed {seed} has no node {', '.join(sorted(unknown))}; it has {', '.join(trial.swarm.nodes)}")
+    return len(unknown)
 
 
 def many(seeds: range, processes: int) -> int:
@@ -58,9 +69,14 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=300, metavar="N", help="how many")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="where to begin")
     parser.add_argument("--seed", type=int, help="only this one")
+    parser.add_argument("--story", nargs=2, metavar="NODE", help="of --seed, all about the link between two nodes")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     args = parser.parse_args()
     prepare_machine()
+    if args.story and args.seed is None:
+        parser.error("--story needs --seed: the one whose story is told")
+    if args.story:
+        return tell(args.seed, *args.story)
     if args.seed is not None:
         return replay(args.seed)
     return many(range(args.first, args.first + args.seeds), args.processes)

@@ -87,7 +87,7 @@ class Observer(Watch):
         """A core asks for something."""
         self.frames += isinstance(order, Send)
 
-    def arrived(self, node: SimulatedNode, message: Message) -> None:
+    def arriving(self, node: SimulatedNode, conn: int, message: Message) -> None:  # noqa: ARG002 - as of Watch
         """News of somebody whom the node takes for dead."""
         members, now = node.core.members, node.machine.now
         for member in message.members if isinstance(message, StateNews) else ():

@@ -44,6 +44,16 @@ def is_local(host: str) -> bool:
         return False
 
 
+def is_within(host: str, networks: tuple[Network, ...]) -> bool:
+    """Whether a host is in any of `networks`; a name that is no address is in none."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    inner = getattr(address, "ipv4_mapped", None) or address
+    return any(inner in network for network in networks)
+
+
 def _host(text: str) -> str:
     if text.startswith("[") and text.endswith("]"):
         return str(ipaddress.IPv6Address(text[1:-1]))

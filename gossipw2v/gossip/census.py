@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gossipw2v.gossip.instructions import Close, Freeze, Instruction, Received, Refused, Send
+from gossipw2v.gossip.instructions import Close, Freeze, Instruction, Received, Refused, Send, turn_away
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.messages import MAX_BLOB, MAX_OFFERS, MAX_PART, BlobPart, BlobPull, Offer, ProtocolError, Refuse
+from gossipw2v.gossip.messages import MAX_BLOB, MAX_OFFERS, MAX_PART, BlobPart, BlobPull, Offer, ProtocolError
 from gossipw2v.gossip.records import NodeId, Stage
 
 VOCABULARY = "vocabulary"
@@ -59,11 +59,6 @@ class Census:
         entry = self.held.get(VOCABULARY)
         return entry[0] if entry else None
 
-    @property
-    def held_vocabulary(self) -> tuple[Offer, bytes] | None:
-        """The frozen vocabulary's offer, and it as it travels; None if there is none."""
-        return self.held.get(VOCABULARY)
-
     def offers(self) -> list[Offer]:
         """What this node can serve."""
         return [offer for offer, _ in self.held.values()]
@@ -88,11 +83,7 @@ class Census:
             verdict = self._judge(offer, young)
             if verdict == "refuse":
                 text = "another vocabulary; start both with --min-peers so that they agree on one"
-                return [
-                    Refused("vocabulary", text),
-                    Send(conn, Refuse("vocabulary", text)),
-                    Close(conn, text),
-                ]
+                return turn_away(conn, VOCABULARY, text)
             if verdict == "pull":
                 self.transfers[conn] = _Transfer(offer)
                 return [Send(conn, BlobPull(offer.name, offer.digest, 0))]
@@ -170,15 +161,13 @@ class Census:
                 return ""
             return "pull" if young else "refuse"
         wanted = mine is None and offer.name.startswith(COUNTS) and offer.name not in self.held
-        return "pull" if wanted and self._room(offer) and not self._under_way(offer) else ""
+        return "pull" if wanted and self._room(offer) else ""
 
     def _room(self, offer: Offer) -> bool:
         sizes = [o.size for o in self.offers()] + [t.offer.size for t in self.transfers.values()]
         fits = offer.size <= MAX_BLOB and sum(sizes) + offer.size <= MAX_HELD
+        fits = fits and not any(each.offer.name == offer.name for each in self.transfers.values())
         return fits and len(sizes) < MAX_OFFERS - 1  # all offers, the own counts among them, go into one frame
-
-    def _under_way(self, offer: Offer) -> bool:
-        return any(transfer.offer.name == offer.name for transfer in self.transfers.values())
 
 
 def _rank(offer: Offer) -> tuple[int, bytes]:

@@ -114,69 +114,43 @@ def _build(items: Any) -> Message:
 Check: TypeAlias = Callable[[Any], Any]
 
 
-def _integer(low: int, high: int) -> Check:
-    def check(item: Any) -> int:
-        if type(item) is not int or not low <= item <= high:
-            raise ValueError(f"expected an integer of {low}..{high}")
+def _only(kind: type, fits: Callable[[Any], bool], expected: str) -> Check:
+    """An item of just this kind, which `fits`."""
+
+    def check(item: Any) -> Any:
+        if type(item) is not kind or not fits(item):
+            raise ValueError(f"expected {expected}")
         return item
 
     return check
+
+
+def _integer(low: int, high: int) -> Check:
+    return _only(int, lambda item: low <= item <= high, f"an integer of {low}..{high}")
 
 
 def _octets(low: int, high: int) -> Check:
-    def check(item: Any) -> bytes:
-        if type(item) is not bytes or not low <= len(item) <= high:
-            raise ValueError(f"expected {low}..{high} bytes")
-        return item
-
-    return check
-
-
-def _perhaps(check: Check) -> Check:
-    """Or none: no bytes."""
-    return lambda item: item if item == b"" and type(item) is bytes else check(item)
+    return _only(bytes, lambda item: low <= len(item) <= high, f"{low}..{high} bytes")
 
 
 def _text(longest: int) -> Check:
-    def check(item: Any) -> str:
-        if type(item) is not str or len(item) > longest or not item.isprintable():
-            raise ValueError(f"expected at most {longest} printable characters")
-        return item
-
-    return check
-
-
-def _flag(item: Any) -> bool:
-    if type(item) is not bool:
-        raise ValueError("expected true or false")
-    return item
+    fits = lambda item: len(item) <= longest and item.isprintable()  # noqa: E731 - as its siblings
+    return _only(str, fits, f"at most {longest} printable characters")
 
 
 def _many(check: Check, most: int) -> Check:
-    def check_all(item: Any) -> list[Any]:
-        if type(item) is not list or len(item) > most:
-            raise ValueError(f"expected a list of at most {most}")
-        return [check(each) for each in item]
-
-    return check_all
+    whole = _only(list, lambda item: len(item) <= most, f"a list of at most {most}")
+    return lambda item: [check(each) for each in whole(item)]
 
 
 def _table(key: Check, value: Check, most: int) -> Check:
-    def check_all(item: Any) -> dict[Any, Any]:
-        if type(item) is not dict or len(item) > most:
-            raise ValueError(f"expected a map of at most {most}")
-        return {key(k): value(v) for k, v in item.items()}
-
-    return check_all
+    whole = _only(dict, lambda item: len(item) <= most, f"a map of at most {most}")
+    return lambda item: {key(k): value(v) for k, v in whole(item).items()}
 
 
 def _record(kind: Callable[..., Any], *schema: Check) -> Check:
-    def check(item: Any) -> Any:
-        if type(item) is not list or len(item) < len(schema):
-            raise ValueError(f"expected {len(schema)} fields")
-        return kind(*(c(each) for c, each in zip(schema, item, strict=False)))
-
-    return check
+    whole = _only(list, lambda item: len(item) >= len(schema), f"{len(schema)} fields")
+    return lambda item: kind(*(check(each) for check, each in zip(schema, whole(item), strict=False)))
 
 
 def _array(data: bytes, dtype: DTypeLike, size: int) -> NDArray[Any]:
@@ -211,13 +185,15 @@ def _plain(value: Any) -> Any:
 
 
 _node, _link, _digest = _octets(16, 16), _octets(8, 8), _octets(16, 16)
+_parent = _only(bytes, lambda item: len(item) in (0, 16), "16 bytes, or none")
+_flag = _only(bool, lambda _: True, "true or false")
 _number = _integer(0, BIG)
 _name, _address = _text(64), _text(80)
 _addresses = _many(_address, 16)
 _origins = _table(_node, _number, MAX_ORIGINS)
 _member = _record(
     lambda node, beat, state, addresses, *rest: Member(node, beat, Stage(state), tuple(addresses), *rest),
-    *(_node, _number, _integer(0, max(Stage)), _addresses, _number, _number, _integer(0, MAX_MEMBERS), _perhaps(_node)),
+    *(_node, _number, _integer(0, max(Stage)), _addresses, _number, _number, _integer(0, MAX_MEMBERS), _parent),
 )
 _verdict = _record(lambda *each: each, _node, _number)
 _offer = _record(Offer, _name, _digest, _integer(1, MAX_BLOB), _number)

@@ -9,6 +9,7 @@ other part: the methods here for what happens outside and what time brings, `own
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.census import Census
@@ -18,7 +19,7 @@ from gossipw2v.gossip.dissemination import Dissemination
 from gossipw2v.gossip.doors.own import OwnNode
 from gossipw2v.gossip.doors.reception import Reception
 from gossipw2v.gossip.doors.view import View
-from gossipw2v.gossip.instructions import Close, Instruction
+from gossipw2v.gossip.instructions import Cause, Close, Instruction, because
 from gossipw2v.gossip.membership.awareness import LocalHealth
 from gossipw2v.gossip.membership.connections import Connections, claimed
 from gossipw2v.gossip.membership.scores import PeerScores
@@ -40,7 +41,7 @@ class GossipCore:
         self.census = census = Census(me.node)
         self.tree = tree = Tree(members, rng, config)
         self.scores = PeerScores(config.banned)
-        tree.search.candidates.ban(self.scores.banned_nodes)
+        tree.search.candidates.ban(self.scores.nodes)
         self.health = LocalHealth(now)
         self.sanctions = Sanctions(self.scores, connections, members, tree)
         self.dialer = Dialer(connections, members, tree, rng, self.sanctions.is_banned)
@@ -62,7 +63,7 @@ class GossipCore:
 
     def is_welcome(self, host: str, now: float) -> bool:
         """Whether anybody at `host` is talked to; to be asked before `opened`."""
-        return self.scores.against_host(host, now) is None
+        return self.scores.against(host, now) is None
 
     def opened(
         self, conn: int, target: str | None, now: float, host: str = "", address: str | None = None
@@ -72,9 +73,9 @@ class GossipCore:
         `address`: which of the target's addresses answered, if that is known.
         """
         if self.own.leaving:  # others dial again at once whom they no longer reach
-            return [Close(conn, "leaving")]
+            return because(Cause("it leaves"), [Close(conn, "leaving")])
         self._look(now)
-        return self.connections.opened(conn, target, now, host, address)
+        return because(Cause("there is a connection"), self.connections.opened(conn, target, now, host, address))
 
     def dial_failed(self, target: str, refused: bool = False) -> None:
         """Nobody answered. `refused`: all machines did, and said that no program listens there."""
@@ -103,13 +104,16 @@ class GossipCore:
         self._look(now)
         here.heard_at = now
         try:
-            return self.reception.take(here, message, now)
+            out = self.reception.take(here, message, now)
         except ProtocolError as error:
-            return self.violated(conn, error, now)
+            out = self.sanctions.violated(conn, error, now)
+        return because(Cause(type(message).__name__, here.node, getattr(message, "link", None)), out)
 
     def violated(self, conn: int, error: ProtocolError, now: float) -> list[Instruction]:
         """What came in on `conn` is no message of this protocol."""
-        return self.sanctions.violated(conn, error, now)
+        here = self.connections.by_conn.get(conn)
+        cause = Cause("what came is no message", here.node if here else None)
+        return because(cause, self.sanctions.violated(conn, error, now))
 
     def flow(self, conn: int, sent: int = 0, received: int = 0) -> None:
         """Count the bytes of an exchange for the link that runs over `conn`."""
@@ -121,11 +125,17 @@ class GossipCore:
 
     def collected(self, link: bytes, got: Batch) -> list[Instruction]:
         """Collect is done."""
-        return [] if self.own.leaving else self.tree.exchanges.collected(link, got, self.connections.conns())
+        if self.own.leaving:
+            return []
+        cause = self.tree.links.cause("rows are gathered", link)
+        return because(cause, self.tree.exchanges.collected(link, got, self.connections.conns()))
 
     def merged(self, link: bytes, got: Batch, now: float) -> list[Instruction]:
         """Merge is done."""
-        return [] if self.own.leaving else self.tree.exchanges.merged(link, got, self.connections.conns(), now)
+        if self.own.leaving:
+            return []
+        cause = self.tree.links.cause("rows are merged", link)
+        return because(cause, self.tree.exchanges.merged(link, got, self.connections.conns(), now))
 
     def settled(self, link: bytes, now: float) -> float | None:
         """Settle is done; returns how many seconds the exchange took, None if it was given up."""
@@ -133,50 +143,53 @@ class GossipCore:
 
     def broken(self, link: bytes, error: ProtocolError, now: float) -> list[Instruction]:
         """A delta on `link` could not be merged."""
-        return self.sanctions.broken(link, error, now)
+        return because(self.tree.links.cause("rows cannot be merged", link), self.sanctions.broken(link, error, now))
 
     def clipped(self, link: bytes, now: float) -> list[Instruction]:
         """The other end of `link` asked for rows to be moved further than is allowed."""
-        return self.sanctions.clipped(link, now)
+        return because(self.tree.links.cause("rows were clipped", link), self.sanctions.clipped(link, now))
 
     # -- time -----------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Instruction]:
-        """Called several times a second. The order of its steps matters:
-
-        1. The own lateness is noticed before any deadline below could take it for the silence of others.
-        2. Dead connections are given up, and stay in the tables until the owner has closed them.
-        3. The tree moves: only then is it known who the parent is.
-        4. The parent is dialled, or asked over its connection; before all others, since they share the dial's pause.
-        5. Strangers are dialled, then suspects: these may be behind an address of those.
-        6. Those found dead are named, after the dials that might still save them.
-        7. Blobs: what does not come is given up before it is counted as under way for the freeze.
-        8. The beat, or what others said: last, so that it tells of all that changed above.
-        """
+        """Called several times a second."""
         if self.own.leaving:
             return []
-        self._look(now)
-        out = self.connections.overdue(now)
-        moves, wanted = self.tree.tick(now, set(self.connections.by_node))
-        out += [*moves, *self.tree.repair.tell_unseated(self.connections.conns()), *self._reach_parent(wanted, now)]
-        out += [*self.dialer.strangers(now), *self.dialer.suspects(now)]
-        out += self.dissemination.verdicts(now)
-        out += [*self.census.overdue(now), *self.census.freeze_due(self.members, now, self.view.config.quiet)]
-        if not self.dissemination.due(now):
-            return [*out, *self.dissemination.relay(now)]
-        self.dialer.silent(now)
-        return [*out, *self.dissemination.beat(now), *self.dialer.idle(set(self.census.transfers), now)]
+        self._look(now)  # the own lateness, before any timer could take it for the silence of others
+        return [order for cause, orders in self._timers(now) for order in because(cause, orders)]
 
-    def _reach_parent(self, wanted: NodeId | None, now: float) -> list[Instruction]:
+    def _timers(self, now: float) -> Iterator[tuple[Cause, list[Instruction]]]:
+        """What time brings; the order matters."""
+        # dead connections stay in the tables until the owner has closed them
+        yield Cause("a connection is silent"), self.connections.overdue(now)
+        yield from self.tree.timers(now, set(self.connections.by_node))
+        yield Cause("links are given up"), self.tree.repair.tell_unseated(self.connections.conns())
+        yield self._reach_parent(now)  # only now is it known who that is; before others, who share the dial's pause
+        yield Cause("it is time to find strangers"), self.dialer.strangers(now)
+        yield Cause("it is time to find suspects"), self.dialer.suspects(now)  # perhaps at an address of strangers
+        yield Cause("members are found dead"), self.dissemination.verdicts(now)  # dials might still save them
+        yield Cause("a blob does not come"), self.census.overdue(now)  # before it counts as under way for the freeze
+        yield Cause("it is time to freeze"), self.census.freeze_due(self.members, now, self.view.config.quiet)
+        if not self.dissemination.due(now):  # last, so that it tells of all that changed above
+            yield Cause("it is time to tell on"), self.dissemination.relay(now)
+            return
+        self.dialer.silent(now)
+        yield Cause("it is time for a beat"), self.dissemination.beat(now)
+        yield Cause("a connection is idle"), self.dialer.idle(set(self.census.transfers), now)
+
+    def _reach_parent(self, now: float) -> tuple[Cause, list[Instruction]]:
         """Dial the chosen parent, or ask it for what is next; never one that is banned."""
-        if wanted is not None and self.sanctions.is_banned(wanted):
-            out = self.tree.search.drop(now)
-            self.tree.search.candidates.ban([wanted])
-            return out
-        if wanted is not None:
-            return self.dialer.parent(wanted, now)
         parent = self.tree.links.parent
-        return self.tree.ask(self.connections.by_node[parent.peer].conn, now) if parent is not None else []
+        if parent is None:
+            return Cause("it is time to turn to the parent"), []
+        cause = Cause("it is time to turn to the parent", parent.peer, parent.name)
+        if (here := self.connections.by_node.get(parent.peer)) is not None:
+            return cause, self.tree.ask(here.conn, now)
+        if not self.sanctions.is_banned(parent.peer):
+            return cause, self.dialer.dial(parent.peer, now)
+        out = self.tree.search.drop(now)
+        self.tree.search.candidates.ban([parent.peer])
+        return cause, out
 
     def _look(self, now: float) -> None:
         """Notice an own pause: what happened meanwhile could not be seen, so all deadlines move."""

@@ -42,9 +42,13 @@ class Dialer:
     broken: list[NodeId] = field(default_factory=list)  # neighbours whose connection has just broken off
     probe_at: float = float("-inf")  # when to look for suspects again
 
-    def parent(self, node: NodeId, now: float) -> list[Instruction]:
-        """Dial the chosen parent."""
-        return self._dial(node, now)
+    def dial(self, node: NodeId, now: float) -> list[Instruction]:
+        """Dial a member, unless that is under way, it has left or is banned."""
+        member = self.members.get(node)
+        if member is None or node in self.connections.by_node or member.state == Stage.LEFT or self.banned(node):
+            return []
+        self.connections.learn(node.hex(), member.addresses, now, within=0.0)
+        return self.connections.dial(node.hex(), now)
 
     def broke(self, node: NodeId) -> None:
         """The only connection to `node` is gone: if it was an edge, it is to be dialled at once."""
@@ -55,7 +59,7 @@ class Dialer:
         """Dial who broke off and, if it is this node's turn, one of those who are suspect."""
         out: list[Instruction] = []
         for node in self.broken:
-            out += self._dial(node, now)
+            out += self.dial(node, now)
         self.broken.clear()
         if now >= self.probe_at:
             self.probe_at = now + PROBE * self.rng.uniform(0.75, 1.25)
@@ -69,22 +73,15 @@ class Dialer:
         urgent = [node for left, node in silent if left <= LAST_CHANCE]
         if urgent or not silent:
             chosen = self.rng.sample(urgent, min(PROBERS, len(urgent)))
-            return [order for node in chosen for order in self._dial(node, now)]
+            return [order for node in chosen for order in self.dial(node, now)]
         witnesses = 1 + sum(1 for _ in self.members.alive(now)) - len(silent)
         if self.rng.random() * witnesses > PROBERS:
             return []
-        return self._dial(self.rng.choice(silent)[1], now)
+        return self.dial(self.rng.choice(silent)[1], now)
 
     def _dial_anybody(self, now: float) -> list[Instruction]:
         alive = [member.node for member in self.members.alive(now)]
-        return self._dial(self.rng.choice(alive), now) if alive else []
-
-    def _dial(self, node: NodeId, now: float) -> list[Instruction]:
-        member = self.members.get(node)
-        if member is None or node in self.connections.by_node or member.state == Stage.LEFT or self.banned(node):
-            return []
-        self.connections.learn(node.hex(), member.addresses, now, within=0.0)
-        return self.connections.dial(node.hex(), now)
+        return self.dial(self.rng.choice(alive), now) if alive else []
 
     def silent(self, now: float) -> None:
         """Know where those are whom this node no longer hears."""

@@ -46,7 +46,7 @@ class Dissemination:
 
     def relay(self, now: float) -> list[Instruction]:
         """Tell on what others said, if it is time or urgent."""
-        return self._tell([], [], now) if self.members.updates.urgent or now - self.told_at >= RELAY else []
+        return self._tell([], [], now) if self.members.urgent or now - self.told_at >= RELAY else []
 
     def verdicts(self, now: float) -> list[Instruction]:
         """Say whom this node has found dead."""
@@ -62,17 +62,18 @@ class Dissemination:
         for member in news.members:
             if self.members.witness(member, now, conn):
                 self.connections.hasten(member.node.hex(), now)
-        return self.relay(now) if self.members.updates.urgent else []
+        return self.relay(now) if self.members.urgent else []
 
     def suspected(self, dead: Dead, now: float) -> list[Instruction]:
         """A neighbour takes members for dead; if this node knows better, it says so."""
         for node, beat in dead.verdicts:
             suspect(self.members, node, beat)
-        return self.relay(now) if self.members.updates.urgent else []
+        return self.relay(now) if self.members.urgent else []
 
     def _tell(self, mine: list[Member], offers: list[Offer], now: float) -> list[Instruction]:
         news = [(conn, [*mine, *self.members.unsent_to(conn)]) for conn in self._conns()]
-        self.members.updates.flushed()
+        self.members.untold.clear()
+        self.members.urgent = False
         self.told_at = now
         return [Send(conn, StateNews(members, offers)) for conn, members in news if members]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gossipw2v.gossip.instructions import Close, Instruction, Refused, Send
+from gossipw2v.gossip.instructions import Close, Instruction, Refused, Send, turn_away
 from gossipw2v.gossip.membership.connections import Connection, Connections
 from gossipw2v.gossip.membership.scores import BREACHES, PeerScores
 from gossipw2v.gossip.membership.table import MemberTable
@@ -31,7 +31,7 @@ class Sanctions:
         here = self.connections.by_conn.get(conn)
         out: list[Instruction] = [Refused(error.reason, str(error))]
         if here is not None and here.node is not None:
-            out += self._unlinked(here.node, now)
+            out += self.tree.drop(here.node, now)
         text = str(error)[:400]
         return [
             *out,
@@ -52,11 +52,10 @@ class Sanctions:
 
     def greeted(self, conn: int, node: NodeId, now: float) -> list[Instruction]:
         """What is to be said instead of a welcome to `node`; nothing if nothing is held against it."""
-        if (why := self.scores.against_node(node, now)) is None:
+        if (why := self.scores.against(node, now)) is None:
             return []
         self.connections.quarrelled(conn, now)
-        text = f"{node.hex()}: {why}"
-        return [Refused("barred", text), Send(conn, Refuse("barred", text)), Close(conn, text)]
+        return turn_away(conn, "barred", f"{node.hex()}: {why}")
 
     def is_banned(self, node: NodeId) -> bool:
         """Whether a member can only be reached where nobody is to be talked to."""
@@ -71,25 +70,19 @@ class Sanctions:
     def _blamed(self, here: Connection, now: float) -> list[Instruction]:
         """Hold it against the other end; who has too much against them is cut off, with all its connections."""
         out: list[Instruction] = []
-        if here.host and self.scores.blame_host(here.host, now) > now:
+        if here.host and self.scores.blame(here.host, now) > now:
             out += self._cut_off([each for each in self.connections.by_conn.values() if each.host == here.host], now)
-        elif here.node is not None and self.scores.blame_node(here.node, now) > now:
+        elif here.node is not None and self.scores.blame(here.node, now) > now:
             out += self._cut_off([here], now)
         return out
 
     def _cut_off(self, whom: list[Connection], now: float) -> list[Instruction]:
         out: list[Instruction] = []
         for here in whom:
-            why = f"{here.host or 'a node'} has broken the rules too often: {self._against(here, now)}"
-            out += [Refused("barred", why), Send(here.conn, Refuse("barred", why)), Close(here.conn, why)]
+            against = self.scores.against(here.host, now) or (here.node and self.scores.against(here.node, now))
+            why = f"{here.host or 'a node'} has broken the rules too often: {against}"
+            out += turn_away(here.conn, "barred", why)
             if here.node is not None:
                 self.connections.quarrelled(here.conn, now)
-                out += self._unlinked(here.node, now)
+                out += self.tree.drop(here.node, now)
         return out
-
-    def _against(self, here: Connection, now: float) -> str | None:
-        host = self.scores.against_host(here.host, now)
-        return host or (self.scores.against_node(here.node, now) if here.node is not None else None)
-
-    def _unlinked(self, node: NodeId, now: float) -> list[Instruction]:
-        return self.tree.drop(node, now)

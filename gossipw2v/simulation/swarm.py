@@ -34,8 +34,14 @@ class Watch:
     def ordered(self, node: SimulatedNode, order: Instruction) -> None:
         """A core asks for something, which is about to be done."""
 
-    def arrived(self, node: SimulatedNode, message: Message) -> None:
-        """A message has come, and the core is about to deal with it."""
+    def opened(self, node: SimulatedNode, conn: int, other: str) -> None:
+        """A core is about to be told that a connection is up."""
+
+    def closed(self, node: SimulatedNode, conn: int) -> None:
+        """A core is about to be told that a connection is gone."""
+
+    def arriving(self, node: SimulatedNode, conn: int, message: Message) -> None:
+        """A core is about to be given a message."""
 
     def delivered(self, node: SimulatedNode, frame: bytes) -> None:
         """A frame has come, and the core has dealt with it."""
@@ -158,7 +164,7 @@ class Swarm:
 
     def _closed(self, name: str, conn: int) -> None:
         node = self.nodes[name]
-        node.machine.do(lambda: node.core.closed(conn))
+        node.machine.do(lambda: _hung_up(self, node, conn))
 
     # -- running --------------------------------------------------------------------------------------------
 
@@ -255,8 +261,18 @@ def _dial(swarm: Swarm, node: SimulatedNode, dial: Dial) -> None:
         node.machine.at(seconds, partial(node.core.dial_failed, dial.key, refused))
         return
     mine, theirs = swarm.wires.connect(node.name, name)
-    swarm.perform(node, node.core.opened(mine, dial.key, node.machine.now))
-    other.machine.do(lambda: swarm.perform(other, other.core.opened(theirs, None, other.machine.now)))
+    _opened(swarm, node, mine, dial.key, name)
+    other.machine.do(lambda: _opened(swarm, other, theirs, None, node.name))
+
+
+def _opened(swarm: Swarm, node: SimulatedNode, conn: int, key: str | None, other: str) -> None:
+    swarm.watch.opened(node, conn, other)
+    swarm.perform(node, node.core.opened(conn, key, node.machine.now))
+
+
+def _hung_up(swarm: Swarm, node: SimulatedNode, conn: int) -> None:
+    swarm.watch.closed(node, conn)
+    node.core.closed(conn)
 
 
 def _send(swarm: Swarm, node: SimulatedNode, conn: int, message: Message) -> None:
@@ -273,6 +289,6 @@ def _arrived(swarm: Swarm, name: str, conn: int, frame: bytes) -> None:
 def _deliver(swarm: Swarm, node: SimulatedNode, conn: int, frame: bytes) -> None:
     node.core.flow(conn, received=len(frame))
     message = decode(frame[HEADER.size :])
-    swarm.watch.arrived(node, message)
+    swarm.watch.arriving(node, conn, message)
     swarm.perform(node, node.core.received(conn, message, node.machine.now))
     swarm.watch.delivered(node, frame)

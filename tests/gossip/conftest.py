@@ -1,4 +1,4 @@
-"""An option for the tests of stories."""
+"""An option for the tests of stories, and of tables in a README."""
 
 import pytest
 

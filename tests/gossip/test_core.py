@@ -28,7 +28,7 @@ from gossipw2v.delta import Batch, empty
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Send
 from gossipw2v.gossip.membership.scores import BREACHES
-from gossipw2v.gossip.messages import Answer, Hello, LinkOpen, Push, Refuse
+from gossipw2v.gossip.messages import PROTOCOL, Answer, Hello, Leave, LinkOpen, Push, Refuse
 from gossipw2v.gossip.records import Stage
 from gossipw2v.simulation.network import Line
 from gossipw2v.simulation.swarm import Swarm, Watch
@@ -359,3 +359,11 @@ def test_a_dial_that_fails_when_the_other_has_dialled_meanwhile_is_nothing(core)
     assert core.tree.links.parent.peer == OTHER
     core.dial_failed(OTHER.hex())
     assert core.tree.links.parent is not None
+
+
+def test_goodbye_goes_to_all():
+    core = greeted(lone_core(), NODE)
+    core.opened(2, None, 0.0)
+    core.received(2, Hello(PROTOCOL, PROTOCOL, OTHER, core.view.config.job, []), 0.0)
+    goodbyes = [order.conn for order in core.own.leave() if isinstance(order, Send) and order.message == Leave()]
+    assert sorted(goodbyes) == [1, 2]

@@ -42,16 +42,16 @@ def test_a_node_that_breaks_the_rules_too_often_is_cut_off_and_may_come_back_lat
         core.opened(7, None, now, "10.0.0.7")
         orders = core.received(7, hello, now)
         assert reasons(orders) == ([] if welcome else ["barred"])
-        assert (core.connections.to(CHILD) == 7) is welcome
+        assert (core.connections.conns().get(CHILD) == 7) is welcome
 
 
 def test_ever_new_names_do_not_save_a_host(core):
     for number in range(int(TOLERATED_OF_HOST)):
-        assert core.scores.against_host(HOST, 0.0) is None
+        assert core.scores.against(HOST, 0.0) is None
         orders = breaks(core, 1, node=number.to_bytes(16, "big"))
     assert reasons(orders) == ["values", "barred"]
-    assert core.scores.against_host(HOST, 1.0)
-    assert core.scores.against_host("10.0.0.7", 1.0) is None
+    assert core.scores.against(HOST, 1.0)
+    assert core.scores.against("10.0.0.7", 1.0) is None
 
 
 def test_with_a_host_all_its_connections_end(core):
@@ -117,7 +117,7 @@ def test_a_banned_node_is_neither_greeted_nor_chosen_as_parent():
     assert reasons(core.received(1, Hello(PROTOCOL, PROTOCOL, OTHER, core.view.config.job, []), 0.0)) == ["barred"]
     core.opened(2, None, 0.0, HOST)
     assert reasons(core.received(2, Hello(PROTOCOL, PROTOCOL, OTHER, core.view.config.job, []), 0.0)) == ["barred"]
-    assert core.connections.to(OTHER) is None
+    assert core.connections.conns().get(OTHER) is None
     assert core.received(2, Leave(), 0.0)[0].reason == "handshake"
 
 

@@ -79,7 +79,7 @@ def lone_core() -> GossipCore:
 def greeted(core: GossipCore, node: bytes) -> GossipCore:
     """The same, once `node` has said Hello on it."""
     core.received(1, Hello(PROTOCOL, PROTOCOL, node, core.view.config.job, []), 0.0)
-    assert core.connections.to(node) == 1
+    assert core.connections.conns().get(node) == 1
     return core
 
 

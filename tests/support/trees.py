@@ -41,6 +41,13 @@ def tree(me: bytes = ME, *others: bytes, ready: bool = True) -> Tree:
     return made
 
 
+def tick(made: Tree, now: float, reachable: set[bytes]) -> tuple[list, bytes | None]:
+    """What time brings, and the node to dial, if the parent is not connected."""
+    out = [order for _, orders in made.timers(now, reachable) for order in orders]
+    parent = made.links.parent
+    return out, None if parent is None or parent.peer in reachable else parent.peer
+
+
 def hear(made: Tree, other: bytes, now: float, state: Stage = Stage.TRAINING, parent: bytes = b"") -> None:
     held = made.members.get(other)
     made.members.witness(Member(other, held.beat + 1 if held else 1, state, parent=parent), now)
@@ -64,7 +71,7 @@ def seat(made: Tree, child: bytes = CHILD, conn: int = DOWN, **more) -> bytes:
 
 def linked(made: Tree, origins=None, now: float = 0.0) -> bytes:
     """The tree with its parent linked; the link's name."""
-    made.tick(now, {ROOT})
+    tick(made, now, {ROOT})
     (asked,) = said(made.ask(UP, now))
     made.search.on_link_opened(ROOT, LinkOpened(asked.link, False, origins or {}), UP, now)
     assert made.links.uplink is not None

@@ -65,7 +65,7 @@ async def until(condition: Callable[[], object]) -> None:
 @on_each_loop
 async def test_two_with_one_secret_meet() -> None:
     async with node(ONE, issue(SECRET, ONE)) as (one, address), node(TWO, issue(SECRET, TWO), address) as (two, _):
-        await until(lambda: None not in (one.core.connections.to(TWO), two.core.connections.to(ONE)))
+        await until(lambda: None not in (one.core.connections.conns().get(TWO), two.core.connections.conns().get(ONE)))
         assert [peer.certified for peer in one.peers.values()] == [TWO]
         assert [peer.certified for peer in two.peers.values()] == [ONE]
 

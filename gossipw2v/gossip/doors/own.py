@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from gossipw2v.gossip.census import VOCABULARY, Census, counts_name
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.dissemination import Dissemination
-from gossipw2v.gossip.instructions import Instruction
+from gossipw2v.gossip.instructions import Cause, Instruction, Send, because
 from gossipw2v.gossip.membership.awareness import LocalHealth
 from gossipw2v.gossip.membership.connections import Connections
 from gossipw2v.gossip.membership.table import MemberTable
+from gossipw2v.gossip.messages import Leave
 from gossipw2v.gossip.overlay.provenance import VersionVector
 from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.overlay.tree import Tree
@@ -51,7 +52,7 @@ class OwnNode:
     def counted(self, counts: bytes) -> list[Instruction]:
         """The own text is counted: offer the counts."""
         self.hold_counts(counts_name(self.members.me.node), counts)
-        return self.dissemination.news()
+        return because(Cause("the text is counted"), self.dissemination.news())
 
     def hold_counts(self, name: str, counts: bytes) -> None:
         """A node's counts are there and make sense: pass them on."""
@@ -66,7 +67,7 @@ class OwnNode:
         """There is a vocabulary: offer it. Links made for another one are dropped."""
         out = self.tree.reset()
         self.census.hold(VOCABULARY, vocabulary, rank)
-        return [*out, *self.dissemination.news()]
+        return because(Cause("the vocabulary is frozen"), [*out, *self.dissemination.news()])
 
     # -- model ----------------------------------------------------------------------------------------------
 
@@ -88,7 +89,8 @@ class OwnNode:
     def ready(self) -> list[Instruction]:
         """The model for the frozen vocabulary is allocated."""
         assert self.census.vocabulary is not None
-        return self.tree.model_ready(self.census.vocabulary.digest, self.connections.conns())
+        out = self.tree.model_ready(self.census.vocabulary.digest, self.connections.conns())
+        return because(Cause("the model is ready"), out)
 
     def shift(self) -> int:
         """Tokens of the own text to leave out, or, negative, to train again: see `Earlier.shift`."""
@@ -117,4 +119,5 @@ class OwnNode:
         """Say goodbye; no link is made any more."""
         self.enter(Stage.LEFT)
         self.members.beat()
-        return [*self.dissemination.news(), *self.tree.leave(self.connections.conns())]
+        goodbyes = [Send(conn, Leave()) for conn in self.connections.conns().values()]
+        return because(Cause("it leaves"), [*self.dissemination.news(), *goodbyes])

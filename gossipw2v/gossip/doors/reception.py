@@ -58,7 +58,7 @@ class Reception:
         if objection := self.sanctions.greeted(conn, hello.node, now):
             return objection
         out = self.connections.greeted(conn, hello, now)
-        if self.connections.to(hello.node) != conn:
+        if self.connections.conns().get(hello.node) != conn:
             return out
         first = Member(hello.node, 0, Stage.COUNTING, tuple(hello.addresses))
         self.members.witness(first, now, conn)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gossipw2v.gossip.census import Census
+from gossipw2v.gossip.census import VOCABULARY, Census
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.membership.connections import Connections
 from gossipw2v.gossip.membership.scores import PeerScores
@@ -61,7 +61,7 @@ class View:
     @property
     def vocabulary(self) -> bytes | None:
         """The frozen vocabulary as it travels; None if there is none yet."""
-        held = self._census.held_vocabulary
+        held = self._census.held.get(VOCABULARY)
         return held[1] if held else None
 
     @property
@@ -97,7 +97,7 @@ class View:
     @property
     def at_rest(self) -> bool:
         """Whether no exchange is under way."""
-        return self._tree.exchanges.at_rest
+        return not any(link.end.busy for link in self.links())
 
     # -- training -------------------------------------------------------------------------------------------
 

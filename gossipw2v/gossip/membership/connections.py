@@ -11,8 +11,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
-from gossipw2v.gossip.instructions import Close, Dial, Instruction, Refused, Send
-from gossipw2v.gossip.messages import PROTOCOL, Hello, Refuse
+from gossipw2v.gossip.instructions import Close, Dial, Instruction, Refused, Send, turn_away
+from gossipw2v.gossip.messages import PROTOCOL, Hello
 from gossipw2v.gossip.records import DEAD_AFTER, NodeId
 
 HELLO_DEADLINE = 5.0  # s from connecting to the other end's Hello
@@ -87,11 +87,10 @@ class Connections:
         if target is not None:
             target.node = hello.node
         if hello.node == self.hello.node:
-            return self._turn_away(here, Refused("self", "connected to itself"), now)
+            return self._turn_away(here, ("self", "connected to itself"), now)
         if here.node is not None:
-            return self._turn_away(here, Refused("protocol", "a second Hello"), now)
-        objection = self._objection(hello)
-        if objection is not None:
+            return self._turn_away(here, ("protocol", "a second Hello"), now)
+        if (objection := self._objection(hello)) is not None:
             return self._turn_away(here, objection, now)
         if target is not None:
             target.failures, target.best = 0, here.address
@@ -119,11 +118,6 @@ class Connections:
     def conns(self) -> dict[NodeId, int]:
         """The connection to each node that is reached."""
         return {node: here.conn for node, here in self.by_node.items()}
-
-    def to(self, node: NodeId) -> int | None:
-        """The connection to `node`, or None."""
-        here = self.by_node.get(node)
-        return here.conn if here else None
 
     def learn(self, key: str, addresses: tuple[str, ...], now: float, within: float = 0.2) -> None:
         """Remember where a node may be; the first dial may come after a random pause of at most `within` seconds."""
@@ -199,20 +193,19 @@ class Connections:
                 late.append(Close(here.conn, "silent"))
         return late
 
-    def _objection(self, hello: Hello) -> Refused | None:
+    def _objection(self, hello: Hello) -> tuple[str, str] | None:
         if not hello.oldest <= PROTOCOL <= hello.newest:
-            text = f"protocol {hello.oldest}..{hello.newest} there, {PROTOCOL} here"
-            return Refused("protocol", text)
+            return "protocol", f"protocol {hello.oldest}..{hello.newest} there, {PROTOCOL} here"
         mine = self.hello.job
         differing = sorted(k for k in mine.keys() | hello.job.keys() if mine.get(k) != hello.job.get(k))
         if differing:
             parts = (f"{k} is {hello.job.get(k)!r} there and {mine.get(k)!r} here" for k in differing[:4])
-            return Refused("job", "another job: " + ", ".join(parts))
+            return "job", "another job: " + ", ".join(parts)
         return None
 
-    def _turn_away(self, here: Connection, why: Refused, now: float) -> list[Instruction]:
+    def _turn_away(self, here: Connection, why: tuple[str, str], now: float) -> list[Instruction]:
         self.quarrelled(here.conn, now)
-        return [why, Send(here.conn, Refuse(why.reason, why.text[:500])), Close(here.conn, why.text)]
+        return turn_away(here.conn, *why)
 
     def _settle_duplicate(self, here: Connection) -> list[Instruction]:
         assert here.node is not None

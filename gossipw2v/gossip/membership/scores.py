@@ -8,11 +8,10 @@ time.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gossipw2v.config.address import Network, parse_ban
+from gossipw2v.config.address import Network, is_within, parse_ban
 
 HALF_LIFE = 600.0  # s
 TOLERATED_OF_NODE, TOLERATED_OF_HOST = 3.0, 12.0  # points before one is cut off
@@ -42,34 +41,34 @@ class PeerScores:
 
     banned: tuple[str, ...] = ()  # as configured
     marks: dict[str, Mark] = field(default_factory=dict)  # by host, or node id in hex
-    _nodes: frozenset[bytes] = field(init=False)  # the node ids among the bans
+    nodes: frozenset[bytes] = field(init=False)  # the node ids among the bans
     _networks: tuple[Network, ...] = field(init=False)  # the rest
 
     def __post_init__(self) -> None:
         parsed = [parse_ban(text) for text in self.banned]
-        self._nodes = frozenset(ban for ban in parsed if isinstance(ban, bytes))
+        self.nodes = frozenset(ban for ban in parsed if isinstance(ban, bytes))
         self._networks = tuple(ban for ban in parsed if not isinstance(ban, bytes))
 
-    @property
-    def banned_nodes(self) -> frozenset[bytes]:
-        """The node ids among the bans."""
-        return self._nodes
+    def against(self, whom: str | bytes, now: float) -> str | None:
+        """Why a host, or a node, is not to be talked to, or None."""
+        if whom in self.nodes or (isinstance(whom, str) and self.is_banned(whom)):
+            return "banned by configuration"
+        mark = self.marks.get(_origin(whom))
+        return f"cut off for {mark.until - now:.0f} s more" if mark is not None and now < mark.until else None
 
-    def against_host(self, host: str, now: float) -> str | None:
-        """Why nobody at `host` is to be talked to, or None."""
-        return "banned by configuration" if self.is_banned(host) else self._cut_off(host, now)
-
-    def against_node(self, node: bytes, now: float) -> str | None:
-        """Why `node` is not to be talked to, or None."""
-        return "banned by configuration" if node in self._nodes else self._cut_off(node.hex(), now)
-
-    def blame_host(self, host: str, now: float) -> float:
-        """A point against `host`; until when that cuts it off, if it does so now, else -inf."""
-        return self._blame(host, TOLERATED_OF_HOST, now)
-
-    def blame_node(self, node: bytes, now: float) -> float:
-        """The same for a node."""
-        return self._blame(node.hex(), TOLERATED_OF_NODE, now)
+    def blame(self, whom: str | bytes, now: float) -> float:
+        """A point against a host, or a node; until when that cuts it off, if it does so now, else -inf."""
+        origin = _origin(whom)
+        mark = self.marks.get(origin)
+        if mark is None:
+            self._make_room(now)
+            mark = self.marks[origin] = Mark()
+        mark.score, mark.at = _score(mark, now) + 1, now
+        if mark.score < (TOLERATED_OF_HOST if isinstance(whom, str) else TOLERATED_OF_NODE) or now < mark.until:
+            return float("-inf")
+        mark.until = now + min(LONGEST_CUT, FIRST_CUT * 2.0 ** min(mark.times, 16))
+        mark.times += 1
+        return mark.until
 
     def describe(self, now: float) -> dict[str, Any]:
         """For people: the bans, and who has points, the worst first."""
@@ -86,22 +85,6 @@ class PeerScores:
         ]
         return {"banned": list(self.banned), "origins": shown}
 
-    def _cut_off(self, origin: str, now: float) -> str | None:
-        mark = self.marks.get(origin)
-        return f"cut off for {mark.until - now:.0f} s more" if mark is not None and now < mark.until else None
-
-    def _blame(self, origin: str, tolerated: float, now: float) -> float:
-        mark = self.marks.get(origin)
-        if mark is None:
-            self._make_room(now)
-            mark = self.marks[origin] = Mark()
-        mark.score, mark.at = _score(mark, now) + 1, now
-        if mark.score < tolerated or now < mark.until:
-            return float("-inf")
-        mark.until = now + min(LONGEST_CUT, FIRST_CUT * 2.0 ** min(mark.times, 16))
-        mark.times += 1
-        return mark.until
-
     def _make_room(self, now: float) -> None:
         if len(self.marks) < MAX_MARKS:
             return
@@ -113,14 +96,11 @@ class PeerScores:
 
     def is_banned(self, host: str) -> bool:
         """Whether the configuration bans `host`; a name that is no address is never banned."""
-        if not self._networks:
-            return False
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        inner = getattr(address, "ipv4_mapped", None) or address
-        return any(inner in network for network in self._networks)
+        return bool(self._networks) and is_within(host, self._networks)
+
+
+def _origin(whom: str | bytes) -> str:
+    return whom if isinstance(whom, str) else whom.hex()
 
 
 def _score(mark: Mark, now: float) -> float:

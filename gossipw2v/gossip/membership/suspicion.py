@@ -44,7 +44,7 @@ def suspect(table: MemberTable, node: NodeId, beat: int | None = None) -> None:
     if entry is None:
         return
     if beat is not None and beat < entry.member.beat:
-        table.updates.add(entry.member, urgent=True)
+        table.untold[node], table.urgent = None, True
     else:
         entry.suspected_at = entry.member.beat
 
@@ -66,12 +66,8 @@ def is_cut_off(table: MemberTable, now: float, patience: float) -> bool:
     """
     here, lost = 1, 0
     for entry in table.entries.values():
-        missing, recent = _is_missing(table, entry, now), now - entry.rose_at <= patience
+        fresh, recent = table.is_fresh(entry, now), now - entry.rose_at <= patience
+        missing = entry.member.state < Stage.COMPLETE and not fresh
         lost += missing and recent
-        here += table.is_fresh(entry, now) or (recent and not missing)  # a member that left in order was there too
+        here += fresh or (recent and not missing)  # a member that left in order was there too
     return lost >= here
-
-
-def _is_missing(table: MemberTable, entry: Entry, now: float) -> bool:
-    """Whether a member fell silent before it was done."""
-    return entry.member.state < Stage.COMPLETE and not table.is_fresh(entry, now)

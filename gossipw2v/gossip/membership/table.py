@@ -30,24 +30,6 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Updates:
-    """Whose records are to be told on."""
-
-    dirty: dict[NodeId, None] = field(default_factory=dict)  # ordered, so that runs can be replayed
-    urgent: bool = False  # at once: somebody left, or is wrongly said to be dead
-
-    def add(self, member: Member, urgent: bool) -> None:
-        """A record is new, or not known everywhere."""
-        self.dirty[member.node] = None
-        self.urgent |= urgent
-
-    def flushed(self) -> None:
-        """All neighbours know."""
-        self.dirty.clear()
-        self.urgent = False
-
-
-@dataclass(slots=True)
 class MemberTable:
     """All members this node has heard of, itself included. Times are seconds of one monotonic clock."""
 
@@ -56,7 +38,8 @@ class MemberTable:
     newest_at: float = 0.0  # when the last new member came
     full_until: float = float("-inf")  # until when a full table has no room for anybody
     slack: float = 0.0  # s by which this node's own lateness lengthens its patience with others
-    updates: Updates = field(default_factory=Updates)  # what neighbours do not know yet
+    untold: dict[NodeId, None] = field(default_factory=dict)  # whom neighbours do not know yet, as it is; in order
+    urgent: bool = False  # whether to tell them at once: somebody left, or is wrongly said to be dead
 
     def update_self(self, **changes: object) -> None:
         """Replace fields of the own record."""
@@ -88,9 +71,9 @@ class MemberTable:
         return back
 
     def _rose(self, member: Member) -> None:
-        self.updates.add(member, urgent=member.state == Stage.LEFT)
+        self.untold[member.node] = None
         if member.state == Stage.LEFT:
-            self.full_until = float("-inf")
+            self.urgent, self.full_until = True, float("-inf")
 
     def _has_room(self, now: float) -> bool:
         """Whether a newcomer fits; in a full table the dead make room, those who never trained first.
@@ -164,7 +147,7 @@ class MemberTable:
 
     def unsent_to(self, conn: int) -> list[Member]:
         """The records that neighbours do not know yet, but for those that came by `conn`."""
-        known = (self.entries.get(node) for node in self.updates.dirty)
+        known = (self.entries.get(node) for node in self.untold)
         return [entry.member for entry in known if entry is not None and entry.source != conn]
 
     def slept(self, seconds: float, now: float) -> None:

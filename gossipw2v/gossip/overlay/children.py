@@ -8,7 +8,6 @@ and may do so itself (`retained`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
 
 from gossipw2v.gossip.instructions import Instruction, Refused, Send
 from gossipw2v.gossip.messages import LinkOpen, LinkOpened, LinkRefused
@@ -21,18 +20,6 @@ from gossipw2v.gossip.overlay.states import LinkInput, LinkState
 from gossipw2v.gossip.records import DEAD_AFTER, NodeId, stem
 
 MOST_CHILDREN = 64  # even for children who insist: each costs a copy of the model
-
-
-class Verdict(Enum):
-    """What is to be done about a child's question for a link."""
-
-    IGNORE = auto()  # the link has been opened or resumed since: the question comes a second time, and late
-    REFUSE = auto()  # there is no seat
-    GO_ON = auto()  # both ends hold the reference
-    WAIT = auto()  # until there is a model
-    MISMATCH = auto()  # it is for another vocabulary
-    OPEN = auto()  # make a reference
-    FORGOTTEN = auto()  # the reference that it holds is here no more: it is to ask for another
 
 
 @dataclass(slots=True)
@@ -115,52 +102,33 @@ class Seats:
     # -- links ----------------------------------------------------------------------------------------------
 
     def on_link_open(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
-        """A child asks for a link: resume it, make it, or keep the question until the model is there."""
-        self._find(node, ask)
-        match self.judge(node, ask):
-            case Verdict.IGNORE:
-                out = list[Instruction]()
-            case Verdict.REFUSE:
-                out = self.links.close(self.retained.child_of(node) if ask.fresh else None)
-                out.append(Send(conn, LinkRefused(ask.link, "no seat")))
-            case Verdict.GO_ON:
-                out = self._go_on(node, ask, conn)
-            case Verdict.WAIT:
-                out = self._wait(node, ask)
-            case Verdict.MISMATCH:
-                out = [Refused("vocabulary", "a link for another vocabulary")]
-            case Verdict.OPEN:
-                out = self._open(node, ask, conn)
-            case Verdict.FORGOTTEN:
-                out = [*self.drop(node), Send(conn, LinkOpened(ask.link, False, {}))]
-        return out
+        """A child asks for a link: resume it, make it, or keep the question until the model is there.
 
-    def _go_on(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
-        link = self.links.downlinks[node]
+        A child that was forgotten while it thought itself connected needs a seat again.
+        """
+        self._find(node, ask)
+        held = self.links.seats.get(node)
+        if held is not None and held.name == ask.link and held.state in WITH_REFERENCE:
+            if held.end.can_go_on(ask.seq):
+                return self._go_on(held, ask, conn)
+            if held.lost_at is None:
+                return []  # it has been opened or resumed since: the question comes a second time, and late
+        if held is None and not (self.repair.may_be_below(node) and self._has_room(ask.insist or not ask.fresh)):
+            kept = self.retained.child_of(node) if ask.fresh else None
+            return [*self.links.close(kept), Send(conn, LinkRefused(ask.link, "no seat"))]
+        if self.links.vocabulary is None:
+            return self._wait(node, ask)
+        if self.links.vocabulary != ask.vocabulary:
+            return [Refused("vocabulary", "a link for another vocabulary")]
+        # the reference that it holds may be here no more: then it is to ask for another
+        gone = Send(conn, LinkOpened(ask.link, False, {}))
+        return self._open(node, ask, conn) if ask.fresh else [*self.drop(node), gone]
+
+    def _go_on(self, link: Downlink, ask: LinkOpen, conn: int) -> list[Instruction]:
         link.move(LinkInput.RESUMED)
         link.lost_at = None
         mine = dict(self.links.provenance.vector)
         return [Send(conn, LinkOpened(ask.link, not ask.fresh, mine))]  # fresh: the question was repeated
-
-    def judge(self, node: NodeId, ask: LinkOpen) -> Verdict:
-        """What is to be done about the question; changes nothing.
-
-        A child that was forgotten while it thought itself connected needs a seat again.
-        """
-        held = self.links.seats.get(node)
-        same = held is not None and held.name == ask.link and held.state in WITH_REFERENCE
-        goes_on = same and held is not None and held.end.can_go_on(ask.seq)
-        if same and held is not None and held.lost_at is None and not goes_on:
-            return Verdict.IGNORE
-        if held is None and not (self.repair.may_be_below(node) and self._has_room(ask.insist or not ask.fresh)):
-            return Verdict.REFUSE
-        if goes_on:
-            return Verdict.GO_ON
-        if self.links.vocabulary is None:
-            return Verdict.WAIT
-        if self.links.vocabulary != ask.vocabulary:
-            return Verdict.MISMATCH
-        return Verdict.OPEN if ask.fresh else Verdict.FORGOTTEN
 
     def _wait(self, node: NodeId, ask: LinkOpen) -> list[Instruction]:
         self.drop(node)  # an earlier question

@@ -71,11 +71,6 @@ class Exchanges:
     rows: int = MAX_ROWS  # that this node has time for in an exchange
     resting: bool = False  # whether no exchange is begun any more, and none answered
 
-    @property
-    def at_rest(self) -> bool:
-        """Whether no exchange is under way."""
-        return not any(link.end.busy for link in self.links.open())
-
     def begin(self, up: Uplink, now: float) -> list[Instruction]:
         """Begin an exchange with the parent, if it is time."""
         if self.resting:

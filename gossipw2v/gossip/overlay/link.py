@@ -75,7 +75,7 @@ class ChildEnd:
     named: VersionVector = field(default_factory=dict)  # origins that its push names
     again: list[bytes] = field(default_factory=list)  # origins to be named once more in the next
     in_flight: Push | None = None  # its push, until it is done
-    answer: Answer | None = None  # its answer, while that is applied
+    applying: Answer | None = None  # its answer, while the rows of that change hands
     acked: VersionVector = field(default_factory=dict)  # what both ends are known to have
     there: There = SILENT  # what the parent last said
     pending: int = 0  # rows that were left for later
@@ -85,11 +85,6 @@ class ChildEnd:
     def busy(self) -> bool:
         """Whether an exchange is under way."""
         return self.phase is not Phase.IDLE
-
-    @property
-    def applying(self) -> Answer | None:
-        """The answer whose rows are changing hands."""
-        return self.answer
 
     def begin(self, now: float, flush: bool, provenance: Provenance, most: int = MAX_ROWS) -> list[Collect]:
         """Start an exchange of at most so many rows, if none is under way and it is time."""
@@ -118,19 +113,19 @@ class ChildEnd:
         if self.in_flight is None or answer.seq != self.in_flight.seq:
             raise ProtocolError("sequence", f"answer {answer.seq} to no outstanding push")
         check_covers(answer.delta, self.in_flight.delta)
-        self.phase, self.answer = Phase.APPLYING, answer
+        self.phase, self.applying = Phase.APPLYING, answer
         self.again, overlap = provenance.hear_answer(self.link, self.acked, self.in_flight.origins, answer.origins)
         return [Settle(self.link, self.in_flight.delta, answer.delta, overlap)]
 
     def settled(self, now: float, interval: float) -> None:
         """Both ends now hold the same reference; the next exchange may follow."""
         assert self.in_flight is not None
-        assert self.answer is not None
-        sent, answer = self.in_flight, self.answer
+        assert self.applying is not None
+        sent, answer = self.in_flight, self.applying
         raise_to(self.acked, sent.origins)
         raise_to(self.acked, answer.origins)
         self.seq, self.there = answer.seq, There(answer.final, answer.unsent, max(1, answer.room))
-        self.in_flight = self.answer = None
+        self.in_flight = self.applying = None
         self.phase = Phase.IDLE
         self.pacing.ended(sent, answer, self.flush, now, interval)
         self.flow.exchanged(sent.delta, answer.delta)
@@ -142,7 +137,7 @@ class ParentEnd:
 
     link: bytes  # the link's name
     seq: int = 0  # the last exchange that is done
-    merging: Push | None = None  # the push whose rows are being merged
+    applying: Push | None = None  # the push, while its rows change hands
     flush: bool = False  # whether residuals of the quantiser go with its answer
     most: int = MAX_ROWS  # rows for which this node has time
     named: VersionVector = field(default_factory=dict)  # origins that its answer names
@@ -155,12 +150,7 @@ class ParentEnd:
     @property
     def busy(self) -> bool:
         """Whether an exchange is under way."""
-        return self.merging is not None
-
-    @property
-    def applying(self) -> Push | None:
-        """The push whose rows are changing hands."""
-        return self.merging
+        return self.applying is not None
 
     @property
     def told_final(self) -> bool:
@@ -175,24 +165,24 @@ class ParentEnd:
         """What to do with a push: merge it with at most so many rows, or answer it again if it is a repeat."""
         if self.last_answer is not None and push.seq == self.seq:
             return self.last_answer
-        if self.merging is not None and push.seq == self.merging.seq:
+        if self.applying is not None and push.seq == self.applying.seq:
             return []
-        if self.merging is not None or push.seq != self.seq + 1:
+        if self.applying is not None or push.seq != self.seq + 1:
             raise ProtocolError("sequence", f"push {push.seq} after {self.seq}")
-        self.merging, self.flush, self.most = push, flush, most
+        self.applying, self.flush, self.most = push, flush, most
         self.named, overlap = provenance.hear_push(self.link, self.acked, push.origins)
         return [Merge(self.link, push.delta, flush, overlap, min(push.room, most))]
 
     def merged(self, got: Batch, provenance: Provenance, final: bool) -> Answer:
         """The answer to the push under way. `final` holds only if both ends had looked for residuals and found none."""
-        assert self.merging is not None
-        push = self.merging
+        assert self.applying is not None
+        push = self.applying
         final = final and push.clean and self.flush and not len(got.delta)
         named = provenance.newest(self.named, self.acked)
         answer = Answer(self.link, push.seq, final, got.pending, got.unsent, named, got.delta, self.most)
         raise_to(self.acked, push.origins)
         raise_to(self.acked, named)
-        self.merging, self.last_answer, self.seq = None, answer, push.seq
+        self.applying, self.last_answer, self.seq = None, answer, push.seq
         self.there, self.pending = There(push.clean, push.unsent, push.room), got.pending
         self.flow.exchanged(got.delta, push.delta)
         return answer

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from gossipw2v.gossip.instructions import DropLink, Instruction
+from gossipw2v.gossip.instructions import Cause, DropLink, Instruction
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.link import AnyLink, ChildEnd, Downlink, Uplink, goes_down, goes_up
 from gossipw2v.gossip.overlay.provenance import Provenance, VersionVector, raise_to
@@ -76,6 +76,11 @@ class Links:
     def named(self, name: bytes) -> AnyLink | None:
         """The link of that name of which there is a reference."""
         return next((link for link in self.with_reference() if link.name == name), None)
+
+    def cause(self, what: str, name: bytes) -> Cause:
+        """What concerns the link of that name, as a cause."""
+        link = self.named(name)
+        return Cause(what, link.peer if link else None, name)
 
     def neighbours(self) -> set[NodeId]:
         """The nodes that are, or may become, the other ends of links."""

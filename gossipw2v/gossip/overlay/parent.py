@@ -153,9 +153,8 @@ class ParentSearch:
             return [Send(conn, again)] if again else []
         if not held:
             return self._open(link, answer, now)
-        return (
-            self._begin_anew(link, conn, now) if link.state is LinkState.RESUMING else []
-        )  # or to a repeated question
+        repeated = link.state is not LinkState.RESUMING  # the question was
+        return [] if repeated else self._begin_anew(link, conn, now)
 
     def _open(self, link: Uplink, answer: LinkOpened, now: float) -> list[Instruction]:
         """What came by the links of former parents will come by this one now: never by both."""

@@ -49,9 +49,7 @@ class Earlier:
     """What a resumed node has of its earlier lives, and what others have of them."""
 
     vector: VersionVector = field(default_factory=dict)  # of the model that was read from disk
-    lives: VersionVector = field(
-        default_factory=dict
-    )  # of these, the own lives: tokens that the text's places are past
+    lives: VersionVector = field(default_factory=dict)  # the own lives in it: tokens that the text's places are past
     elsewhere: VersionVector = field(default_factory=dict)  # what other ends have said their models hold
     yielded: bool = False  # whether rows of another end take the place of those read
 

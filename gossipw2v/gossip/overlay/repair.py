@@ -132,18 +132,12 @@ class Repair:
             return None
         if self.apart_since is None:
             self.apart_since = now
-        if now - self.apart_since < self._patience(home):
+        me, members = self.links.me, self.links.members
+        later = 0.0 if home == me else LATER * (1 + me[-1] / 256)  # ids are drawn by lot
+        if now - self.apart_since < PATIENCE + later:
             return None
-        there = [node for node in sorted(reachable) if usable(node) and self._is_higher(node, home, now)]
+        there = [node for node in sorted(reachable) if usable(node) and (root_of(members, node, now) or home) > home]
         return self.rng.choice(there) if there else None
-
-    def _patience(self, home: NodeId) -> float:
-        me = self.links.me
-        return PATIENCE if home == me else PATIENCE + LATER * (1 + me[-1] / 256)  # ids are drawn by lot
-
-    def _is_higher(self, node: NodeId, home: NodeId, now: float) -> bool:
-        root = root_of(self.links.members, node, now)
-        return root is not None and root > home
 
     def slept(self, seconds: float, now: float) -> None:
         """This node did not run for so long: nothing could change."""

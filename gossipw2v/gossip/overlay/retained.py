@@ -15,16 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gossipw2v.gossip.instructions import Instruction
-from gossipw2v.gossip.overlay.link import (
-    AnyLink,
-    ChildEnd,
-    Downlink,
-    Link,
-    ParentEnd,
-    Uplink,
-    goes_down,
-    goes_up,
-)
+from gossipw2v.gossip.overlay.link import AnyLink, ChildEnd, Downlink, Link, ParentEnd, Uplink, goes_down, goes_up
 from gossipw2v.gossip.overlay.links import Links
 from gossipw2v.gossip.overlay.provenance import Provenance, VersionVector
 from gossipw2v.gossip.overlay.states import LinkState

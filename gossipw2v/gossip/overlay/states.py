@@ -1,6 +1,6 @@
 """The states of a link and what moves it from one to another, as data: a move that is not in the table is a mistake.
 
-python -m gossipw2v.gossip.overlay.states      prints the table as it stands in README.md beside this file
+README.md beside this file has them for readers.
 """
 
 from __future__ import annotations
@@ -78,21 +78,3 @@ def after(state: LinkState, what: LinkInput) -> LinkState:
         return TRANSITIONS[state, what]
     except KeyError:
         raise RuntimeError(f"{what.name} cannot befall a link that is {state.name}") from None
-
-
-def table() -> str:
-    """All of it as Markdown: what states and inputs mean, and a row of moves for each state."""
-    lines = [f"- {each.name}: {each.value}" for each in LinkState]
-    lines += [
-        "",
-        *(f"- {each.name}: {each.value}" for each in LinkInput),
-        "",
-        "| in | what happens | then |",
-        "|---|---|---|",
-    ]
-    lines += [f"| {state.name} | {what.name} | {then.name} |" for (state, what), then in TRANSITIONS.items()]
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(table(), end="")

@@ -9,12 +9,13 @@ are put together, and what concerns several of them is done in order.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gossipw2v.gossip.config import GossipConfig
-from gossipw2v.gossip.instructions import Close, Instruction, Send
+from gossipw2v.gossip.instructions import Cause, Close, Instruction
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.messages import Leave, LinkRefused
+from gossipw2v.gossip.messages import LinkRefused
 from gossipw2v.gossip.overlay.candidates import Candidates, parents
 from gossipw2v.gossip.overlay.children import Seats
 from gossipw2v.gossip.overlay.exchanges import Exchanges, Termination
@@ -57,15 +58,19 @@ class Tree:
 
     # -- time -----------------------------------------------------------------------------------------------
 
-    def tick(self, now: float, reachable: set[NodeId]) -> tuple[list[Instruction], NodeId | None]:
-        """Advance; returns what to do and the node to dial, if the parent is not connected."""
-        out = self.retained.overdue(now, max(1, self.seats.most - len(self.links.seats)))
-        out += self.search.watch(now, reachable)
-        out += self.seats.watch(now, reachable)
-        out += self.search.look(now, reachable)  # once it is known which links are lost
-        out += self.search.choose(now, reachable)
-        parent = self.links.parent
-        return out, None if parent is None or parent.peer in reachable else parent.peer
+    def timers(self, now: float, reachable: set[NodeId]) -> Iterator[tuple[Cause, list[Instruction]]]:
+        """What time brings, in this order; after it the parent is chosen."""
+        room = max(1, self.seats.most - len(self.links.seats))
+        yield Cause("a link is kept no longer"), self.retained.overdue(now, room)
+        yield self._parent("the parent is missed"), self.search.watch(now, reachable)
+        yield Cause("a child is missed"), self.seats.watch(now, reachable)
+        # once it is known which links are lost
+        yield self._parent("it is time to look at the way up"), self.search.look(now, reachable)
+        yield self._parent("it is time to look at other trees"), self.search.choose(now, reachable)
+
+    def _parent(self, what: str) -> Cause:
+        up = self.links.parent
+        return Cause(what, up.peer, up.name) if up else Cause(what)
 
     def ask(self, conn: int, now: float) -> list[Instruction]:
         """The parent is connected: get a link, or begin an exchange over it."""
@@ -110,10 +115,6 @@ class Tree:
         """A neighbour goes in order."""
         parted = [*self.search.part(node, now), *self.seats.part(node, now)]
         return [Close(conn, "the other end leaves"), *parted]
-
-    def leave(self, conns: dict[NodeId, int]) -> list[Instruction]:
-        """Say goodbye to everybody."""
-        return [Send(conn, Leave()) for conn in conns.values()]
 
     def drop(self, node: NodeId, now: float) -> list[Instruction]:
         """Have no link with a node any more: it broke the protocol."""

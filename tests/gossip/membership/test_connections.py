@@ -42,14 +42,14 @@ def greet(here: Connections, conn: int, other: Hello, target: str | None = None,
 
 def test_both_ends_speak_first(here):
     assert here.opened(1, None, 0) == [Send(1, here.hello)]
-    assert here.to(OTHER) is None
+    assert here.conns().get(OTHER) is None
 
 
 def test_a_greeting_makes_the_node_known(here):
     assert greet(here, 1, hello(OTHER)) == []
-    assert here.to(OTHER) == 1
+    assert here.conns().get(OTHER) == 1
     assert here.closed(1) == OTHER
-    assert here.to(OTHER) is None
+    assert here.conns().get(OTHER) is None
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_a_stranger_is_refused_with_what_differs(here, other, reason, said):
     assert send == Send(1, Refuse(reason, refused.text))
     assert decode(encode(send.message)[8:]) == send.message
     assert isinstance(close, Close)
-    assert here.to(other.node) is None
+    assert here.conns().get(other.node) is None
     assert here.targets["them"].next_at == QUARREL_PAUSE
 
 
 @pytest.mark.parametrize(("oldest", "newest"), [(0, PROTOCOL), (PROTOCOL, 99), (0, 99)])
 def test_a_range_that_holds_our_protocol_is_welcome(here, oldest, newest):
     assert greet(here, 1, hello(OTHER, oldest, newest)) == []
-    assert here.to(OTHER) == 1
+    assert here.conns().get(OTHER) == 1
 
 
 def test_a_hostile_job_makes_a_refusal_that_fits_a_frame(here):
@@ -150,18 +150,18 @@ def test_of_two_crossed_connections_both_ends_keep_the_same_in_every_order():
     assert len(runs) > 100
     for run in runs:
         one, other = run.ends
-        assert one.to(OTHER) == other.to(NODE) == 0  # the one that the smaller id dialled
+        assert one.conns().get(OTHER) == other.conns().get(NODE) == 0  # the one that the smaller id dialled
         assert list(one.by_conn) == list(other.by_conn) == [0]
 
 
 def test_a_lone_connection_survives_every_order():
     for run in every_order([1]):
-        assert run.ends[0].to(OTHER) == run.ends[1].to(NODE) == 0
+        assert run.ends[0].conns().get(OTHER) == run.ends[1].conns().get(NODE) == 0
 
 
 def test_of_two_connections_dialled_by_one_end_never_two_stay_and_both_ends_agree():
     """Two addresses of one node were dialled at once; if their greetings cross, both close and are dialled again."""
-    kept = [(run.ends[0].to(OTHER), run.ends[1].to(NODE), run.ends) for run in every_order([0, 0])]
+    kept = [(run.ends[0].conns().get(OTHER), run.ends[1].conns().get(NODE), run.ends) for run in every_order([0, 0])]
     for one, other, ends in kept:
         assert one == other
         assert [list(end.by_conn) for end in ends] == [[one] if one is not None else []] * 2
@@ -172,7 +172,7 @@ def test_the_end_of_the_loser_does_not_lose_the_node(here):
     greet(here, 1, hello(OTHER), "them")
     assert greet(here, 2, hello(OTHER)) == [Close(2, "the other of two crossed connections stays")]
     assert here.closed(2) is None
-    assert here.to(OTHER) == 1
+    assert here.conns().get(OTHER) == 1
 
 
 def test_a_newer_connection_from_the_same_end_replaces_one_that_may_be_half_open(here):
@@ -180,7 +180,7 @@ def test_a_newer_connection_from_the_same_end_replaces_one_that_may_be_half_open
     (close,) = greet(here, 2, hello(OTHER))
     assert close.conn == 1
     assert here.closed(1) is None
-    assert here.to(OTHER) == 2
+    assert here.conns().get(OTHER) == 2
 
 
 # -- dialling -----------------------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ def test_an_address_behind_which_somebody_else_is_is_not_tried_for_that_node_aga
     (close,) = here.greeted(1, hello(answers), 1)
     assert isinstance(close, Close)
     here.closed(1)
-    assert here.to(answers) is None
+    assert here.conns().get(answers) is None
     assert dial(here, key, 1.1) == ("10.0.0.9:7411",)  # at once
     here.dial_failed(key)
     here.learn(key, (*THEIRS, "10.0.0.10:7411"), 2)  # it has moved: all is open again

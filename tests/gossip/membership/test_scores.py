@@ -21,7 +21,7 @@ TOLERATED = int(TOLERATED_OF_NODE)
 def blamed(standing: PeerScores, times: int, now: float = 0.0, node: bytes = NODE) -> float:
     until = float("-inf")
     for _ in range(times):
-        until = standing.blame_node(node, now)
+        until = standing.blame(node, now)
     return until
 
 
@@ -37,16 +37,16 @@ def blamed(standing: PeerScores, times: int, now: float = 0.0, node: bytes = NOD
 )
 def test_a_banned_address_or_network_is_not_talked_to(ban, inside, outside):
     standing = PeerScores((ban,))
-    assert {standing.against_host(host, 0.0) for host in inside} == {"banned by configuration"}
-    assert {standing.against_host(host, 0.0) for host in outside} == {None}
+    assert {standing.against(host, 0.0) for host in inside} == {"banned by configuration"}
+    assert {standing.against(host, 0.0) for host in outside} == {None}
     assert standing.describe(0.0) == {"banned": [ban], "origins": []}
 
 
 def test_a_banned_node_is_not_talked_to():
     standing = PeerScores((NODE.hex(),))
-    assert standing.against_node(NODE, 0.0) == "banned by configuration"
-    assert standing.against_node(NODE[::-1], 0.0) is None
-    assert standing.banned_nodes == {NODE}
+    assert standing.against(NODE, 0.0) == "banned by configuration"
+    assert standing.against(NODE[::-1], 0.0) is None
+    assert standing.nodes == {NODE}
 
 
 @pytest.mark.parametrize("text", ["", "somebody", "10.0.0.0/33", "10.0.0.1:7411", "z" * 32, "12" * 15, "\0"])
@@ -58,33 +58,33 @@ def test_a_ban_of_nobody_is_refused(text):
 def test_a_few_breaches_are_forgiven_and_more_are_not():
     standing = PeerScores()
     assert blamed(standing, TOLERATED - 1) < 0
-    assert standing.against_node(NODE, 0.0) is None
+    assert standing.against(NODE, 0.0) is None
     assert blamed(standing, 1) == FIRST_CUT
-    assert standing.against_node(NODE, 1.0) == "cut off for 9 s more"
-    assert standing.against_node(NODE, FIRST_CUT) is None
-    assert standing.against_node(NODE[::-1], 0.0) is None
+    assert standing.against(NODE, 1.0) == "cut off for 9 s more"
+    assert standing.against(NODE, FIRST_CUT) is None
+    assert standing.against(NODE[::-1], 0.0) is None
 
 
 def test_a_host_is_forgiven_more_than_a_node():
     standing = PeerScores()
-    untils = [standing.blame_host(HOST, 0.0) for _ in range(int(TOLERATED_OF_HOST))]
+    untils = [standing.blame(HOST, 0.0) for _ in range(int(TOLERATED_OF_HOST))]
     assert {*untils[:-1]} == {float("-inf")}
     assert untils[-1] == FIRST_CUT
-    assert standing.against_host(HOST, 1.0)
+    assert standing.against(HOST, 1.0)
     assert TOLERATED_OF_HOST > 2 * TOLERATED_OF_NODE
 
 
 def test_points_halve():
     standing = PeerScores()
     for number in range(50):
-        assert standing.blame_node(NODE, number * HALF_LIFE) < 0
+        assert standing.blame(NODE, number * HALF_LIFE) < 0
     assert standing.describe(49 * HALF_LIFE)["origins"][0]["score"] == 2.0
 
 
 def test_the_next_time_lasts_twice_as_long_up_to_an_hour():
     standing, now, lengths = PeerScores(), 0.0, []
     while len(lengths) < 12:
-        until = standing.blame_node(NODE, now)
+        until = standing.blame(NODE, now)
         if until > now:
             lengths.append(until - now)
             now = until
@@ -95,13 +95,13 @@ def test_the_next_time_lasts_twice_as_long_up_to_an_hour():
 def test_what_comes_while_one_is_cut_off_does_not_cut_off_again():
     standing = PeerScores()
     blamed(standing, TOLERATED)
-    assert standing.blame_node(NODE, 1.0) < 0
-    assert standing.against_node(NODE, FIRST_CUT) is None
+    assert standing.blame(NODE, 1.0) < 0
+    assert standing.against(NODE, FIRST_CUT) is None
 
 
 def test_people_see_the_worst_first_and_nobody_who_is_forgiven():
     standing = PeerScores()
-    standing.blame_host(HOST, 0.0)
+    standing.blame(HOST, 0.0)
     blamed(standing, TOLERATED)
     seen = standing.describe(1.0)["origins"]
     assert [each["origin"] for each in seen] == [NODE.hex(), HOST]
@@ -118,6 +118,6 @@ def test_a_flood_of_names_takes_bounded_room_and_frees_nobody_who_is_cut_off():
     standing = PeerScores()
     blamed(standing, TOLERATED)
     for number in range(5 * MAX_MARKS):
-        standing.blame_node(number.to_bytes(16, "big"), 1.0)
+        standing.blame(number.to_bytes(16, "big"), 1.0)
     assert len(standing.marks) <= MAX_MARKS
-    assert standing.against_node(NODE, 2.0)
+    assert standing.against(NODE, 2.0)

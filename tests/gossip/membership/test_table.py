@@ -30,6 +30,12 @@ def alive(table: MemberTable, now: float) -> set[int]:
     return {int.from_bytes(m.node) for m in table.alive(now)}
 
 
+def told(table: MemberTable) -> None:
+    """All neighbours know."""
+    table.untold.clear()
+    table.urgent = False
+
+
 def test_only_a_higher_beat_replaces_a_record(table):
     table.witness(member(1, beat=5, trained=10), 0)
     for beat in (5, 4):
@@ -241,10 +247,10 @@ def test_the_verdict_of_another_is_believed_by_those_who_suspect_too(table):
 
 def test_a_verdict_about_somebody_who_was_heard_since_is_contradicted(table):
     table.witness(member(1, beat=5), 0)
-    table.updates.flushed()
+    told(table)
     suspect(table, node(1), 4)
     assert table.is_alive(node(1), DEAD_AFTER)
-    assert table.updates.urgent
+    assert table.urgent
     assert table.unsent_to(7) == [member(1, beat=5)]
 
 
@@ -259,7 +265,7 @@ def test_a_verdict_about_a_stranger_or_oneself_is_nothing(table):
     suspect(table, node(9), 3)
     suspect(table, node(0), 99)
     assert len(list(table.everyone())) == 1
-    assert not table.updates.urgent
+    assert not table.urgent
 
 
 def test_every_death_is_said_once(table):
@@ -289,7 +295,7 @@ def test_what_rose_is_told_once_to_all_but_who_told_it(table):
     assert [m.node for m in table.unsent_to(7)] == [node(2)]
     assert [m.node for m in table.unsent_to(8)] == [node(1)]
     assert {m.node for m in table.unsent_to(9)} == {node(1), node(2)}
-    table.updates.flushed()
+    told(table)
     assert table.unsent_to(9) == []
     table.witness(member(1, beat=2), 1, source=8)
     assert table.unsent_to(8) == []
@@ -298,19 +304,19 @@ def test_what_rose_is_told_once_to_all_but_who_told_it(table):
 
 def test_a_goodbye_is_urgent_and_told_to_all(table):
     table.witness(member(1), 0, source=7)
-    table.updates.flushed()
-    assert not table.updates.urgent
+    told(table)
+    assert not table.urgent
     table.left(node(1))
-    assert table.updates.urgent
+    assert table.urgent
     assert [m.state for m in table.unsent_to(7)] == [Stage.LEFT]
-    table.updates.flushed()
+    told(table)
     table.left(node(1))  # said again
-    assert not table.updates.urgent
+    assert not table.urgent
     other = MemberTable(member(2))
     other.witness(member(1), 0)
-    other.updates.flushed()
+    told(other)
     other.witness(member(1, beat=2, state=Stage.LEFT), 1, source=3)
-    assert other.updates.urgent
+    assert other.urgent
 
 
 def test_whom_only_a_stranger_told_of_is_forgotten(table):

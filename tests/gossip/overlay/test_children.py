@@ -18,6 +18,7 @@ from support.trees import (
     rows,
     said,
     seat,
+    tick,
     tree,
 )
 
@@ -58,8 +59,8 @@ def test_a_child_that_gives_its_link_up_before_all_is_said_may_find_another_way_
     link = seat(made)
     assert refused(made, CHILD, link, 1) == []
     assert not made.termination.subtree_clean()
-    assert made.tick(GONE, {CHILD})[0] == []
-    assert made.tick(1 + GONE, {CHILD})[0] == [DropLink(link)]
+    assert tick(made, GONE, {CHILD})[0] == []
+    assert tick(made, 1 + GONE, {CHILD})[0] == [DropLink(link)]
     assert made.termination.subtree_clean()
 
 
@@ -77,8 +78,8 @@ def test_a_child_with_a_link_that_connects_anew_and_does_not_go_on_with_it_is_fo
     made = tree()
     link = seat(made)
     made.connected(CHILD, 21, 1)
-    assert made.tick(GRACE + DEAD_AFTER, {CHILD})[0] == []
-    assert made.tick(1 + GRACE + DEAD_AFTER, {CHILD})[0] == [DropLink(link)]
+    assert tick(made, GRACE + DEAD_AFTER, {CHILD})[0] == []
+    assert tick(made, 1 + GRACE + DEAD_AFTER, {CHILD})[0] == [DropLink(link)]
 
 
 def answers(made: Tree, child: bytes, ask: LinkOpen, conn: int = DOWN) -> bool:
@@ -109,7 +110,7 @@ def test_the_seat_of_a_child_that_was_lost_is_free_though_its_link_is_kept():
     for n in range(1, SEATS + 1):
         seat(made, node(n), n)
     assert not answers(made, node(9), question(), 9)
-    made.tick(0, {node(1)})
+    tick(made, 0, {node(1)})
     assert answers(made, node(9), question(), 9)
     assert len(made.links.downlinks) == SEATS + 1
 
@@ -117,14 +118,14 @@ def test_the_seat_of_a_child_that_was_lost_is_free_though_its_link_is_kept():
 def test_a_child_without_a_link_loses_its_seat_with_its_connection():
     made = tree(ready=False)
     made.seats.on_link_open(CHILD, question(), DOWN)
-    made.tick(0, set())
+    tick(made, 0, set())
     assert made.links.seats == {}
 
 
 @pytest.mark.parametrize("higher", [ROOT, node(101)])
 def test_nobody_above_can_become_a_child_of_a_root(higher):
     made = tree(ME, higher)
-    made.tick(0, set())
+    tick(made, 0, set())
     for fresh in (False, True):
         assert not answers(made, higher, question(fresh=fresh, insist=True), UP)
     assert made.links.seats == {}
@@ -133,7 +134,7 @@ def test_nobody_above_can_become_a_child_of_a_root(higher):
 def test_below_a_higher_root_a_node_of_higher_priority_finds_a_seat_unless_it_is_the_root_or_above_it():
     made = tree(ME, ROOT)
     linked(made)
-    made.tick(1, {ROOT})
+    tick(made, 1, {ROOT})
     for higher, accepted in ((node(150), True), (ROOT, False), (node(201), False)):
         assert answers(made, higher, question(insist=True), 5) is accepted
 
@@ -141,10 +142,10 @@ def test_below_a_higher_root_a_node_of_higher_priority_finds_a_seat_unless_it_is
 def test_who_loses_the_way_to_the_root_sends_children_of_higher_priority_away():
     made = tree(ME, ROOT)
     linked(made)
-    made.tick(1, {ROOT})
+    tick(made, 1, {ROOT})
     low, high = seat(made, CHILD), seat(made, node(150), 5)
     made.on_leave(ROOT, UP, 2)
-    orders, _ = made.tick(2, {CHILD, node(150)})
+    orders, _ = tick(made, 2, {CHILD, node(150)})
     assert orders == [DropLink(high)]
     assert made.exchanges.on_push(node(150), push(high, 1, 1), 5, 2) == []  # it was under way
     assert made.links.named(low) is not None
@@ -155,11 +156,11 @@ def test_who_loses_the_way_to_the_root_sends_children_of_higher_priority_away():
 def test_a_lost_child_of_higher_priority_is_not_kept():
     made = tree(ME, ROOT)
     linked(made)
-    made.tick(1, {ROOT})
+    tick(made, 1, {ROOT})
     link = seat(made, node(150), 5)
-    made.tick(2, {ROOT})
+    tick(made, 2, {ROOT})
     hear(made, ROOT, GONE)
-    assert DropLink(link) in made.tick(2 + GONE, {ROOT})[0]
+    assert DropLink(link) in tick(made, 2 + GONE, {ROOT})[0]
     assert made.links.named(link) is None
 
 
@@ -169,7 +170,7 @@ def test_nobody_takes_a_seat_below_itself():
     hear(made, CHILD, 0, parent=node(150))
     made.links.table.append(link := link_up(CHILD, b"l" * 8, 0.0))
     link.move(LinkInput.OPENED)
-    made.tick(0, {CHILD})
+    tick(made, 0, {CHILD})
     assert made.repair.way == [ME, CHILD, node(150)]
     assert not answers(made, CHILD, question(insist=True))
 
@@ -189,11 +190,11 @@ def test_a_child_that_asks_anew_holds_no_link_any_more():
     """Otherwise the old link's end, seconds later, would take the new one with it."""
     made = tree()
     link = seat(made)
-    made.tick(1, set())
+    tick(made, 1, set())
     dropped, opened, answer = made.seats.on_link_open(CHILD, question(), DOWN)
     assert dropped == DropLink(link)
     assert opened.link == answer.message.link == b"12345678"
-    made.tick(1 + GRACE + DEAD_AFTER, {CHILD})
+    tick(made, 1 + GRACE + DEAD_AFTER, {CHILD})
     assert CHILD in made.links.seats
 
 
@@ -237,7 +238,7 @@ def test_a_parent_resumes_a_child_whose_answer_was_lost(answered):
     made.exchanges.on_push(CHILD, push(link, 1, 1), DOWN, 0)
     (answer,) = said(made.exchanges.merged(link, Batch(rows(1), 0, 0), {}, 0)) or [None]
     assert answer is None  # nobody to send it to
-    made.tick(1, set())
+    tick(made, 1, set())
     (opened,) = said(made.seats.on_link_open(CHILD, LinkOpen(link, False, answered, VOCABULARY, {}), 21))
     assert opened.resumed
     if not answered:
@@ -274,16 +275,16 @@ def test_a_child_that_comes_back_without_its_link_is_forgotten_too():
     """It has another parent by now; its old link would never be clean, and the swarm never final."""
     made = tree()
     link = seat(made)
-    made.tick(0, set())
-    assert made.tick(GRACE + DEAD_AFTER, {CHILD})[0] == [DropLink(link)]
+    tick(made, 0, set())
+    assert tick(made, GRACE + DEAD_AFTER, {CHILD})[0] == [DropLink(link)]
 
 
 def test_a_resumed_child_is_not_forgotten():
     made = tree()
     link = seat(made)
-    made.tick(0, set())
+    tick(made, 0, set())
     made.seats.on_link_open(CHILD, LinkOpen(link, False, 0, VOCABULARY, {}), 21)
-    assert made.tick(GRACE + DEAD_AFTER, {CHILD})[0] == []
+    assert tick(made, GRACE + DEAD_AFTER, {CHILD})[0] == []
     assert made.links.named(link) is not None
 
 

@@ -102,7 +102,7 @@ def test_a_push_out_of_order_is_a_breach(pair, batch):
     with pytest.raises(ProtocolError) as caught:
         pair.down.pushed(wrong, pair.parent, False)
     assert caught.value.reason == "sequence"
-    assert pair.down.merging is None
+    assert pair.down.applying is None
 
 
 def test_an_older_push_than_the_last_is_a_breach(pair):

@@ -12,6 +12,7 @@ from math import ceil, log
 from random import Random
 
 import pytest
+from support.trees import tick
 
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Instruction, Send
@@ -99,7 +100,7 @@ class Overlay:
         reachable = set(self.trees)
         for node in self.rng.sample(list(self.trees), len(self.trees)):
             tree = self.trees[node]
-            orders, wanted = tree.tick(self.now, reachable)
+            orders, wanted = tick(tree, self.now, reachable)
             if tree.links.parent is not None and wanted is None:
                 orders += tree.ask(self.numbers[tree.links.parent.peer], self.now)
             orders += tree.repair.tell_unseated(self.numbers)

@@ -1,7 +1,7 @@
 """How a link begins: merged, taken over, or caught up with."""
 
 import pytest
-from support.trees import CHILD, DOWN, ME, ROOT, UP, VOCABULARY, push, rows, seat, tree
+from support.trees import CHILD, DOWN, ME, ROOT, UP, VOCABULARY, push, rows, seat, tick, tree
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import Send
@@ -29,7 +29,7 @@ def test_what_the_models_have_in_common_decides_how_a_link_begins(mine, theirs, 
             opened, send = made.seats.on_link_open(CHILD, LinkOpen(b"l" * 8, True, 0, VOCABULARY, theirs), DOWN)
             assert send == Send(DOWN, LinkOpened(b"l" * 8, False, mine))
         else:
-            made.tick(0, {ROOT})
+            tick(made, 0, {ROOT})
             link = made.links.parent.name
             (opened,) = made.search.on_link_opened(ROOT, LinkOpened(link, False, theirs), UP, 0)
         assert (opened.overlap, opened.catch_up) == (overlap, catch_up)

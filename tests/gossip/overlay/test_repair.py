@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 from support.counting_swarm import complete, story, swarm_of
-from support.trees import CHILD, DOWN, ME, ROOT, UP, hear, linked, node, refused, said, seat, tree
+from support.trees import CHILD, DOWN, ME, ROOT, UP, hear, linked, node, refused, said, seat, tick, tree
 
 from gossipw2v.gossip.instructions import DropLink, Send
 from gossipw2v.gossip.membership.table import MemberTable
@@ -38,7 +38,7 @@ def go_on(made: Tree, seconds: float, since: float = 0.0) -> None:
     now = since
     while now < since + seconds:
         news(made, now)
-        made.tick(now, {LOW, ROOT})
+        tick(made, now, {LOW, ROOT})
         now += 0.5
 
 
@@ -52,7 +52,7 @@ def test_a_root_that_reaches_nobody_above_goes_below_a_lower_node_of_the_highest
     made = stranded()
     assert made.links.parent is None
     news(made, PATIENCE)
-    assert made.tick(PATIENCE, {LOW, ROOT}) == ([], None)
+    assert tick(made, PATIENCE, {LOW, ROOT}) == ([], None)
     assert made.links.parent.peer == LOW
     (asked,) = said(made.ask(DOWN, PATIENCE))
     assert (asked.fresh, asked.insist) == (True, True)
@@ -63,13 +63,13 @@ def test_only_a_connected_node_of_a_higher_tree_will_do():
     for n, (reachable, parent) in enumerate([(set(), b""), ({CHILD}, b""), ({CHILD}, ME)]):
         hear(made, CHILD, PATIENCE + n, parent=parent)
         news(made, PATIENCE + n)
-        made.tick(PATIENCE + n, reachable)
+        tick(made, PATIENCE + n, reachable)
         assert made.links.parent is None
 
 
 def test_who_has_refused_is_not_asked_again_at_once():
     made = stranded()
-    made.tick(PATIENCE, {LOW})
+    tick(made, PATIENCE, {LOW})
     refused(made, LOW, made.links.parent.name, PATIENCE)
     go_on(made, BARRED - 1, PATIENCE)
     assert made.links.parent is None
@@ -92,7 +92,7 @@ def test_nobody_goes_anywhere_once_the_own_root_is_the_highest_again():
     made.members.left(HIGHEST)
     made.members.left(ROOT)
     hear(made, LOW, PATIENCE)
-    made.tick(PATIENCE, {LOW})
+    tick(made, PATIENCE, {LOW})
     assert made.links.parent is None
     assert made.repair.apart_since is None
 
@@ -101,7 +101,7 @@ def test_what_this_node_slept_does_not_make_it_impatient():
     made = stranded(seconds=PATIENCE / 2)
     made.slept(100, PATIENCE / 2 + 100)
     news(made, PATIENCE / 2 + 100)
-    made.tick(PATIENCE / 2 + 100, {LOW})
+    tick(made, PATIENCE / 2 + 100, {LOW})
     assert made.links.parent is None
 
 
@@ -109,7 +109,7 @@ def below_low() -> tuple[Tree, bytes]:
     """A node linked to a lower one; the link."""
     made = stranded()
     news(made, PATIENCE)
-    made.tick(PATIENCE, {LOW})
+    tick(made, PATIENCE, {LOW})
     (asked,) = said(made.ask(DOWN, PATIENCE))
     made.search.on_link_opened(LOW, LinkOpened(asked.link, False, {}), DOWN, PATIENCE)
     return made, asked.link
@@ -128,7 +128,7 @@ def test_who_is_below_a_lower_node_leaves_it_when_the_way_up_is_none(above):
     made, link = below_low()
     hear(made, CHILD, PATIENCE, parent=ME)
     hear(made, LOW, PATIENCE, parent=above)
-    assert made.tick(PATIENCE, {LOW, CHILD})[0] == [DropLink(link)]
+    assert tick(made, PATIENCE, {LOW, CHILD})[0] == [DropLink(link)]
     assert made.links.parent is None
     assert made.members.me.parent == b""
     assert made.repair.tell_unseated({LOW: DOWN}) == [Send(DOWN, LinkRefused(link, "unseated"))]
@@ -138,11 +138,11 @@ def test_the_swarm_is_told_of_a_parent_as_long_as_it_is_connected_or_will_be_soo
     made = tree(ME, ROOT)
     linked(made)
     assert made.members.me.parent == b""
-    made.tick(0, {ROOT})
+    tick(made, 0, {ROOT})
     assert made.members.me.parent == ROOT
     for now, parent in ((GRACE, ROOT), (GRACE + 0.1, b"")):
         hear(made, ROOT, now)
-        made.tick(now, set())
+        tick(made, now, set())
         assert made.members.me.parent == parent
 
 
@@ -150,7 +150,7 @@ def test_children_stay_when_their_parent_goes_over():
     made = stranded()
     link = seat(made, CHILD, 7)
     news(made, PATIENCE)
-    made.tick(PATIENCE, {LOW, CHILD})
+    tick(made, PATIENCE, {LOW, CHILD})
     assert made.links.parent.peer == LOW
     assert made.links.named(link) is not None
 

@@ -18,6 +18,7 @@ from support.trees import (
     rows,
     said,
     seat,
+    tick,
     tree,
 )
 
@@ -37,8 +38,8 @@ def test_while_it_is_not_known_whether_the_parent_lives_it_is_not_given_up():
     made.search.candidates.full.add(node(201))
     link = linked(made)
     for now in (1.0, GRACE + 1.5, DEAD_AFTER):
-        assert made.tick(now, set()) == ([], ROOT)
-    assert made.tick(DEAD_AFTER + 1, set()) == ([], None)
+        assert tick(made, now, set()) == ([], ROOT)
+    assert tick(made, DEAD_AFTER + 1, set()) == ([], None)
     assert made.links.retained()[0].name == link
 
 
@@ -49,15 +50,15 @@ def test_a_lost_child_is_waited_for_and_then_its_link_is_kept_for_a_while():
     made = tree()
     link = seat(made)
     made.termination.done = True
-    made.tick(0, set())
-    assert made.tick(GONE - 0.1, set())[0] == []
+    tick(made, 0, set())
+    assert tick(made, GONE - 0.1, set())[0] == []
     assert not made.termination.subtree_clean()  # the end waits for what it still has
-    assert made.tick(GONE, set())[0] == []
+    assert tick(made, GONE, set())[0] == []
     assert made.termination.subtree_clean()
     assert made.links.open() == []
     assert made.links.named(link) is not None
-    assert made.tick(KEPT, set())[0] == []
-    assert made.tick(KEPT + 1, set())[0] == [DropLink(link)]
+    assert tick(made, KEPT, set())[0] == []
+    assert tick(made, KEPT + 1, set())[0] == [DropLink(link)]
     assert made.links.named(link) is None
 
 
@@ -67,7 +68,7 @@ def test_of_several_lost_children_the_highest_is_kept_by_whom_a_part_would_come_
     links = {n: seat(made, node(n), n) for n in order}
     for step, n in enumerate(order):
         made.links.downlinks[node(n)].lost_at = float(step)
-    dropped = made.tick(GONE, set())[0] + made.tick(GONE + 1, set())[0]
+    dropped = tick(made, GONE, set())[0] + tick(made, GONE + 1, set())[0]
     assert dropped == [DropLink(links[1])]
     assert made.links.retained()[0].peer == node(2)
 
@@ -75,48 +76,48 @@ def test_of_several_lost_children_the_highest_is_kept_by_whom_a_part_would_come_
 def test_a_lost_child_that_has_left_is_forgotten():
     made = tree(ME, CHILD)
     link = seat(made)
-    made.tick(0, set())
+    tick(made, 0, set())
     made.members.left(CHILD)
-    assert made.tick(GONE, set())[0] == [DropLink(link)]
+    assert tick(made, GONE, set())[0] == [DropLink(link)]
 
 
 def test_a_kept_child_that_says_goodbye_by_others_is_forgotten():
     made = tree(ME, CHILD)
     link = seat(made)
-    made.tick(0, set())
-    made.tick(GONE, set())
+    tick(made, 0, set())
+    tick(made, GONE, set())
     made.members.left(CHILD)
-    assert made.tick(GONE + 1, set())[0] == [DropLink(link)]
+    assert tick(made, GONE + 1, set())[0] == [DropLink(link)]
 
 
 def test_a_kept_child_goes_on_where_it_was():
     made = tree(ME, CHILD)
     link = seat(made)
     made.exchanges.on_push(CHILD, push(link, 1, 1), DOWN, 0)
-    made.tick(0, set())
-    made.tick(GONE, set())
+    tick(made, 0, set())
+    tick(made, GONE, set())
     assert made.exchanges.merged(link, Batch(rows(1), 0, 0), {}, GONE) == []  # the merge was under way all the time
     (opened,) = said(made.seats.on_link_open(CHILD, LinkOpen(link, False, 0, VOCABULARY, {}), 21))
     assert opened.resumed
     (again,) = said(made.exchanges.on_push(CHILD, push(link, 1, 1), 21, 100))
     assert (again.seq, again.delta.rows.tolist()) == (1, [1])
     assert made.links.retained() == []
-    assert made.tick(GONE * 2, {CHILD})[0] == []
+    assert tick(made, GONE * 2, {CHILD})[0] == []
 
 
 def test_a_kept_child_that_is_heard_of_again_is_waited_for_and_then_forgotten():
     made = tree(ME, CHILD)
     link = seat(made)
-    made.tick(0, set())
-    made.tick(GONE, set())
+    tick(made, 0, set())
+    tick(made, GONE, set())
     made.termination.done = True
     assert made.termination.subtree_clean()
     hear(made, CHILD, 100)
-    assert made.tick(100, set())[0] == []
+    assert tick(made, 100, set())[0] == []
     assert not made.termination.subtree_clean()
     for step in range(1, int(GONE) + 1):
         hear(made, CHILD, 100 + step)
-        dropped = made.tick(100 + step, set())[0]
+        dropped = tick(made, 100 + step, set())[0]
     assert dropped == [DropLink(link)]
 
 
@@ -125,8 +126,8 @@ def lost_parent() -> tuple[Tree, bytes]:
     made = tree(ME, ROOT)
     link = linked(made)
     made.ask(UP, 0)
-    made.tick(1, set())
-    assert made.tick(DEAD_AFTER + 1, set()) == ([], None)
+    tick(made, 1, set())
+    assert tick(made, DEAD_AFTER + 1, set()) == ([], None)
     return made, link
 
 
@@ -137,7 +138,7 @@ def test_who_lost_its_parent_and_sees_nobody_else_above_is_a_root_but_keeps_the_
     assert made.links.named(link) is not None
     assert made.exchanges.collected(link, Batch(rows(1), 0, 0), {}) == []  # gathered before it was lost
     hear(made, ROOT, 100)
-    assert made.tick(100, set()) == ([], ROOT)
+    assert tick(made, 100, set()) == ([], ROOT)
     assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {}, True)]
     (again,) = said(made.search.on_link_opened(ROOT, LinkOpened(link, True, {}), 11, 101))
     assert (again.seq, again.delta.rows.tolist()) == (1, [1])
@@ -146,7 +147,7 @@ def test_who_lost_its_parent_and_sees_nobody_else_above_is_a_root_but_keeps_the_
 def test_the_vanished_parent_is_taken_back_before_anything_was_heard_of_it():
     made, link = lost_parent()
     assert said(made.connected(ROOT, 11, 1)) == [LinkOpen(link, False, 0, VOCABULARY, {}, True)]
-    assert made.tick(100, {ROOT}) == ([], None)
+    assert tick(made, 100, {ROOT}) == ([], None)
     assert made.links.uplink.name == link
 
 
@@ -154,7 +155,7 @@ def test_the_link_to_a_vanished_parent_goes_once_there_is_another():
     made, link = lost_parent()
     other = node(201)
     hear(made, other, 100)
-    made.tick(100, {other})
+    tick(made, 100, {other})
     (asked,) = said(made.ask(UP, 100))
     assert made.links.named(link) is not None
     orders = made.search.on_link_opened(other, LinkOpened(asked.link, False, {}), UP, 100)
@@ -169,7 +170,7 @@ def test_a_vanished_parent_that_is_heard_of_and_not_reached_gives_way_to_another
     for now in (100, 100 + GRACE):
         hear(made, ROOT, now)
         hear(made, other, now)
-        orders, dial = made.tick(now, {other})
+        orders, dial = tick(made, now, {other})
         assert dial == (ROOT if now == 100 else None)
     assert orders == [DropLink(link)]
     assert made.links.parent.peer == other
@@ -177,8 +178,8 @@ def test_a_vanished_parent_that_is_heard_of_and_not_reached_gives_way_to_another
 
 def test_the_link_to_a_vanished_parent_is_not_kept_for_ever():
     made, link = lost_parent()
-    assert made.tick(DEAD_AFTER + 1 + KEPT, set())[0] == []
-    assert made.tick(DEAD_AFTER + 2 + KEPT, set())[0] == [DropLink(link)]
+    assert tick(made, DEAD_AFTER + 1 + KEPT, set())[0] == []
+    assert tick(made, DEAD_AFTER + 2 + KEPT, set())[0] == [DropLink(link)]
 
 
 def test_another_vocabulary_drops_kept_links():
@@ -221,9 +222,9 @@ def test_the_link_to_a_neighbour_that_left_is_kept_for_a_while(left):
     made, link = left()
     assert made.links.open() == []
     for now in (1, GONE, KEPT + 1):
-        assert made.tick(now, set()) == ([], None)
+        assert tick(made, now, set()) == ([], None)
         assert made.links.named(link) is not None
-    assert made.tick(KEPT + 2, set())[0] == [DropLink(link)]
+    assert tick(made, KEPT + 2, set())[0] == [DropLink(link)]
     assert made.links.named(link) is None
     assert link in made.links.past
 
@@ -234,10 +235,10 @@ def test_of_children_that_left_as_many_are_kept_as_there_are_free_seats_and_the_
     for n in range(1, 5):
         links.append(seat(made, node(n), n))
         leave(made, node(n), n, n)
-    assert made.tick(5, set())[0] == [DropLink(link) for link in links[:-SEATS]]
+    assert tick(made, 5, set())[0] == [DropLink(link) for link in links[:-SEATS]]
     for n in range(5, 5 + SEATS):
         seat(made, node(n), n)
-    assert made.tick(5, made.links.seats)[0] == [DropLink(links[-SEATS])]
+    assert tick(made, 5, made.links.seats)[0] == [DropLink(links[-SEATS])]
     assert made.links.named(links[-1]) is not None
 
 
@@ -247,10 +248,10 @@ def test_the_parents_link_is_kept_however_many_children_have_left():
     leave(made, ROOT, UP, 1)
     for n in (1, 2):
         seat(made, node(n), n)
-    assert made.tick(2, made.links.seats)[0] == []
+    assert tick(made, 2, made.links.seats)[0] == []
     for n in (1, 2):
         leave(made, node(n), n, 3)
-    assert made.tick(3, set())[0] == []
+    assert tick(made, 3, set())[0] == []
     assert made.links.named(up) is not None
 
 
@@ -260,7 +261,7 @@ def test_the_next_life_of_a_child_goes_on_where_it_was():
     assert said(made.seats.on_link_open(NEXT, LinkOpen(link, False, 2, VOCABULARY, {}), 21)) == [
         LinkOpened(link, True, {})
     ]
-    assert made.tick(GONE, {NEXT})[0] == []
+    assert tick(made, GONE, {NEXT})[0] == []
     assert (set(made.links.seats), list(made.links.downlinks), made.links.retained()) == ({NEXT}, [NEXT], [])
     (merge,) = made.exchanges.on_push(NEXT, push(link, 3, 1), 21, GONE)
     assert isinstance(merge, Merge)
@@ -272,11 +273,11 @@ def test_the_next_life_of_a_child_that_vanished_goes_on_too():
     """Its goodbye was lost with the connection."""
     made = tree(ME, CHILD)
     link = seat(made)
-    made.tick(1, set())
+    tick(made, 1, set())
     (opened,) = said(made.seats.on_link_open(NEXT, LinkOpen(link, False, 0, VOCABULARY, {}), 21))
     assert opened.resumed
     assert (set(made.links.seats), list(made.links.downlinks)) == ({NEXT}, [NEXT])
-    assert made.tick(GONE + 1, {NEXT})[0] == []
+    assert tick(made, GONE + 1, {NEXT})[0] == []
 
 
 def test_a_child_that_comes_back_before_the_model_is_there_goes_on_when_it_is():
@@ -393,7 +394,7 @@ def test_a_parent_that_comes_back_under_a_new_id_is_chosen_and_the_outstanding_b
     (sent,) = said(made.exchanges.collected(link, Batch(rows(1), 0, 0), {ROOT: UP}))
     leave(made, ROOT, UP, 1)
     hear(made, NEXT_ROOT, 1)
-    assert made.tick(1, {node(300)}) == ([], NEXT_ROOT)
+    assert tick(made, 1, {node(300)}) == ([], NEXT_ROOT)
     assert made.links.retained() == []
     assert said(made.connected(NEXT_ROOT, 11, 2)) == [LinkOpen(link, False, 0, VOCABULARY, {})]
     assert said(made.search.on_link_opened(NEXT_ROOT, LinkOpened(link, True, {}), 11, 2)) == [sent]
@@ -411,7 +412,7 @@ def test_a_parent_that_vanished_and_has_another_id_now_is_somebody_else():
     made, _ = lost_parent()
     assert made.connected(NEXT_ROOT, 11, 2) == []
     hear(made, NEXT_ROOT, 100)
-    made.tick(100, set())
+    tick(made, 100, set())
     assert (made.links.parent.peer, made.links.uplink) == (NEXT_ROOT, None)
 
 

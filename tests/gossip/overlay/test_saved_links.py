@@ -80,9 +80,9 @@ def test_what_changes_later_does_not_change_what_is_saved() -> None:
 def test_a_link_is_saved_unless_its_rows_are_just_changing_hands() -> None:
     answer, asked = Answer(LINK, 5, False, 0, 0, {}, rows()), push(LINK, 5)
     assert save(up(seq=4), Provenance()) == SavedLink(True, OTHER, LINK, 4, {})
-    assert save(up(seq=4, phase=Phase.APPLYING, answer=answer), Provenance()) is None
+    assert save(up(seq=4, phase=Phase.APPLYING, applying=answer), Provenance()) is None
     assert save(down(seq=4), Provenance()) == SavedLink(False, CHILD, LINK, 4, {})
-    assert save(down(seq=4, merging=asked), Provenance()) is None
+    assert save(down(seq=4, applying=asked), Provenance()) is None
 
 
 @pytest.mark.parametrize("phase", [Phase.GATHERING, Phase.IN_FLIGHT])

@@ -191,7 +191,7 @@ async def test_what_is_being_merged_counts_as_merged(make: Make) -> None:
     train(one)
     push = Push(bytes(8), 1, False, 0, 0, {OTHER: 5}, empty(8))
     answer = Answer(bytes(8), 1, False, 0, 0, {THIRD: 6}, empty(8))
-    one.core.tree.links.table += [upward(THIRD, bytes(8), answer=answer), downward(OTHER, bytes(8), merging=push)]
+    one.core.tree.links.table += [upward(THIRD, bytes(8), applying=answer), downward(OTHER, bytes(8), applying=push)]
     await one.save()
     found = find(one.config.data_dir).newest
     assert found is not None
@@ -473,7 +473,7 @@ async def test_a_link_whose_rows_change_hands_or_whose_other_end_catches_up_is_l
     for name in (catching, busy):
         node.session.model.open_link(name, overlap=False, catch_up=name == catching)
         node.core.tree.links.table.append(downward(name * 2, name))
-    node.core.tree.links.named(busy).end.merging = Push(busy, 1, False, 0, 0, {}, empty(8))
+    node.core.tree.links.named(busy).end.applying = Push(busy, 1, False, 0, 0, {}, empty(8))
     node.core.tree.links.table.append(downward(OTHER, b"no model"))
     await stop(node)
     assert [saved.link for saved in kept_links(make())] == [UP, DOWN]
