@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gossipw2v import __version__
-from gossipw2v.cli import signals, streams
+from gossipw2v.cli import evaluate, signals, streams
 from gossipw2v.cli.launch import TEMPORARY, leave, prepare_machine, run_loop, telling_of_limits
 from gossipw2v.config import loader, options
 from gossipw2v.config.node import HTTP_PORT
@@ -257,6 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_start(commands.add_parser("start", help="train, together with the nodes there are"))
     _add_export(commands.add_parser("export", help="write the vectors in word2vec's text format"))
     _add_status(commands.add_parser("status", help="show how far a node and its swarm are"))
+    _add_evaluate(commands.add_parser("evaluate", help="score vectors on test sets"))
     _add_demo(commands.add_parser("demo", help="see a swarm on this machine learn a small world"))
     return parser
 
@@ -320,6 +321,12 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--watch", action="store_true", help="again every second, until the swarm is done")
     _add_token(parser)
     parser.set_defaults(run=_status)
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    evaluate.add_arguments(parser)
+    _add_token(parser)
+    parser.set_defaults(run=lambda args: evaluate.run(args, _token))
 
 
 def _add_token(parser: argparse.ArgumentParser) -> None:
