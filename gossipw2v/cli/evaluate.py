@@ -94,8 +94,8 @@ def _evaluate(args: argparse.Namespace, token: Token) -> int:
     scorings = list(_scorings(args))
     find_token = partial(token, args)
     words, vectors = load(args.source, find_token)
-    every = Embedding.of(words, vectors, None, args.case_sensitive)
-    frequent = Embedding.of(words, vectors, args.restrict, args.case_sensitive)
+    every = Embedding.of(words, vectors, args.case_sensitive)
+    frequent = every.restricted(args.restrict)
     results = [result for few, score in scorings for result in score(frequent if few else every)]
     results += [_compared(every, path, find_token) for path in args.compare]
     about = (args.source, vectors.shape, results)

@@ -42,6 +42,7 @@ METAVARS_BY_NAME = {
     "other_secret_file": "FILE",
     "http_token_file": "FILE",
     "http_names": "NAME[,NAME...]",
+    "probe": "FILE[,FILE...]",
     "ban": "ADDRESS[,ADDRESS...]",
 }
 

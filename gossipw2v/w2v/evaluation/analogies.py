@@ -108,7 +108,7 @@ def _predict(embedding: Embedding, questions: Ids, methods: Sequence[str], threa
 
     best = {method: (np.full(len(questions), -np.inf, np.float32), questions[:, 0].copy()) for method in methods}
     with ThreadPoolExecutor(threads) as pool:
-        for found in pool.map(in_block, range(0, len(embedding.words), step)):
+        for found in pool.map(in_block, range(0, len(embedding.vectors), step)):
             for method, (scores, rows) in found.items():
                 _keep_better(*best[method], scores, rows)
     return {method: rows for method, (_, rows) in best.items()}

@@ -17,7 +17,10 @@ BANDS = (("words 1 to 1,000", 1000), ("words 1,001 to 10,000", 10_000), ("rarer 
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """`words`, most frequent first, the row of each in float32[V, D] `vectors`, and how words are looked up."""
+    """`words`, most frequent first, float32[V, D] `vectors`, the rows of words that can be found, and how these are.
+
+    There may be no `words`: what scores a model takes its index.
+    """
 
     words: Sequence[str]
     vectors: Floats
@@ -25,18 +28,17 @@ class Embedding:
     case_sensitive: bool = False
 
     @classmethod
-    def of(
-        cls, words: Sequence[str], vectors: Floats, restrict: int | None = None, case_sensitive: bool = False
-    ) -> Embedding:
-        """That of all words, or of the `restrict` most frequent; of equal ones the first. ValueError if shapes differ.
-
-        The vectors are not copied.
-        """
+    def of(cls, words: Sequence[str], vectors: Floats, case_sensitive: bool = False) -> Embedding:
+        """That of words of which equal ones are the first; the vectors are not copied. ValueError if shapes differ."""
         if vectors.ndim != 2 or len(words) != len(vectors):
             raise ValueError(f"{len(words)} words do not go with vectors of shape {vectors.shape}")
-        kept = words[:restrict]
-        index = {word: len(kept) - 1 - at for at, word in enumerate(reversed(kept))}
-        return cls(kept, vectors[:restrict], index, case_sensitive)
+        index = {word: len(words) - 1 - at for at, word in enumerate(reversed(words))}
+        return cls(words, vectors, index, case_sensitive)
+
+    def restricted(self, words: int) -> Embedding:
+        """That of its most frequent words."""
+        index = {word: row for word, row in self.index.items() if row < words}
+        return Embedding(self.words[:words], self.vectors[:words], index, self.case_sensitive)
 
     def row(self, word: str) -> int | None:
         """The row of a word as it is written, or else, unless case matters, in lower case; None if it is unknown."""

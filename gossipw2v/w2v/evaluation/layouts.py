@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -139,6 +140,18 @@ def _crossed(path: Path, rows: list[Row]) -> Iterator[Question]:
         raise LayoutError(f"{path}: {len(pairs)} pairs of words, each to be asked of each other: {MOST_PAIRS} at most")
     for a, given in pairs:
         yield from (Question(path.stem, a, given[0], c, wanted) for c, wanted in pairs if c != a)
+
+
+def read_either(path: Path) -> tuple[str, list[RatedPair] | list[Question]]:
+    """`pairs` or `analogies`, as most lines of a file look, and what is in it. LayoutError, CorpusError."""
+    if path.is_dir():
+        return "analogies", read_analogies(path)
+    lines = list(islice(read_lines(path), SAMPLE))
+    separator = separator_of([text for _, text in lines], lambda columns: columns >= 3)
+    rated = sum(_rating_column(Row(number, split(text, separator)), separator) is not None for number, text in lines)
+    if any(text.startswith(":") for _, text in lines) or not rated:
+        return "analogies", read_analogies(path)
+    return "pairs", read_pairs(path)
 
 
 def read_categories(path: Path) -> dict[str, str]:

@@ -39,7 +39,7 @@ def score_next_items(
     ranks = {
         "mean": ranks_of(embedding, _means(embedding, asked), asked),
         "last": ranks_of(embedding, embedding.vectors[[former[-1] for former in asked.former]], asked),
-        "popularity": popularity_ranks(len(embedding.words), asked),
+        "popularity": popularity_ranks(len(embedding.vectors), asked),
     }
     unknown = embedding.unknown(item for sequence in sequences for item in sequence)
     bands, total = band_of(asked.target), len(sequences)
@@ -85,7 +85,7 @@ def ranks_of(embedding: Embedding, wanted: Floats, asked: Asked) -> Ids:
     """The rank of each sequence's item by cosine to its row of float32[n, D] `wanted`, among all but former ones."""
     above = np.zeros(len(wanted), np.int64)
     targets = np.concatenate([np.empty(0, np.float32), *_target_scores(embedding, wanted, asked)])
-    for item in range(0, len(embedding.words), ITEMS):
+    for item in range(0, len(embedding.vectors), ITEMS):
         unit = embedding.unit(slice(item, item + ITEMS))
         for user in range(0, len(wanted), USERS):
             part = slice(user, user + USERS)
