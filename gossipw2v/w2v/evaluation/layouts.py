@@ -60,7 +60,7 @@ def read_pairs(path: Path) -> list[RatedPair]:
     The first line may name the columns. LayoutError.
     """
     rows, separator = read_rows(path, lambda columns: columns >= 3)
-    headed = bool(rows) and _rating_column(rows[0], separator) is None
+    headed = bool(rows) and len(rows[0].cells) > 2 and _rating_column(rows[0], separator) is None
     rows = rows[int(headed) :]
     if not rows:
         raise LayoutError(f"{path}: no line holds two words and a score")

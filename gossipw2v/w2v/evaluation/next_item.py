@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gossipw2v.w2v.evaluation.embedding import BANDS, Embedding, Floats, Ids, band_of
+from gossipw2v.w2v.evaluation.embedding import BANDS, Embedding, Floats, Ids, band_of, unit_rows
 from gossipw2v.w2v.evaluation.result import Result
 
 KIND = "next-item"
 CUTOFFS = (10, 20, 50)
 USERS = 256  # sequences in a matrix product
 ITEMS = 8192  # and items
+DRAW = 1e-6  # cosines that differ by less may be equal ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +85,16 @@ def _means(embedding: Embedding, asked: Asked) -> Floats:
 def ranks_of(embedding: Embedding, wanted: Floats, asked: Asked) -> Ids:
     """The rank of each sequence's item by cosine to its row of float32[n, D] `wanted`, among all but former ones."""
     above = np.zeros(len(wanted), np.int64)
-    targets = np.concatenate([np.empty(0, np.float32), *_target_scores(embedding, wanted, asked)])
+    wanted = unit_rows(wanted)
+    least = np.einsum("nd,nd->n", wanted, embedding.unit(asked.target)) - DRAW
     for item in range(0, len(embedding.vectors), ITEMS):
         unit = embedding.unit(slice(item, item + ITEMS))
         for user in range(0, len(wanted), USERS):
             part = slice(user, user + USERS)
             scores = wanted[part] @ unit.T
             _leave_out(scores, asked, user, item)
-            above[part] += (scores >= targets[part, None]).sum(axis=1)
+            above[part] += (scores >= least[part, None]).sum(axis=1)
     return above + 1
-
-
-def _target_scores(embedding: Embedding, wanted: Floats, asked: Asked) -> list[Floats]:
-    parts = (slice(at, at + USERS) for at in range(0, len(wanted), USERS))
-    return [np.einsum("nd,nd->n", wanted[part], embedding.unit(asked.target[part])) for part in parts]
 
 
 def _leave_out(scores: Floats, asked: Asked, user: int, item: int) -> None:

@@ -48,7 +48,8 @@ def cosines_of(embedding: Embedding, places: NDArray[np.int64]) -> Numbers:
     """The cosines of pairs of rows int64[n, 2]."""
     one, other = (embedding.vectors[column].astype(np.float64) for column in places.T)
     lengths = np.sqrt(np.einsum("nd,nd->n", one, one) * np.einsum("nd,nd->n", other, other))
-    return np.asarray(np.einsum("nd,nd->n", one, other) / np.where(lengths > 0, lengths, 1))
+    found = np.einsum("nd,nd->n", one, other) / np.where(lengths > 0, lengths, 1)
+    return np.where((places[:, 0] == places[:, 1]) & (lengths > 0), 1.0, found)  # of one word: exactly, so that all tie
 
 
 def correlations(cosines: Numbers, ratings: Numbers) -> dict[str, float]:

@@ -21,7 +21,7 @@ def read_vectors(path: Path) -> tuple[list[str], Floats]:
     with path.open("rb") as file:
         words, dimensions = _shape(path, file)
         begin = file.tell()
-        text = _is_text(file.readline(), dimensions)
+        text = _is_text(file.read(MOST_WORD).partition(b" ")[2])
         file.seek(begin)
         names, vectors = (_text if text else _binary)(path, file, words, dimensions)
     finite = np.isfinite(vectors).all(axis=1)
@@ -43,11 +43,10 @@ def _shape(path: Path, file: BinaryIO) -> tuple[int, int]:
     return words, dimensions
 
 
-def _is_text(line: bytes, dimensions: int) -> bool:
-    try:
-        return len([float(value) for value in line.split()[1:]]) == dimensions
-    except ValueError:
-        return not line.endswith(b"\n") or line.isascii()
+def _is_text(rest: bytes) -> bool:
+    """Whether what follows the first line is text: numbers in binary are no UTF-8, or hold what no text does."""
+    text = rest.decode("utf-8", "replace").rstrip(chr(0xFFFD))  # a letter may be cut off at the end
+    return chr(0xFFFD) not in text and all(char.isprintable() or char.isspace() for char in text)
 
 
 def _text(path: Path, file: BinaryIO, words: int, dimensions: int) -> tuple[list[str], Floats]:
@@ -66,7 +65,7 @@ def _binary(path: Path, file: BinaryIO, words: int, dimensions: int) -> tuple[li
     names, vectors = [], np.empty((words, dimensions), np.float32)
     for row in range(words):
         word = bytearray()
-        while (char := file.read(1)) not in (b" ", b"") and len(word) <= MOST_WORD:
+        while (char := file.read(1)) not in (b" ", b"") and len(word) < MOST_WORD:
             word += char
         values = file.read(4 * dimensions)
         if char != b" " or len(values) != 4 * dimensions:
