@@ -18,7 +18,7 @@ from gossipw2v.system.machine import usable_cores
 
 if TYPE_CHECKING:
     from gossipw2v.w2v.evaluation.embedding import Embedding, Floats
-    from gossipw2v.w2v.evaluation.result import Result
+    from gossipw2v.w2v.evaluation.report import Result
 
 USAGE = 2
 RESTRICT = 300_000  # as in `embedding`, which is too heavy to ask
@@ -135,7 +135,7 @@ def _compared(embedding: Embedding, other: Path, token: Callable[[], bytes | Non
     """How far any value of the words of both is from the same one there, of how many words of either."""
     import numpy as np  # noqa: PLC0415
 
-    from gossipw2v.w2v.evaluation.result import Result  # noqa: PLC0415
+    from gossipw2v.w2v.evaluation.report import Result  # noqa: PLC0415
     from gossipw2v.w2v.similarity import largest_difference  # noqa: PLC0415
 
     words, vectors = load(str(other), token)

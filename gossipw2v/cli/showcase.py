@@ -16,7 +16,7 @@ from gossipw2v.status.report import bar
 from gossipw2v.w2v.evaluation.analogies import COS_ADD, score_analogies
 from gossipw2v.w2v.evaluation.embedding import Embedding
 from gossipw2v.w2v.evaluation.layouts import Question
-from gossipw2v.w2v.evaluation.result import Result
+from gossipw2v.w2v.evaluation.report import Result
 from gossipw2v.w2v.similarity import Space, largest_difference, most_similar
 
 AGREEMENT = 1e-3  # largest difference of any value, relative to its row, between two nodes that agree

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.w2v.evaluation.embedding import BANDS, Embedding, Floats, Ids, band_of
 from gossipw2v.w2v.evaluation.layouts import Question
-from gossipw2v.w2v.evaluation.result import Result
+from gossipw2v.w2v.evaluation.report import Result
 
 KIND = "analogies"
 COS_ADD, COS_MUL = "3cosadd", "3cosmul"

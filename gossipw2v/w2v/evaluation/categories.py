@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.w2v.evaluation import learners
 from gossipw2v.w2v.evaluation.embedding import BANDS, Embedding, Ids, band_of
-from gossipw2v.w2v.evaluation.result import Result
+from gossipw2v.w2v.evaluation.report import Result
 
 KIND = "categories"
 

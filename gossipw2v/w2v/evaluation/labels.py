@@ -8,7 +8,7 @@ import numpy as np
 
 from gossipw2v.w2v.evaluation import learners
 from gossipw2v.w2v.evaluation.embedding import Embedding
-from gossipw2v.w2v.evaluation.result import Result
+from gossipw2v.w2v.evaluation.report import Result
 
 KIND = "labels"
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the nodes, whose labels are known

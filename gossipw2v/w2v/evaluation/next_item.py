@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gossipw2v.w2v.evaluation.embedding import BANDS, Embedding, Floats, Ids, band_of, unit_rows
-from gossipw2v.w2v.evaluation.result import Result
+from gossipw2v.w2v.evaluation.report import Result
 
 KIND = "next-item"
 CUTOFFS = (10, 20, 50)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.w2v.evaluation.embedding import BANDS, Embedding, band_of
 from gossipw2v.w2v.evaluation.layouts import RatedPair
-from gossipw2v.w2v.evaluation.result import Result
+from gossipw2v.w2v.evaluation.report import Result
 
 Numbers = NDArray[np.float64]
 KIND = "pairs"

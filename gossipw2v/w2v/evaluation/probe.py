@@ -17,7 +17,7 @@ from gossipw2v.system.wellformed import well_formed
 from gossipw2v.w2v.evaluation import analogies, pairs
 from gossipw2v.w2v.evaluation.embedding import Embedding, Floats
 from gossipw2v.w2v.evaluation.layouts import Question, RatedPair, read_either
-from gossipw2v.w2v.evaluation.result import Result
+from gossipw2v.w2v.evaluation.report import Result
 from gossipw2v.w2v.evaluation.tables import LayoutError
 
 RESTRICT = 30_000  # most frequent words that analogies are asked of: seconds instead of minutes

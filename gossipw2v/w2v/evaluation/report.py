@@ -1,15 +1,14 @@
-"""Results for people, as tables, and for programs, as JSON."""
+"""What a test set gives: results, for people as tables, for programs as JSON."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from gossipw2v.w2v.evaluation.result import Result
-
-SCHEMA = "gossipw2v/evaluation/1"
+SCHEMA = "gossipw2v-evaluation-1"
 SHOWN = 10  # unknown words
 LONGEST = 60  # characters of a name or word
 MISSING = "-"
@@ -23,6 +22,30 @@ MEANING = {
     "compare": "largest difference of a value, in per cent of its vector's length",
 }
 OF = {"pairs": "pairs", "analogies": "questions", "next-item": "sequences", "labels": "nodes"}  # else words
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Figures of a test set, of one of its sections or of a band of frequency; nan where there is none.
+
+    `known` of `total` questions had words that are all known, and these alone count; `zeroed` is what the figures are
+    if the others count as 0, a cosine or a wrong answer. `unknown`: the words, of the whole set alone.
+    """
+
+    kind: str
+    name: str
+    figures: Mapping[str, float]
+    known: int
+    total: int
+    section: str | None = None
+    band: str | None = None
+    zeroed: Mapping[str, float] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def coverage(self) -> float:
+        """The share of the questions whose words are all known."""
+        return self.known / self.total if self.total else 0.0
 
 
 def as_json(source: str, shape: tuple[int, int], results: Sequence[Result]) -> dict[str, Any]:

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from gossipw2v.w2v.evaluation.report import SCHEMA, as_json, as_text
-from gossipw2v.w2v.evaluation.result import Result
+from gossipw2v.w2v.evaluation.report import SCHEMA, Result, as_json, as_text
 
 NAN = float("nan")
 RESULTS = [
