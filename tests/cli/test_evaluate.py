@@ -69,7 +69,9 @@ def test_every_kind_of_test_set_in_a_table_and_as_json(folder: Path) -> None:
     assert found["categories", "classes", None, None]["figures"]["purity"] == 1
     assert found["next-item", "baskets", "mean at 10", None]["known"] == 2
     assert found["next-item", "baskets", "last at 10", None]["figures"]["hit"] == 0.5
-    assert found["labels", "labels", "50% of the labels known", None]["figures"]["micro_f1"] == 1
+    half = found["labels", "labels", "50% of the labels known", None]
+    assert half["known"] == 16
+    assert 0.5 < half["figures"]["micro_f1"] <= 1  # eight nodes teach
     assert found["compare", str(folder / "vectors.txt"), None, None]["figures"] == {"difference": 0}
 
 

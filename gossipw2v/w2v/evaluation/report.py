@@ -90,7 +90,11 @@ def _table(kind: str, results: Sequence[Result]) -> Iterator[str]:
     rows = [heads, *(_cells(result, figures) for result in results)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     yield _line(heads, widths)
+    name = None
     for result, row in zip(results, rows[1:], strict=True):
+        if result.name != name and result.section is not None:  # nothing is of the whole set: it has sections alone
+            yield f"  {_plain(result.name)}"
+        name = result.name
         yield _line(row, widths)
         if result.unknown:
             yield _unknown(result.unknown)

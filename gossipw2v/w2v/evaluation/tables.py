@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gossipw2v.w2v.text.files import open_text
 
-MOST_BYTES = 1 << 30  # of a test set, unpacked
+MOST_BYTES = 1 << 28  # of a test set, unpacked: all of it is in memory, some times as large
 MOST_LINE = 1 << 20  # bytes: a sequence of some 100,000 items
 SAMPLE = 200  # lines that say what separates columns
 SEPARATORS = ("\t", ";", ",", None)  # None: white space; of those that fit as many lines the first counts

@@ -24,6 +24,7 @@ def test_the_table_shows_figures_and_coverage() -> None:
     assert lines["words"] == ["words", "1", "to", "1,000", "100.0", "100.0", "2", "of", "2", "100.0", "%"]
     assert lines["capitals"] == ["capitals", "25.0", "1", "of", "1", "100.0", "%", "25.0"]
     assert lines["other.txt"] == ["other.txt", "0.0123", "5", "of", "7", "71.4", "%"]
+    assert "  ask?[2J\n    capitals" in text
     assert "unknown: w0, w1, w2, w3, w4, w5, w6, w7, w8, w9 and 2 more" in text
     assert "pairs known  spearman, unknown as 0" in text
     assert all(char.isprintable() or char == "\n" for char in text)
