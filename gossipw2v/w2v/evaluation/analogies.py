@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -107,8 +108,8 @@ def _predict(embedding: Embedding, questions: Ids, methods: Sequence[str], threa
         return {method: _best(SCORES[method], cosines, places, questions, start) for method in methods}
 
     best = {method: (np.full(len(questions), -np.inf, np.float32), questions[:, 0].copy()) for method in methods}
-    with ThreadPoolExecutor(threads) as pool:
-        for found in pool.map(in_block, range(0, len(embedding.vectors), step)):
+    with nullcontext() if threads == 1 else ThreadPoolExecutor(threads) as pool:  # one is this one, and its CPU time
+        for found in (pool.map if pool else map)(in_block, range(0, len(embedding.vectors), step)):
             for method, (scores, rows) in found.items():
                 _keep_better(*best[method], scores, rows)
     return {method: rows for method, (_, rows) in best.items()}
