@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from evaluate import TestSets
 from numpy.typing import NDArray
+from test_sets import TestSets
 
+from gossipw2v.w2v.evaluation.embedding import Embedding
+from gossipw2v.w2v.evaluation.labels import score_labels
+from gossipw2v.w2v.evaluation.learners import MissingExtraError, check_installed
+from gossipw2v.w2v.evaluation.next_item import score_next_items
 from gossipw2v.w2v.similarity import Space
 from gossipw2v.w2v.text.files import open_text
 
@@ -22,8 +26,6 @@ BLOCK = 1 << 20  # characters read at once
 LONGEST = 10_000  # words of a line: gensim cuts longer ones
 TOP = 20  # items recommended
 ASKED = 20_000  # users, at most, that something is recommended to
-AT_ONCE = 256  # users in a matrix product
-SPLITS = 5  # of the labelled nodes into two halves
 TWINS = 500  # rare twins, at most
 RARE = (5, 20)  # occurrences of a twin, from and to
 KNOWN = 200  # occurrences of a word that gets a twin, at least
@@ -249,9 +251,9 @@ def walks(names: list[str], edges: NDArray[np.int64], each: int, length: int) ->
 def judge_labels(path: Path, graph: Path) -> Judge:
     """Micro-F1 of what a linear model makes of the nodes' vectors; ValueError if no line holds a node and a label."""
     try:
-        import sklearn  # noqa: F401, PLC0415 - said now and not when all is trained
-    except ImportError:
-        raise ValueError("--labels needs scikit-learn: pip install 'gossipw2v[bench]'") from None
+        check_installed()  # said now and not when all is trained
+    except MissingExtraError as error:
+        raise ValueError(f"--labels: {error}") from None
     with opened(path) as file:
         rows = [line.split() for line in file if line[0] not in "#%"]
     labels = {node: names for node, *names in filter(None, rows) if names}
@@ -262,22 +264,8 @@ def judge_labels(path: Path, graph: Path) -> Judge:
 
 def micro_f1(labels: dict[str, list[str]], words: list[str], vectors: Floats) -> float:
     """Per cent: one-vs-rest logistic regression on half of the nodes gives the others as many labels as they have."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - not needed for text
-    from sklearn.metrics import f1_score  # noqa: PLC0415
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415
-    from sklearn.multiclass import OneVsRestClassifier  # noqa: PLC0415
-    from sklearn.preprocessing import MultiLabelBinarizer  # noqa: PLC0415
-
-    rows = [row for row, word in enumerate(words) if word in labels]
-    truth = MultiLabelBinarizer().fit_transform([labels[words[row]] for row in rows])
-    scores = []
-    for split in range(SPLITS):
-        train, test = train_test_split(np.arange(len(rows)), train_size=0.5, random_state=split)
-        model = OneVsRestClassifier(LogisticRegression(max_iter=1000)).fit(vectors[rows][train], truth[train])
-        chances = model.predict_proba(vectors[rows][test])
-        ranks = np.argsort(np.argsort(-chances, axis=1), axis=1)
-        scores.append(f1_score(truth[test], ranks < truth[test].sum(axis=1, keepdims=True), average="micro"))
-    return 100 * float(np.mean(scores))
+    (result,) = score_labels(Embedding.of(words, vectors, case_sensitive=True), labels, "labels", shares=(0.5,))
+    return 100 * result.figures["micro_f1"]
 
 
 # --- baskets -------------------------------------------------------------------------------------------------------
@@ -311,19 +299,6 @@ def hit_rate(asked: list[tuple[list[str], str]], words: list[str], vectors: Floa
 
     An item that is in no line that was trained is never found; a user with no known item gets nothing.
     """
-    space = Space.of(words, vectors)
-    at = space.index
-    users = [([at[i] for i in seen if i in at], at[item]) for seen, item in asked if item in at]
-    users = [user for user in users if user[0]]
-    hits = 0
-    for start in range(0, len(users), AT_ONCE):
-        part = users[start : start + AT_ONCE]
-        means = np.stack([vectors[seen].mean(axis=0) for seen, _ in part])
-        hits += sum(is_hit(scores, *user) for scores, user in zip(means @ space.unit.T, part, strict=True))
-    return 100 * hits / len(asked)
-
-
-def is_hit(scores: Floats, seen: list[int], item: int) -> bool:
-    """Whether the item is recommended to a user of the items `seen`; where many score the same, it is not."""
-    scores[seen] = -np.inf
-    return bool(np.count_nonzero(scores >= scores[item]) <= TOP)
+    embedding = Embedding.of(words, vectors, case_sensitive=True)
+    sequences = [[*seen, item] for seen, item in asked]
+    return 100 * score_next_items(embedding, sequences, "baskets", (TOP,))[0].zeroed["hit"]

@@ -41,7 +41,7 @@ from bench_programs import Gensim, Ours, Run, Setting, Trained, gensim_version, 
 from bench_report import Row, draw_heat_maps, scaling, table_head, table_row, varying
 from bench_report import describe as in_words
 from bench_roofline import Point, cost, draw_roofline, measure_peak, print_points
-from evaluate import TestSets, add_test_sets
+from test_sets import TestSets, add_test_sets
 
 from gossipw2v.w2v.kernels import sgns
 
@@ -188,7 +188,7 @@ def tell(name: str, result: dict[str, Any]) -> None:
 
 
 def save(path: Path, words: list[str], vectors: Floats) -> None:
-    """word2vec text, for tools/evaluate.py."""
+    """word2vec text, for `gossipw2v evaluate`."""
     with path.open("w", encoding="utf-8") as file:
         file.write(f"{len(words)} {vectors.shape[1]}\n")
         for word, vector in zip(words, vectors.tolist(), strict=True):

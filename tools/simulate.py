@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from evaluate import TestSets, add_test_sets
 from numpy.typing import NDArray
 from scenarios import RULES, Scenario, Texts, make_swarm, read_texts, recipe_of
+from test_sets import TestSets, add_test_sets
 
 from gossipw2v.config.options import OPTIONS
 from gossipw2v.delta import DeltaError

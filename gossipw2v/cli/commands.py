@@ -90,7 +90,7 @@ def demo(args: argparse.Namespace) -> int:
 
 def status(args: argparse.Namespace) -> int:
     """Show how far a node is, once or until its swarm is done."""
-    token = _token(args)
+    token = shown_token(args)
     try:
         while True:
             status = client.status(args.url, token)
@@ -103,7 +103,7 @@ def status(args: argparse.Namespace) -> int:
         return 0  # the way to end a watch
 
 
-def _token(args: argparse.Namespace) -> bytes | None:
+def shown_token(args: argparse.Namespace) -> bytes | None:
     """What to show a node, from the file that it has it from."""
     path = loader.find("http_token_file", args.http_token_file, config_file(args), os.environ)
     return None if path is None else read_secret(path)
@@ -140,7 +140,7 @@ def _export_node(args: argparse.Namespace) -> tuple[int, int]:
         line.note(f"{why}; waiting")
 
     try:
-        return client.export(args.url or DEFAULT_URL, args.path, client.Watcher(draw, wait), _token(args))
+        return client.export(args.url or DEFAULT_URL, args.path, client.Watcher(draw, wait), shown_token(args))
     finally:
         line.end()
 

@@ -13,7 +13,11 @@ from gossipw2v.cli.streams import redraws
 from gossipw2v.cli.synthetic import World
 from gossipw2v.status.humanize import count, decimal, duration, finite, percent, size
 from gossipw2v.status.report import bar
-from gossipw2v.w2v.similarity import Score, Space, largest_difference, most_similar, solve_analogies
+from gossipw2v.w2v.evaluation.analogies import COS_ADD, score_analogies
+from gossipw2v.w2v.evaluation.embedding import Embedding
+from gossipw2v.w2v.evaluation.layouts import Question
+from gossipw2v.w2v.evaluation.report import Result
+from gossipw2v.w2v.similarity import Space, largest_difference, most_similar
 
 AGREEMENT = 1e-3  # largest difference of any value, relative to its row, between two nodes that agree
 QUIET_SECONDS = 2.0  # between lines where a screen cannot be redrawn
@@ -23,6 +27,13 @@ ASKED_RANKS = (100, 300, 1000, 3000, 10_000)  # of a text nobody knows: words fr
 
 Words = Sequence[bytes]
 Floats = NDArray[np.float32]
+
+
+class Score(NamedTuple):
+    """Questions answered right, of those whose words are all known."""
+
+    right: int
+    asked: int
 
 
 class LinkTraffic(NamedTuple):
@@ -113,9 +124,21 @@ def examine(models: Sequence[tuple[Words, Floats]], world: World | None) -> Outc
     words, vectors = models[0]
     difference = max((_apart(one, other) for one, other in itertools.combinations(models, 2)), default=0.0)
     space = Space.of([word.decode("utf-8", "replace") for word in words], vectors)
-    scores = solve_analogies(space, world.analogies()) if world else None
+    scores = _solved(space.words, vectors, world) if world else None
     parts = [_neighbours(space, world), _analogies(scores) if scores else [], _agreement(models, difference)]
     return Outcome(difference, scores, "\n".join(itertools.chain(*parts)))
+
+
+def _solved(words: Sequence[str], vectors: Floats, world: World) -> dict[str, Score]:
+    """How the planted analogies come out, by kind."""
+    questions = [Question(kind, a, b, c, (d,)) for kind, a, b, c, d in world.analogies()]
+    results = score_analogies(Embedding.of(words, vectors), questions, "world", (COS_ADD,))
+    sections = {result.section: result for result in results if result.section is not None}
+    return {kind: Score(_right(each), each.known) for kind, each in sections.items()}
+
+
+def _right(result: Result) -> int:
+    return round(result.figures[COS_ADD] * result.known) if result.known else 0
 
 
 def account(links: Sequence[LinkTraffic], progress: Progress, seconds: float) -> str:

@@ -202,6 +202,13 @@ class Config:
         "sentences kept out of training, 200,000 words at most, to measure the loss on; 0 keeps none out",
         "the loss of training itself may rise while vectors get better; so little text is not missed",
     )
+    probe: tuple[str, ...] = setting(
+        (),
+        _path,
+        "files",
+        "test sets of pairs or analogies on which the model is scored at each checkpoint, beside training",
+        "none fits all languages; what is scored while a node trains need not be exported first",
+    )
     checkpoint_interval: float = setting(
         60.0,
         Between(0.1, 86_400),

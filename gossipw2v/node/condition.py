@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gossipw2v.system.logs import get_logger
+from gossipw2v.system.pulse import Pulse
 
 log = get_logger("node")
 
@@ -20,6 +21,7 @@ class Condition:
     divergences: int = 0  # how often the model has diverged
     failure: str | None = None  # why the node is about to end; None as long as it has not failed
     where: dict[str, str] = field(default_factory=dict)  # the addresses that were really bound
+    pulse: Pulse = field(default_factory=Pulse)  # how late the event loop runs
     problems: dict[str, str] = field(default_factory=dict)  # what does not work, by the part that says so
 
     def problem(self, part: str, text: str | None) -> None:

@@ -40,6 +40,7 @@ from gossipw2v.transport.credentials import Credentials
 from gossipw2v.transport.discovery import Discovery, local_addresses
 from gossipw2v.transport.seeds import follow
 from gossipw2v.transport.streams import bound, located
+from gossipw2v.w2v.evaluation.tables import LayoutError
 from gossipw2v.w2v.text.files import CorpusError
 from gossipw2v.w2v.text.shards import SUFFIX, ShardError
 from gossipw2v.w2v.text.vocab import VocabError
@@ -51,7 +52,7 @@ RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others
 SEEN_SECONDS = 3.0  # in which a node that has failed still answers over HTTP; `status --watch` asks every second
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
 NO_THREAD = "can't start new thread"  # Python's own words, of a RuntimeError
-UNUSABLE = (CorpusError, VocabError, SecretError, CheckpointError)  # people can mend these: no traceback
+UNUSABLE = (CorpusError, LayoutError, VocabError, SecretError, CheckpointError)  # people can mend these: no traceback
 
 log = get_logger("daemon")
 
@@ -134,11 +135,12 @@ class Daemon:
         with _naming("http", config.http):
             self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access=access)
         node.condition.where = {"listen": str(self.listening), "http": str(self.http.address)}
-        self._start(node.pulse.watch(), "pulse")
+        self._start(node.condition.pulse.watch(), "pulse")
 
     async def _prepare(self) -> None:
-        """Look at the text and at what an earlier life has left, and have the kernels ready."""
+        """Look at test sets, text and what an earlier life has left, and have the kernels ready."""
         node, job = self.node, self.node.config.job
+        await asyncio.to_thread(node.probe.read, node.config.probe)
         await asyncio.to_thread(node.corpus.find, own_files(node.config))
         await asyncio.to_thread(node.checkpointer.look, node.config.fresh)
         node.begin()
@@ -331,7 +333,7 @@ def own_files(config: Config) -> list[Path]:
     named = (config.secret_file, config.other_secret_file, config.http_token_file)
     lists = (Path(peer.removeprefix("file:")) for peer in config.peers if peer.startswith("file:"))
     state = (path for pattern in STATE_FILES for path in config.data_dir.glob(pattern))
-    return [*state, *lists, *filter(None, named)]
+    return [*state, *lists, *map(Path, config.probe), *filter(None, named)]
 
 
 def _credentials(config: Config, node: bytes) -> Credentials | None:

@@ -32,6 +32,7 @@ FIRST_CHECKPOINT = 5.0  # s; later ones come at the interval that is set
 LAST_EXCHANGES = 2.0  # s for the last exchanges of a node that was told to stop
 LAST_ANSWERS = 1.0  # s for those under way then
 LAST_SLICES = 30.0  # s for the training threads to end at a breach; a slice takes some 10 ms where cores are free
+LAST_PROBE = 60.0  # s for a model to be scored on the test sets of --probe before a node leaves that is done
 SMALLER = 0.5  # of alpha, when the model has diverged
 CBOW_ALPHA = 0.05  # as usual there
 
@@ -107,6 +108,7 @@ async def learn(node: Node, vocab: Vocab) -> None:
     node.enter(Stage.COMPLETE)
     await node.save()
     if node.config.until_complete:
+        await probe(node)
         await until(node, lambda: node.core.view.children_complete(node.network.now()), GOODBYE)
     else:
         await serve_on(node)
@@ -165,6 +167,14 @@ async def evaluate(node: Node) -> None:
     """Measure the loss on held-out text once the own text is trained: the node may leave soon after it is complete."""
     assert node.session is not None
     await node.evaluate(node.session, last=True)
+
+
+async def probe(node: Node) -> None:
+    """Have the model of the end scored, which no other follows, after the one that is being scored."""
+    assert node.session is not None
+    for _ in range(2):
+        node.start_probe(node.session)
+        await until(node, lambda: not node.probe.busy, LAST_PROBE)
 
 
 async def train(node: Node) -> None:

@@ -37,8 +37,8 @@ from gossipw2v.node.waiting import describe, reason
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import usable_cores
 from gossipw2v.system.metrics import Metrics
-from gossipw2v.system.pulse import Pulse
 from gossipw2v.transport.network import Network
+from gossipw2v.w2v.evaluation.probe import Probe
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.word2vec_format import ExportError, check_finite, lines
@@ -59,7 +59,7 @@ class Node:
     state: Stage = Stage.COUNTING
     session: Session | None = None
     metrics: Metrics = field(default_factory=Metrics)
-    pulse: Pulse = field(default_factory=Pulse)
+    probe: Probe = field(default_factory=Probe)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     condition: Condition = field(default_factory=Condition)
     corpus: Corpus = field(init=False)
@@ -115,7 +115,8 @@ class Node:
         """The `/status` answer; a short one as long as there are no parts to describe."""
         now = asyncio.get_running_loop().time()
         if not self.condition.begun:
-            return describe_start(self.config, self._shown_state(), now - self.now, self.condition.where)
+            start = describe_start(self.config, self._shown_state(), now - self.now, self.condition.where)
+            return {**start, "probe": self.probe.describe()}
         self.condition.problem("checkpoint", self.checkpointer.problem(self.config.checkpoint_interval))
         return {
             **describe_job(self.config, self.core, self._shown_state()),
@@ -125,10 +126,11 @@ class Node:
             "vocabulary": describe_vocabulary(self.session),
             "progress": describe_progress(self.config, self.core, self.session, now),
             "held_out": describe_held_out(self.config, self.session),
+            "probe": self.probe.describe(),
             "members": describe_members(self.core, now),
             "links": describe_links(self.core, self.session),
             "standing": self.core.view.scores(now),
-            "load": describe_load(self.session, self.pulse),
+            "load": describe_load(self.session, self.condition.pulse),
             "refusals": self.metrics.refusals(),
             "events": self.metrics.events(),
             "corpus": describe_corpus(self.corpus),
@@ -178,10 +180,11 @@ class Node:
     async def save(self) -> None:
         """Write a checkpoint if there is anything new; not of a model that waits for what others have, or is broken.
 
-        The loss on held-out text is measured first, so that a slow disk does not hold it up.
+        The loss on held-out text is measured first, and the probe begins, so that a slow disk does not hold them up.
         """
         if self.session is not None and self.state >= Stage.TRAINING and self.condition.failure is None:
             await self.evaluate(self.session, self.state is Stage.COMPLETE)
+            self.start_probe(self.session)
             await self.checkpointer.save(self.core, self.session, self.corpus.totals())
             self.condition.problem("checkpoint", self.checkpointer.trouble)
 
@@ -197,6 +200,16 @@ class Node:
         if evaluation.due((trained, swarm, session.model.came), now, last):
             loss = await asyncio.to_thread(evaluation.measure, trained, swarm)
             log.info("loss on held-out text", loss=round(loss, 4), pairs=len(evaluation.pairs.outputs), trained=trained)
+
+    def start_probe(self, session: Session) -> None:
+        """Score the model on the test sets of `--probe` in their thread, unless that has been done or is under way.
+
+        Not a model that has diverged and is to be mended.
+        """
+        trainer, model = session.trainer, session.model
+        if trainer.breach is None:
+            trained, swarm = trainer.before + trainer.trained, self.core.view.progress(self.network.now())[0]
+            self.probe.start(session.vocab.words, model.syn0, (trained, swarm, model.came))
 
     async def save_links(self) -> None:
         """Keep the links for the next life of a node that was told to stop and has said goodbye."""

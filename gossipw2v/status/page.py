@@ -47,7 +47,7 @@ class Column(NamedTuple):
 
 def render(status: Row) -> str:
     """The whole page for a status dict; what the dict lacks, or holds as null, is shown as a dash."""
-    parts = (_header(status), _problems(status), _waiting(status), _progress(status), _figures(status),
+    parts = (_header(status), _problems(status), _waiting(status), _progress(status), _figures(status), _probes(status),
              _members(status), _links(status), _details(status))  # fmt: skip
     return Template(TEMPLATE).substitute(title=_title(status), body="\n".join(filter(None, parts)))
 
@@ -109,6 +109,18 @@ def _figures(status: Row) -> str:
         "sent": size(sum(finite(link.get("sent_bytes")) or 0 for link in links)),
         "received": size(sum(finite(link.get("received_bytes")) or 0 for link in links)),
     })  # fmt: skip
+
+
+def _probes(status: Row) -> str:
+    sets = _rows(_of(status, "probe"), "sets")
+    return "" if not sets else _table("Probes", sets, (
+        Column("test set", lambda row: text(row.get("name"))),
+        Column("figure", lambda row: text(row.get("figure"))),
+        Column("last", lambda row: decimal(row.get("last")), number=True),
+        Column("best", lambda row: decimal(row.get("best")), number=True),
+        Column("known", lambda row: count(row.get("known")), number=True),
+        Column("of", lambda row: count(row.get("total")), number=True),
+    ))  # fmt: skip
 
 
 def _members(status: Row) -> str:

@@ -25,6 +25,7 @@ def render(status: Row) -> str:
         _text_read(status),
         *_waiting(status),
         *_progress(status),
+        *_probes(status),
         *_table("members", _rows(status, "members"), _member),
         *_table("links", _rows(status, "links"), _link),
         *_problems(status),
@@ -110,6 +111,21 @@ def _table(title: str, rows: Sequence[Any], line: Any) -> list[str]:
     lines = ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
     more = [f"  and {len(rows) - LISTED} more"] if len(rows) > LISTED else []
     return ["", f"{title} {len(rows)}", *lines, *more]
+
+
+def _probes(status: Row) -> list[str]:
+    sets = _rows(_of(status, "probe"), "sets")
+    return _table("probes", sets, _probe) if sets else []
+
+
+def _probe(row: Row) -> list[str]:
+    """The last and the best score on a test set."""
+    return [
+        _text(row.get("name")),
+        f"{_text(row.get('figure'))} {decimal(row.get('last'))}",
+        f"best {decimal(row.get('best'))} after {count(row.get('best_trained_tokens'))} words",
+        f"{count(row.get('known'))} of {count(row.get('total'))} known",
+    ]
 
 
 def _member(row: Row) -> list[str]:

@@ -113,9 +113,17 @@ COUNTERS = (
     Reading("checkpoints_written", "Checkpoints written.", ("checkpoint", "written")),
     Reading("checkpoint_failures", "Checkpoints that could not be written.", ("checkpoint", "failures")),
     Reading("checkpoints_damaged", "Checkpoints found damaged at the start.", ("checkpoint", "damaged")),
+    Reading("probe_measurements", "Times that the model was scored by --probe.", ("probe", "measurements")),
+    Reading("probe_failures", "Times that scoring by --probe ended in an error.", ("probe", "failures")),
     Reading("divergences", "How often the model has diverged here.", ("divergences",)),
     Reading("corpus_replaced_bytes", "Bytes of invalid UTF-8 that were replaced.", ("corpus", "replaced_bytes")),
 )
+
+PROBES = (
+    ("score", "Last score on a test set of --probe, -1 to 1; 0 before the first.", "last"),
+    ("best_score", "Best score on a test set of --probe; 0 before the first.", "best"),
+    ("known", "Entries of a test set of --probe whose words are all known.", "known"),
+)  # one per test set: name, help, key
 
 
 class Metrics:
@@ -212,6 +220,8 @@ class _StatusCollector(Collector):
         yield _one_per_value("links", "Open links, by what the other end is to us.", "role", _roles(status))
         yield _gauge("pending_rows", "Rows that wait to be sent, all links.", _pending(status))
         yield _gauge("problems", "Problems that the status page lists.", len(_list(status, "problems")))
+        for name, help_, key in PROBES:
+            yield _one_per_value(f"probe_{name}", help_, "probe", _probes(status, key))
         for name, help_, path in COUNTERS:
             yield CounterMetricFamily(f"gossipw2v_{name}", help_, _number(status, path) or 0.0)
         for name, help_, path in GAUGES:
@@ -224,7 +234,7 @@ def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"gossipw2v_{name}", documentation, value)
 
 
-def _one_per_value(name: str, documentation: str, label: str, values: Mapping[str, int]) -> GaugeMetricFamily:
+def _one_per_value(name: str, documentation: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"gossipw2v_{name}", documentation, labels=[label])
     for value, count in values.items():
         family.add_metric([value], count)
@@ -251,6 +261,12 @@ def _members(status: Mapping[str, Any]) -> dict[str, int]:
     members = _list(status, "members")
     alive = sum(bool(member.get("alive")) for member in members)
     return {"alive": alive, "lost": len(members) - alive}
+
+
+def _probes(status: Mapping[str, Any], key: str) -> dict[str, float]:
+    """A number of each test set, by its name, which is that of a file of this machine; 0 as long as there is none."""
+    probe = status.get("probe")
+    return {str(each["name"]): _number(each, (key,)) or 0.0 for each in _list(probe or {}, "sets")}
 
 
 def _roles(status: Mapping[str, Any]) -> dict[str, int]:

@@ -19,7 +19,10 @@ from gossipw2v.node.storage.export import load_model
 from gossipw2v.node.storage.generations import find
 from gossipw2v.system.lock import LOCK_FILE
 from gossipw2v.system.sections import digest
-from gossipw2v.w2v.similarity import Space, largest_difference, solve_analogies
+from gossipw2v.w2v.evaluation.analogies import score_analogies
+from gossipw2v.w2v.evaluation.embedding import Embedding
+from gossipw2v.w2v.evaluation.layouts import Question
+from gossipw2v.w2v.similarity import largest_difference
 
 OFTEN = 0.3  # s between checkpoints
 SHORT, LONG, LONGER = 40, 100, 150  # epochs: some seconds, so that a node that ends is back before the others are done
@@ -52,9 +55,9 @@ def resumed(node: Daemon) -> dict[str, Any]:
 def analogies(node: Daemon) -> float:
     """Share of the planted analogies that come out right."""
     words, vectors, _ = node.model()
-    space = Space.of([word.decode() for word in words], vectors)
-    scores = solve_analogies(space, World().analogies()).values()
-    return sum(score.right for score in scores) / sum(score.asked for score in scores)
+    questions = [Question(kind, a, b, c, (d,)) for kind, a, b, c, d in World().analogies()]
+    embedding = Embedding.of([word.decode() for word in words], vectors)
+    return score_analogies(embedding, questions, "world")[0].figures["3cosadd"]
 
 
 # --- a swarm --------------------------------------------------------------------------------------------
