@@ -3,7 +3,7 @@
 import re
 from dataclasses import asdict, dataclass
 
-from gossipw2v.config.fields import Between, setting
+from gossipw2v.config.fields import Between, OneOf, setting
 
 JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # also a folder, and in discovery records
 
@@ -44,6 +44,20 @@ class Job:
         "words",
         "furthest context word on either side",
         "word2vec's; smaller favours syntax, larger favours topics",
+    )
+    shrink_windows: int = setting(
+        1,
+        Between(0, 1),
+        "choice",
+        "1 draws each window's reach from 1 to `window`, 0 always takes all of it",
+        "word2vec's: near words count more; where order says little, take 0",
+    )
+    lines: str = setting(
+        "sentences",
+        OneOf(("sentences", "whole")),
+        "word",
+        "sentences have windows; with `whole` a line, up to 255 items to either side, is the window (item2vec)",
+        "text is in order; baskets, playlists and sets of tags are not",
     )
     negative: int = setting(
         5,
@@ -117,7 +131,11 @@ class Job:
     )
 
 
-LATER = {"min_local_count"}  # settings that came with later versions: until they are used, nobody needs to know them
+LATER = {
+    "lines",
+    "min_local_count",
+    "shrink_windows",
+}  # settings that came with later versions: until they are used, nobody needs to know them
 
 
 def job_fields(job: Job) -> dict[str, str | int | float]:

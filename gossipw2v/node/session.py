@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from gossipw2v.config.job import Job
 from gossipw2v.config.node import Config
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.messages import MAX_FRAME, MAX_PART, MAX_ROWS
@@ -16,9 +17,10 @@ from gossipw2v.gossip.pacing import FEWEST
 from gossipw2v.gossip.replica import RowWork
 from gossipw2v.node.memory import check_memory, explain_memory, memory_needed
 from gossipw2v.node.row_worker import RowWorker
+from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory, usable_cores
 from gossipw2v.w2v.kernels import sgns
-from gossipw2v.w2v.text.shards import Shard
+from gossipw2v.w2v.text.shards import Shard, describe_lines
 from gossipw2v.w2v.text.vocab import Vocab
 from gossipw2v.w2v.training.clipping import ClippingLimits
 from gossipw2v.w2v.training.evaluation import Evaluation, draw_pairs
@@ -28,8 +30,11 @@ from gossipw2v.w2v.training.trainer import Recipe, Trainer
 
 ENOUGH = 110  # exchanges in a run, on a link, which reach one machine's quality
 PLENTY = 250  # these gain two points of analogy, and twice as many gain nothing more
+MOST_WINDOW = 255  # words to each side, as of `Job.window`
 LOOK = 0.25  # s of CPU time between two looks at it
 
+
+log = get_logger("session")
 
 Report = Callable[[RowWork, Batch | Exception | None], None]
 
@@ -70,8 +75,11 @@ def make_session(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
     limits = ClippingLimits(config.max_row_move, config.row_budget)
     rows = min(config.exchange_rows, most)
     model = Model(initial, rows, most, job.alpha, limits=limits, longest=LONGEST)
+    least, window, usual = windows(job, shard)
     recipe = Recipe(
-        window=job.window,
+        window=window,
+        least=least,
+        usual=usual,
         negative=job.negative,
         sample=job.sample,
         alpha=job.alpha,
@@ -89,6 +97,18 @@ def make_session(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
     return_memory()  # what making all this took; training touches the rest of the matrices
     brake = Brake(model.budget, config.merge_share)
     return Session(vocab, shard.checksum, model, trainer, RowWorker(model, trainer, report), brake, evaluation)
+
+
+def windows(job: Job, shard: Shard) -> tuple[int, int, int]:
+    """How far windows reach to each side, at least and at most, and the usual window (0: as these say)."""
+    if job.lines != "whole":
+        return (1 if job.shrink_windows else job.window), job.window, 0
+    lines = describe_lines(shard.tokens)
+    window = max(1, min(MOST_WINDOW, lines.longest - 1))
+    log.info("a line is a window", longest=lines.longest, of_one_word=lines.single, others=round(lines.pairs, 1))
+    if lines.longest > MOST_WINDOW + 1:
+        log.warning("lines are too long to be one window", longest=lines.longest, words_to_each_side=MOST_WINDOW)
+    return window, window, max(1, round(lines.pairs) - 1)
 
 
 def most_rows(vector_size: int) -> int:

@@ -13,7 +13,7 @@ from gossipw2v.config.node import Config
 from gossipw2v.delta import RowDelta
 from gossipw2v.gossip.codec import HEADER, decode, encode
 from gossipw2v.gossip.messages import MAX_FRAME, MAX_ORIGINS, MAX_PART, Answer
-from gossipw2v.node.session import check_room, initial_weights, make_session, most_rows
+from gossipw2v.node.session import check_room, initial_weights, make_session, most_rows, windows
 from gossipw2v.w2v.text.shards import Shard
 from gossipw2v.w2v.text.vocab import Vocab, VocabError
 from gossipw2v.w2v.text.words import Words
@@ -140,3 +140,20 @@ def test_nothing_is_compiled_once_a_node_is_ready(tmp_path: Path) -> None:
     command = [sys.executable, "-c", COMPILED]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (0, "nothing\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "lengths", "reaches"),
+    [
+        ({}, [3, 4], (1, 5, 0)),
+        ({"shrink_windows": 0, "window": 7}, [3, 4], (7, 7, 0)),
+        ({"lines": "whole"}, [1, 3, 5], (4, 4, 2)),
+        ({"lines": "whole"}, [1, 1], (1, 1, 1)),
+        ({"lines": "whole"}, [400], (255, 255, 398)),
+    ],
+)
+def test_windows_are_as_the_job_and_its_lines_say(
+    settings: dict[str, Any], lengths: list[int], reaches: tuple[int, int, int]
+) -> None:
+    tokens = np.concatenate([np.append(np.zeros(length), -1) for length in lengths]).astype(np.int32)
+    assert windows(Job(**settings), Shard(tokens, sum(lengths), Path("text"))) == reaches

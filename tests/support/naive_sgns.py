@@ -60,6 +60,10 @@ def window(kept, i, reach):
     return sides
 
 
+def reach(params, rng):
+    return params.least + rng.below(params.window - params.least + 1)
+
+
 def sgns_train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, rng):  # noqa: PLR0917
     """`kernels.sgns_train` in float64; returns (pairs, loss) of each position."""
     kept = subsample(tokens, keep, rng)
@@ -68,7 +72,7 @@ def sgns_train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, rng): 
     for at, center in enumerate(kept):
         if center < 0:
             continue
-        left, right = window(kept, at, 1 + rng.below(params.window))
+        left, right = window(kept, at, reach(params, rng))
         inputs, loss = left[::-1] + right, 0.0
         while inputs:
             drawn = sets.next()
@@ -122,7 +126,7 @@ def next_group(kept, at, most, params, rng):
         if kept[at] >= 0:
             if kept[at] in [word for word, _ in group]:
                 break
-            left, right = window(kept, at, 1 + rng.below(params.window))
+            left, right = window(kept, at, reach(params, rng))
             if left or right:
                 group.append((kept[at], left[::-1] + right))
         at += 1

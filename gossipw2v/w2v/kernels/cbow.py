@@ -45,7 +45,7 @@ def _gather(kept, n, i, begin, end, syn0, syn1neg, updates, params, most, state,
             for p in range(size):
                 if scratch.centers[p] == word:
                     return i, size, begin, end
-            reached = 1 + below(next_bits(state), params.window)
+            reached = params.least + below(next_bits(state), params.window - params.least + 1)
             fetch_ahead(kept, n, i, params.window, syn1neg, syn0, updates)
             low, high = max(begin, i - reached), min(end - 1, i + reached)
             if low < high:

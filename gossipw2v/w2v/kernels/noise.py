@@ -35,12 +35,19 @@ MEASURED = 8  # one position in so many has its loss computed; logarithms are de
 
 
 class Params(NamedTuple):
-    """Scalars of one training call: Python's int, int, float, float."""
+    """Scalars of one training call: Python's int, int, float, float, int, int.
+
+    A window reaches `least` to `window` words to each side, drawn anew for each position: from 1 on, as in word2vec, it
+    shrinks at random. `usual`: the window whose pairs are as many as there really are for a position, 0 if that follows
+    from these two; short sentences have fewer than any long window promises.
+    """
 
     window: int
     negative: int
     alpha: float
     first_alpha: float = 0.0  # the largest of the whole training, which sets of noise are large enough for
+    least: int = 1
+    usual: int = 0
 
 
 class Plan(NamedTuple):
@@ -95,18 +102,23 @@ def make_plan(params: Params, sg: int) -> Plan:
     long windows, down to two inputs, or to one where there is much noise.
     """
     push = params.alpha * params.negative
-    unseen = params.alpha * params.window * min(params.negative, ENOUGH)
+    unseen = params.alpha * _usual(params) * min(params.negative, ENOUGH)
     fewest = 1 if params.negative >= MANY else 2
     block = int(min(BLOCK, max(fewest, STALE / max(unseen, 1e-9))))
     group = int(min(TILE, max(1, LARGEST_SWEEP / max(push, 1e-9))))
     return Plan(noise=_noise_rows(params, sg), serves=SERVES, block=block, group=group)
 
 
+def _usual(params: Params) -> int:
+    """The window, shrunk at random, that has as many pairs for a position."""
+    return params.usual or params.window + params.least - 1
+
+
 def _noise_rows(params: Params, sg: int) -> int:
     """The noise rows of a set: as many as its pairs need, and then up to whole tiles with the true words."""
     first = 1 if sg else TILE
     needed = math.ceil(max(params.alpha, params.first_alpha) / LARGEST_STEP * params.negative)
-    if sg and params.window >= LONG and params.negative >= ENOUGH:
+    if sg and _usual(params) >= LONG and params.negative >= ENOUGH:
         needed = max(needed, ENOUGH)
     return min(MOST, -(-(first + max(1, needed)) // TILE) * TILE) - first
 

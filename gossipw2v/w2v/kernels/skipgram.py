@@ -86,7 +86,7 @@ def train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scra
         if kept[i] < 0:
             continue
         center = np.int64(kept[i])
-        most = 1 + below(next_bits(state), params.window)
+        most = params.least + below(next_bits(state), params.window - params.least + 1)
         fetch_ahead(kept, n, i, params.window, syn1neg, syn0, updates)
         left, right = reach(kept, n, i, most)
         j, pairs, aimed, hit, measure = i - left, left + right, False, False, centers % MEASURED == 0

@@ -17,12 +17,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.system.durable import replacing, sweep
+from gossipw2v.w2v.kernels.hashing import END
 from gossipw2v.w2v.text.blocks import Tally, TextReader
 from gossipw2v.w2v.text.heldout import Divider, Division
 from gossipw2v.w2v.text.scanner import WordIndex
@@ -38,6 +39,7 @@ _MAGIC = b"GW2VSHRD"
 _FIELDS = struct.Struct("<8sIIQQQ16s16s16s16s")
 SUFFIX = ".shard"
 _HASH_BYTES = 1 << 22
+_LOOK = 1 << 20  # ids looked at once
 
 Sizes = tuple[int, int, int]  # ids that are trained, words among them, ids that are held out
 
@@ -68,6 +70,29 @@ class Shard:
         """Hand back the pages that were read: they stay in the kernel's cache, and come again when they are needed."""
         if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
             self.mapping.madvise(mmap.MADV_DONTNEED)
+
+
+class Lines(NamedTuple):
+    """What the lines of a text are like; words alone count."""
+
+    longest: int  # words
+    single: int  # lines of one word, which has nobody to be near
+    pairs: float  # others in its line that a word has, on average
+
+
+def describe_lines(tokens: NDArray[np.int32]) -> Lines:
+    """What the lines of `tokens` int32[n] are like, END after each; a part of them at a time."""
+    longest = single = words = pairs = at = 0
+    while at < len(tokens):
+        part = tokens[at : at + _LOOK]
+        ends = np.flatnonzero(part == END)
+        if not ends.size:  # longer than any window
+            ends = np.array([len(part) - 1])
+        lengths = np.diff(ends, prepend=-1) - 1
+        longest, single = max(longest, int(lengths.max())), single + int(np.count_nonzero(lengths == 1))
+        words, pairs = words + int(lengths.sum()), pairs + int((lengths * (lengths - 1)).sum())
+        at += int(ends[-1]) + 1
+    return Lines(longest, single, pairs / max(1, words))
 
 
 def encode(

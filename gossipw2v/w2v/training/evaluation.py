@@ -131,7 +131,7 @@ def draw_pairs(text: Ids, trainer: Trainer) -> Pairs:
     kept = _subsampled(np.tile(text, min(COPIES, PAIRS // max(1, words) + 1)), trainer.keep, rng)
     most = min(2 * PAIRS, CONTEXT // (2 * recipe.window))
     places = rng.permutation(np.flatnonzero(kept >= 0))[:most]
-    around = _windows(kept, places, recipe.window, rng)
+    around = _windows(kept, places, (recipe.least, recipe.window), rng)
     pairs = _skipgrams if recipe.sg else _bags
     inputs, outputs = pairs(kept[places], around, rng)
     chances = trainer.counts.astype(np.float64) ** recipe.ns_exponent
@@ -145,10 +145,11 @@ def _subsampled(tokens: Ids, keep: NDArray[np.uint32], rng: np.random.Generator)
     return np.asarray(tokens[(tokens < 0) | (drawn <= keep[tokens])])
 
 
-def _windows(kept: Ids, places: Places, window: int, rng: np.random.Generator) -> Ids:
+def _windows(kept: Ids, places: Places, reaches: tuple[int, int], rng: np.random.Generator) -> Ids:
     """The words around each place, int32[n, 2 * window], -1 beyond its sentence and the reach drawn for it."""
+    least, window = reaches
     offsets = np.delete(np.arange(-window, window + 1), window)
-    reach = rng.integers(1, window + 1, len(places))
+    reach = rng.integers(least, window + 1, len(places))
     at = places[:, None] + offsets
     inside = (at >= 0) & (at < len(kept)) & (np.abs(offsets) <= reach[:, None])
     at[~inside] = 0

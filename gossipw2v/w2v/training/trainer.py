@@ -41,6 +41,8 @@ class Recipe:
     seed: int
     threads: int
     sg: int = 1
+    least: int = 1  # words that a window reaches to each side at least
+    usual: int = 0  # the window that has as many pairs for a word as this text, see `sgns.Params`
 
 
 @dataclass(slots=True)
@@ -189,7 +191,8 @@ class Trainer:
         kernel = sgns.sgns_train if recipe.sg else sgns.cbow_train
 
         def train(tokens: Tokens) -> tuple[int, float]:
-            params = sgns.Params(recipe.window, recipe.negative, self.alpha, recipe.alpha)
+            reach = recipe.least, recipe.usual
+            params = sgns.Params(recipe.window, recipe.negative, self.alpha, recipe.alpha, *reach)
             return kernel(tokens, *matrices, self.keep, self.noise, params, state, scratch)
 
         return train

@@ -97,16 +97,18 @@ def test_code_for_avx2_agrees_with_its_twin(tmp_path):
     lengths=st.lists(st.integers(0, 60), min_size=1, max_size=12),
     vocabulary=st.sampled_from([1, 2, 4, 5, 20, 50]),
     window=st.integers(1, 50),
+    reach=st.sampled_from(["shrunk", "whole", "at least 2"]),
     negative=st.integers(1, 20),
     alphas=st.tuples(st.floats(0, 0.05), st.floats(0, 0.05)),
     seed=st.integers(0, 2**64 - 1),
     sg=st.integers(0, 1),
 )
 @settings(deadline=None, max_examples=100)
-def test_twin_agrees_on_any_sentences_at_any_setting(lengths, vocabulary, window, negative, alphas, seed, sg):  # noqa: PLR0917
+def test_twin_agrees_on_any_sentences_at_any_setting(lengths, vocabulary, window, reach, negative, alphas, seed, sg):  # noqa: PLR0917
     words = np.random.default_rng(3).zipf(1.3, sum(lengths)) % vocabulary
     tokens = np.insert(words, np.cumsum(lengths), -1).astype(np.int32)
-    weights, params = _model(20, vocabulary), sgns.Params(window, negative, *alphas)
+    least, usual = {"shrunk": (1, 0), "whole": (window, 3), "at least 2": (min(2, window), 0)}[reach]
+    weights, params = _model(20, vocabulary), sgns.Params(window, negative, *alphas, least, usual)
     wide, wide_updates, _ = _train_naive(tokens, weights, params, seed=seed, sg=sg)
     updates, _ = _train(tokens, weights, params, seed=seed, sg=sg)
     np.testing.assert_allclose(weights, wide, atol=5e-4)
@@ -419,3 +421,20 @@ def test_settings_are_bounded_up_to_where_no_set_has_rows_enough():
     assert sgns.is_bounded(0.05, 20)
     assert sgns.is_bounded(0.025, 100)
     assert not sgns.is_bounded(0.5, 20)
+
+
+@pytest.mark.parametrize("sg", [0, 1])
+def test_a_window_that_does_not_shrink_has_all_pairs(sg):
+    """Of lines of 4, 1 and 9 words, skip-gram trains each word with each other one, CBOW each word that has others."""
+    lengths = [4, 1, 9]
+    tokens = np.concatenate([np.append(np.arange(length), -1) for length in lengths]).astype(np.int32)
+    updates, [(pairs, _)] = _train(tokens, _model(8, 9), sgns.Params(255, 5, 0.025, 0.0, 255, 8), sg=sg)
+    others = sum(length * (length - 1) for length in lengths)
+    assert pairs == (others if sg else 13)
+    assert updates[:9].sum() == others
+
+
+def test_a_plan_is_made_for_the_pairs_that_there_are():
+    shrunk, full = sgns.Params(9, 5, 0.05), sgns.Params(5, 5, 0.05, least=5)
+    assert sgns.make_plan(shrunk, 1) == sgns.make_plan(full, 1)
+    assert sgns.make_plan(sgns.Params(255, 5, 0.05, least=255, usual=9), 1) == sgns.make_plan(shrunk, 1)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gossipw2v.w2v.text import shards
 from gossipw2v.w2v.text.blocks import Stopped, TextReader
 from gossipw2v.w2v.text.files import CorpusError, corpus_digest, find_files
 from gossipw2v.w2v.text.heldout import Divider, Division
@@ -339,3 +340,12 @@ def test_a_shard_of_the_version_before_is_made_anew(tmp_path: Path) -> None:
     old.write_bytes(b"GW2VSHRD" + bytes(200))
     shard = divided(files, tmp_path / "shards", 0.1)
     assert (shard.reused, shard.broken) == (False, 0)
+
+
+@pytest.mark.parametrize("look", [6, 7, 10, 1000])
+def test_lines_are_described_whatever_is_looked_at_once(monkeypatch, look):
+    monkeypatch.setattr(shards, "_LOOK", look)
+    lengths = [1, 3, 1, 2, 5, 1]
+    tokens = np.concatenate([np.append(np.arange(length), -1) for length in lengths]).astype(np.int32)
+    assert shards.describe_lines(tokens) == shards.Lines(5, 3, (6 + 2 + 20) / 13)
+    assert shards.describe_lines(tokens[:0]) == shards.Lines(0, 0, 0.0)
