@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gossipw2v import __version__
-from gossipw2v.cli import signals, streams
+from gossipw2v.cli import merge, signals, streams, vectors
 from gossipw2v.cli.launch import TEMPORARY, leave, prepare_machine, run_loop, telling_of_limits
 from gossipw2v.config import loader, options
 from gossipw2v.config.node import HTTP_PORT
@@ -201,25 +201,14 @@ def _export(args: argparse.Namespace) -> int:
     if args.path.is_dir():
         return _fail(USAGE, f"{args.path} is a folder; name a file in it")
     folder = args.data_dir if args.data_dir or args.url else _default_folder()
-    words, dimensions = _export_folder(folder, args.path) if folder else _export_node(args)
+    target, selection = vectors.chosen(args)
+    if folder:
+        words, dimensions = vectors.export_folder(folder, target, selection)
+    else:
+        words, dimensions = vectors.export_node(args.url or DEFAULT_URL, target, selection, _token(args))
     path = STANDARD_OUTPUT_NAME if args.path == STANDARD_OUTPUT else args.path
     streams.tell(f"{path}: {words:,} words of {dimensions} dimensions, from {folder or args.url or DEFAULT_URL}")
     return 0
-
-
-def _export_node(args: argparse.Namespace) -> tuple[int, int]:
-    line = streams.ProgressLine()
-
-    def draw(rows: int, words: int) -> None:
-        line.show(f"{report.bar(rows / max(1, words))} {rows:,} of {words:,} words")
-
-    def wait(why: str, _: float) -> None:
-        line.note(f"{why}; waiting")
-
-    try:
-        return client.export(args.url or DEFAULT_URL, args.path, client.Watcher(draw, wait), _token(args))
-    finally:
-        line.end()
 
 
 def _default_folder() -> Path | None:
@@ -229,18 +218,6 @@ def _default_folder() -> Path | None:
     except loader.ConfigError:  # a user without a home has none
         return None
     return folder if any(folder.glob(CHECKPOINTS)) and not lock.in_use(folder) else None
-
-
-def _export_folder(folder: Path, path: Path) -> tuple[int, int]:
-    prepare_machine()
-    from gossipw2v.node.storage.checkpoint import CheckpointError  # noqa: PLC0415
-    from gossipw2v.node.storage.export import export_model  # noqa: PLC0415
-    from gossipw2v.w2v.word2vec_format import ExportError  # noqa: PLC0415
-
-    try:
-        return export_model(folder, path)
-    except (ExportError, CheckpointError) as error:
-        raise client.AnswerError(str(error)) from error
 
 
 # --- the command line -----------------------------------------------------------------------------------
@@ -255,7 +232,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gossipw2v {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_start(commands.add_parser("start", help="train, together with the nodes there are"))
-    _add_export(commands.add_parser("export", help="write the vectors in word2vec's text format"))
+    _add_export(commands.add_parser("export", help="write the vectors of a model to a file"))
+    merge.add(commands.add_parser("merge", help="make one of several models' vectors"), _target)
     _add_status(commands.add_parser("status", help="show how far a node and its swarm are"))
     _add_demo(commands.add_parser("demo", help="see a swarm on this machine learn a small world"))
     return parser
@@ -299,9 +277,9 @@ def _help(option: options.Option) -> str:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Write all vectors to PATH in word2vec's text format, whole or not at all; what is no file, such as a pipe, is "
-        "written to as it is. Without an option: the model "
-        f"that a stopped node left in the default data folder, or else that of the node at {DEFAULT_URL}."
+        "Write a model's vectors to PATH, whole or not at all, in the format that its suffix or --format says, else in "
+        "word2vec's text format; what is no file, such as a pipe, is written to as it is. Without --data-dir or --url: "
+        f"the model that a stopped node left in the default data folder, or else that of the node at {DEFAULT_URL}."
     )
     parser.add_argument(
         "path", metavar="PATH", type=_target, help="the file to write, such as vectors.txt; - for standard output"
@@ -309,6 +287,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--data-dir", metavar="DIR", type=Path, help="what a node left in its folder")
     source.add_argument("--url", type=_url, help="a running node")
+    vectors.add_options(parser)
+    vectors.add_matrix(parser)
     _add_token(parser)
     parser.set_defaults(run=_export)
 

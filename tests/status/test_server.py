@@ -24,7 +24,7 @@ from gossipw2v.status import page
 from gossipw2v.status.access import Access
 from gossipw2v.status.server import BLOCK_BYTES, RETRY_SECONDS, ClientLimits, Server, StatusSources, serve
 from gossipw2v.system.metrics import STATES, Metrics
-from gossipw2v.w2v.word2vec_format import ExportError
+from gossipw2v.w2v.vectors.table import ExportError
 
 STATUS: dict[str, Any] = {
     "version": "0.1.0",

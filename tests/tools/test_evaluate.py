@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gossipw2v.w2v.word2vec_format import write_word2vec
+from gossipw2v.w2v.vectors.word2vec import write_word2vec
 
 EVALUATE = Path(__file__).parents[2] / "tools" / "evaluate.py"
 

@@ -19,7 +19,8 @@ from gossipw2v.node.storage.checkpoint import CheckpointError, write
 from gossipw2v.node.storage.export import export_model, load_model
 from gossipw2v.system.durable import replace_file
 from gossipw2v.w2v.similarity import Space, most_similar
-from gossipw2v.w2v.word2vec_format import ExportError, lines, write_word2vec
+from gossipw2v.w2v.vectors.table import ExportError
+from gossipw2v.w2v.vectors.word2vec import lines, write_word2vec
 
 WORDS = ["the", "naïve", "日本", "no\u00a0break", "word\u2028line", "a%sb", "-1.5"]
 
@@ -147,7 +148,7 @@ import sys
 from pathlib import Path
 from typing import Any
 import numpy as np
-from gossipw2v.w2v.word2vec_format import write_word2vec
+from gossipw2v.w2v.vectors.word2vec import write_word2vec
 write_word2vec(Path(sys.argv[1]), [b"w%d" % n for n in range(300_000)], np.ones((300_000, 64), np.float32))
 """
 
