@@ -22,8 +22,8 @@ METHODS = {
 DESCRIPTION = (
     "Make one model of several that were trained apart: data directories of nodes, and files of vectors of the same "
     "dimensions (word2vec, GloVe, npy, safetensors, Parquet, projector). Vocabularies may differ; a word is the mean "
-    "of those models that have it. The first model's space becomes the common one; of every model, and so of the result, "
-    "the mean row is taken off."
+    "of those models that have it. The first model's space becomes the common one; the mean row is taken off every "
+    "model, and so off the result."
 )
 
 

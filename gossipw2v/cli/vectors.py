@@ -13,7 +13,7 @@ from gossipw2v.cli import streams
 from gossipw2v.cli.launch import prepare_machine
 from gossipw2v.status import client, report
 from gossipw2v.status.query import ExportRequest
-from gossipw2v.w2v.vectors.formats import MATRICES, TEXT, TYPES, MissingLibraryError, Target, choose, formats
+from gossipw2v.w2v.vectors.formats import MATRICES, TEXT, TYPES, Destination, MissingLibraryError, choose, formats
 
 if TYPE_CHECKING:
     from gossipw2v.w2v.vectors.selection import Selection
@@ -52,7 +52,7 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def chosen(args: argparse.Namespace) -> tuple[Target, Selection]:
+def chosen(args: argparse.Namespace) -> tuple[Destination, Selection]:
     """What the options ask for. Leaves with wrong usage for what does not go together; AnswerError, OSError."""
     prepare_machine()
     from gossipw2v.w2v.vectors.selection import Selection  # noqa: PLC0415
@@ -101,7 +101,7 @@ def word_line() -> Iterator[WordLine]:
 # -- export ------------------------------------------------------------------------------------------------------
 
 
-def export_folder(folder: Path, target: Target, selection: Selection) -> tuple[int, int]:
+def export_folder(folder: Path, target: Destination, selection: Selection) -> tuple[int, int]:
     """Write what is selected of the model that a node left; words and dimensions. AnswerError, OSError."""
     from gossipw2v.node.storage.export import export_model  # noqa: PLC0415
 
@@ -109,7 +109,7 @@ def export_folder(folder: Path, target: Target, selection: Selection) -> tuple[i
         return export_model(folder, target, selection, line.draw)
 
 
-def export_node(url: str, target: Target, selection: Selection, token: bytes | None) -> tuple[int, int]:
+def export_node(url: str, target: Destination, selection: Selection, token: bytes | None) -> tuple[int, int]:
     """Write what is selected of a running node's model; words and dimensions. As `client.export`.
 
     Its text goes through as it comes. Else binary comes first, is looked at, and becomes what is wanted.
@@ -122,7 +122,7 @@ def export_node(url: str, target: Target, selection: Selection, token: bytes | N
 
 
 def _convert(
-    url: str, target: Target, selection: Selection, watcher: client.Watcher, token: bytes | None
+    url: str, target: Destination, selection: Selection, watcher: client.Watcher, token: bytes | None
 ) -> tuple[int, int]:
     from gossipw2v.w2v.vectors import files  # noqa: PLC0415
     from gossipw2v.w2v.vectors.selection import selected  # noqa: PLC0415

@@ -59,7 +59,7 @@ async def running(
     **limits: Any,
 ) -> AsyncIterator[Server]:
     """A server on a free port of `host` that serves the dict `status`, read anew for every request."""
-    sources = StatusSources(lambda: STATUS if status is None else status, export)
+    sources = StatusSources(lambda: STATUS if status is None else status, lambda _: export())
     server = await serve((host, 0), sources, Metrics(), ClientLimits(**limits), access)
     try:
         yield server

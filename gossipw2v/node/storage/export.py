@@ -12,7 +12,7 @@ from gossipw2v.node.storage.generations import newest
 from gossipw2v.w2v.text.vocab import Vocab, VocabError
 from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.vectors import files
-from gossipw2v.w2v.vectors.formats import Target, choose
+from gossipw2v.w2v.vectors.formats import Destination, choose
 from gossipw2v.w2v.vectors.selection import Selection, matrix_of, select
 from gossipw2v.w2v.vectors.table import Floats, Progress, Vectors, check_finite, mapped
 from gossipw2v.w2v.vectors.word2vec import binary, lines
@@ -23,7 +23,7 @@ EVERYTHING = Selection()
 
 def export_model(
     data_dir: Path,
-    path: Path | Target,
+    path: Path | Destination,
     selection: Selection = EVERYTHING,
     progress: Progress | None = None,
 ) -> tuple[int, int]:
@@ -32,7 +32,7 @@ def export_model(
     Other errors are those of `files.write`. The file is opened first: the reader of a pipe is told of the end, whatever
     comes.
     """
-    target = path if isinstance(path, Target) else choose(path)
+    target = path if isinstance(path, Destination) else choose(path)
     with files.opened(target) as opened:
         model = map_model(data_dir)
         parts = matrix_of([matrix.rows for matrix in model], selection.matrix)

@@ -47,13 +47,14 @@ def combine(
     maps = onto_first(union) if method == "procrustes" else alir(union, tell)
     kept = _directions(union, maps) if method == "pca" else None
     scale = np.float32(union.weights @ union.scales)
-    spool, tally = Spool(union.dimensions), _Tally(union)
-    for block in union.blocks():
-        mean = _consensus(union, block, maps, tally)
-        rows = mean if kept is None else _side_by_side(union, block, maps, mean) @ kept
-        spool.write((rows * scale).astype("<f4").tobytes())
-        progress(block.stop, len(union.words))
-    return spool.vectors("the merged vectors", union.words), tally.fits()
+    tally = _Tally(union)
+    with Spool(union.dimensions) as spool:
+        for block in union.blocks():
+            mean = _consensus(union, block, maps, tally)
+            rows = mean if kept is None else _side_by_side(union, block, maps, mean) @ kept
+            spool.write((rows * scale).astype("<f4").tobytes())
+            progress(block.stop, len(union.words))
+        return spool.vectors("the merged vectors", union.words), tally.fits()
 
 
 def _turned(union: Union, block: slice, maps: Sequence[Floats]) -> Iterator[tuple[int, Floats]]:

@@ -21,7 +21,7 @@ from gossipw2v.w2v.vectors import (
     usearch_index,
     word2vec,
 )
-from gossipw2v.w2v.vectors.formats import Target
+from gossipw2v.w2v.vectors.formats import Destination
 from gossipw2v.w2v.vectors.table import Progress, Rows, VectorFileError, Vectors, check_exportable
 
 HEAD_BYTES = 1 << 12  # by which a file is told
@@ -64,7 +64,7 @@ _INDEX_SHAPE = struct.Struct("<II")  # before them: how many, and bytes of each
 
 
 @contextmanager
-def opened(target: Target) -> Iterator[list[BinaryIO]]:
+def opened(target: Destination) -> Iterator[list[BinaryIO]]:
     """The files of a target, to be handed to `write`; each appears whole or not at all, as `output.writing` has it.
 
     Where there are two, the words appear last of all: until then a reader finds both old, or is told of the mismatch.
@@ -74,7 +74,7 @@ def opened(target: Target) -> Iterator[list[BinaryIO]]:
 
 
 def write(
-    files: Sequence[BinaryIO], target: Target, words: Sequence[bytes], rows: Rows, progress: Progress | None = None
+    files: Sequence[BinaryIO], target: Destination, words: Sequence[bytes], rows: Rows, progress: Progress | None = None
 ) -> None:
     """Write `words` with their `rows`, float [V, D], to the files of `opened`. `progress(rows, all)` is told.
 
@@ -117,15 +117,16 @@ def _refuse_others(file: IO[bytes], head: bytes, size: int, name: str) -> None:
     for magic, what, cure in () if tensors.is_ours(head, size) else _OTHERS:
         if head.startswith(magic):
             raise VectorFileError(f"{name}: is {what}; {cure}")
-    if _is_index(file, head):
+    if _is_index(file, head, size):
         raise VectorFileError(f"{name}: is an index of usearch, for searching; {_AGAIN}")
 
 
-def _is_index(file: IO[bytes], head: bytes) -> bool:
+def _is_index(file: IO[bytes], head: bytes, size: int) -> bool:
     if len(head) < _INDEX_SHAPE.size:
         return False
     rows, width = _INDEX_SHAPE.unpack_from(head)
-    file.seek(_INDEX_SHAPE.size + rows * width)
+    end = _INDEX_SHAPE.size + rows * width
+    file.seek(min(end, size))
     return file.read(len(_INDEX)) == _INDEX
 
 

@@ -65,7 +65,7 @@ formats = {
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Destination:
     """Where vectors go and how: `packing` is GZIP, ZSTD or None."""
 
     path: Path
@@ -78,7 +78,7 @@ class Target:
         return [self.path, *([self.format.beside(self.path)] if self.format.beside else [])]
 
 
-def choose(path: Path, name: str | None = None, dtype: str = "float32") -> Target:
+def choose(path: Path, name: str | None = None, dtype: str = "float32") -> Destination:
     """The target that the suffix of `path` asks for, or the format `name`; word2vec text if neither says anything.
 
     ValueError for what does not go together, MissingLibraryError.
@@ -86,12 +86,12 @@ def choose(path: Path, name: str | None = None, dtype: str = "float32") -> Targe
     packing = path.suffix[1:] if path.suffix in (f".{GZIP}", f".{ZSTD}") else None
     suffix = (path.with_suffix("") if packing else path).suffix
     by_suffix = next((row for row in formats.values() if suffix in row.suffixes), TEXT)
-    target = Target(path, formats[name] if name else by_suffix, packing)
+    target = Destination(path, formats[name] if name else by_suffix, packing)
     _check(target, dtype)
     return target
 
 
-def _check(target: Target, dtype: str) -> None:
+def _check(target: Destination, dtype: str) -> None:
     row = target.format
     if target.packing and not row.packs:
         able = " and ".join(each.name for each in formats.values() if each.packs)

@@ -52,21 +52,17 @@ def write(files: Sequence[BinaryIO], words: Sequence[bytes], rows: Rows, progres
 def read(file: IO[bytes], _path: Path, name: str) -> Vectors:
     """The vectors of a table, unpacked into a temporary file. VectorFileError, OSError."""
     parquet = library("pyarrow.parquet")
-    size = os.fstat(file.fileno()).st_size
+    size, done = os.fstat(file.fileno()).st_size, 0
     with _naming(name):
         table = parquet.ParquetFile(file, page_checksum_verification=True)
         _check_columns(table, name, size)
-        batches = table.iter_batches(_READ_ROWS, columns=[WORD, VECTOR], use_threads=False)
-        spool: Spool | None = None
-        done = 0
-        for batch in batches:
-            words, rows = _batch(batch, name, done)
-            spool = spool or Spool(rows.shape[1])
-            _keep(spool, words, rows, name, done)
-            done += len(words)
-    if spool is None:
-        raise VectorFileError(f"{name}: an empty table; {_CURE}")
-    vectors = spool.vectors(name)
+        with Spool(0) as spool:
+            for batch in table.iter_batches(_READ_ROWS, columns=[WORD, VECTOR], use_threads=False):
+                _keep(spool, *_batch(batch, name, done), name, done)
+                done += len(batch)
+            if not done:
+                raise VectorFileError(f"{name}: an empty table; {_CURE}")
+            vectors = spool.vectors(name)
     check_distinct(vectors.words, lambda row: f"{name}, row {row + 1}")
     return vectors
 
@@ -101,6 +97,7 @@ def _batch(batch: Any, name: str, done: int) -> tuple[list[Any], Floats]:
 
 
 def _keep(spool: Spool, words: list[Any], rows: Floats, name: str, done: int) -> None:
+    spool.dimensions = spool.dimensions or rows.shape[1]  # as the first row has it
     if rows.shape[1] != spool.dimensions:
         raise VectorFileError(
             f"{name}, row {done + 1}: {rows.shape[1]} numbers, and {spool.dimensions} before; {_CURE}"

@@ -45,13 +45,14 @@ def read(file: IO[bytes], path: Path, name: str) -> Vectors:
     check_shape(name, len(words), size)
     if len(words) * 2 * size > os.fstat(file.fileno()).st_size:
         raise VectorFileError(f"{name}: is too short for the {len(words):,} words in {beside}; write both again")
-    spool, line = Spool(size), first
-    for number, word in enumerate(words, 1):
-        spool.write(_row(line, size, f"{name}, line {number}", word))
-        line = file.readline(LONGEST_LINE)
-    if line:
-        raise VectorFileError(f"{name}: has more lines than the {len(words):,} of {beside}; write both again")
-    return spool.vectors(name, words)
+    with Spool(size) as spool:
+        line = first
+        for number, word in enumerate(words, 1):
+            spool.write(_row(line, size, f"{name}, line {number}", word))
+            line = file.readline(LONGEST_LINE)
+        if line:
+            raise VectorFileError(f"{name}: has more lines than the {len(words):,} of {beside}; write both again")
+        return spool.vectors(name, words)
 
 
 def _row(line: bytes, size: int, where: str, word: bytes) -> bytes:

@@ -10,6 +10,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -203,11 +204,21 @@ def check_words(words: Words, place: Callable[[int], str]) -> None:
 
 @dataclass(slots=True)
 class Spool:
-    """Rows that come one after the other, kept in a file without a name: none of them stays in memory."""
+    """Rows that come one after the other, kept in a file without a name: none of them stays in memory.
+
+    A context: what has been kept goes with it, but for what `vectors` has mapped.
+    """
 
     dimensions: int  # of each row
     text: bytearray = field(default_factory=bytearray)  # the words, each followed by a newline
     file: IO[bytes] = field(default_factory=tempfile.TemporaryFile)  # their rows
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # what could not be written has been told, or nobody wants it any more
+            self.file.close()
 
     def add(self, word: bytes, row: bytes) -> None:
         """Keep a word without white space, and its row as little-endian float32."""

@@ -115,18 +115,18 @@ def read(stream: IO[bytes], name: str, most: int, progress: Progress) -> Vectors
         )
     first = stream.readline(LONGEST_LINE)
     read_rows = _text_rows if _is_text(first, size) else _binary_rows
-    spool = Spool(size)
-    for done, (word, row) in enumerate(read_rows(stream, name, first, count, size), 1):
-        spool.add(word, row)
-        if done % BLOCK_ROWS == 0 or done == count:
-            progress(done, count)
-    place = f"{name}, line {{}}" if read_rows is _text_rows else f"{name}, row {{}}"
-    return _distinct(spool, name, place, 2 if read_rows is _text_rows else 1)
+    kind, before = ("line", 1) if read_rows is _text_rows else ("row", 0)
+    with Spool(size) as spool:
+        for done, (word, row) in enumerate(read_rows(stream, name, first, count, size), 1):
+            spool.add(word, row)
+            if done % BLOCK_ROWS == 0 or done == count:
+                progress(done, count)
+        return _distinct(spool, name, kind, before)
 
 
-def _distinct(spool: Spool, name: str, place: str, first: int) -> Vectors:
+def _distinct(spool: Spool, name: str, kind: str, before: int) -> Vectors:
     vectors = spool.vectors(name)
-    check_distinct(vectors.words, lambda number: place.format(number + first))
+    check_distinct(vectors.words, lambda number: f"{name}, {kind} {number + before + 1}")
     return vectors
 
 
@@ -224,12 +224,13 @@ def _read_headless(stream: IO[bytes], name: str, begun: bytes, progress: Progres
             f"{name}: its first line is neither `WORDS DIMENSIONS` nor a word and its numbers; nothing that can be "
             "read begins so. Export it as word2vec, npy, safetensors or parquet"
         )
-    spool, number = Spool(len(values)), 1
-    while line:
-        if number > MOST_WORDS:
-            raise VectorFileError(f"{name}, line {number}: {MOST_WORDS:,} words are the most that can be read")
-        spool.add(*_row(line, spool.dimensions, f"{name}, line {number}"))
-        line, number = stream.readline(LONGEST_LINE), number + 1
-        if number % BLOCK_ROWS == 0:
-            progress(number, number)
-    return _distinct(spool, name, f"{name}, line {{}}", 1)
+    number = 1
+    with Spool(len(values)) as spool:
+        while line:
+            if number > MOST_WORDS:
+                raise VectorFileError(f"{name}, line {number}: {MOST_WORDS:,} words are the most that can be read")
+            spool.add(*_row(line, spool.dimensions, f"{name}, line {number}"))
+            line, number = stream.readline(LONGEST_LINE), number + 1
+            if number % BLOCK_ROWS == 0:
+                progress(number, number)
+        return _distinct(spool, name, "line", 0)
