@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tokenize
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -24,6 +25,8 @@ from gossipw2v.w2v.vectors.table import (
 )
 
 MAGIC = npy_format.MAGIC_PREFIX
+# What NumPy raises for headers that are none: it parses them as Python.
+_BROKEN = (ValueError, KeyError, TypeError, EOFError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError)
 _READABLE = {np.dtype("<f4"): "<f4", np.dtype("<f2"): "<f2"}
 
 
@@ -80,7 +83,7 @@ def _header(file: IO[bytes], name: str) -> tuple[tuple[int, int], np.dtype[Any]]
             (2, 0): npy_format.read_array_header_2_0,
         }[version]
         shape, fortran, kind = read_header(file)
-    except (ValueError, KeyError, EOFError, SyntaxError, MemoryError, RecursionError) as error:
+    except _BROKEN as error:
         raise VectorFileError(f"{name}: its header is damaged or of another version of .npy: {error}") from error
     if len(shape) != 2 or fortran or kind not in _READABLE:
         raise VectorFileError(

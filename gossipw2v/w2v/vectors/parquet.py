@@ -82,10 +82,10 @@ def _check_columns(table: Any, name: str, size: int) -> None:
 def _batch(batch: Any, name: str, done: int) -> tuple[list[Any], Floats]:
     """Words, as text or bytes, and float32 rows."""
     words, lists = batch.column(WORD).to_pylist(), batch.column(VECTOR)
+    if not hasattr(lists, "flatten"):
+        raise VectorFileError(f"{name}: its column {VECTOR} holds {lists.type}; {_CURE}")
     flat = lists.flatten()
-    lengths = {len(flat) // max(1, len(lists))} if not lists.null_count else set()
-    if hasattr(lists, "value_lengths"):
-        lengths = set(lists.value_lengths().to_pylist())
+    lengths = set(library("pyarrow.compute").list_value_length(lists).to_pylist())
     if len(lengths) != 1 or flat.null_count or None in lengths:
         raise VectorFileError(f"{name}, behind row {done}: vectors of different lengths, or none; {_CURE}")
     check_shape(name, len(words), *lengths)

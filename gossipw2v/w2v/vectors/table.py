@@ -188,7 +188,7 @@ def read_words(path: Path) -> Words:
         size = os.fstat(file.fileno()).st_size
         if size > MOST_LIST_BYTES:
             raise VectorFileError(f"{path}: {size:,} bytes are too many for a list of words, one a line")
-        words = Words.split(file.read(MOST_LIST_BYTES).removesuffix(b"\n"))
+        words = Words.split(file.read(size).removesuffix(b"\n"))
     if len(words) > MOST_WORDS:
         raise VectorFileError(f"{path}: {len(words):,} words; {MOST_WORDS:,} can be read")
     check_words(words, lambda number: f"{path}, line {number + 1}")
