@@ -36,7 +36,7 @@ def export_model(
     with files.opened(target) as opened:
         model = map_model(data_dir)
         parts = matrix_of([matrix.rows for matrix in model], selection.matrix)
-        words, rows = select(model[0].words, parts, selection)
+        words, rows = select(model[0].words, parts, selection, lambda: [each.release() for each in model])
         files.write(opened, target, words, rows, progress)
     return len(words), rows.shape[1]
 

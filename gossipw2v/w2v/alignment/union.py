@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.vectors.table import Floats, Vectors
 
-BLOCK_ROWS = 2048  # of each model in memory at a time: 2.5 MB at 300 dimensions
+BLOCK_ROWS = 1024  # of each model in memory at a time: 1.2 MB at 300 dimensions
+GATHERED_ROWS = 128  # between which mapped rows are given back: the system maps 64 KB around each of them
 MOST_MODELS = 32  # products of every two are in memory: 380 MB at 300 dimensions
 ABSENT = -1
 
@@ -40,11 +41,9 @@ class Union:
         return self.models[0].dimensions
 
     def blocks(self) -> Iterator[slice]:
-        """The words in pieces, between which mapped rows are given back."""
+        """The words in pieces."""
         for start in range(0, len(self.words), BLOCK_ROWS):
             yield slice(start, min(start + BLOCK_ROWS, len(self.words)))
-            for model in self.models:
-                model.release()
 
     def has(self, number: int, block: slice) -> Mask:
         """bool[n]: which words of a block model `number` has."""
@@ -53,7 +52,12 @@ class Union:
     def rows(self, number: int, block: slice) -> Floats:
         """float32[k, D]: the rows of the words of a block that model `number` has, as they stand in it."""
         places = self.places[number][block]
-        return np.asarray(self.models[number].rows[places[places != ABSENT]], np.float32)
+        places, model = places[places != ABSENT], self.models[number]
+        rows = np.empty((len(places), self.dimensions), np.float32)
+        for start in range(0, len(places), GATHERED_ROWS):
+            rows[start : start + GATHERED_ROWS] = model.rows[places[start : start + GATHERED_ROWS]]
+            model.release()
+        return rows
 
     def centred(self, number: int, block: slice) -> Floats:
         """float32[k, D]: as `rows`, about their mean and with a mean square length of 1."""

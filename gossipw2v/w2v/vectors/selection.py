@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ class SelectedRows:
     numbers: NDArray[np.int64]  # of the rows that are selected
     normalize: bool
     dtype: np.dtype[Any]
+    release: Callable[[], None]  # called when a block has been computed
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -49,7 +50,9 @@ class SelectedRows:
             lengths = np.linalg.norm(rows, axis=1, keepdims=True)
             rows = rows / np.where(lengths > 0, lengths, 1)
         with np.errstate(over="ignore"):  # what float16 has no room for is refused by name
-            return np.asarray(rows).astype(self.dtype)
+            made = np.asarray(rows).astype(self.dtype)
+        self.release()
+        return made
 
 
 def _taken(rows: Rows, numbers: NDArray[np.int64]) -> Numbers:
@@ -65,10 +68,16 @@ def matrix_of(weights: Sequence[Rows], matrix: str) -> tuple[Rows, ...]:
     return {"in": (weights[0],), "out": (weights[1],), "sum": tuple(weights)}[matrix]
 
 
-def select(words: Words, parts: tuple[Rows, ...], selection: Selection) -> tuple[Words, Rows]:
+def _nothing() -> None:
+    """Rows that are in memory anyway stay there."""
+
+
+def select(
+    words: Words, parts: tuple[Rows, ...], selection: Selection, release: Callable[[], None] = _nothing
+) -> tuple[Words, Rows]:
     """The selected words and rows of a model, whose rows are the sum of `parts`, each float [V, D].
 
-    ExportError if a list of words has none of them.
+    `release` gives mapped rows back. ExportError if a list of words has none of them.
     """
     numbers = np.arange(len(words))
     if selection.words is not None:
@@ -78,9 +87,9 @@ def select(words: Words, parts: tuple[Rows, ...], selection: Selection) -> tuple
             raise ExportError("none of the words in the list is in the model; is it of the same language and case?")
     numbers = numbers[: selection.top]
     kept = words if len(numbers) == len(words) else words.take(numbers)
-    return kept, SelectedRows(parts, numbers, selection.normalize, np.dtype(selection.dtype))
+    return kept, SelectedRows(parts, numbers, selection.normalize, np.dtype(selection.dtype), release)
 
 
 def selected(vectors: Vectors, selection: Selection) -> tuple[Words, Rows]:
     """As `select`, of what a file holds."""
-    return select(vectors.words, (vectors.rows,), selection)
+    return select(vectors.words, (vectors.rows,), selection, vectors.release)
