@@ -48,7 +48,7 @@ def imported(result):
 # --- help and mistakes -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [(), ("start",), ("export",), ("status",), ("demo",)])
+@pytest.mark.parametrize("command", [(), ("start",), ("export",), ("merge",), ("status",), ("demo",)])
 def test_help_is_printed_without_importing_anything_heavy(run, command):
     result = run(*command, "--help", python=["-X", "importtime"])
     assert result.returncode == 0

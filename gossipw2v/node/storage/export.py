@@ -3,7 +3,8 @@
 A reader of a file finds the old one or the new one and never a part; `system/output.py` says what else can be written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,14 @@ def export_model(
     with files.opened(target) as opened:
         model = map_model(data_dir)
         parts = matrix_of([matrix.rows for matrix in model], selection.matrix)
-        words, rows = select(model[0].words, parts, selection, lambda: [each.release() for each in model])
+        words, rows = select(model[0].words, parts, selection, partial(_release, model))
         files.write(opened, target, words, rows, progress)
     return len(words), rows.shape[1]
+
+
+def _release(model: Iterable[Vectors]) -> None:
+    for matrix in model:
+        matrix.release()
 
 
 def stream(
