@@ -16,7 +16,7 @@ MATRICES = ("in", "out", "sum")  # word vectors, those of words as contexts, bot
 TYPES = ("float32", "float16")
 GZIP, ZSTD = "gz", "zst"
 WORD_LIST = ".words.txt"  # what stands behind the name of the file that such a list belongs to
-EXTRAS = {"gensim": "bench", "pyarrow": "formats", "usearch": "formats", "zstandard": "formats"}
+EXTRA = "formats"  # of this package: what brings the libraries
 
 
 class MissingLibraryError(Exception):
@@ -115,4 +115,4 @@ def library(name: str) -> Any:
 
 
 def _missing(name: str) -> MissingLibraryError:
-    return MissingLibraryError(f"this needs {name}, which is not installed: pip install 'gossipw2v[{EXTRAS[name]}]'")
+    return MissingLibraryError(f"this needs {name}, which is not installed: pip install 'gossipw2v[{EXTRA}]'")

@@ -282,7 +282,7 @@ def test_a_library_that_is_missing_is_one_sentence(
     name: str, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip(library)
-    told = rf"^this needs {library}, which is not installed: pip install 'gossipw2v\[\w+\]'$"
+    told = rf"^this needs {library}, which is not installed: pip install 'gossipw2v\[formats\]'$"
     read_back = name.endswith(("parquet", "zst"))
     if read_back:
         save(tmp_path / name, WORDS, ROWS)
