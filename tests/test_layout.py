@@ -101,6 +101,7 @@ def test_every_flag_setting_and_file_in_the_readme_exists(readme):
         "--matrix",
         "--method",
         "--weights",
+        "--whiten",
         "--data-dir",
     }
     for block in re.findall(r"^ *(?:\$ )?(?:gossipw2v|tools/demo) .*$", readme, re.MULTILINE):

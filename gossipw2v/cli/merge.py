@@ -36,6 +36,13 @@ def add(parser: argparse.ArgumentParser, target: Callable[[str], Path]) -> None:
     )
     told = "; ".join(f"{name}: {does}" for name, does in METHODS.items())
     parser.add_argument("--method", choices=METHODS, default="alir", help=f"(default %(default)s) {told}")
+    parser.add_argument(
+        "--whiten",
+        type=_whitening,
+        default=0.0,
+        metavar="X",
+        help="hold strong directions down: 0 no, 0.5 all vary alike",
+    )
     parser.add_argument("--weights", type=_weights, metavar="X[,X...]", help="of each model (default: all the same)")
     vectors.add_options(parser)
     parser.set_defaults(run=_merge)
@@ -48,9 +55,19 @@ def _weights(text: str) -> list[float]:
         raise argparse.ArgumentTypeError(f"{text!r} is not numbers with commas between") from None
 
 
+def _whitening(text: str) -> float:
+    try:
+        given = float(text)
+    except ValueError:
+        given = -1
+    if not 0 <= given <= 0.5:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 0.5")
+    return given
+
+
 def _merge(args: argparse.Namespace) -> int:
     prepare_machine()
-    from gossipw2v.w2v.alignment.combine import combine  # noqa: PLC0415
+    from gossipw2v.w2v.alignment.combine import Combination, combine  # noqa: PLC0415
     from gossipw2v.w2v.alignment.union import unite  # noqa: PLC0415
     from gossipw2v.w2v.vectors import files  # noqa: PLC0415
     from gossipw2v.w2v.vectors.selection import selected  # noqa: PLC0415
@@ -58,7 +75,7 @@ def _merge(args: argparse.Namespace) -> int:
     target, selection = vectors.chosen(args)
     with vectors.telling(), vectors.word_line() as line, files.opened(target) as opened:
         union = unite([_read(path, line) for path in args.models], args.weights)
-        merged, fits = combine(union, args.method, line.draw, line.show)
+        merged, fits = combine(union, Combination(args.method, args.whiten), line.draw, line.show)
         words, rows = selected(merged, selection)
         files.write(opened, target, words, rows, line.draw)
     _report(fits)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 from gossipw2v.cli import streams
 from gossipw2v.cli.launch import prepare_machine
@@ -128,9 +128,9 @@ def _convert(
     from gossipw2v.w2v.vectors.selection import selected  # noqa: PLC0415
 
     asked = ExportRequest(True, selection.matrix, None if selection.words is not None else selection.top)
-    with files.opened(target) as opened, tempfile.NamedTemporaryFile() as sent:
-        client.fetch(url, asked, cast(BinaryIO, sent), watcher, token)
+    with files.opened(target) as opened, tempfile.TemporaryFile() as sent:
+        client.fetch(url, asked, sent, watcher, token)
         sent.flush()
-        words, rows = selected(files.read_vectors(Path(sent.name), url), selection)
+        words, rows = selected(files.read_open(sent, Path(), url), selection)
         files.write(opened, target, words, rows)
     return len(words), rows.shape[1]

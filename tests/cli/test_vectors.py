@@ -156,5 +156,6 @@ def test_what_cannot_be_merged_leaves_nothing(run: Run, tmp_path: Path) -> None:
     assert "no model has been saved here" in told(run("merge", "a.npy", ".", "-o", "out"), 1)
     assert "No such file" in told(run("merge", "a.npy", "none", "-o", "out"), 74)
     assert "numbers with commas" in told(run("merge", "a.npy", "a.npy", "-o", "out", "--weights", "1,x"), 2)
+    assert "not a number from 0 to 0.5" in told(run("merge", "a.npy", "a.npy", "-o", "out", "--whiten", "1"), 2)
     assert "-o/--output" in told(run("merge", "a.npy", "a.npy"), 2)
     assert sorted(tmp_path.iterdir()) == before

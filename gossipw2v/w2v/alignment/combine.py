@@ -17,6 +17,8 @@ from gossipw2v.w2v.alignment.union import AlignmentError, Doubles, Union
 from gossipw2v.w2v.vectors.table import Floats, Progress, Spool, Vectors
 
 METHODS = ("alir", "procrustes", "pca")
+MOST_WHITENING = 0.5
+LEAST_VARIANCE = 1e-6  # of the largest, that a direction is taken to have: what is rounded off is not made large
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +39,61 @@ def _ignore(*_: object) -> None:
     """Nobody watches."""
 
 
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """How models are made one: `method` of METHODS, and how much of whitening there is, from 0 to MOST_WHITENING.
+
+    Whitening by x scales the result along each direction by its variance to the power of -x: at 1/2 all directions vary
+    alike, at less the strong ones are held down.
+    """
+
+    method: str = "alir"
+    whitening: float = 0.0
+
+
 def combine(
-    union: Union, method: str = "alir", progress: Progress = _ignore, tell: Callable[[str], None] = _ignore
+    union: Union,
+    recipe: Combination = Combination(),
+    progress: Progress = _ignore,
+    tell: Callable[[str], None] = _ignore,
 ) -> tuple[Vectors, list[Fit]]:
     """The merged vectors of a union's words, float32[V, D], and how well each model went with the others.
 
-    `method` of METHODS. `progress(words, all)` and `tell(what is done)` hear how far it is. AlignmentError.
+    `progress(words, all)` and `tell(what is done)` hear how far it is. AlignmentError.
     """
-    maps = onto_first(union) if method == "procrustes" else alir(union, tell)
-    kept = _directions(union, maps) if method == "pca" else None
+    maps = onto_first(union) if recipe.method == "procrustes" else alir(union, tell)
+    last = _directions(union, maps) if recipe.method == "pca" else np.eye(union.dimensions, dtype=np.float32)
+    if recipe.whitening:
+        last = last @ _whitening(union, maps, last, recipe.whitening)
     scale = np.float32(union.weights @ union.scales)
     tally = _Tally(union)
     with Spool(union.dimensions) as spool:
         for block in union.blocks():
-            mean = _consensus(union, block, maps, tally)
-            rows = mean if kept is None else _side_by_side(union, block, maps, mean) @ kept
+            rows = _merged(union, block, maps, last, tally)
             spool.write((rows * scale).astype("<f4").tobytes())
             progress(block.stop, len(union.words))
         return spool.vectors("the merged vectors", union.words), tally.fits()
+
+
+def _merged(union: Union, block: slice, maps: Sequence[Floats], last: Floats, tally: _Tally | None = None) -> Floats:
+    """float32[n, D]: the words of a block: `last`, float32[D or K * D, D], of the mean or of all side by side."""
+    mean = _consensus(union, block, maps, tally)
+    return (mean if len(last) == union.dimensions else _side_by_side(union, block, maps, mean)) @ last
+
+
+def _whitening(union: Union, maps: Sequence[Floats], last: Floats, power: float) -> Floats:
+    """float32[D, D]: what scales merged rows along each direction by its variance to the power of -`power`.
+
+    All together they vary as before.
+    """
+    products = np.zeros((union.dimensions, union.dimensions))
+    for block in union.blocks():
+        rows = _merged(union, block, maps, last)
+        products += rows.T @ rows
+    variances, directions = np.linalg.eigh(products)
+    variances = np.maximum(variances, LEAST_VARIANCE * variances[-1])
+    scaled = directions * variances**-power @ directions.T
+    return np.asarray(scaled * np.sqrt(variances.sum() / (variances ** (1 - 2 * power)).sum()), np.float32)
 
 
 def _turned(union: Union, block: slice, maps: Sequence[Floats]) -> Iterator[tuple[int, Floats]]:

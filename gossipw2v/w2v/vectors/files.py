@@ -92,23 +92,28 @@ def _ignore(_rows: int, _all: int) -> None:
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
-def read_vectors(path: Path, name: str | None = None, progress: Progress = _ignore) -> Vectors:
-    """The vectors in a file of any format that can be read, called `name`, or else by their path.
+def read_vectors(path: Path, progress: Progress = _ignore) -> Vectors:
+    """The vectors in a file of any format that can be read.
 
     Rows are mapped from the file (npy, safetensors), or from a temporary one in TMPDIR, of V * D * 4 bytes, which has
     no name. `progress(rows, all)` is told where it takes long. VectorFileError: no vectors, or not sound ones, and what
     to do; MissingLibraryError; OSError. Whoever cuts a mapped file short while it is in use ends this process.
     """
-    name = name or str(path)
     with path.open("rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise VectorFileError(f"{name}: is no file; write what comes from there to one first")
-        head = file.read(HEAD_BYTES)
-        _refuse_others(file, head, found.st_size, name)
-        file.seek(0)
-        read = _reader(head, found.st_size)
-        return read(file, path, name) if read else _read_text(file, name, found.st_size, progress)
+        return read_open(file, path, str(path), progress)
+
+
+def read_open(file: IO[bytes], path: Path, name: str, progress: Progress = _ignore) -> Vectors:
+    """As `read_vectors`, of an open file, called `name`, at `path`, beside which its words may be."""
+    found = os.fstat(file.fileno())
+    if not stat.S_ISREG(found.st_mode):
+        raise VectorFileError(f"{name}: is no file; write what comes from there to one first")
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    _refuse_others(file, head, found.st_size, name)
+    file.seek(0)
+    read = _reader(head, found.st_size)
+    return read(file, path, name) if read else _read_text(file, name, found.st_size, progress)
 
 
 def _refuse_others(file: IO[bytes], head: bytes, size: int, name: str) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gossipw2v.system.output import STANDARD_OUTPUT
+
 MATRICES = ("in", "out", "sum")  # word vectors, those of words as contexts, both added up
 TYPES = ("float32", "float16")
 GZIP, ZSTD = "gz", "zst"
@@ -99,7 +101,7 @@ def _check(target: Destination, dtype: str) -> None:
     if dtype == "float16" and not row.half:
         able = ", ".join(each.name for each in formats.values() if each.half)
         raise ValueError(f"{row.name} holds float32 only; float16 goes with {able}")
-    if row.beside and target.path.exists() and not target.path.is_file():
+    if row.beside and (target.path == STANDARD_OUTPUT or (target.path.exists() and not target.path.is_file())):
         raise ValueError(f"{row.name} makes two files, and {target.path} is none; name a file")
     for name in filter(None, (row.library, "zstandard" if target.packing == ZSTD else None)):
         if importlib.util.find_spec(name) is None:

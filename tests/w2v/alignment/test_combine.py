@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.vector_files import in_memory, save, some_words
 
-from gossipw2v.w2v.alignment.combine import METHODS, combine
+from gossipw2v.w2v.alignment.combine import METHODS, Combination, combine
 from gossipw2v.w2v.alignment.union import MOST_MODELS, AlignmentError, Union, unite
 from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.vectors.table import Floats, Vectors
@@ -53,7 +53,7 @@ def agreement(vectors: Vectors, rows: np.ndarray | None = None) -> float:
 @pytest.mark.parametrize("models", [2, 3, 8])
 def test_merged_models_are_nearer_to_what_was_planted_than_each_of_them(method: str, models: int) -> None:
     single = [planted(seed) for seed in range(models)]
-    merged, fits = combine(unite(single), method)
+    merged, fits = combine(unite(single), Combination(method))
     best = max(map(agreement, single))
     assert agreement(merged) > best + (0.03 if models == 2 else 0.06)
     assert [fit.name for fit in fits] == [model.name for model in single]
@@ -63,7 +63,7 @@ def test_merged_models_are_nearer_to_what_was_planted_than_each_of_them(method: 
 @pytest.mark.parametrize("method", METHODS)
 def test_models_that_differ_by_a_turn_a_move_and_a_scale_alone_give_that_model(method: str) -> None:
     single = [planted(seed, 0, scale=scale) for seed, scale in ((1, 1.0), (2, 5.0), (3, 0.1))]
-    merged, fits = combine(unite(single), method)
+    merged, fits = combine(unite(single), Combination(method))
     assert agreement(merged) == pytest.approx(1, abs=1e-5)
     assert all(fit.cosine == pytest.approx(1, abs=1e-5) for fit in fits)
     lengths = np.linalg.norm(merged.rows, axis=1)
@@ -74,7 +74,7 @@ def test_models_that_differ_by_a_turn_a_move_and_a_scale_alone_give_that_model(m
 @pytest.mark.parametrize("method", ["alir", "procrustes"])
 def test_the_result_is_in_the_space_of_the_first_model(method: str) -> None:
     first, *others = [planted(seed, 0.05) for seed in range(4)]
-    merged, _ = combine(unite([first, *others]), method)
+    merged, _ = combine(unite([first, *others]), Combination(method))
     at = {word: row for row, word in enumerate(merged.words)}
     mine = np.array([merged.rows[at[word]] for word in first.words])
     centred = first.rows - first.rows.mean(axis=0)
@@ -87,7 +87,7 @@ def test_vocabularies_may_differ(method: str) -> None:
     rows = np.random.default_rng(5).permutation(COUNT)
     parts = [rows[:400], rows[200:], np.concatenate((rows[:150], rows[180:220], rows[300:]))]
     single = [planted(seed, rows=part) for seed, part in enumerate(parts)]
-    merged, fits = combine(unite(single), method)
+    merged, fits = combine(unite(single), Combination(method))
     assert sorted(merged.words) == sorted(WORDS)
     assert [fit.words - fit.alone for fit in fits] == [
         sum(any(row in other for other in parts if other is not part) for row in part) for part in parts
@@ -110,9 +110,9 @@ def test_a_chain_of_overlaps_is_enough_for_alir() -> None:
     merged, _ = combine(unite(single))
     assert agreement(merged) > 0.98
     with pytest.raises(AlignmentError, match="model 2 shares 0 words with model 0; 16, as many"):
-        combine(unite(single), "procrustes")
+        combine(unite(single), Combination("procrustes"))
     with pytest.raises(AlignmentError, match="all models together share 0 words; 16, as many"):
-        combine(unite(single), "pca")
+        combine(unite(single), Combination("pca"))
 
 
 def test_a_model_that_weighs_more_is_nearer_to_the_result() -> None:
@@ -130,9 +130,29 @@ def test_a_model_that_weighs_more_is_nearer_to_the_result() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_the_same_models_give_the_same_bits(method: str) -> None:
     single = [planted(seed, rows=np.random.default_rng(seed).permutation(COUNT)[:500]) for seed in range(3)]
-    one, other = (combine(unite(single), method)[0] for _ in range(2))
+    one, other = (combine(unite(single), Combination(method))[0] for _ in range(2))
     assert one.words == other.words
     assert one.rows.tobytes() == other.rows.tobytes()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_whitening_evens_the_variances_and_keeps_their_sum(method: str) -> None:
+    single = [planted(seed, 0.2) for seed in range(3)]
+    spectra = []
+    for power in (0, 0.25, 0.5):
+        rows = combine(unite(single), Combination(method, power))[0].rows.astype(np.float64)
+        spectra.append(np.linalg.eigvalsh(rows.T @ rows))
+    plain, half, white = spectra
+    assert white == pytest.approx(plain.mean(), rel=1e-3)
+    assert half / half[0] == pytest.approx(np.sqrt(plain / plain[0]), rel=1e-3)
+    assert half.sum() == pytest.approx(plain.sum(), rel=1e-3)
+
+
+def test_whitening_turns_nothing() -> None:
+    single = [planted(seed, 0.2) for seed in range(3)]
+    plain, some = (combine(unite(single), Combination("alir", power))[0].rows for power in (0, 0.1))
+    cosines = np.einsum("ij,ij->i", plain, some) / np.linalg.norm(plain, axis=1) / np.linalg.norm(some, axis=1)
+    assert cosines.min() > 0.9
 
 
 def test_frequent_words_come_first() -> None:
@@ -196,7 +216,7 @@ def test_what_does_not_go_together_is_refused_with_the_figures() -> None:
     ):
         for method in METHODS if told.startswith("model 3") else ("alir",):
             with pytest.raises(AlignmentError, match=told):
-                combine(unite(models, weights), method)
+                combine(unite(models, weights), Combination(method))
 
 
 # -- memory --------------------------------------------------------------------------------------------------------
@@ -205,7 +225,7 @@ MEASURE = """
 import gc, resource, sys, tracemalloc
 from pathlib import Path
 import numpy as np
-from gossipw2v.w2v.alignment.combine import combine
+from gossipw2v.w2v.alignment.combine import Combination, combine
 from gossipw2v.w2v.alignment.union import unite
 from gossipw2v.w2v.vectors.files import opened, read_vectors, write
 from gossipw2v.w2v.vectors.formats import choose
@@ -221,7 +241,7 @@ target = choose(Path(sys.argv[1]))
 if sys.argv[2] == "traced":
     tracemalloc.start()
 with opened(target) as files:
-    merged, _ = combine(unite([read_vectors(Path(name)) for name in sys.argv[4:]]), sys.argv[3])
+    merged, _ = combine(unite([read_vectors(Path(name)) for name in sys.argv[4:]]), Combination(sys.argv[3]))
     write(files, target, *selected(merged, Selection()))
 print(tracemalloc.get_traced_memory()[1] if sys.argv[2] == "traced" else resident("VmHWM") - before)
 """
