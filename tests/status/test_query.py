@@ -7,11 +7,13 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.samples import repeatable
 
 from gossipw2v.status.query import MOST_TOP, ExportRequest, parse
 from gossipw2v.w2v.vectors.formats import MATRICES
 
 
+@repeatable()
 @given(st.booleans(), st.sampled_from(MATRICES), st.none() | st.integers(1, MOST_TOP))
 def test_a_request_comes_back_as_it_was(binary: bool, matrix: str, top: int | None) -> None:
     asked = ExportRequest(binary, matrix, top)
@@ -34,6 +36,7 @@ def test_anything_else_is_refused(query: str) -> None:
     assert len(str(error.value)) < 200
 
 
+@repeatable()
 @given(st.lists(st.tuples(st.sampled_from(["format", "matrix", "top", "x"]), st.text(max_size=20))))
 def test_whatever_is_asked_is_understood_or_refused(query: list[tuple[str, str]]) -> None:
     try:

@@ -1,6 +1,6 @@
 """Several models made one: a row of the result is the mean of what the models, turned into one space, say of a word.
 
-Rows are taken about their model's mean, which alike vectors have in common and which says nothing of a word, and models
+Rows are taken about their model's mean, which all of them have in common and which says nothing of a word, and models
 are brought to one scale. The result is written to a temporary file a block at a time, so that it need not fit into
 memory, nor do the models.
 """

@@ -119,7 +119,7 @@ def read_open(file: IO[bytes], path: Path, name: str, progress: Progress = _igno
 def _refuse_others(file: IO[bytes], head: bytes, size: int, name: str) -> None:
     if not head:
         raise VectorFileError(f"{name}: is empty; export the vectors again")
-    for magic, what, cure in () if tensors.is_ours(head, size) else _OTHERS:
+    for magic, what, cure in () if tensors.recognised(head, size) else _OTHERS:
         if head.startswith(magic):
             raise VectorFileError(f"{name}: is {what}; {cure}")
     if _is_index(file, head, size):
@@ -141,9 +141,9 @@ def _reader(head: bytes, size: int) -> Read | None:
         return npy.read
     if head.startswith(parquet.MAGIC):
         return parquet.read
-    if tensors.is_ours(head, size):
+    if tensors.recognised(head, size):
         return tensors.read
-    return projector.read if projector.is_ours(head) else None
+    return projector.read if projector.recognised(head) else None
 
 
 def _read_text(file: IO[bytes], name: str, size: int, progress: Progress) -> Vectors:

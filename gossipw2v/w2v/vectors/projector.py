@@ -27,7 +27,7 @@ def write(files: Sequence[BinaryIO], words: Sequence[bytes], rows: Rows, progres
     write_words(files[1], words)
 
 
-def is_ours(head: bytes) -> bool:
+def recognised(head: bytes) -> bool:
     """Whether a file begins with a line of numbers, with tabs between if there are several."""
     line = head.partition(b"\n")[0].rstrip(b"\r")
     values = line.split(b"\t")[:-1] if len(head) == len(line) else line.split(b"\t")  # the last may be cut off

@@ -53,7 +53,7 @@ def write(files: Sequence[BinaryIO], words: Sequence[bytes], rows: Rows, progres
     files[0].write(text)
 
 
-def is_ours(head: bytes, size: int) -> bool:
+def recognised(head: bytes, size: int) -> bool:
     """Whether a file of `size` bytes that begins with `head` is safetensors."""
     return len(head) > _LENGTH.size and head[8:9] == b"{" and _LENGTH.unpack_from(head)[0] < size
 

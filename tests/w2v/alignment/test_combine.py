@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.samples import repeatable
 from support.vector_files import in_memory, save, some_words
 
 from gossipw2v.w2v.alignment.combine import METHODS, Combination, combine
@@ -177,7 +178,7 @@ def objective(union: Union, maps: list[Floats]) -> float:
     return total
 
 
-@settings(deadline=None, max_examples=10)
+@repeatable(10)
 @given(st.integers(0, 1000))
 def test_no_other_turn_of_a_model_brings_it_nearer(seed: int) -> None:
     from gossipw2v.w2v.alignment.maps import alir

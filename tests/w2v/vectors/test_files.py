@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.samples import repeatable
 from support.vector_files import save, some_rows, some_words
 
 from gossipw2v.w2v.vectors.files import read_vectors
@@ -74,7 +75,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")  # 
 # -- cut, flipped, lying -----------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@repeatable(40)
 @given(st.data())
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_is_cut_short_is_refused(name: str, data: Any) -> None:
@@ -83,7 +84,7 @@ def test_a_file_that_is_cut_short_is_refused(name: str, data: Any) -> None:
     refused(name, whole[: data.draw(st.integers(0, len(whole) - 1))])
 
 
-@settings(deadline=None, max_examples=40)
+@repeatable(40)
 @given(st.data())
 @pytest.mark.parametrize("name", NAMES)
 def test_a_flipped_byte_gives_sound_vectors_or_is_refused(name: str, data: Any) -> None:
@@ -100,7 +101,7 @@ def test_a_flipped_byte_gives_sound_vectors_or_is_refused(name: str, data: Any) 
         assert read.rows.tobytes() == ROWS.tobytes()
 
 
-@settings(deadline=None, max_examples=60)
+@repeatable(60)
 @given(st.binary(max_size=300))
 @pytest.mark.parametrize(
     "start", [b"", b"2 3\n", b"the 1.5 2\n", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x93NUMPY\1\0", b"PAR1"]
@@ -112,7 +113,7 @@ def test_any_bytes_are_sound_vectors_or_refused(start: bytes, rest: bytes) -> No
         pass
 
 
-@settings(deadline=None, max_examples=60)
+@repeatable(60)
 @given(st.data())
 @pytest.mark.parametrize("name", ["v.npy", "v.tsv"])
 def test_the_words_beside_are_judged_as_well(name: str, data: Any) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.extra.numpy import arrays
+from support.samples import repeatable
 from support.vector_files import chosen, save, some_rows, some_words
 
 from gossipw2v.w2v.text.words import Words
@@ -41,7 +42,7 @@ def test_a_format_that_is_read_gives_every_bit_back(name: str, tmp_path: Path) -
     assert read.rows.tobytes() == ROWS.tobytes()
 
 
-@settings(deadline=None, max_examples=8)
+@repeatable(8)
 @given(arrays(np.uint32, (3, 2)).map(lambda bits: bits.view(np.float32)))
 @pytest.mark.parametrize("name", READABLE)
 def test_every_finite_number_comes_back(name: str, tmp_path_factory: Any, rows: np.ndarray) -> None:
