@@ -32,7 +32,13 @@ def add(parser: argparse.ArgumentParser, target: Callable[[str], Path]) -> None:
     parser.description = DESCRIPTION
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="a data directory, or a file of vectors")
     parser.add_argument(
-        "-o", "--output", dest="path", type=target, required=True, metavar="OUT", help="the file to write; - for text"
+        "-o",
+        "--output",
+        dest="path",
+        type=target,
+        required=True,
+        metavar="OUT",
+        help="the file to write; - for standard output",
     )
     told = "; ".join(f"{name}: {does}" for name, does in METHODS.items())
     parser.add_argument("--method", choices=METHODS, default="alir", help=f"(default %(default)s) {told}")

@@ -13,15 +13,27 @@ from gossipw2v.cli import streams
 from gossipw2v.cli.launch import prepare_machine
 from gossipw2v.status import client, report
 from gossipw2v.status.query import ExportRequest
-from gossipw2v.w2v.vectors.formats import MATRICES, TEXT, TYPES, Destination, MissingLibraryError, choose, formats
+from gossipw2v.w2v.vectors.formats import (
+    EXTRA,
+    MATRICES,
+    TEXT,
+    TYPES,
+    Destination,
+    MissingLibraryError,
+    choose,
+    formats,
+)
 
 if TYPE_CHECKING:
     from gossipw2v.w2v.vectors.selection import Selection
 
-FORMATS_TOLD = "; ".join(f"{row.name} ({', '.join(row.suffixes)}): {row.does}" for row in formats.values())
+FORMATS_TOLD = "; ".join(
+    f"{row.name} ({', '.join(row.suffixes)}): {row.does}" + (f", needs {row.library}" if row.library else "")
+    for row in formats.values()
+)
 EPILOG = (
-    f"Formats: {FORMATS_TOLD}. The first two may be packed: .txt.gz, .bin.zst. What needs a library says which. Usual "
-    "words are ordered by frequency, the most frequent first."
+    f"Formats: {FORMATS_TOLD}. The first two may be packed: .txt.gz, or .bin.zst, "
+    f"which needs zstandard. pip install 'gossipw2v[{EXTRA}]' brings all of these."
 )
 
 
