@@ -30,6 +30,7 @@ MAGIC = b"PAR1"
 WORD, VECTOR = "word", "vector"
 _GROUP = 1 << 13  # rows of a row group: 10 MB at 300 dimensions
 _READ_ROWS = 1 << 10  # decoded at a time
+_BUFFER = 1 << 20  # bytes read ahead; else all of a file may be in memory at once
 _CURE = f"write a table with the columns {WORD} (string) and {VECTOR} (list of float32)"
 
 
@@ -54,7 +55,7 @@ def read(file: IO[bytes], _path: Path, name: str) -> Vectors:
     parquet = library("pyarrow.parquet")
     size, done = os.fstat(file.fileno()).st_size, 0
     with _naming(name):
-        table = parquet.ParquetFile(file, page_checksum_verification=True)
+        table = parquet.ParquetFile(file, page_checksum_verification=True, pre_buffer=False, buffer_size=_BUFFER)
         _check_columns(table, name, size)
         with Spool(0) as spool:
             for batch in table.iter_batches(_READ_ROWS, columns=[WORD, VECTOR], use_threads=False):
