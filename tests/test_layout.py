@@ -14,7 +14,7 @@ from gossipw2v.config.options import OPTIONS, PREFIX
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "gossipw2v"
-COMMANDS = {"start", "export", "status", "evaluate", "demo"}
+COMMANDS = {"start", "export", "merge", "status", "evaluate", "what-leaves", "demo"}
 MOST_LINES = 500  # of a module; the aim is 150 to 300
 
 
@@ -93,6 +93,18 @@ def test_every_flag_setting_and_file_in_the_readme_exists(readme):
     known = {option.flag for option in OPTIONS.values()}
     known |= {"--config", "--url", "--json", "--watch", "--nodes", "--help", "--version", "--no-until-complete"}
     known |= {"--pairs", "--analogies", "--categories", "--next-item", "--labels", "--compare", "--drop-first"}
+    known |= {
+        "--format",
+        "--top",
+        "--words",
+        "--normalize",
+        "--dtype",
+        "--matrix",
+        "--method",
+        "--weights",
+        "--whiten",
+        "--data-dir",
+    }
     for block in re.findall(r"^ *(?:\$ )?(?:gossipw2v|tools/demo) .*$", readme, re.MULTILINE):
         assert set(re.findall(r"(?<!\S)--[a-z-]+", block)) <= known, block
     assert set(re.findall(rf"{PREFIX}[A-Z_]+", readme)) <= {o.variable for o in OPTIONS.values()} | {f"{PREFIX}CONFIG"}

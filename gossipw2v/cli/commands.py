@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from gossipw2v.cli import streams
+from gossipw2v.cli import streams, vectors
 from gossipw2v.cli.launch import TEMPORARY, leave, prepare_machine, run_loop, telling_of_limits
 from gossipw2v.config import loader, options
 from gossipw2v.config.node import HTTP_PORT
@@ -124,25 +124,14 @@ def export(args: argparse.Namespace) -> int:
         streams.tell(f"gossipw2v: {args.path} is a folder; name a file in it")
         return USAGE
     folder = args.data_dir if args.data_dir or args.url else _default_folder()
-    words, dimensions = _export_folder(folder, args.path) if folder else _export_node(args)
+    target, selection = vectors.chosen(args)
+    if folder:
+        words, dimensions = vectors.export_folder(folder, target, selection)
+    else:
+        words, dimensions = vectors.export_node(args.url or DEFAULT_URL, target, selection, shown_token(args))
     path = STANDARD_OUTPUT_NAME if args.path == STANDARD_OUTPUT else args.path
     streams.tell(f"{path}: {words:,} words of {dimensions} dimensions, from {folder or args.url or DEFAULT_URL}")
     return 0
-
-
-def _export_node(args: argparse.Namespace) -> tuple[int, int]:
-    line = streams.ProgressLine()
-
-    def draw(rows: int, words: int) -> None:
-        line.show(f"{report.bar(rows / max(1, words))} {rows:,} of {words:,} words")
-
-    def wait(why: str, _: float) -> None:
-        line.note(f"{why}; waiting")
-
-    try:
-        return client.export(args.url or DEFAULT_URL, args.path, client.Watcher(draw, wait), shown_token(args))
-    finally:
-        line.end()
 
 
 def _default_folder() -> Path | None:
@@ -152,15 +141,3 @@ def _default_folder() -> Path | None:
     except loader.ConfigError:  # a user without a home has none
         return None
     return folder if any(folder.glob(CHECKPOINTS)) and not lock.in_use(folder) else None
-
-
-def _export_folder(folder: Path, path: Path) -> tuple[int, int]:
-    prepare_machine()
-    from gossipw2v.node.storage.checkpoint import CheckpointError  # noqa: PLC0415
-    from gossipw2v.node.storage.export import export_model  # noqa: PLC0415
-    from gossipw2v.w2v.word2vec_format import ExportError  # noqa: PLC0415
-
-    try:
-        return export_model(folder, path)
-    except (ExportError, CheckpointError) as error:
-        raise client.AnswerError(str(error)) from error

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gossipw2v.cli import streams
+from gossipw2v.cli import streams, vectors
 from gossipw2v.cli.launch import prepare_machine
 from gossipw2v.status import client
 from gossipw2v.system.machine import usable_cores
@@ -19,6 +19,7 @@ from gossipw2v.system.machine import usable_cores
 if TYPE_CHECKING:
     from gossipw2v.w2v.evaluation.embedding import Embedding, Floats
     from gossipw2v.w2v.evaluation.report import Result
+    from gossipw2v.w2v.vectors.table import Vectors
 
 USAGE = 2
 RESTRICT = 300_000  # as in `embedding`, which is too heavy to ask
@@ -93,12 +94,12 @@ def _evaluate(args: argparse.Namespace, token: Token) -> int:
 
     scorings = list(_scorings(args))
     find_token = partial(token, args)
-    words, vectors = load(args.source, find_token)
-    every = Embedding.of(words, vectors, args.case_sensitive)
+    words, rows = load(args.source, find_token)
+    every = Embedding.of(words, rows, args.case_sensitive)
     frequent = every.restricted(args.restrict)
     results = [result for few, score in scorings for result in score(frequent if few else every)]
     results += [_compared(every, path, find_token) for path in args.compare]
-    about = (args.source, vectors.shape, results)
+    about = (args.source, rows.shape, results)
     print(json.dumps(as_json(*about), allow_nan=False) if args.json else as_text(*about))
     return 0
 
@@ -153,16 +154,20 @@ def _compared(embedding: Embedding, other: Path, token: Callable[[], bytes | Non
 def load(source: str, token: Callable[[], bytes | None]) -> tuple[list[str], Floats]:
     """Words and float32[V, D] of a file, a running node's URL, or a data directory; `token` for a node that asks.
 
-    LayoutError, NoNodeError, AnswerError, OSError.
+    NoNodeError, AnswerError, OSError.
     """
-    from gossipw2v.w2v.evaluation.vector_file import read_vectors  # noqa: PLC0415
+    from gossipw2v.api.loading import fetched  # noqa: PLC0415
+    from gossipw2v.node.storage.export import map_model  # noqa: PLC0415
+    from gossipw2v.w2v.vectors.files import read_vectors  # noqa: PLC0415
 
-    if "://" in source:
-        with tempfile.TemporaryDirectory(prefix="gossipw2v-") as folder:
-            path = Path(folder) / "vectors.txt"
-            client.export(_url(source), path, token=token())
-            return read_vectors(path)
-    return _left_behind(Path(source)) if Path(source).is_dir() else read_vectors(Path(source))
+    with vectors.telling():
+        if "://" in source:
+            return _plain(fetched(_url(source), token=token()))
+        return _plain(map_model(Path(source))[0] if Path(source).is_dir() else read_vectors(Path(source)))
+
+
+def _plain(found: Vectors) -> tuple[list[str], Floats]:
+    return [word.decode("utf-8", "replace") for word in found.words], found.rows.astype("float32", copy=False)
 
 
 def _url(text: str) -> str:
@@ -172,15 +177,3 @@ def _url(text: str) -> str:
         return client.base_url(text)
     except ValueError as error:
         raise LayoutError(str(error)) from None
-
-
-def _left_behind(folder: Path) -> tuple[list[str], Floats]:
-    """What is in the newest checkpoint of a data directory."""
-    from gossipw2v.node.storage.checkpoint import CheckpointError  # noqa: PLC0415
-    from gossipw2v.node.storage.export import load_model  # noqa: PLC0415
-
-    try:
-        words, weights, _ = load_model(folder)
-    except CheckpointError as error:
-        raise client.AnswerError(str(error)) from error
-    return [word.decode("utf-8", "replace") for word in words], weights[: len(words)]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gossipw2v import __version__
-from gossipw2v.cli import commands, evaluate, leaves
+from gossipw2v.cli import commands, evaluate, leaves, merge, vectors
 from gossipw2v.cli.commands import DEFAULT_URL
 from gossipw2v.config import options
 from gossipw2v.status import client
@@ -37,7 +37,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gossipw2v {__version__}")
     chosen = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_start(chosen.add_parser("start", help="train, together with the nodes there are"))
-    _add_export(chosen.add_parser("export", help="write the vectors in word2vec's text format"))
+    _add_export(chosen.add_parser("export", help="write the vectors of a model to a file"))
+    merge.add(chosen.add_parser("merge", help="make one of several models' vectors"), _target)
     _add_status(chosen.add_parser("status", help="show how far a node and its swarm are"))
     _add_evaluate(chosen.add_parser("evaluate", help="score vectors on test sets"))
     _add_what_leaves(chosen.add_parser("what-leaves", help="print the words that a node would tell others of"))
@@ -87,9 +88,9 @@ def _help(option: options.Option) -> str:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Write all vectors to PATH in word2vec's text format, whole or not at all; what is no file, such as a pipe, is "
-        "written to as it is. Without an option: the model "
-        f"that a stopped node left in the default data folder, or else that of the node at {DEFAULT_URL}."
+        "Write a model's vectors to PATH, whole or not at all, in the format that its suffix or --format says, else in "
+        "word2vec's text format; what is no file, such as a pipe, is written to as it is. Without --data-dir or --url: "
+        f"the model that a stopped node left in the default data folder, or else that of the node at {DEFAULT_URL}."
     )
     parser.add_argument(
         "path", metavar="PATH", type=_target, help="the file to write, such as vectors.txt; - for standard output"
@@ -97,6 +98,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--data-dir", metavar="DIR", type=Path, help="what a node left in its folder")
     source.add_argument("--url", type=_url, help="a running node")
+    vectors.add_options(parser)
+    vectors.add_matrix(parser)
     _add_token(parser)
     parser.set_defaults(run=commands.export)
 

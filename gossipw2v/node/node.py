@@ -33,7 +33,9 @@ from gossipw2v.node.snapshot import (
     describe_vocabulary,
 )
 from gossipw2v.node.storage.checkpointer import Checkpointer
+from gossipw2v.node.storage.export import stream
 from gossipw2v.node.waiting import describe, reason
+from gossipw2v.status.query import ExportRequest
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import usable_cores
 from gossipw2v.system.metrics import Metrics
@@ -41,7 +43,8 @@ from gossipw2v.transport.network import Network
 from gossipw2v.w2v.evaluation.probe import Probe
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.heldout import Division
-from gossipw2v.w2v.word2vec_format import ExportError, check_finite, lines
+from gossipw2v.w2v.vectors.selection import Selection
+from gossipw2v.w2v.vectors.table import ExportError
 
 log = get_logger("node")
 
@@ -156,8 +159,8 @@ class Node:
             return "failed"
         return "stopping" if self.stopping.is_set() else self.condition.stage or self.state.name.lower()
 
-    def export(self) -> tuple[int, Iterator[bytes]]:
-        """Words and the word2vec text of the model as it is now.
+    def export(self, asked: ExportRequest) -> tuple[int, Iterator[bytes]]:
+        """Words and the word2vec text, or binary, of what is asked for of the model as it is now.
 
         LookupError if there is none yet, ExportError if the model has failed or holds a value that is not finite.
         """
@@ -165,9 +168,9 @@ class Node:
             raise LookupError("no model yet: the vocabulary is not frozen")
         if self.condition.failure is not None:
             raise ExportError(self.condition.failure)
-        words, vectors = self.session.vocab.words, self.session.model.syn0
-        check_finite(words, vectors)
-        return len(words), lines(words, vectors)
+        model = self.session.model
+        chosen = Selection(asked.matrix, asked.top)
+        return stream(self.session.vocab.words, (model.syn0, model.syn1neg), chosen, asked.binary)
 
     def enter(self, state: Stage) -> None:
         """Go to another stage; the swarm is told with the next beat."""

@@ -13,6 +13,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from gossipw2v.status.query import ExportRequest
 from gossipw2v.system.output import writing
 
 TIMEOUT_SECONDS = 5.0
@@ -20,6 +21,7 @@ MAX_STATUS_BYTES = 16 << 20  # a swarm of thousands; stops at an endless answer 
 MAX_HEADER_BYTES = 64
 MAX_REFUSAL_BYTES = 2000
 CHUNK_BYTES = 1 << 20
+USUAL_WORD_BYTES, MOST_WORD_BYTES = 9, 1002  # in a row of word2vec binary, with a space and a line end
 
 PATIENCE_SECONDS = 60.0  # for a node that is busy with others, in all
 RETRY_SECONDS = 5.0  # before the next try, where the node does not say when
@@ -76,6 +78,39 @@ def export(url: str, path: Path, watcher: Watcher = Watcher(), token: bytes | No
     """
     with writing(path) as file, _get_patiently(url, "/export", token, watcher) as response:
         return _copy(response, file, watcher)
+
+
+def fetch(
+    url: str, asked: ExportRequest, file: BinaryIO, watcher: Watcher = Watcher(), token: bytes | None = None
+) -> None:
+    """Write the node's answer to what is asked for to `file`, as it comes: word2vec binary, or its text.
+
+    What it is has still to be looked at: a node of an older version sends text. AnswerError, BusyError as `export`;
+    also if an older one was asked for another matrix than it sends.
+    """
+    with _get_patiently(url, asked.path(), token, watcher) as response:
+        old = asked.binary and not response.headers.get("Content-Type", "").startswith("application/octet-stream")
+        if old and asked.matrix != "in":
+            raise AnswerError(f"{url}: the node's version sends its word vectors only; leave --matrix out")
+        if not old:
+            _copy_binary(response, file, watcher)
+        else:
+            _copy(response, file, watcher)
+
+
+def _copy_binary(response: HTTPResponse, file: BinaryIO, watcher: Watcher) -> None:
+    header = _read(response.readline, MAX_HEADER_BYTES)
+    words, dimensions = _shape(header)
+    file.write(header)
+    done, row = 0, 4 * dimensions + USUAL_WORD_BYTES
+    while chunk := _read(response.read, CHUNK_BYTES):
+        file.write(chunk)
+        done += len(chunk)
+        if done > words * (4 * dimensions + MOST_WORD_BYTES):
+            raise AnswerError(f"the node promised {words} vectors and sends more; try again")
+        watcher.progress(min(words, done // row), words)
+    if response.length:
+        raise AnswerError(f"the node promised {words} vectors and stopped before their end; try again")
 
 
 def _get_patiently(url: str, path: str, token: bytes | None, watcher: Watcher) -> HTTPResponse:

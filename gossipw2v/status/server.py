@@ -18,7 +18,7 @@ from typing import Any, cast
 from aiohttp import HttpVersion10, web
 
 from gossipw2v.config.address import Address, is_local
-from gossipw2v.status import page
+from gossipw2v.status import page, query
 from gossipw2v.status.access import Access
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.system.wellformed import well_formed
@@ -53,12 +53,12 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class StatusSources:
     """Where answers come from. `snapshot` is called in the event loop and must not wait; `export` in a thread.
 
-    `export()` returns the number of words and the file in chunks of at most a few MB; LookupError: no model yet;
+    `export(asked)` returns the number of words and the file in chunks of at most a few MB; LookupError: no model yet;
     ValueError: none that may be exported, its text says why.
     """
 
     snapshot: Callable[[], dict[str, Any]]
-    export: Callable[[], tuple[int, Iterator[bytes]]]
+    export: Callable[[query.ExportRequest], tuple[int, Iterator[bytes]]]
 
 
 @dataclass(frozen=True)
@@ -198,26 +198,33 @@ class Server:
         return web.Response(body=page.render(self._sources.snapshot()).encode(), headers=HEADERS | headers)
 
     async def _export(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            asked = query.parse(request.query.items())
+        except ValueError as error:
+            return _refusal(400, str(error))
         if self._exports >= self._limits.exports:
             headers = {"Retry-After": str(RETRY_SECONDS)}
             return _refusal(429, f"{self._exports} exports are under way, and no more at a time", headers)
         self._exports += 1
         worker = ThreadPoolExecutor(1, thread_name_prefix="export")  # one thread: a generator cannot be shared
         try:
-            return await self._stream(request, worker)
+            return await self._stream(request, asked, worker)
         finally:
             self._exports -= 1
             worker.shutdown(wait=False)
 
-    async def _stream(self, request: web.BaseRequest, worker: ThreadPoolExecutor) -> web.StreamResponse:
+    async def _stream(
+        self, request: web.BaseRequest, asked: query.ExportRequest, worker: ThreadPoolExecutor
+    ) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
         try:
-            rows, chunks = await loop.run_in_executor(worker, self._sources.export)
+            rows, chunks = await loop.run_in_executor(worker, self._sources.export, asked)
         except LookupError as error:
             return _refusal(409, str(error.args[0] if error.args else "there is no model to export yet"))
         except ValueError as error:
             return _refusal(409, str(error))
-        headers = {"Content-Type": "text/plain; charset=utf-8", "X-Gossipw2v-Rows": str(rows)}
+        kind = "application/octet-stream" if asked.binary else "text/plain; charset=utf-8"
+        headers = {"Content-Type": kind, "X-Gossipw2v-Rows": str(rows)}
         response = web.StreamResponse(headers=HEADERS | headers)
         try:
             async with self._accepted(request):

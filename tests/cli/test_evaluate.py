@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from support.checkpoints import keep
 from support.stub_node import stub_node
-
-from gossipw2v.w2v.word2vec_format import write_word2vec
+from support.word2vec_text import write_word2vec
 
 
 def evaluate(*arguments: object) -> tuple[int, str, str]:

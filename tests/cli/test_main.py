@@ -48,9 +48,9 @@ def imported(result):
 # --- help and mistakes -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [(), ("start",), ("export",), ("status",), ("evaluate",), ("demo",)])
+@pytest.mark.parametrize("command", ["", "start", "export", "merge", "what-leaves", "status", "evaluate", "demo"])
 def test_help_is_printed_without_importing_anything_heavy(run, command):
-    result = run(*command, "--help", python=["-X", "importtime"])
+    result = run(*command.split(), "--help", python=["-X", "importtime"])
     assert result.returncode == 0
     assert result.stdout.startswith("usage: gossipw2v")
     assert "argparse" in imported(result)

@@ -22,9 +22,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gossipw2v.status import page
 from gossipw2v.status.access import Access
+from gossipw2v.status.query import ExportRequest
 from gossipw2v.status.server import BLOCK_BYTES, RETRY_SECONDS, ClientLimits, Server, StatusSources, serve
 from gossipw2v.system.metrics import STATES, Metrics
-from gossipw2v.w2v.word2vec_format import ExportError
+from gossipw2v.w2v.vectors.table import ExportError
 
 STATUS: dict[str, Any] = {
     "version": "0.1.0",
@@ -59,7 +60,7 @@ async def running(
     **limits: Any,
 ) -> AsyncIterator[Server]:
     """A server on a free port of `host` that serves the dict `status`, read anew for every request."""
-    sources = StatusSources(lambda: STATUS if status is None else status, export)
+    sources = StatusSources(lambda: STATUS if status is None else status, lambda _: export())
     server = await serve((host, 0), sources, Metrics(), ClientLimits(**limits), access)
     try:
         yield server
@@ -311,6 +312,26 @@ async def test_export_streams_the_whole_file() -> None:
     assert (code, headers["X-Gossipw2v-Rows"]) == (200, "200")
     assert "Content-Length" not in headers
     assert body == b"word 0.1 0.2 0.3\n" * 4096 * 200
+
+
+async def test_what_is_asked_of_export_reaches_the_model_or_is_refused() -> None:
+    asked: list[ExportRequest] = []
+
+    def export(request: ExportRequest) -> tuple[int, Iterator[bytes]]:
+        asked.append(request)
+        return 1, iter([b"x"])
+
+    server = await serve(("127.0.0.1", 0), StatusSources(dict, export), Metrics())
+    try:
+        code, headers, _ = await fetch(server, "/export?format=binary&matrix=sum&top=7")
+        assert (code, headers["Content-Type"]) == (200, "application/octet-stream")
+        code, headers, _ = await fetch(server, "/export")
+        assert (code, headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+        code, _, body = await fetch(server, "/export?matrix=both")
+        assert (code, json.loads(body)) == (400, {"error": "matrix=both is none of in, out, sum"})
+    finally:
+        await server.close()
+    assert asked == [ExportRequest(True, "sum", 7), ExportRequest()]
 
 
 async def test_export_runs_off_the_event_loop_and_only_as_fast_as_it_is_read() -> None:

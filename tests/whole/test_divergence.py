@@ -29,7 +29,7 @@ from gossipw2v.system.sections import blocks
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.similarity import largest_difference
 from gossipw2v.w2v.training.guard import ENOUGH, LONGEST, PATIENCE, DivergedError
-from gossipw2v.w2v.word2vec_format import ExportError
+from gossipw2v.w2v.vectors.table import ExportError
 
 UNTRAINED = 6 * np.log(2)
 FAR_TOO_LARGE = {"alpha": 1.0, "negative": 20}

@@ -14,7 +14,7 @@ import pytest
 
 from gossipw2v.system import logs
 from gossipw2v.w2v.text.formats import HEAD_BYTES, is_tar, ours, refusal
-from gossipw2v.w2v.word2vec_format import lines
+from gossipw2v.w2v.vectors.word2vec import lines
 
 TEXT = b"some words of text\n" * 100
 LISTS = [["some", "words"], {"word": 1}, np.zeros(10), ("a", "b"), "text"]
