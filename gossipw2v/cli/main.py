@@ -17,12 +17,12 @@ from typing import Any, NoReturn
 
 from gossipw2v import __version__
 from gossipw2v.cli import signals, streams
-from gossipw2v.cli.launch import TEMPORARY, leave, prepare_machine, run_loop, telling_of_limits
 from gossipw2v.config import loader, options
 from gossipw2v.config.node import HTTP_PORT
 from gossipw2v.config.secret import SecretError, read_secret
 from gossipw2v.status import client, report
 from gossipw2v.system import lock, machine
+from gossipw2v.system.launch import TEMPORARY, leave, prepare_machine, run_loop, telling_of_limits
 from gossipw2v.system.output import STANDARD_OUTPUT
 from gossipw2v.system.signals import ending
 

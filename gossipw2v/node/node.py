@@ -50,7 +50,8 @@ log = get_logger("node")
 class Node:
     """The parts; `core` and what goes with it as of `begin`.
 
-    `stopping`: set when the node was told to end.
+    `stopping`: set when the node was told to end. `last_session`: the one before, which can still be read, for whoever
+    runs a node in their own process.
     """
 
     config: Config
@@ -58,6 +59,7 @@ class Node:
     now: float
     state: Stage = Stage.COUNTING
     session: Session | None = None
+    last_session: Session | None = None
     metrics: Metrics = field(default_factory=Metrics)
     pulse: Pulse = field(default_factory=Pulse)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -209,3 +211,4 @@ class Node:
         session, self.session = self.session, None
         if session is not None:
             session.close()
+            self.last_session = session
