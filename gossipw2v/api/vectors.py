@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.w2v import similarity
+from gossipw2v.w2v.similarity import Space, most_similar
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,8 @@ class WordVectors:
 
     def __getitem__(self, word: str) -> NDArray[np.float32]:
         """The vector of a word, float32 [D]; KeyError if it is not known."""
-        return self.vectors[self._row(word)]
+        row: NDArray[np.float32] = self.vectors[self._row(word)]
+        return row
 
     def __contains__(self, word: object) -> bool:
         return word in self.index
@@ -63,7 +64,7 @@ class WordVectors:
         The rows are scaled once, when this is first asked: of vectors that are still trained it tells how they were.
         """
         self._row(word)
-        return similarity.most_similar(self._space, word, topn)
+        return most_similar(self._space, word, topn)
 
     def to_gensim(self) -> Any:
         """gensim's KeyedVectors of the same memory, without a copy. ImportError says what to install."""
@@ -76,8 +77,8 @@ class WordVectors:
         return keyed
 
     @cached_property
-    def _space(self) -> similarity.Space:
-        return similarity.Space.of(self.words, self.vectors)
+    def _space(self) -> Space:
+        return Space.of(self.words, self.vectors)
 
     def _row(self, word: str) -> int:
         row = self.index.get(word)
