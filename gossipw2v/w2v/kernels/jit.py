@@ -33,7 +33,7 @@ from numba.core.serialize import dumps
 from gossipw2v.system.durable import Disk, replacing
 
 if folder := os.environ.get("NUMBA_CACHE_DIR"):  # Numba may have been imported before anybody set that
-    numba.config.CACHE_DIR = folder  # type: ignore[attr-defined] - made as Numba is imported
+    numba.config.CACHE_DIR = folder  # type: ignore[attr-defined]  # Numba makes it as it is imported
 
 Decorator = Callable[[Callable[..., Any]], Any]
 
