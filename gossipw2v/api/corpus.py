@@ -30,10 +30,10 @@ def as_paths(corpus: Paths | Sentences, folder: Path) -> tuple[str, ...]:
     if first is None:
         raise ValueError("the corpus is empty: there is neither a path nor a sentence in it")
     if isinstance(first, str | os.PathLike):
-        return tuple(os.fspath(path) for path in chain([first], items))  # type: ignore[arg-type]
+        return tuple(os.fspath(path) for path in chain([first], items))  # type: ignore[arg-type]  # the first says what all are
     path = folder / FILE
     with path.open("wb") as file:
-        file.writelines(_lines(chain([first], items)))  # type: ignore[arg-type]
+        file.writelines(_lines(chain([first], items)))  # type: ignore[arg-type]  # the first says what all are
     return (str(path),)
 
 

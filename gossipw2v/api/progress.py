@@ -38,7 +38,7 @@ def epochs_done(session: Session) -> int:
     return words_trained(session) // words if words else 0
 
 
-class ProgressLine:
+class TrainingLine:
     """One line on standard error that is drawn over itself, on a terminal or in a notebook; else nothing."""
 
     def __init__(self, wanted: bool | None) -> None:

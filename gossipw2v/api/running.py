@@ -21,10 +21,10 @@ class NodeThread:
 
     config: Config
     error: BaseException | None = None
-    _node: Node | None = None  # None until the thread has made it
+    _daemon: Daemon | None = None  # None until the thread has made it
     _loop: asyncio.AbstractEventLoop | None = None
     _thread: threading.Thread = field(init=False)
-    _made: threading.Event = field(default_factory=threading.Event)  # `_node` and `_loop` are there, or never will be
+    _made: threading.Event = field(default_factory=threading.Event)  # `_daemon` and `_loop` are there, or never will be
 
     def __post_init__(self) -> None:
         self._thread = threading.Thread(target=self._run, name="gossipw2v", daemon=True)
@@ -41,15 +41,15 @@ class NodeThread:
 
     def stop(self) -> None:
         """Tell the node to stop, and wait for it: it hands over what it trained and keeps it. TimeoutError."""
-        if self._node is not None and self._loop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._node.stopping.set)
+        if self._daemon is not None and self._loop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._daemon.node.stopping.set)
         if not self.wait(LAST_SECONDS):
             raise TimeoutError(f"the node did not stop within {LAST_SECONDS:g} s")
 
     @property
     def session(self) -> Session | None:
         """The model and its trainer, also after the end; None as long as there is no vocabulary."""
-        return None if self._node is None else self._node.session or self._node.last_session
+        return None if self._daemon is None else self._daemon.session or self._daemon.node.session
 
     def _run(self) -> None:
         try:
@@ -61,6 +61,6 @@ class NodeThread:
 
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._node = Node(self.config, os.urandom(32), self._loop.time())
+        self._daemon = Daemon(Node(self.config, os.urandom(32), self._loop.time()))
         self._made.set()
-        await Daemon(self._node).run()
+        await self._daemon.run()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gossipw2v.api.corpus import Paths, Sentences, as_paths
-from gossipw2v.api.progress import Callback, Epoch, ProgressLine, epochs_done
+from gossipw2v.api.progress import Callback, Epoch, TrainingLine, epochs_done
 from gossipw2v.api.running import NodeThread
 from gossipw2v.api.vectors import WordVectors
 from gossipw2v.config import loader
@@ -69,10 +69,10 @@ def train(  # noqa: PLR0913 - the settings, under the names that people know
         given["corpus"] = as_paths(corpus, folder)
         config = loader.load(given, None, {}, named=str)
         stack.enter_context(lock.holding(config.data_dir))
-        return _finished(NodeThread(config), tuple(callbacks), ProgressLine(progress))
+        return _finished(NodeThread(config), tuple(callbacks), TrainingLine(progress))
 
 
-def _finished(node: NodeThread, callbacks: tuple[Callback, ...], line: ProgressLine) -> WordVectors:
+def _finished(node: NodeThread, callbacks: tuple[Callback, ...], line: TrainingLine) -> WordVectors:
     """The vectors of a node that has come to its end, by itself or by Ctrl-C."""
     node.start()
     interrupted = False
@@ -92,7 +92,7 @@ def _finished(node: NodeThread, callbacks: tuple[Callback, ...], line: ProgressL
     return word_vectors(node.session)
 
 
-def _watch(node: NodeThread, callbacks: tuple[Callback, ...], line: ProgressLine) -> None:
+def _watch(node: NodeThread, callbacks: tuple[Callback, ...], line: TrainingLine) -> None:
     """Follow the training until it has ended, and tell of each epoch."""
     told = None  # epochs; None before there is a model: what an earlier life has trained is not told of
     ended = False

@@ -50,8 +50,7 @@ log = get_logger("node")
 class Node:
     """The parts; `core` and what goes with it as of `begin`.
 
-    `stopping`: set when the node was told to end. `last_session`: the one before, which can still be read, for whoever
-    runs a node in their own process.
+    `stopping`: set when the node was told to end.
     """
 
     config: Config
@@ -59,7 +58,6 @@ class Node:
     now: float
     state: Stage = Stage.COUNTING
     session: Session | None = None
-    last_session: Session | None = None
     metrics: Metrics = field(default_factory=Metrics)
     pulse: Pulse = field(default_factory=Pulse)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -206,9 +204,9 @@ class Node:
         if self.session is not None and self.state >= Stage.TRAINING and ends:
             await self.checkpointer.save_links(self.core, self.session)
 
-    def close_session(self) -> None:
-        """Stop the threads that train and merge; the model is let go."""
+    def close_session(self) -> Session | None:
+        """Stop the threads that train and merge; the model is let go, and is for the caller to keep."""
         session, self.session = self.session, None
         if session is not None:
             session.close()
-            self.last_session = session
+        return session
