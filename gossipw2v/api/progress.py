@@ -32,10 +32,9 @@ def words_trained(session: Session) -> int:
     return session.trainer.before + session.trainer.trained
 
 
-def epochs_done(session: Session) -> int:
-    """Times that this node's text has been trained to its end."""
-    words = session.trainer.cursor.words
-    return words_trained(session) // words if words else 0
+def epochs_in(session: Session, words: int) -> int:
+    """How many times this node's text has so many words."""
+    return words // max(1, session.trainer.cursor.words)
 
 
 class TrainingLine:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gossipw2v.api.corpus import Paths, Sentences, as_paths
-from gossipw2v.api.progress import Callback, Epoch, TrainingLine, epochs_done
+from gossipw2v.api.progress import Callback, Epoch, TrainingLine, epochs_in, words_trained
 from gossipw2v.api.running import NodeThread
 from gossipw2v.api.vectors import WordVectors
 from gossipw2v.config import loader
@@ -94,17 +94,17 @@ def _finished(node: NodeThread, callbacks: tuple[Callback, ...], line: TrainingL
 
 def _watch(node: NodeThread, callbacks: tuple[Callback, ...], line: TrainingLine) -> None:
     """Follow the training until it has ended, and tell of each epoch."""
-    told = None  # epochs; None before there is a model: what an earlier life has trained is not told of
+    told: int | None = None  # epochs; those of an earlier life are not told of
     ended = False
     while not ended:
         ended = node.wait(LOOK_SECONDS)
         if (session := node.session) is None or node.error is not None:
             continue
         line.show(session)
-        done = epochs_done(session)
-        for number in range((done if told is None and not ended else told or 0) + 1, done + 1):
+        told = epochs_in(session, session.trainer.before) if told is None else told
+        for number in range(told + 1, epochs_in(session, words_trained(session)) + 1):
             _tell(session, number, callbacks)
-        told = done
+            told = number
 
 
 def _tell(session: Session, number: int, callbacks: tuple[Callback, ...]) -> None:
