@@ -66,6 +66,13 @@ class Job:
         "words rarer than this in the whole swarm are dropped",
         "a word met fewer times learns nothing of use",
     )
+    min_local_count: int = setting(
+        1,
+        Between(1, 10**9),
+        "occurrences",
+        "words rarer than this in a node's own text never leave it, nor do their counts",
+        "the whole swarm's counts decide what is rare; raise it where names in a text are nobody else's business",
+    )
     max_vocab: int = setting(
         0,
         Between(0, 2**29),
@@ -110,6 +117,14 @@ class Job:
     )
 
 
+LATER = {"min_local_count"}  # settings that came with later versions: until they are used, nobody needs to know them
+
+
 def job_fields(job: Job) -> dict[str, str | int | float]:
-    """The job as the handshake sends it: field name to scalar, in the order of the class."""
-    return asdict(job)
+    """The job as handshakes and checkpoints hold it: field name to scalar, in the order of the class.
+
+    Those of `LATER` that have their defaults are left out, so that checkpoints and nodes of earlier versions are of the
+    same job.
+    """
+    usual = asdict(Job())
+    return {name: value for name, value in asdict(job).items() if name not in LATER or value != usual[name]}

@@ -36,7 +36,7 @@ from gossipw2v.system.durable import replace_file
 from gossipw2v.system.lock import LOCK_FILE
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.notify import notify
-from gossipw2v.system.signals import ending
+from gossipw2v.system.signals import stopping
 from gossipw2v.transport.credentials import Credentials
 from gossipw2v.transport.discovery import Discovery, local_addresses
 from gossipw2v.transport.seeds import follow
@@ -60,7 +60,7 @@ log = get_logger("daemon")
 async def serve(config: Config) -> int:
     """Run a node until it is done or told to stop; returns the exit code."""
     daemon = Daemon(Node(config, os.urandom(32), asyncio.get_running_loop().time()))
-    for number in ending():
+    for number in stopping():
         asyncio.get_running_loop().add_signal_handler(number, daemon.node.stopping.set)
     try:
         await daemon.run()

@@ -79,9 +79,11 @@ async def count(node: Node) -> None:
     log.info("counted", tokens=counts.tokens, words=len(counts.words), files=len(node.corpus.files), **totals)
     node.condition.problem("text", node.corpus.problem)
     if node.core.view.vocabulary is None:
-        node.agreement.counts[counts_name(node.core.node)] = counts
+        offered = counts.at_least(node.config.job.min_local_count)
+        log.info("offers its counts", words=len(offered.words), kept_to_itself=len(counts.words) - len(offered.words))
+        node.agreement.counts[counts_name(node.core.node)] = offered
         node.enter(Stage.GATHERING)
-        node.network.perform(node.core.own.counted(counts.to_bytes()))
+        node.network.perform(node.core.own.counted(offered.to_bytes()))
 
 
 async def agreed(node: Node) -> Vocab:

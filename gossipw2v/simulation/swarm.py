@@ -34,6 +34,9 @@ class Watch:
     def ordered(self, node: SimulatedNode, order: Instruction) -> None:
         """A core asks for something, which is about to be done."""
 
+    def arrived(self, node: SimulatedNode, message: Message) -> None:
+        """A message has come, and the core is about to deal with it."""
+
     def delivered(self, node: SimulatedNode, frame: bytes) -> None:
         """A frame has come, and the core has dealt with it."""
 
@@ -49,8 +52,10 @@ class Watch:
 
 @dataclass(slots=True)
 class Swarm:
-    """Nodes at addresses `name:1`. `tick`: s between two looks of a core at the clock; `row_seconds`: what a row's
-    merge takes, and `piece_seconds` any piece of row work. `moved`: exchanges of each link that moved rows.
+    """Nodes at addresses `name:1`. `tick`: s between two looks of a core at the clock, and `late()` those by which the
+    next is late; `row_seconds`: what a row's merge takes, and `piece_seconds` any piece of row work. `dial()`: s that
+    the next dial takes, and `dial_timeout` those until one that nothing answers is given up. `moved`: exchanges of each
+    link that moved rows.
     """
 
     seed: int = 0
@@ -59,6 +64,9 @@ class Swarm:
     tick: float = 0.1
     row_seconds: float = 0.0
     piece_seconds: float = 0.005
+    late: Callable[[], float] = field(default=lambda: 0.0)
+    dial: Callable[[], float] = field(default=lambda: 0.01)
+    dial_timeout: float = 0.0
     watch: Watch = field(default_factory=Watch)
     nodes: dict[str, SimulatedNode] = field(default_factory=dict)
     moved: Counter[bytes] = field(default_factory=Counter)
@@ -160,7 +168,7 @@ class Swarm:
 
     def _tick(self, node: SimulatedNode) -> None:
         self._look(node)
-        node.machine.at(self.tick * self.rng.uniform(0.9, 1.1), lambda: self._tick(node))
+        node.machine.at(self.tick * self.rng.uniform(0.9, 1.1) + self.late(), lambda: self._tick(node))
 
     def _look(self, node: SimulatedNode) -> None:
         self.perform(node, node.join())
@@ -183,7 +191,7 @@ class Swarm:
                     node.machine.at(0.01, partial(self.close, instruction.conn))
                 case Dial():
                     node.dials += 1
-                    node.machine.at(0.01, partial(_dial, self, node, instruction))
+                    node.machine.at(self.dial(), partial(_dial, self, node, instruction))
                 case Refused():
                     node.refused.append(f"{instruction.reason}: {instruction.text}")
                 case Freeze():
@@ -243,7 +251,8 @@ def _dial(swarm: Swarm, node: SimulatedNode, dial: Dial) -> None:
     other = swarm.nodes.get(name)
     if other is None or not other.alive or not swarm.wires.reach(node.name, name):
         refused = other is not None and other.refuses and swarm.wires.reach(node.name, name)
-        node.core.dial_failed(dial.key, refused)
+        seconds = 0.0 if refused else swarm.dial_timeout
+        node.machine.at(seconds, partial(node.core.dial_failed, dial.key, refused))
         return
     mine, theirs = swarm.wires.connect(node.name, name)
     swarm.perform(node, node.core.opened(mine, dial.key, node.machine.now))
@@ -263,5 +272,7 @@ def _arrived(swarm: Swarm, name: str, conn: int, frame: bytes) -> None:
 
 def _deliver(swarm: Swarm, node: SimulatedNode, conn: int, frame: bytes) -> None:
     node.core.flow(conn, received=len(frame))
-    swarm.perform(node, node.core.received(conn, decode(frame[HEADER.size :]), node.machine.now))
+    message = decode(frame[HEADER.size :])
+    swarm.watch.arrived(node, message)
+    swarm.perform(node, node.core.received(conn, message, node.machine.now))
     swarm.watch.delivered(node, frame)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-
-from gossipw2v.system.output import writing
 
 Floats = NDArray[np.float32]
 BLOCK_ROWS = 512  # rows formatted at a time
@@ -19,11 +17,13 @@ class ExportError(ValueError):
     """The model cannot be written in the format asked for; the message names the word."""
 
 
-def write_word2vec(path: Path, words: Sequence[bytes], vectors: Floats) -> None:
-    """Write float32[V, D] as word2vec text to `path` as `output.writing` does; ExportError, then nothing is written."""
+def write_word2vec(file: BinaryIO, words: Sequence[bytes], vectors: Floats) -> None:
+    """Write float32[V, D] as word2vec text to an open file.
+
+    ExportError before anything is written; later only if training, which goes on meanwhile, breaks a value.
+    """
     check_exportable(words, vectors)
-    with writing(path) as file:
-        file.writelines(lines(words, vectors))
+    file.writelines(lines(words, vectors))
 
 
 def check_exportable(words: Sequence[bytes], vectors: Floats) -> None:

@@ -146,8 +146,8 @@ def test_a_port_that_is_taken_ends_with_74(run):
 
 PREPARED = """
 import os, sys
-from gossipw2v.cli import main
-main.prepare_machine()
+from gossipw2v.cli import commands, main
+commands.prepare_machine()
 assert "numpy" not in sys.modules
 print(os.environ["OPENBLAS_NUM_THREADS"], os.environ["OMP_NUM_THREADS"], os.environ["MKL_NUM_THREADS"])
 print(os.environ["NUMBA_CACHE_DIR"])

@@ -21,7 +21,7 @@ from support.checkpoints import keep
 from support.stub_node import STATUS, stub_node
 
 from gossipw2v.cli import streams
-from gossipw2v.cli.signals import ENDING
+from gossipw2v.system.signals import ENDING
 
 GOSSIPW2V = [sys.executable, "-m", "gossipw2v"]
 VECTORS = b"2 2\nthe 0.5 -1\nof 2 3\n"

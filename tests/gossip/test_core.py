@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from support.counting_swarm import (
     PATIENCE,
-    Swarm,
+    add,
     complete,
     ends_equal,
     greeted,
@@ -30,6 +30,10 @@ from gossipw2v.gossip.instructions import Send
 from gossipw2v.gossip.membership.scores import BREACHES
 from gossipw2v.gossip.messages import Answer, Hello, LinkOpen, Push, Refuse
 from gossipw2v.gossip.records import Stage
+from gossipw2v.simulation.network import Line
+from gossipw2v.simulation.swarm import Swarm, Watch
+
+JITTERY = Line(jitter=0.05)
 
 
 def refusals(swarm: Swarm) -> Counter:
@@ -49,7 +53,7 @@ def test_an_undisturbed_swarm_keeps_every_update_and_agrees(n):
 def test_the_same_seed_gives_the_same_run():
     ends = []
     for _ in range(2):
-        swarm = swarm_of(4, seed=5, lose=0.01, jitter=0.05)
+        swarm = swarm_of(4, seed=5, lose=0.01, line=JITTERY)
         complete(swarm, "")
         ends.append((swarm.now, [node.model.weights.tobytes() for node in swarm.living()]))
     assert ends[0] == ends[1]
@@ -57,13 +61,13 @@ def test_the_same_seed_gives_the_same_run():
 
 @pytest.mark.parametrize("seed", range(60))
 def test_lost_connections_lose_and_double_nothing(seed):
-    swarm = swarm_of(4, seed, work=150, lose=0.02, jitter=0.05)
-    kept_all(swarm, f"swarm_of(4, seed={seed}, work=150, lose=0.02, jitter=0.05)")
+    swarm = swarm_of(4, seed, work=150, lose=0.02, line=JITTERY)
+    kept_all(swarm, f"swarm_of(4, seed={seed}, work=150, lose=0.02, line=JITTERY)")
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.5])
 def test_a_slow_network_keeps_every_update(delay):
-    kept_all(swarm_of(5, seed=1, delay=delay, jitter=delay), f"swarm_of(5, seed=1, delay={delay}, jitter={delay})")
+    kept_all(swarm_of(5, seed=1, line=Line(delay, delay)), f"swarm_of(5, seed=1, line=Line({delay}, {delay}))")
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -83,13 +87,13 @@ def test_the_others_complete_when_one_is_killed(seed):
 @pytest.mark.parametrize("seed", [116, 156, *range(4)])
 def test_who_is_cut_off_by_the_death_of_two_finds_the_others_again(seed):
     """Nobody has addresses of the others but those in the member table, and the two who were introduced are dead."""
-    swarm = swarm_of(6, seed, work=400, jitter=0.02)
+    swarm = swarm_of(6, seed, work=400, line=Line(jitter=0.02))
     swarm.run(5 + seed % 5)
     for name in swarm.rng.sample(list(swarm.nodes), 2) if seed > 100 else ("n0", "n1"):
         swarm.kill(name)
         swarm.run(4)
     swarm.run(60)
-    ends_equal(swarm, f"swarm_of(6, {seed}, work=400, jitter=0.02), two killed", tolerance=0.02)
+    ends_equal(swarm, f"swarm_of(6, {seed}, work=400, line=Line(jitter=0.02)), two killed", tolerance=0.02)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -113,7 +117,7 @@ def test_halves_that_trained_apart_are_added_when_they_meet():
     """Disjoint histories are no overlap: nothing of either half is lost."""
     swarm = Swarm(seed=3)
     for name in ("a", "b"):
-        swarm.add(name, work=200)
+        add(swarm, name, work=200)
         swarm.count(name, blob=b"same")
     frozen = b"one vocabulary for both"
     for node in swarm.nodes.values():
@@ -128,7 +132,7 @@ def test_halves_that_trained_apart_are_added_when_they_meet():
 def test_a_late_joiner_takes_vocabulary_and_rows_trains_and_ends_equal(seed):
     swarm = swarm_of(3, seed, work=600)
     swarm.run(8)
-    swarm.add("late", work=100)
+    add(swarm, "late", work=100)
     swarm.introduce("late", "n1")
     swarm.count("late")
     late = swarm.nodes["late"]
@@ -145,7 +149,7 @@ def test_a_late_joiner_takes_vocabulary_and_rows_trains_and_ends_equal(seed):
 def test_a_joiner_after_the_end_takes_the_result():
     swarm = swarm_of(3, seed=2, work=100)
     kept_all(swarm, "swarm_of(3, seed=2, work=100)")
-    swarm.add("late", work=0)
+    add(swarm, "late", work=0)
     swarm.introduce("late", "n0")
     swarm.count("late")
     kept_all(swarm, "and a joiner without work")
@@ -153,7 +157,7 @@ def test_a_joiner_after_the_end_takes_the_result():
 
 def test_a_member_of_another_job_is_refused_and_the_rest_complete():
     swarm = swarm_of(3, seed=4)
-    swarm.add("stranger", work=50, rules=GossipConfig(job={"job": "another"}))
+    add(swarm, "stranger", work=50, rules=GossipConfig(job={"job": "another"}))
     swarm.introduce("stranger", "n0", "n1")
     swarm.introduce("n2", "stranger")
     swarm.count("stranger")
@@ -169,7 +173,7 @@ def rivals(seed: int, apart: float) -> Swarm:
     """`a` froze a vocabulary alone, `b` and `c` another one; they meet after `apart` seconds."""
     swarm = Swarm(seed=seed)
     for name in ("a", "b", "c"):
-        swarm.add(name, work=900)
+        add(swarm, name, work=900)
         swarm.count(name)
     swarm.introduce("b", "c")
     swarm.run(apart)
@@ -232,17 +236,17 @@ def test_a_tree_that_loses_a_node_in_between_and_its_root_while_it_trains_ends_a
 
 
 @dataclass
-class Metered(Swarm):
+class Meter(Watch):
     """Notes when the rows of how many bytes went each way over a link."""
 
+    swarm: Swarm
     carried: defaultdict = field(default_factory=lambda: defaultdict(list))
 
-    def perform(self, node, instructions) -> None:
-        for message in (order.message for order in instructions if isinstance(order, Send)):
-            if isinstance(message, (Push, Answer)) and len(message.delta):
-                size = message.delta.values.nbytes + 12 * len(message.delta)
-                self.carried[message.link, type(message)].append((self.now, size))
-        super().perform(node, instructions)
+    def ordered(self, node, order) -> None:
+        message = order.message if isinstance(order, Send) else None
+        if isinstance(message, (Push, Answer)) and len(message.delta):
+            size = message.delta.values.nbytes + 12 * len(message.delta)
+            self.carried[message.link, type(message)].append((self.swarm.now, size))
 
     def fastest(self) -> float:
         """Mbit/s of the busiest stretch of any link, each way, from one exchange to a later one."""
@@ -254,25 +258,26 @@ class Metered(Swarm):
         )
 
 
-def joined_late(limit: float) -> Metered:
+def joined_late(limit: float) -> Meter:
     """A swarm of three that has finished, and a fourth that has taken over all of it."""
     rules = GossipConfig(job={"job": "test"}, interval=0.2, quiet=1.0, max_bandwidth=limit)
-    swarm = swarm_of(3, seed=3, kind=Metered, rules=rules, size=64)
+    swarm = swarm_of(3, seed=3, rules=rules, size=64)
+    swarm.watch = meter = Meter(swarm)
     kept_all(swarm, f"joined_late({limit})")
-    swarm.add("late", work=50)
+    add(swarm, "late", work=50, size=64)
     swarm.introduce("late", "n0")
     swarm.count("late")
     swarm.run(20)
-    return swarm
+    return meter
 
 
 def test_a_limit_of_bandwidth_holds_for_training_draining_and_catching_up():
     limit = 0.01
     assert joined_late(0.0).fastest() > 5 * limit
-    swarm = joined_late(limit)
-    kept_all(swarm, f"joined_late({limit})")
-    assert swarm.nodes["late"].trained == 50
-    assert swarm.fastest() < 1.02 * limit  # an answer is not always equally late
+    meter = joined_late(limit)
+    kept_all(meter.swarm, f"joined_late({limit})")
+    assert meter.swarm.nodes["late"].trained == 50
+    assert meter.fastest() < 1.02 * limit  # an answer is not always equally late
 
 
 def test_two_addresses_of_one_node_end_in_one_connection():

@@ -1,13 +1,14 @@
 """Who breaks the rules is refused, and in the end cut off; the banned are not even greeted."""
 
 import pytest
-from support.counting_swarm import Swarm, greeted, kinds, lone_core
+from support.counting_swarm import add, greeted, kinds, lone_core
 from support.samples import DIGEST, LINK, NODE, OTHER
 
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.membership.scores import FIRST_CUT, TOLERATED_OF_HOST, TOLERATED_OF_NODE
 from gossipw2v.gossip.messages import PROTOCOL, Hello, Leave, LinkOpen, ProtocolError
 from gossipw2v.gossip.records import Member, Stage
+from gossipw2v.simulation.swarm import Swarm
 
 HOST = "10.0.0.66"
 CHILD = b"\x00" * 16
@@ -110,7 +111,7 @@ def test_a_delta_that_could_not_be_merged_ends_the_connection_and_the_link(core)
 
 def test_a_banned_node_is_neither_greeted_nor_chosen_as_parent():
     swarm = Swarm(seed=0, rules=GossipConfig(job={"job": "test"}, banned=(OTHER.hex(),)))
-    core = swarm.add("me").core
+    core = add(swarm, "me").core
     core.opened(1, None, 0.0, HOST)
     core.received(1, Hello(PROTOCOL, PROTOCOL, NODE, core.view.config.job, []), 0.0)
     assert reasons(core.received(1, Hello(PROTOCOL, PROTOCOL, OTHER, core.view.config.job, []), 0.0)) == ["barred"]
@@ -122,7 +123,7 @@ def test_a_banned_node_is_neither_greeted_nor_chosen_as_parent():
 
 def test_no_member_at_a_banned_address_is_chosen_as_parent():
     swarm = Swarm(seed=0, rules=GossipConfig(job={"job": "test"}, banned=("10.0.0.0/24",)))
-    core = swarm.add("me").core
+    core = add(swarm, "me").core
     core.own.frozen(b"words", 1)
     core.own.ready()
     core.members.witness(Member(OTHER, 1, Stage.TRAINING, ("10.0.0.66:7411",)), 0.0)

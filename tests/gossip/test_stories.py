@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.counting_swarm import PATIENCE, swarm_of
+from support.counting_swarm import PATIENCE, add, swarm_of
 
 from gossipw2v.delta import empty
 from gossipw2v.gossip.instructions import Send
@@ -32,7 +32,7 @@ def join() -> Storyteller:
     swarm = teller.swarm
     swarm.run(3.0)
     teller.say("n2 joins")
-    swarm.add("n2", work=3)
+    add(swarm, "n2", work=3, **SIZE)
     swarm.introduce("n2", "n0")
     swarm.count("n2")
     swarm.run(PATIENCE, swarm.complete)

@@ -3,9 +3,10 @@
 from random import Random
 
 import pytest
-from support.counting_swarm import Swarm
+from support.counting_swarm import add
 
 from gossipw2v.simulation.nemesis import Nemesis
+from gossipw2v.simulation.swarm import Swarm
 
 SECONDS = 20.0
 KINDS = [
@@ -28,12 +29,12 @@ def disturbed(seed: int, *kinds: str) -> Nemesis:
     """Five nodes that know each other, under some kinds of fault for SECONDS."""
     swarm = Swarm(seed=seed)
     for n in range(5):
-        swarm.add(f"n{n}", work=20)
+        add(swarm, f"n{n}", work=20)
     for n in range(5):
         swarm.introduce(f"n{n}", f"n{(n + 1) % 5}")
 
     def enter(name: str, kept: bool) -> bool:
-        swarm.add(name)
+        add(swarm, name)
         swarm.introduce(name, "n0")
         return True
 

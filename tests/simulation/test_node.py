@@ -1,15 +1,16 @@
 """What a node in memory does of its own: it begins once the swarm lets it, and works on rows while their link lives."""
 
-from support.counting_swarm import PER_TICK, Swarm
+from support.counting_swarm import PER_TICK, add
 
 from gossipw2v.gossip.instructions import Collect, DropLink, OpenLink
+from gossipw2v.simulation.swarm import Swarm
 
 LINK = b"link"
 
 
 def test_a_node_joins_begins_and_trains_once_there_is_a_vocabulary():
     swarm = Swarm()
-    node = swarm.add("a", work=2 * PER_TICK)
+    node = add(swarm, "a", work=2 * PER_TICK)
     node.train()
     assert (node.join(), node.begin(), node.trained) == ([], False, 0)
     swarm.perform(node, node.core.own.frozen(b"words", 1))
@@ -26,7 +27,7 @@ def test_a_node_joins_begins_and_trains_once_there_is_a_vocabulary():
 
 
 def test_row_work_of_a_link_that_is_gone_comes_to_nothing():
-    node = Swarm().add("a", work=PER_TICK)
+    node = add(Swarm(), "a", work=PER_TICK)
     node.worker.train(1.0, (0, 0))
     collect = Collect(LINK, flush=False)
     assert node.rows(collect, 0.0) is None

@@ -2,7 +2,7 @@
 what was lost or doubled."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Instruction
 from gossipw2v.gossip.messages import PROTOCOL, Hello
-from gossipw2v.simulation import swarm
 from gossipw2v.simulation.network import Line
 from gossipw2v.simulation.node import SimulatedNode
+from gossipw2v.simulation.swarm import Swarm, Watch
 from gossipw2v.w2v.training.model import Model
 
 PER_TICK = 3
@@ -45,43 +45,33 @@ class Counting:
 
 
 @dataclass
-class Swarm(swarm.Swarm):
-    """Models of 2 x `rows` rows of `size` values; one line for all, of which connections are cut now and then."""
+class Losing(Watch):
+    """Cuts a connection at some of the looks that cores take at the clock: at that share of them."""
 
-    rows: int = 100
-    size: int = 4
-    delay: float = 0.01
-    jitter: float = 0.0
-    lose: float = 0.0
-    line: object = field(default=None)
+    swarm: Swarm
+    share: float
 
-    def __post_init__(self) -> None:
-        self.line = lambda _one, _other: Line(self.delay, self.jitter)
-        super().__post_init__()
+    def ticked(self, node: SimulatedNode) -> None:
+        rng, conns = self.swarm.rng, self.swarm.wires.conns()
+        if self.share and conns and rng.random() < self.share:
+            self.swarm.cut(rng.choice(conns))
 
-    def add(self, name: str, work: int = 0, min_peers: int = 0, rules: GossipConfig | None = None) -> SimulatedNode:
-        """A new node with `work` tokens to train."""
-        model = Model(lambda: np.zeros((2 * self.rows, self.size), np.float32), budget=40)
-        worker = Counting(model, np.random.default_rng(self.rng.randrange(1 << 30)), work)
-        return super().add(name, worker, min_peers, rules)
 
-    def _tick(self, node: SimulatedNode) -> None:
-        conns = self.wires.conns()
-        if self.lose and conns and self.rng.random() < self.lose:
-            self.cut(self.rng.choice(conns))
-        super()._tick(node)
+def add(swarm: Swarm, name: str, work: int = 0, rows: int = 100, size: int = 4, **more) -> SimulatedNode:
+    """A new node with `work` tokens to train, into a model of 2 x `rows` rows of `size` values."""
+    model = Model(lambda: np.zeros((2 * rows, size), np.float32), budget=40)
+    return swarm.add(name, Counting(model, np.random.default_rng(swarm.rng.randrange(1 << 30)), work), **more)
 
-    def disagreement(self) -> float:
-        """Largest difference of any value between two living nodes."""
-        stack = np.stack([node.model.weights for node in self.living()])
-        return float((stack.max(axis=0) - stack.min(axis=0)).max())
+
+def disagreement(swarm: Swarm) -> float:
+    """Largest difference of any value between two living nodes."""
+    stack = np.stack([node.model.weights for node in swarm.living()])
+    return float((stack.max(axis=0) - stack.min(axis=0)).max())
 
 
 def lone_core() -> GossipCore:
     """A core that one connection has reached, number 1, on which nobody has said who it is."""
-    swarm = Swarm(seed=0)
-    swarm.add("me")
-    core = swarm.nodes["me"].core
+    core = add(Swarm(seed=0), "me").core
     core.opened(1, None, 0.0)
     return core
 
@@ -98,12 +88,22 @@ def kinds(orders: list[Instruction]) -> list[str]:
     return [type(order).__name__ for order in orders]
 
 
-def swarm_of(n: int, seed: int, work: int = 300, kind: type[Swarm] = Swarm, **more) -> Swarm:
-    """`n` nodes that know two others each and wait for all."""
-    swarm = kind(seed=seed, **more)
+def swarm_of(
+    n: int,
+    seed: int,
+    work: int = 300,
+    *,
+    line: Line | None = None,
+    lose: float = 0.0,
+    rules: GossipConfig | None = None,
+    **model: int,
+) -> Swarm:
+    """`n` nodes that know two others each and wait for all; `model`: see `add`."""
+    swarm = Swarm(seed=seed, line=lambda _one, _other: line or Line())
+    swarm.rules, swarm.watch = rules or swarm.rules, Losing(swarm, lose)
     names = [f"n{i}" for i in range(n)]
     for name in names:
-        swarm.add(name, work=work, min_peers=n - 1)
+        add(swarm, name, work, **model, min_peers=n - 1)
     for name in names:
         swarm.introduce(name, *[other for other in names if other != name][:2])
         swarm.count(name)
@@ -129,7 +129,7 @@ def complete(swarm: Swarm, call: str) -> None:
 
 def ends_equal(swarm: Swarm, call: str, tolerance: float = 0.0) -> None:
     complete(swarm, call)
-    assert swarm.disagreement() <= tolerance, story(swarm, call)
+    assert disagreement(swarm) <= tolerance, story(swarm, call)
 
 
 def kept_all(swarm: Swarm, call: str) -> None:

@@ -18,13 +18,18 @@ def evaluate(*arguments: object) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+def write(path: Path, words: list[bytes], rows: np.ndarray) -> None:
+    with path.open("wb") as file:
+        write_word2vec(file, words, rows)
+
+
 @pytest.fixture
 def vectors(tmp_path: Path) -> Path:
     """Side + item for four items, most frequent first: analogies are exact."""
     basis = np.eye(6, dtype=np.float32)
     rows = [basis[item] + basis[4 + side] / 2 for item in range(4) for side in range(2)]
     words = [f"{side}{item}".encode() for item in range(4) for side in "lr"]
-    write_word2vec(tmp_path / "vectors.txt", words, np.array(rows))
+    write(tmp_path / "vectors.txt", words, np.array(rows))
     return tmp_path / "vectors.txt"
 
 
@@ -72,11 +77,11 @@ def test_a_line_that_is_no_pair_is_named(vectors: Path, tmp_path: Path) -> None:
 def test_compare_matches_rows_by_word(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).normal(size=(50, 8)).astype(np.float32)
     words = [f"w{n}".encode() for n in range(50)]
-    write_word2vec(tmp_path / "a.txt", words, rows)
-    write_word2vec(tmp_path / "b.txt", words[::-1], rows[::-1])
+    write(tmp_path / "a.txt", words, rows)
+    write(tmp_path / "b.txt", words[::-1], rows[::-1])
     moved = rows.copy()
     moved[3, 0] += np.linalg.norm(rows[3]) / 100
-    write_word2vec(tmp_path / "c.txt", [*words[:49], b"other"], moved)
+    write(tmp_path / "c.txt", [*words[:49], b"other"], moved)
     _, out, _ = evaluate("--compare", *(tmp_path / f"{name}.txt" for name in "abc"))
     same, one, two = out.splitlines()
     assert same.startswith("0   ")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from support.counting_swarm import Swarm, complete, ends_equal, kept_all, story, sums, swarm_of, trained
+from support.counting_swarm import complete, ends_equal, kept_all, story, sums, swarm_of, trained
 
 from gossipw2v.gossip.records import DEAD_AFTER, Stage
 from gossipw2v.simulation.node import SimulatedNode
+from gossipw2v.simulation.swarm import Swarm
 
 APART = 3 * DEAD_AFTER  # s after which all take each other for dead, and have acted on it
 REJOIN = 5.0  # s until a node that comes back is known to be alive by all

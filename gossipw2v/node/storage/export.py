@@ -11,7 +11,7 @@ from gossipw2v.node.storage.generations import newest
 from gossipw2v.system.output import writing
 from gossipw2v.w2v.text.vocab import Vocab, VocabError
 from gossipw2v.w2v.text.words import Words
-from gossipw2v.w2v.word2vec_format import Floats, check_exportable, lines
+from gossipw2v.w2v.word2vec_format import Floats, write_word2vec
 
 
 def export_model(data_dir: Path, path: Path) -> tuple[int, int]:
@@ -22,8 +22,7 @@ def export_model(data_dir: Path, path: Path) -> tuple[int, int]:
     with writing(path) as file:
         words, weights, _ = load_model(data_dir)
         vectors = weights[: len(words)]
-        check_exportable(words, vectors)
-        file.writelines(lines(words, vectors))
+        write_word2vec(file, words, vectors)
     return len(words), vectors.shape[1]
 
 

@@ -19,23 +19,13 @@ from gossipw2v.w2v.kernels.noise import (
     draw_set,
     drawn,
     fetch_ahead,
+    first_steps,
     set_step,
     train_block,
     usual_steps,
 )
 from gossipw2v.w2v.kernels.sampling import below, next_bits, subsample
 from gossipw2v.w2v.kernels.tiles import TILE
-
-
-@inline
-def _begin(alpha, rate, last, scratch):
-    """The usual steps: input p's true word is in slot p, and slots from `TILE` on are noise."""
-    for slot in range(last):
-        for p in range(TILE):
-            true = alpha if p == slot else np.float32(0.0)
-            set_step(scratch.pull, p, slot, true)
-            set_step(scratch.push, p, slot, rate if slot >= TILE else true)
-    scratch.odd[0] = False
 
 
 @inline
@@ -164,7 +154,7 @@ def train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scra
     alpha, rows, last = np.float32(params.alpha), plan.noise, plan.noise + TILE
     rate = alpha * np.float32(params.negative) / np.float32(rows)
     draws_per_step = params.negative / (rows * np.float64(rate)) if rate > 0 else 0.0
-    _begin(alpha, rate, last, scratch)
+    first_steps(alpha, rate, TILE, last, scratch)
     i = b = served = groups = first = stop = 0
     around = params.window if params.window <= NEAR else 0
     end = draw_set(syn1neg, outputs, noise, TILE, rows, state, scratch, b)

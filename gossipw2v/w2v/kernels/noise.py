@@ -182,6 +182,19 @@ def draw_set(syn1neg, outputs, noise, first, n, state, scratch, b):
 
 
 @inline
+def first_steps(alpha, rate, first, last, scratch):
+    """The usual steps of a block: noise is in the slots from `first` on, and input p's true word in slot p before them,
+    or in slot 0 if that is the only one.
+    """
+    for slot in range(last):
+        for p in range(TILE):
+            true = alpha if slot == min(p, first - 1) else np.float32(0.0)
+            set_step(scratch.pull, p, slot, true)
+            set_step(scratch.push, p, slot, rate if slot >= first else true)
+    scratch.odd[0] = False
+
+
+@inline
 def usual_steps(syn1neg, first, end, last, rate, scratch, b):
     """The rows of set `b`, and for each draw a step of `rate`; slots from `end` to `last` are blank."""
     for slot in range(first, last):

@@ -16,6 +16,7 @@ from gossipw2v.w2v.kernels.noise import (
     draw_set,
     drawn,
     fetch_ahead,
+    first_steps,
     reach,
     set_step,
     train_block,
@@ -23,16 +24,6 @@ from gossipw2v.w2v.kernels.noise import (
 )
 from gossipw2v.w2v.kernels.sampling import below, next_bits, subsample
 from gossipw2v.w2v.kernels.tiles import TILE
-
-
-@inline
-def _begin(alpha, rate, last, scratch):
-    """The usual steps: slot 0 is the true word, all others are noise."""
-    for slot in range(last):
-        for p in range(TILE):
-            set_step(scratch.pull, p, slot, alpha if slot == 0 else np.float32(0.0))
-            set_step(scratch.push, p, slot, alpha if slot == 0 else rate)
-    scratch.odd[0] = False
 
 
 @inline
@@ -87,7 +78,7 @@ def train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scra
     alpha, rows, last = np.float32(params.alpha), plan.noise, plan.noise + 1
     rate = alpha * np.float32(params.negative) / np.float32(rows)
     draws_per_step = params.negative / (rows * np.float64(rate)) if rate > 0 else 0.0
-    _begin(alpha, rate, last, scratch)
+    first_steps(alpha, rate, 1, last, scratch)
     b = served = centers = 0
     end = draw_set(syn1neg, outputs, noise, 1, rows, state, scratch, b)
     coming = draw_set(syn1neg, outputs, noise, 1, rows, state, scratch, 1 - b)

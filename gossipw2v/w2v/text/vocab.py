@@ -11,7 +11,7 @@ import codecs
 import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -53,6 +53,11 @@ class Counts:
     def totals(self) -> tuple[int, int, int, int, int]:
         """Everything that adds up when counts are merged."""
         return self.tokens, self.replaced, self.dropped, self.pruned_words, self.pruned_tokens
+
+    def at_least(self, count: int) -> Counts:
+        """The words that occur at least so often; the totals stay those of the whole text."""
+        kept = np.flatnonzero(self.counts >= count)
+        return replace(self, words=self.words.take(kept), counts=self.counts[kept])
 
     def to_bytes(self) -> bytes:
         """A self-describing blob, about 11 bytes a word; equal counts give equal bytes."""

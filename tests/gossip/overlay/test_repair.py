@@ -5,7 +5,7 @@ from itertools import combinations
 from random import Random
 
 import pytest
-from support.counting_swarm import Swarm, complete, story, swarm_of
+from support.counting_swarm import complete, story, swarm_of
 from support.trees import CHILD, DOWN, ME, ROOT, UP, hear, linked, node, refused, said, seat, tree
 
 from gossipw2v.gossip.instructions import DropLink, Send
@@ -15,6 +15,7 @@ from gossipw2v.gossip.overlay.candidates import BARRED
 from gossipw2v.gossip.overlay.repair import GRACE, LATER, PATIENCE, root_of, way_up
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import DEAD_AFTER, Member, Stage
+from gossipw2v.simulation.swarm import Swarm
 
 # -- one node -----------------------------------------------------------------------------------------------
 

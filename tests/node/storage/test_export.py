@@ -18,6 +18,7 @@ from support.checkpoints import NODE, contents, keep
 from gossipw2v.node.storage.checkpoint import CheckpointError, write
 from gossipw2v.node.storage.export import export_model, load_model
 from gossipw2v.system.durable import replace_file
+from gossipw2v.system.output import writing
 from gossipw2v.w2v.similarity import Space, most_similar
 from gossipw2v.w2v.word2vec_format import ExportError, lines, write_word2vec
 
@@ -27,6 +28,11 @@ WORDS = ["the", "naïve", "日本", "no\u00a0break", "word\u2028line", "a%sb", "
 def model(words: int = 40, size: int = 6) -> tuple[list[bytes], np.ndarray]:
     names = [f"w{number}".encode() for number in range(words)]
     return names, np.random.default_rng(1).normal(0, 0.3, (2 * words, size)).astype(np.float32)
+
+
+def exported(path: Path, words: list[bytes], vectors: np.ndarray) -> None:
+    with writing(path) as file:
+        write_word2vec(file, words, vectors)
 
 
 def read_text(data: bytes) -> tuple[list[bytes], np.ndarray]:
@@ -58,7 +64,7 @@ def test_the_size_of_the_pieces_does_not_change_the_text(block: int) -> None:
 
 def test_the_file_is_what_streaming_sends_most_frequent_word_first(tmp_path: Path) -> None:
     words, weights = model()
-    write_word2vec(tmp_path / "v.txt", words, weights[:40])
+    exported(tmp_path / "v.txt", words, weights[:40])
     data = (tmp_path / "v.txt").read_bytes()
     assert data == b"".join(lines(words, weights[:40]))
     assert data.startswith(b"40 6\nw0 ")
@@ -71,7 +77,7 @@ def test_gensim_reads_the_same_vectors_and_finds_the_same_neighbours(tmp_path: P
     keyed = pytest.importorskip("gensim.models").KeyedVectors
     vectors = np.random.default_rng(2).normal(0, 0.3, (len(WORDS) + 200, 20)).astype(np.float32)
     words = [*WORDS, *(f"w{number}" for number in range(200))]
-    write_word2vec(tmp_path / "v.txt", [word.encode() for word in words], vectors)
+    exported(tmp_path / "v.txt", [word.encode() for word in words], vectors)
     loaded = keyed.load_word2vec_format(str(tmp_path / "v.txt"))
     assert loaded.index_to_key == words
     assert loaded.vectors.tobytes() == vectors.tobytes()
@@ -85,7 +91,7 @@ def test_gensim_reads_the_same_vectors_and_finds_the_same_neighbours(tmp_path: P
 @pytest.mark.parametrize("word", [b"", b"New York", b"a\tb", b"a\n", b"\rb", b"a\x0bb", b"a\x0cb"])
 def test_a_word_the_format_cannot_hold_is_refused_by_name(tmp_path: Path, word: bytes) -> None:
     with pytest.raises(ExportError, match="white space") as error:
-        write_word2vec(tmp_path / "v.txt", [b"fine", word], np.ones((2, 3), np.float32))
+        exported(tmp_path / "v.txt", [b"fine", word], np.ones((2, 3), np.float32))
     assert repr(word.decode()) in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -95,7 +101,7 @@ def test_a_vector_that_is_not_finite_is_refused_by_its_word(tmp_path: Path, valu
     words, weights = model(1000)
     weights[700, 5] = value
     with pytest.raises(ExportError, match="'w700'"):
-        write_word2vec(tmp_path / "v.txt", words, weights[:1000])
+        exported(tmp_path / "v.txt", words, weights[:1000])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -114,7 +120,7 @@ def test_a_value_that_breaks_while_the_text_is_made_ends_it_before_it_is_in_it(r
 
 def test_words_and_vectors_must_match(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="1 words"):
-        write_word2vec(tmp_path / "v.txt", [b"a"], np.ones((2, 3), np.float32))
+        exported(tmp_path / "v.txt", [b"a"], np.ones((2, 3), np.float32))
 
 
 # --- whole or not at all --------------------------------------------------------------------------------
@@ -147,8 +153,10 @@ import sys
 from pathlib import Path
 from typing import Any
 import numpy as np
+from gossipw2v.system.output import writing
 from gossipw2v.w2v.word2vec_format import write_word2vec
-write_word2vec(Path(sys.argv[1]), [b"w%d" % n for n in range(300_000)], np.ones((300_000, 64), np.float32))
+with writing(Path(sys.argv[1])) as file:
+    write_word2vec(file, [b"w%d" % n for n in range(300_000)], np.ones((300_000, 64), np.float32))
 """
 
 

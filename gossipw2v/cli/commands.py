@@ -1,0 +1,166 @@
+"""What each command does, with the parsed arguments. Each imports what is heavy itself, so that others answer at once.
+
+A function of `args` returns the exit code of its command; what it raises is judged in `main`.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from gossipw2v.cli import streams
+from gossipw2v.config import loader, options
+from gossipw2v.config.node import HTTP_PORT
+from gossipw2v.config.secret import read_secret
+from gossipw2v.status import client, report
+from gossipw2v.system import lock, machine, signals
+from gossipw2v.system.launch import TEMPORARY, leave, prepare_machine, run_loop, telling_of_limits
+from gossipw2v.system.output import STANDARD_OUTPUT
+
+USAGE = 2  # exit code of wrong usage
+DEFAULT_URL = f"http://127.0.0.1:{HTTP_PORT}"
+STANDARD_OUTPUT_NAME = "standard output"
+WATCH_SECONDS = 1.0
+CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`, which is too heavy to ask
+NO_CACHE = "kernels are compiled at every start: no folder keeps them; set NUMBA_CACHE_DIR to one that can be written"
+
+
+# --- start and demo -------------------------------------------------------------------------------------
+
+
+def start(args: argparse.Namespace) -> int:
+    """Run a node until it is done or told to stop."""
+    for (
+        number
+    ) in signals.stopping():  # the node's own handlers come with its event loop; until then nothing can be lost
+        signal.signal(number, _end_at_once)
+    flags = {name: getattr(args, name) for name in options.OPTIONS}
+    config = loader.load(flags, config_file(args), os.environ)
+    with _holding(config.data_dir):
+        prepare_machine()
+        machine.share_heap()
+        with telling_of_limits():
+            from gossipw2v.node import daemon  # noqa: PLC0415
+            from gossipw2v.system import logs  # noqa: PLC0415
+
+        logs.configure(config.log_level, config.log_format)
+        for folder in TEMPORARY:
+            logs.get_logger("cli").warning(NO_CACHE, used=folder)
+        code = run_loop(daemon.serve(config))
+    leave(code)
+
+
+def _end_at_once(_number: int, _frame: object) -> None:
+    sys.exit(0)
+
+
+@contextmanager
+def _holding(folder: Path) -> Iterator[None]:
+    """Have the data folder; OSError says what can be set if it cannot be used."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock.holding(folder))
+        except OSError as error:
+            why = error.strerror or error
+            raise OSError(f"--data-dir {folder}: cannot be written: {why}; give a folder that can") from error
+        yield
+
+
+def config_file(args: argparse.Namespace) -> Path | None:
+    path = args.config or os.environ.get(f"{options.PREFIX}CONFIG")
+    return Path(path) if path else None
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Start several nodes here, and show what came of it."""
+    prepare_machine()
+    from gossipw2v.cli.demo import run_demo  # noqa: PLC0415
+
+    return run_demo(args.nodes, args.corpus)
+
+
+# --- status and export ----------------------------------------------------------------------------------
+
+
+def status(args: argparse.Namespace) -> int:
+    """Show how far a node is, once or until its swarm is done."""
+    token = _token(args)
+    try:
+        while True:
+            status = client.status(args.url, token)
+            done = not args.watch or status["state"] in ("complete", "failed")
+            print(_shown(status, args), flush=True)
+            if done:
+                return 0
+            time.sleep(WATCH_SECONDS)
+    except KeyboardInterrupt:
+        return 0  # the way to end a watch
+
+
+def _token(args: argparse.Namespace) -> bytes | None:
+    """What to show a node, from the file that it has it from."""
+    path = loader.find("http_token_file", args.http_token_file, config_file(args), os.environ)
+    return None if path is None else read_secret(path)
+
+
+def _shown(status: dict[str, Any], args: argparse.Namespace) -> str:
+    if args.json:
+        return json.dumps(status)
+    if args.watch and not streams.redraws(sys.stdout):
+        return report.summary(status)
+    clear = "\x1b[H\x1b[J" if args.watch else ""
+    return clear + report.render(status)
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write the vectors of a node, or of its folder, to a file."""
+    if args.path.is_dir():
+        streams.tell(f"gossipw2v: {args.path} is a folder; name a file in it")
+        return USAGE
+    folder = args.data_dir if args.data_dir or args.url else _default_folder()
+    words, dimensions = _export_folder(folder, args.path) if folder else _export_node(args)
+    path = STANDARD_OUTPUT_NAME if args.path == STANDARD_OUTPUT else args.path
+    streams.tell(f"{path}: {words:,} words of {dimensions} dimensions, from {folder or args.url or DEFAULT_URL}")
+    return 0
+
+
+def _export_node(args: argparse.Namespace) -> tuple[int, int]:
+    line = streams.ProgressLine()
+
+    def draw(rows: int, words: int) -> None:
+        line.show(f"{report.bar(rows / max(1, words))} {rows:,} of {words:,} words")
+
+    def wait(why: str, _: float) -> None:
+        line.note(f"{why}; waiting")
+
+    try:
+        return client.export(args.url or DEFAULT_URL, args.path, client.Watcher(draw, wait), _token(args))
+    finally:
+        line.end()
+
+
+def _default_folder() -> Path | None:
+    """The folder of the default job, if a node that no longer runs has left its model there."""
+    try:
+        folder = loader.default_data_dir("default")
+    except loader.ConfigError:  # a user without a home has none
+        return None
+    return folder if any(folder.glob(CHECKPOINTS)) and not lock.in_use(folder) else None
+
+
+def _export_folder(folder: Path, path: Path) -> tuple[int, int]:
+    prepare_machine()
+    from gossipw2v.node.storage.checkpoint import CheckpointError  # noqa: PLC0415
+    from gossipw2v.node.storage.export import export_model  # noqa: PLC0415
+    from gossipw2v.w2v.word2vec_format import ExportError  # noqa: PLC0415
+
+    try:
+        return export_model(folder, path)
+    except (ExportError, CheckpointError) as error:
+        raise client.AnswerError(str(error)) from error

@@ -1,0 +1,44 @@
+"""`gossipw2v what-leaves`: the words that a node would tell others of, before it tells anybody."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+
+from gossipw2v.cli import streams
+from gossipw2v.cli.commands import USAGE, config_file
+from gossipw2v.config import loader
+from gossipw2v.system.launch import prepare_machine
+
+FLAGS = ("corpus", "encoding", "min_local_count")
+DESCRIPTION = (
+    "Count a node's text as `gossipw2v start` with the same settings does, and print each word that would be sent to "
+    "other nodes, a tab, and how often it is there, the commonest first. Nothing is sent. Besides these counts, a node "
+    "sends its settings, its addresses, how far it is, and how far the vectors of words of the common vocabulary moved."
+)
+
+
+def what_leaves(args: argparse.Namespace) -> int:
+    """Count and print. ConfigError."""
+    flags = {name: getattr(args, name) for name in FLAGS}
+    config = loader.load({**flags, "data_dir": os.devnull}, config_file(args), os.environ)
+    prepare_machine()
+    from gossipw2v.system.machine import usable_cores  # noqa: PLC0415
+    from gossipw2v.w2v.text.corpus import Corpus  # noqa: PLC0415
+    from gossipw2v.w2v.text.files import CorpusError  # noqa: PLC0415
+
+    corpus = Corpus(config.corpus, config.data_dir, config.threads or usable_cores(), encoding=config.encoding)
+    try:
+        corpus.find()
+        counts = asyncio.run(corpus.count())
+    except CorpusError as error:
+        streams.tell(f"gossipw2v: {error}")
+        return USAGE
+    leaving = counts.at_least(config.job.min_local_count)
+    for row in (-leaving.counts).argsort(kind="stable"):
+        sys.stdout.write(f"{leaving.words[row].decode()}\t{leaving.counts[row]}\n")
+    kept, told = len(counts.words) - len(leaving.words), f"at least {config.job.min_local_count} times here"
+    streams.tell(f"{len(leaving.words):,} words would leave this node ({told}); {kept:,} would not")
+    return 0
