@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from gossipw2v.cli.launch import prepare_machine
+from gossipw2v.system.launch import prepare_machine
 
 TESTS = Path(__file__).parent
 LONG = tuple(

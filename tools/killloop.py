@@ -32,12 +32,12 @@ from typing import Any
 
 import numpy as np
 
-from gossipw2v.cli.launch import prepare_machine
 from gossipw2v.cli.main import main as command
 from gossipw2v.cli.synthetic import World
 from gossipw2v.node.storage.checkpoint import Checkpoint, CheckpointError
 from gossipw2v.node.storage.generations import find
 from gossipw2v.status import client
+from gossipw2v.system.launch import prepare_machine
 
 INTERVAL = 0.1  # s between checkpoints
 MOMENTS = {"started": 0.2, "answering": 0.2, "training": 0.6}  # after which a kill comes, and how often

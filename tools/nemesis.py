@@ -15,9 +15,9 @@ import multiprocessing
 import sys
 import time
 
-from gossipw2v.cli.launch import prepare_machine
 from gossipw2v.simulation.story import link_story
 from gossipw2v.simulation.trial import Trial, failure
+from gossipw2v.system.launch import prepare_machine
 
 
 def attempt(seed: int) -> tuple[int, str | None]:

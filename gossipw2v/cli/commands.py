@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from gossipw2v.cli import streams, vectors
-from gossipw2v.cli.launch import TEMPORARY, leave, prepare_machine, run_loop, telling_of_limits
 from gossipw2v.config import loader, options
 from gossipw2v.config.node import HTTP_PORT
 from gossipw2v.config.secret import read_secret
 from gossipw2v.status import client, report
 from gossipw2v.system import lock, machine, signals
+from gossipw2v.system.launch import TEMPORARY, leave, prepare_machine, run_loop, telling_of_limits
 from gossipw2v.system.output import STANDARD_OUTPUT
 
-USAGE = 2  # exit code of wrong usage
+FAILURE, USAGE = 1, 2  # exit codes: something failed; wrong usage
 DEFAULT_URL = f"http://127.0.0.1:{HTTP_PORT}"
 STANDARD_OUTPUT_NAME = "standard output"
 WATCH_SECONDS = 1.0

@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gossipw2v.cli import streams, vectors
-from gossipw2v.cli.launch import prepare_machine
 from gossipw2v.status import client
+from gossipw2v.system.launch import prepare_machine
 from gossipw2v.system.machine import usable_cores
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import sys
 
 from gossipw2v.cli import streams
 from gossipw2v.cli.commands import USAGE, config_file
-from gossipw2v.cli.launch import prepare_machine
 from gossipw2v.config import loader
+from gossipw2v.system.launch import prepare_machine
 
 FLAGS = ("corpus", "encoding", "min_local_count")
 DESCRIPTION = (

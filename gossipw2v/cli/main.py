@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from typing import NoReturn
 
 from gossipw2v.cli import commands, streams
-from gossipw2v.cli.commands import STANDARD_OUTPUT_NAME, USAGE
+from gossipw2v.cli.commands import FAILURE, STANDARD_OUTPUT_NAME, USAGE
 from gossipw2v.cli.parser import make_parser
 from gossipw2v.config import loader
 from gossipw2v.config.secret import SecretError
@@ -19,7 +19,7 @@ from gossipw2v.status import client
 from gossipw2v.system import lock, signals
 from gossipw2v.system.output import STANDARD_OUTPUT
 
-FAILURE, UNREACHABLE, IO_ERROR, INTERRUPTED = 1, 69, 74, 130
+UNREACHABLE, IO_ERROR, INTERRUPTED = 69, 74, 130
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

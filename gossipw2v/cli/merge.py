@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gossipw2v.cli import streams, vectors
-from gossipw2v.cli.launch import prepare_machine
+from gossipw2v.system.launch import prepare_machine
 
 if TYPE_CHECKING:
     from gossipw2v.w2v.alignment.combine import Fit

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gossipw2v import __version__
-from gossipw2v.cli import commands, evaluate, leaves, merge, vectors
+from gossipw2v.cli import commands, evaluate, leaves, merge, train, vectors
 from gossipw2v.cli.commands import DEFAULT_URL
 from gossipw2v.config import options
 from gossipw2v.status import client
@@ -37,6 +37,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gossipw2v {__version__}")
     chosen = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_start(chosen.add_parser("start", help="train, together with the nodes there are"))
+    train.add(
+        chosen.add_parser("train", help="train on this machine alone, and write the vectors"), _target, _add_option
+    )
     _add_export(chosen.add_parser("export", help="write the vectors of a model to a file"))
     merge.add(chosen.add_parser("merge", help="make one of several models' vectors"), _target)
     _add_status(chosen.add_parser("status", help="show how far a node and its swarm are"))

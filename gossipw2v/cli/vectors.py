@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gossipw2v.cli import streams
-from gossipw2v.cli.launch import prepare_machine
 from gossipw2v.status import client, report
 from gossipw2v.status.query import ExportRequest
+from gossipw2v.system.launch import prepare_machine
 from gossipw2v.w2v.vectors.formats import (
     EXTRA,
     MATRICES,

@@ -7,7 +7,7 @@ once with where it came from.
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,16 +35,26 @@ class ConfigError(ValueError):
         super().__init__("\n  - ".join([f"{count} in the configuration:", *problems]))
 
 
-def load(flags: Mapping[str, object], path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+def as_flag(name: str) -> str:
+    """`--vector-size` for `vector_size`: what a message calls a setting that was typed."""
+    return "--" + name.replace("_", "-")
+
+
+def load(
+    flags: Mapping[str, object],
+    path: Path | None,
+    environ: Mapping[str, str] = os.environ,
+    named: Callable[[str], str] = as_flag,
+) -> Config:
     """Build one node's configuration; `flags` maps field names to what was typed (None: not given).
 
-    Raises ConfigError with every problem of all three sources.
+    Raises ConfigError with every problem of all three sources; `named` is what it calls a flag.
     """
     problems: list[str] = []
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     wrong: set[str] = set()
-    for source in (_from_environment(environ), _from_toml(path, problems), _from_flags(flags)):
+    for source in (_from_environment(environ), _from_toml(path, problems), _from_flags(flags, named)):
         for origin, name, raw in source:
             try:
                 values[name] = known(name).read(raw)
@@ -66,7 +76,7 @@ def find(name: str, flag: object, path: Path | None, environ: Mapping[str, str] 
     """
     problems: list[str] = []
     value: Value | None = OPTIONS[name].default
-    for source in (_from_environment(environ), _from_toml(path, problems), _from_flags({name: flag})):
+    for source in (_from_environment(environ), _from_toml(path, problems), _from_flags({name: flag}, as_flag)):
         for origin, field, raw in source:
             if field == name:
                 try:
@@ -88,10 +98,10 @@ def _build(values: dict[str, Any], environ: Mapping[str, str]) -> Config:
 # --- the three sources --------------------------------------------------------------------------------------
 
 
-def _from_flags(flags: Mapping[str, object]) -> Source:
+def _from_flags(flags: Mapping[str, object], named: Callable[[str], str]) -> Source:
     for name, raw in flags.items():
         if raw is not None:
-            yield "--" + name.replace("_", "-"), name, raw
+            yield named(name), name, raw
 
 
 def _from_environment(environ: Mapping[str, str]) -> Source:

@@ -25,6 +25,7 @@ from gossipw2v.node.compiler import compile_apart, is_compiled, warm_up
 from gossipw2v.node.lifecycle import come_to_rest, keep, resume, work
 from gossipw2v.node.memory import LESS_MEMORY
 from gossipw2v.node.node import Node
+from gossipw2v.node.session import Session
 from gossipw2v.node.storage import generations
 from gossipw2v.node.storage.checkpoint import CheckpointError
 from gossipw2v.node.watch import watch
@@ -93,6 +94,7 @@ class Daemon:
 
     `listening`: where it hears other nodes, an IP address and the real port; `socket`: what is bound there. `prepared`:
     whether there is anything that others know of, or that could be lost. `ended`: set when a task has.
+    `session`: the last model and its trainer, once all has ended.
     """
 
     node: Node
@@ -102,6 +104,7 @@ class Daemon:
     prepared: bool = False
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    session: Session | None = None
 
     async def run(self) -> None:
         """Live: start, work until done or stopped, stop. Raises what made a part fail; OSError if work was lost."""
@@ -276,7 +279,7 @@ class Daemon:
             await self._be_seen()
         if self.http is not None:
             await self.http.close()
-        node.close_session()
+        self.session = node.close_session()
         log.info("stopped")
 
     async def _part(self) -> None:

@@ -220,8 +220,9 @@ class Node:
         if self.session is not None and self.state >= Stage.TRAINING and ends:
             await self.checkpointer.save_links(self.core, self.session)
 
-    def close_session(self) -> None:
-        """Stop the threads that train and merge; the model is let go."""
+    def close_session(self) -> Session | None:
+        """Stop the threads that train and merge; the model is let go, and is for the caller to keep."""
         session, self.session = self.session, None
         if session is not None:
             session.close()
+        return session

@@ -89,7 +89,7 @@ def test_vectors_of_a_running_node(folder: Path) -> None:
         code, out, err = evaluate(node.url, "--pairs", folder / "pairs.csv")
         assert (code, err) == (0, "")
         assert f"{node.url}: 16 words of 10 dimensions" in out
-        assert node.asked == ["/export"]
+        assert node.asked == ["/export?format=binary"]
     code, _, err = evaluate("http://127.0.0.1:9", "--pairs", folder / "pairs.csv")
     assert code == 69
     assert "no node answers" in err
@@ -115,7 +115,7 @@ def test_vectors_that_a_node_has_left(folder: Path, tmp_path: Path) -> None:
         (["vectors.txt", "--pairs", "questions.txt"], 2, "questions.txt, line 1: not two words and a score"),
         (["vectors.txt", "--analogies", "pairs.csv"], 2, "pairs.csv, line 1: neither a section"),
         (["vectors.txt", "--pairs", "nowhere.csv"], 2, "nowhere.csv: no such file"),
-        (["pairs.csv", "--pairs", "pairs.csv"], 2, "pairs.csv, line 1: the number of words and dimensions"),
+        (["pairs.csv", "--pairs", "pairs.csv"], 1, "pairs.csv"),
         (["nowhere.txt", "--pairs", "pairs.csv"], 74, "nowhere.txt: No such file"),
         (["http://a b", "--pairs", "pairs.csv"], 2, "is not the address of a node"),
         (["vectors.txt", "--pairs", "pairs.csv", "--restrict", "0"], 2, "'0' is not a number from 1"),

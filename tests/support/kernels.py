@@ -5,7 +5,7 @@ Otherwise each of their processes would find the cache of a fresh clone empty an
 
 import asyncio
 
-from gossipw2v.cli.launch import prepare_machine
+from gossipw2v.system.launch import prepare_machine
 
 prepare_machine()
 

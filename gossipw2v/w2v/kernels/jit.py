@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import pickle
 import sys
 from collections.abc import Callable
@@ -30,6 +31,9 @@ from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 
 from gossipw2v.system.durable import Disk, replacing
+
+if folder := os.environ.get("NUMBA_CACHE_DIR"):  # Numba may have been imported before anybody set that
+    numba.config.CACHE_DIR = folder  # type: ignore[attr-defined]  # Numba makes it as it is imported
 
 Decorator = Callable[[Callable[..., Any]], Any]
 

@@ -247,7 +247,7 @@ EXCHANGE = """
 import numpy as np
 from gossipw2v.w2v.kernels import merge, priority, quantize
 from gossipw2v.w2v.warmup import warm_up
-from gossipw2v.cli.launch import prepare_machine
+from gossipw2v.system.launch import prepare_machine
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.gossip.messages import Answer, Push
 from gossipw2v.gossip.codec import HEADER, decode, encode
