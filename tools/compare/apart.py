@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+
 from compare.baselines import alir, pca, procrustes
 from compare.baselines.rows import Floats
 from compare.course import bytes_of

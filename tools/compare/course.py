@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from compare.baselines.rows import Floats, Phase
-from compare.network import Traffic, bytes_per_second
+from compare.network import BANDWIDTHS, Traffic, bytes_per_second
 from compare.replicas import Replica, largest_disagreement, make_replica
 from compare.runs import Run
 from compare.texts import Material
@@ -36,6 +38,7 @@ class Course:
     traffic: Traffic = field(default_factory=Traffic)
     curve: list[tuple[float, float]] = field(default_factory=list)  # seconds and points
     dead: set[int] = field(default_factory=set)
+    on_cable: Counter[float] = field(default_factory=Counter)  # s that `send` took, or would take at other bandwidths
     replicas: list[Replica] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +75,8 @@ class Course:
         """Count messages; how long they take where nothing else is on the way."""
         for phase in phases:
             self.traffic.note(phase.transfers)
+            for megabits in BANDWIDTHS:
+                self.on_cable[megabits] += phase.seconds(bytes_per_second(megabits))  # type: ignore[assignment]
         return sum(phase.seconds(self.bandwidth) for phase in phases)
 
     def look(self, model: Callable[[], Floats]) -> None:
@@ -103,7 +108,13 @@ class Course:
             "words_per_cpu_second": trained / max(cpu, 1e-9),
             "curve": self.curve,
             **bytes_of(self.traffic),
+            "seconds_at": self._seconds_at(),
         }
+
+    def _seconds_at(self) -> dict[str, float]:
+        """Of a run in rounds, where bandwidth changes nothing but the time: by Mbit/s. Of others nothing."""
+        own = self.on_cable[self.run.bandwidth]
+        return {f"{megabits:g}": self.now - own + seconds for megabits, seconds in self.on_cable.items()}
 
 
 def bytes_of(traffic: Traffic) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from compare.baselines.rows import Phase, Rows
 from compare.course import CHECKPOINTS, DEATH, DETECTED, HALF, PAUSED, RESTARTED, Course, forget
 from compare.network import LATENCY, SERVER, Cables, Transfer
-
 from gossipw2v.simulation.clock import Clock
 
 STAND_STILL = 0  # the node that is paused
@@ -22,7 +22,7 @@ class Events:
         self.course, self.baseline, self.clock = course, baseline, Clock()
         self.cables = Cables(course.bandwidth)
         nodes = range(len(course.replicas))
-        self.count, self.known, self.under_way = ({node: 0 for node in nodes} for _ in range(3))
+        self.count, self.known, self.under_way = (dict.fromkeys(nodes, 0) for _ in range(3))
         self.waiting: set[int] = set()  # for slower nodes
         self.idle: set[int] = set(nodes)  # those that train nothing
         self.stale = np.zeros((len(nodes), len(course.replicas[0].model.weights)), np.bool_)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from gossipw2v.simulation.network import Arrival, Wires
 
 SERVER = -1  # its number among the nodes
+BANDWIDTHS = (0.0, 1000.0, 200.0, 50.0)  # Mbit/s that are compared; 0 is no limit
 LATENCY = 0.001  # s, one way
 
 Number = int | str  # of a node

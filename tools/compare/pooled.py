@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from compare.course import Course, bytes_of
 from compare.network import Traffic
 from compare.runs import Run
 from compare.texts import PIECE, Material
-
 from gossipw2v.config.job import Job
 
 
@@ -41,9 +41,7 @@ def run_gensim(run: Run, material: Material) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         lines = write_lines(material, Path(folder) / "text")
         began = time.process_time()
-        model.train(
-            corpus_file=str(Path(folder) / "text"), total_words=total, total_examples=lines, epochs=run.epochs
-        )
+        model.train(corpus_file=str(Path(folder) / "text"), total_words=total, total_examples=lines, epochs=run.epochs)
         cpu = time.process_time() - began
     order = [model.wv.key_to_index[word] for word in material.words]
     trained = total * run.epochs

@@ -35,18 +35,24 @@ Runner = Callable[[Run, Material], dict[str, Any]]
 @dataclass(frozen=True)
 class Entry:
     """`family`: ceiling, gossip, server, average, once or moved. `alphas`: multiples of the job's that are tried, the
-    likeliest first. `rounds`: exchanges in a run that are tried, the middle first; one value where there is none."""
+    likeliest first. `rounds`: exchanges in a run that are tried, the middle first; one value where there are none."""
 
     says: str
     family: str
     runner: Runner
     alphas: tuple[float, ...] = (1.0, 2.0, 4.0)
     rounds: tuple[int, ...] = (1,)
+    like: str = ""  # the one whose mathematics it shares, so that what was found best for that is best for it
 
     @property
     def exchanges(self) -> bool:
         """Whether nodes exchange anything while they train."""
         return len(self.rounds) > 1
+
+    @property
+    def bandwidth_matters(self) -> bool:
+        """Whether it changes more than the time: in rounds, which end when all is there, it does not."""
+        return not getattr(self.runner, "in_rounds", False)
 
 
 def synchronous(make: Callable[[Any, Run], Any]) -> Runner:
@@ -56,6 +62,7 @@ def synchronous(make: Callable[[Any, Run], Any]) -> Runner:
         course = Course(run, material)
         return Rounds(course, make(course.replicas[0].model.weights.copy(), run)).go()
 
+    run.in_rounds = True  # type: ignore[attr-defined]
     return run
 
 
@@ -90,22 +97,22 @@ def backups(nodes: int) -> int:
     return max(1, nodes // 8)
 
 
-OFTEN, SOME, RARE = (200, 100, 400), (100, 50, 200), (50, 25, 100)
+OFTEN, SOME, RARE = (200, 100, 400), (100, 50, 200), (50, 25, 100)  # exchanges in a run
 ADDED = (0.5, 0.25, 1.0)  # alphas of what adds up all nodes' steps
 
 BASELINES: dict[str, Entry] = {
     "gensim": Entry("gensim, one worker, all text on one machine", "ceiling", run_gensim),
-    "one": Entry("one gossipw2v node, all text on one machine", "ceiling", run_one),
-    "gossip": Entry("gossipw2v, as it is", "gossip", gossip, (1.0, 0.5, 2.0), (120, 60, 240)),
-    "gossip-adasum": Entry("its protocol, rows merged by AdaSum", "gossip", gossip, (1.0, 2.0, 4.0), (120, 60, 240)),
-    "gossip-mean": Entry("its protocol, rows merged by their mean", "gossip", gossip, (2.0, 1.0, 4.0), (120, 60, 240)),
+    "one": Entry("one gossipw2v node, all text on one machine", "ceiling", run_one, rounds=(60,)),
+    "gossip": Entry("gossipw2v, as it is", "gossip", gossip, (1.0, 0.5, 2.0), SOME),
+    "gossip-adasum": Entry("its protocol, rows merged by AdaSum", "gossip", gossip, (1.0, 2.0, 4.0), SOME),
+    "gossip-mean": Entry("its protocol, rows merged by their mean", "gossip", gossip, (2.0, 1.0, 4.0), SOME),
     "server-sync": Entry(
         "parameter server, synchronous, touched rows", "server",
-        synchronous(lambda weights, _: SyncServer(weights)), (2.0, 1.0, 4.0), OFTEN,
+        synchronous(lambda weights, _: SyncServer(weights)), (2.0, 1.0, 4.0), SOME,
     ),
     "server-backup": Entry(
         "the same with a backup worker in eight", "server",
-        synchronous(lambda weights, run: SyncServer(weights, backups(run.nodes))), (2.0, 1.0, 4.0), OFTEN,
+        synchronous(lambda weights, run: SyncServer(weights, backups(run.nodes))), (2.0, 1.0, 4.0), SOME,
     ),
     "server-async": Entry(
         f"parameter server, asynchronous, changes added, at most {STALENESS} exchanges ahead", "server",
@@ -113,7 +120,7 @@ BASELINES: dict[str, Entry] = {
     ),
     "server-async-divided": Entry(
         "the same, each change counts an N-th", "server",
-        asynchronous(lambda weights, run: AsyncServer(weights, STALENESS, run.nodes)), (2.0, 1.0, 4.0), OFTEN,
+        asynchronous(lambda weights, run: AsyncServer(weights, STALENESS, run.nodes)), (2.0, 1.0, 4.0), SOME,
     ),
     "averaging-ring": Entry(
         "averaging every tau words, allreduce around a ring", "average",
@@ -121,7 +128,7 @@ BASELINES: dict[str, Entry] = {
     ),
     "averaging-star": Entry(
         "averaging every tau words at a server", "average",
-        synchronous(lambda weights, _: Averaging(weights, star=True)), (2.0, 1.0, 4.0), RARE,
+        synchronous(lambda weights, _: Averaging(weights, star=True)), (2.0, 1.0, 4.0), RARE, "averaging-ring",
     ),
     "adasum": Entry(
         "AdaSum per round, touched rows, row owners", "average",
@@ -129,7 +136,7 @@ BASELINES: dict[str, Entry] = {
     ),
     "prefix": Entry(
         "averaging a prefix by frequency", "average",
-        synchronous(lambda weights, _: PrefixAveraging(weights)), (2.0, 1.0, 4.0), OFTEN,
+        synchronous(lambda weights, _: PrefixAveraging(weights)), (2.0, 1.0, 4.0), SOME,
     ),
     "gossip-average": Entry(
         "gossip by averaging whole models, random pairs", "average",
@@ -142,7 +149,7 @@ BASELINES: dict[str, Entry] = {
     ),
     "two-bit": Entry(
         "parameter server, synchronous, changes of 2 bits with residual", "server",
-        synchronous(lambda weights, _: TwoBit(weights)), (2.0, 1.0, 4.0), OFTEN,
+        synchronous(lambda weights, _: TwoBit(weights)), (2.0, 1.0, 4.0), SOME,
     ),
     "alone": Entry("each node alone: the mean, and the best", "once", run_apart),
     **{

@@ -9,18 +9,19 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
-from compare.baselines.rows import Floats, Rows
-from compare.runs import Run
-from compare.texts import Material, Tokens
 from numpy.typing import NDArray
 from scenarios import Scenario, recipe_of
 
+from compare.baselines.rows import Floats, Rows
+from compare.runs import Run
+from compare.texts import Material, Tokens
 from gossipw2v.node.session import initial_weights
 from gossipw2v.w2v.similarity import largest_difference
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Trainer
 
 LARGEST_SLICE = 20_000  # ids of one kernel call, as in the daemon
+SLICES = 4  # at least, of the words between two exchanges
 
 
 class DivergedError(ArithmeticError):
@@ -41,6 +42,7 @@ class Replica:
     def __post_init__(self) -> None:
         self.base, self.seen = self.model.weights.copy(), self.model.updates.copy()
         self._steps = self.trainer.steps(0, self.slice_ids)
+        self._owed = 0  # words that were asked for and not trained; less than a slice, of either sign
 
     @property
     def left(self) -> int:
@@ -50,10 +52,12 @@ class Replica:
     def train(self, words: int, others: tuple[int, int]) -> int:
         """Train about so many more words; how many it were. `others`: trained and total of the other nodes."""
         self.trainer.others = others
+        self._owed += words
         began, before = time.process_time(), self.trainer.trained
-        while self.trainer.trained - before < words and next(self._steps, self) is not self:
+        while self.trainer.trained - before < self._owed and next(self._steps, self) is not self:
             pass
         self.cpu_seconds += time.process_time() - began
+        self._owed -= self.trainer.trained - before
         return self.trainer.trained - before
 
     def changed(self) -> Rows:
@@ -106,7 +110,7 @@ def make_replica(material: Material, part: Tokens, run: Run) -> Replica:
     recipe = recipe_of(scenario_of(run, len(material.tokens), (1.0,), ()))
     trainer = Trainer(model, part, material.vocab.counts, recipe, guarded=False)  # what diverges is to be seen
     interval = trainer.total / max(1, run.rounds)
-    return Replica(model, trainer, int(min(LARGEST_SLICE, max(50.0, interval))))
+    return Replica(model, trainer, int(min(LARGEST_SLICE, max(50.0, interval / SLICES))))
 
 
 def largest_disagreement(weights: list[Floats]) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from compare.baselines.rows import Baseline, Rows
 from compare.course import CHECKPOINTS, DEATH, DETECTED, HALF, PAUSED, RESTARTED, Course, forget
 from compare.network import SERVER, Phase, Transfer
-from numpy.typing import NDArray
 
 STAND_STILL = 0  # the node that is paused
 

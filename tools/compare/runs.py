@@ -92,4 +92,6 @@ def _read(path: Path) -> Iterator[Line]:
             line = json.loads(text)
             yield Line(Run(**line["run"]), line["result"])
         except (ValueError, LookupError, TypeError) as error:
-            raise ValueError(f"{path}, line {number} is not a result of this tool ({error}); name another --out") from error
+            raise ValueError(
+                f"{path}, line {number} is not a result of this tool ({error}); name another --out"
+            ) from error

@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scenarios import Texts, make_swarm
+
 from compare.course import DEATH, HALF, LOOKS, PAUSED, SLOWER, bytes_of
 from compare.network import Cables, SharedWires, Traffic, bytes_per_second
 from compare.replicas import DivergedError, scenario_of
 from compare.runs import Run
 from compare.texts import Material
-from scenarios import Texts, make_swarm
-
 from gossipw2v.delta import DeltaError
 from gossipw2v.gossip.codec import HEADER, decode
 from gossipw2v.gossip.messages import Answer, Push
 from gossipw2v.simulation.node import SimulatedNode
-from gossipw2v.simulation.swarm import Swarm, Watch
+from gossipw2v.simulation.swarm import Watch
 
 STEPS = 200  # looks at the swarm in a run
 PATIENCE = 40  # times as long as training takes without any exchange, until a run is given up

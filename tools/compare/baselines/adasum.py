@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from compare.baselines.rows import Floats, Phase, Rows, between_owners, row_bytes
 
 

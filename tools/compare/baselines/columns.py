@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from compare.baselines.rows import ID_BYTES, Floats
 from compare.network import LATENCY, bytes_per_second
-from numpy.typing import NDArray
 
 SEED_BYTES = 8
 BATCH = 50  # pairs of a minibatch, the authors' choice

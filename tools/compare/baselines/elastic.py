@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from compare.baselines.rows import Floats, Phase, Rows, from_server, to_server
 
 

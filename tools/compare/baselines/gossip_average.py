@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 import numpy as np
+
 from compare.baselines.rows import Floats, Phase, Rows, Transfer
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from compare.baselines.columns import move, step_sizes
 from compare.baselines.rows import ID_BYTES, Floats
 from compare.network import bytes_per_second
-from numpy.typing import NDArray
 
 
 def bytes_of_pair(vector_size: int) -> int:

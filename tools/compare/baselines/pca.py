@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from compare.baselines.procrustes import Known, mean, rotation
 from compare.baselines.rows import Floats
 

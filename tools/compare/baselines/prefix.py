@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from compare.baselines.rows import Floats, Phase, Rows, ring
 
 LEAST = 1024  # words of the shortest prefix

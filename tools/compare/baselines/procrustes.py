@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from compare.baselines.rows import Floats
 from numpy.typing import NDArray
+
+from compare.baselines.rows import Floats
 
 Known = NDArray[np.bool_]
 

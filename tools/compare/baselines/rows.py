@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from compare.network import SERVER, Phase, Transfer
 from numpy.typing import NDArray
+
+from compare.network import SERVER, Phase, Transfer
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]

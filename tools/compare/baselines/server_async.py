@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from compare.baselines.rows import Floats, Ids, Phase, Rows, from_server, row_bytes, to_server
 from numpy.typing import NDArray
+
+from compare.baselines.rows import Floats, Ids, Phase, Rows, from_server, row_bytes, to_server
 
 
 @dataclass

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
 from compare.baselines.rows import Floats, Phase, Rows, add_up, from_server, row_bytes, to_server
 
 

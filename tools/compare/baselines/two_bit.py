@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from compare.baselines.rows import ID_BYTES, Floats, Phase, Rows, add_up, from_server, row_bytes, to_server
 
 STEP = 1.2  # of a row's root mean square: the least error that three levels leave of a normal distribution
