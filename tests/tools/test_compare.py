@@ -9,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-TOOLS = Path(__file__).parents[2] / "tools"
-
 from compare.baselines.server_async import AsyncServer
+from compare.command import main
 from compare.course import DETECTED, PAUSED, RESTARTED, Course
 from compare.events import Events
 from compare.registry import BASELINES, perform
 from compare.runs import EVENTS, Results, Run
 from compare.texts import Material, make_world
 
+from gossipw2v.cli.synthetic import TOPICS
+
+TOOL = Path(__file__).parents[2] / "tools" / "compare"
 SIZE, ROUNDS = 16, 8
 EXCHANGING = [name for name, entry in BASELINES.items() if entry.exchanges]
 WHOLE_JOB = {"server-sync", "server-backup", "two-bit", "averaging-star"}  # all wait for the server
@@ -53,7 +54,7 @@ def test_every_baseline_trains_all_text_and_counts_its_bytes(name, outcome):
     assert result["busiest"] <= 2 * result["bytes"]
     assert result["seconds"] > 0.9 * one["seconds"] / 4
     assert len(result["curve"]) == 6
-    assert result["apart"] < 0.5
+    assert result["apart"] < (2 if name in {"elastic", "gossip-average", "prefix"} else 1e-3)  # others end with equal rows
 
 
 @pytest.mark.parametrize("name", EXCHANGING)
@@ -142,10 +143,12 @@ def test_parts_hold_every_word_once(material, text):
 
 
 def test_a_skewed_part_knows_few_topics(material):
-    row = material.words.index("violin")
-    shares = {text: [np.mean(part == row) for part in material.parts(4, text, seed=1)] for text in ("equal", "skewed")}
-    assert max(shares["skewed"]) > 2.5 * np.mean(shares["skewed"])
-    assert max(shares["equal"]) < 2.5 * np.mean(shares["equal"])
+    rows = [material.words.index(word) for word in TOPICS["music"] if word in material.words]
+    equal, skewed = (
+        [float(np.isin(part, rows).mean()) for part in material.parts(4, text, seed=1)] for text in ("equal", "skewed")
+    )
+    assert max(skewed) > 2 * min(skewed)
+    assert max(equal) < 1.5 * min(equal)
 
 
 # -- results and the command --------------------------------------------------------------------------------
@@ -181,7 +184,7 @@ class Page(HTMLParser):
 
 def compare(folder: Path, *more: str) -> subprocess.CompletedProcess:
     files = ("--out", str(folder / "out.jsonl"), "--page", str(folder / "page.html"))
-    line = [sys.executable, str(TOOLS / "compare"), *files, *more]
+    line = [sys.executable, str(TOOL), *files, *more]
     return subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -204,13 +207,14 @@ def test_the_command_makes_a_page_and_runs_nothing_twice(tmp_path):
     assert (tmp_path / "out.jsonl").read_text().splitlines() == lines
 
 
-def test_what_makes_no_sense_is_refused(tmp_path):
+def test_what_makes_no_sense_is_refused(tmp_path, capsys):
     for line, why in (
         ((), "give --quick for a generated text, or --corpus FILE"),
         (("--quick", "--settings", "5"), "is no setting; NEGATIVE/WINDOW"),
         (("--quick", "--nodes", "0"), "--nodes are 1 to 64"),
-        (("--corpus", str(tmp_path / "none")), "needs something to judge by"),
     ):
-        done = compare(tmp_path, *line)
-        assert done.returncode == 2
-        assert why in done.stderr
+        with pytest.raises(SystemExit, match="2"):
+            main([*line, "--out", str(tmp_path / "out")])
+        assert why in capsys.readouterr().err
+    assert main(["--corpus", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 2
+    assert "needs something to judge by" in capsys.readouterr().err

@@ -63,7 +63,7 @@ class Material:
 
 
 def _dealt(tokens: Tokens, nodes: int, seed: int) -> list[Tokens]:
-    pieces = np.array_split(tokens, max(nodes, len(tokens) // PIECE))
+    pieces = np.array_split(tokens, nodes * max(1, len(tokens) // PIECE // nodes))
     order = np.random.default_rng(seed).permutation(len(pieces))
     return [np.concatenate([pieces[at] for at in order[node::nodes]]) for node in range(nodes)]
 

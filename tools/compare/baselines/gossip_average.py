@@ -54,6 +54,8 @@ class GossipAverage:
     def model(self) -> Floats:
         """The mean of the nodes that are there by their weights: better than any one of them."""
         here = [node for node in self.replicas if node in self.nodes]
+        if not here:
+            return self.initial
         weights = np.array([self.shares.get(node, 1.0) for node in here])
         mean = sum(share * self.replicas[node] for node, share in zip(here, weights / weights.sum(), strict=True))
         return np.asarray(mean, np.float32)

@@ -58,4 +58,6 @@ class PrefixAveraging:
 
     def model(self) -> Floats:
         """The mean of all nodes."""
+        if not self.replicas:
+            return self.initial
         return np.mean(list(self.replicas.values()), axis=0, dtype=np.float64).astype(np.float32)
