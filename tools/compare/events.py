@@ -1,4 +1,4 @@
-"""Runs the asynchronous baselines: a node trains on while its last exchange is under way, and begins no other meanwhile."""
+"""Runs the asynchronous baselines: a node trains on while an exchange is under way, and begins no other meanwhile."""
 
 from __future__ import annotations
 
@@ -76,10 +76,13 @@ class Events:
             return
         self.idle.discard(node)
         seconds = self.course.train(node)
-        if self.course.run.event == "pause" and node == STAND_STILL and not self.paused:
-            if self.clock.now >= HALF * self.course.seconds:
-                self.paused, seconds = True, seconds + PAUSED
+        if self._pauses(node):
+            self.paused, seconds = True, seconds + PAUSED
         self.clock.at(seconds, lambda: self._end(node))
+
+    def _pauses(self, node: int) -> bool:
+        is_time = not self.paused and self.clock.now >= HALF * self.course.seconds
+        return self.course.run.event == "pause" and node == STAND_STILL and is_time
 
     def _busy(self) -> list[int]:
         """Nodes that are there and have text left."""

@@ -102,7 +102,7 @@ def _series(series: Series, x: Axis, y: Axis) -> list[str]:
 
 def _labels(series: Sequence[Series], x: Axis, y: Axis) -> list[str]:
     """The names at the right, in the order of the heights of their last points, none over another."""
-    ends = sorted((_place(each.points[-1], x, y)[::-1] + (each.name, each.family)) for each in series)
+    ends = sorted((*_place(each.points[-1], x, y)[::-1], each.name, each.family) for each in series)
     tops, last = [], TOP - LINE + 6.0
     for height, *_ in ends:
         last = max(last + LINE, height)
@@ -113,8 +113,7 @@ def _labels(series: Sequence[Series], x: Axis, y: Axis) -> list[str]:
         tops = [max(TOP + 6 + n * room, top - excess) for n, top in enumerate(tops)]
     parts, right = [], WIDTH - RIGHT
     for (height, at, name, family), top in zip(ends, tops, strict=True):
-        parts.append(
-            f'<path class="lead {family}" d="M{at + 4:.1f} {height:.1f} L{right + 4} {top:.1f} L{right + 12} {top:.1f}"/>'
-        )
+        path = f"M{at + 4:.1f} {height:.1f} L{right + 4} {top:.1f} L{right + 12} {top:.1f}"
+        parts.append(f'<path class="lead {family}" d="{path}"/>')
         parts.append(f'<text class="name {family}" x="{right + 16}" y="{top + 4:.1f}">{escape(name)}</text>')
     return parts

@@ -45,8 +45,9 @@ def run_gensim(run: Run, material: Material) -> dict[str, Any]:
         cpu = time.process_time() - began
     order = [model.wv.key_to_index[word] for word in material.words]
     trained = total * run.epochs
+    scores = material.scores(np.asarray(model.wv.vectors[order], np.float32))
     return {
-        **material.scores(np.asarray(model.wv.vectors[order], np.float32)), "apart": 0.0, "seconds": trained / run.speed,
+        **scores, "apart": 0.0, "seconds": trained / run.speed,
         "computing": trained / run.speed, "stall": 0.0, "trained": trained, "pairs": 0.0,
         "words_per_cpu_second": trained / max(cpu, 1e-9), "curve": [], **bytes_of(Traffic()),
     }  # fmt: skip

@@ -29,8 +29,8 @@ svg text { fill: var(--ink); } svg .grid { stroke: var(--grid); } svg polyline, 
 svg polyline { stroke-width: 1.6; } svg .lead { stroke-width: .6; opacity: .55; } code { font-size: 13px; }
 """
 FAMILIES = ("ceiling", "gossip", "server", "average", "once", "moved")
-CLAIMS = """Seconds are simulated: a node trains {speed:,.0f} words in one, and all that it sends and receives passes one cable
-each way. What matters is the ratio of the two: a machine of 100 times that speed meets a cable of 100 times that
+CLAIMS = """Seconds are simulated: a node trains {speed:,.0f} words in one, and has one cable for all that it sends and
+receives. What matters is the ratio of the two: a machine of 100 times that speed meets a cable of 100 times that
 bandwidth as these nodes do. Words per CPU second are of this machine, kernels only, and whatever else ran on it. The
 baselines are the mathematics of their fields on the kernels of gossipw2v, without the programs that are known for
 them: nothing here says how fast or how well written those are. Servers and ranks are given what a good implementation
@@ -59,10 +59,9 @@ def _once(text: str) -> str:
 
 
 def _colours() -> str:
-    return "".join(
-        f"svg .{name} {{ stroke: var(--{name}); }} svg circle.{name}, svg text.{name} {{ fill: var(--{name}); stroke: none; }}"
-        for name in FAMILIES
-    )
+    lines = (f"svg .{name} {{ stroke: var(--{name}); }}" for name in FAMILIES)
+    filled = (f"svg circle.{name}, svg text.{name} {{ fill: var(--{name}); stroke: none; }}" for name in FAMILIES)
+    return " ".join([*lines, *filled])
 
 
 def _settings(base: Run) -> str:
@@ -245,8 +244,8 @@ def _conditions(found: Findings) -> list[str]:
     head = ["", "as it is", *[name for name, _ in changed]]
     cables = ["no limit", *[f"{bandwidth:g} Mbit/s" for bandwidth in BANDWIDTHS[1:]]]
     return [
-        f"<h2>Other conditions, {nodes} nodes</h2><p>Points, and simulated seconds. Slow: one node takes three times as "
-        "long. Pause: one stands still for 10 s. Join: half of the nodes come at half time. Death: as above.</p>",
+        f"<h2>Other conditions, {nodes} nodes</h2><p>Points, and simulated seconds. Slow: one node takes three times "
+        "as long. Pause: one stands still for 10 s. Join: half of the nodes come at half time. Death: as above.</p>",
         _table(head, rows),
         f"<h2>Cables, {nodes} nodes</h2><p>Simulated seconds, and points where they are others. In rounds, bandwidth "
         "changes nothing but the time.</p>",

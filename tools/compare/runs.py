@@ -1,4 +1,4 @@
-"""What a run depends on, and the file that remembers what came of it: a line of JSON for each, keyed by its settings."""
+"""What a run depends on, and the file that remembers what came of it: a line of JSON each, keyed by its settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns on K servers: each holds a K-th of every vector, so that a model may be larger than a machine (Ordentlich 2016).
+"""Columns on K servers: each holds a K-th of every vector, so that no machine holds the model (Ordentlich et al. 2016).
 
 No vector moves. For each minibatch a client sends all servers its pairs and a seed; each draws the same noise words and
 answers with its part of the dot products; the client adds them up and sends back by how much rows are to move along

@@ -36,8 +36,8 @@ class Baseline(Protocol):
         how rows should stand at each node that is to change."""
 
     def traffic(self, pushed: Mapping[int, int], pulled: Mapping[int, int]) -> list[Phase]:
-        """The messages of that exchange. `pushed`: rows that each node had changed; `pulled`: rows that each node needed
-        for that training and that others had changed."""
+        """The messages of that exchange. `pushed`: rows that each node had changed; `pulled`: rows that each needed for
+        that training and that others had changed."""
 
     def model(self) -> Floats:
         """float32[2V, D], what comes of it all."""
