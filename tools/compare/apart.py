@@ -67,7 +67,7 @@ def run_apart(run: Run, material: Material) -> dict[str, Any]:
     """The result of `alone`, or of a way of merging."""
     apart = train_apart(replace(run, baseline="", bandwidth=0.0, event="none", rounds=1), material)
     common = {
-        "apart": 0.0, "seconds": apart.seconds, "computing": apart.seconds, "stall": 0.0, "trained": apart.trained,
+        "apart": 0.0, "seconds": apart.seconds, "stall": 0.0, "trained": apart.trained,
         "pairs": apart.pairs, "words_per_cpu_second": apart.trained / max(apart.cpu_seconds, 1e-9), "curve": [],
         **bytes_of(Traffic()),
     }  # fmt: skip

@@ -31,7 +31,7 @@ from compare.runs import EVENTS, Line, Results, Run
 from compare.texts import Material, make_world, read_corpus
 from gossipw2v.w2v.warmup import warm_up
 
-QUICK = {"nodes": [4, 8], "alpha": 0.05, "epochs": 12, "vector_size": 48, "settings": [(5, 5)]}
+QUICK = {"nodes": [4, 2], "alpha": 0.05, "epochs": 12, "vector_size": 48, "settings": [(5, 5)]}
 QUICK_SENTENCES = 25_000
 QUICK_MINUTES = 9.0
 FULL = {

@@ -33,7 +33,6 @@ class Course:
     run: Run
     material: Material
     now: float = 0.0
-    computing: float = 0.0  # s of `now` in which somebody trained and was waited for
     stall: float = 0.0  # longest time in which no node trained, after a death
     traffic: Traffic = field(default_factory=Traffic)
     curve: list[tuple[float, float]] = field(default_factory=list)  # seconds and points
@@ -101,7 +100,6 @@ class Course:
             **self.material.scores(weights[: len(weights) // 2]),
             "apart": largest_disagreement(there),
             "seconds": self.now,
-            "computing": self.computing,
             "stall": self.stall,
             "trained": trained,
             "pairs": sum(replica.trainer.losses.pairs for replica in self.replicas),

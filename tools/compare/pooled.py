@@ -21,9 +21,7 @@ def run_one(run: Run, material: Material) -> dict[str, Any]:
     course = Course(run, material)
     (replica,) = course.replicas
     while replica.left:
-        took = course.train(0)
-        course.now += took
-        course.computing += took
+        course.now += course.train(0)
         course.look(lambda: replica.model.weights)
     return course.result(replica.model.weights)
 
@@ -48,7 +46,7 @@ def run_gensim(run: Run, material: Material) -> dict[str, Any]:
     scores = material.scores(np.asarray(model.wv.vectors[order], np.float32))
     return {
         **scores, "apart": 0.0, "seconds": trained / run.speed,
-        "computing": trained / run.speed, "stall": 0.0, "trained": trained, "pairs": 0.0,
+        "stall": 0.0, "trained": trained, "pairs": 0.0,
         "words_per_cpu_second": trained / max(cpu, 1e-9), "curve": [], **bytes_of(Traffic()),
     }  # fmt: skip
 

@@ -28,6 +28,7 @@ svg { width: 100%; height: auto; font: 11px system-ui, sans-serif; }
 svg text { fill: var(--ink); } svg .grid { stroke: var(--grid); } svg polyline, svg .lead { fill: none; }
 svg polyline { stroke-width: 1.6; } svg .lead { stroke-width: .6; opacity: .55; } code { font-size: 13px; }
 """
+SCORES = ("wordsim", "simlex", "topics", "relations", "analogy")
 FAMILIES = ("ceiling", "gossip", "server", "average", "once", "moved")
 CLAIMS = """Seconds are simulated: a node trains {speed:,.0f} words in one, and has one cable for all that it sends and
 receives. What matters is the ratio of the two: a machine of 100 times that speed meets a cable of 100 times that
@@ -35,7 +36,8 @@ bandwidth as these nodes do. Words per CPU second are of this machine, kernels o
 baselines are the mathematics of their fields on the kernels of gossipw2v, without the programs that are known for
 them: nothing here says how fast or how well written those are. Servers and ranks are given what a good implementation
 may have: only rows that are needed travel, a ring that goes on without a dead rank, a server that comes back from a
-checkpoint. A row of few seeds is as good as the spread of seeds, about a point."""
+checkpoint. In rounds nobody trains while rows travel; without rounds a node trains on while its last exchange is under
+way. A row of few seeds is as good as the spread of seeds, about a point."""
 
 
 def write_page(path: Path, lines: Sequence[Line], base: Run, command: str) -> None:
@@ -142,25 +144,33 @@ def _tables(found: Findings) -> list[str]:
 def _best_table(found: Findings, nodes: int, setting: tuple[int, int]) -> str:
     lines = {name: line for name in BASELINES if (line := found.best(name, nodes, setting)) is not None}
     good = next((line for line in lines.values() if not line.failed), None)
-    scores = [name for name in ("wordsim", "simlex", "topics", "relations", "analogy") if good and name in good.result]
+    scores = [name for name in SCORES if good and name in good.result]
+    one = found.best("one", 1, setting)
+    goal = 0.99 * one.result["curve"][-1][1] if one and not one.failed and one.result["curve"] else math.inf
     head = ["", *scores, "points", "seeds", "alpha", "exchanges", "bytes a word", "busiest cable, MB", "apart",
-            "simulated s", "words a CPU s", "what"]  # fmt: skip
-    return _table(head, [_best_row(found, line, scores) for line in lines.values()])
+            "simulated s", "s to 99 % of one", "CPU s", "words a CPU s", "what"]  # fmt: skip
+    return _table(head, [_best_row(found, line, scores, goal) for line in lines.values()])
 
 
-def _best_row(found: Findings, line: Line, scores: Sequence[str]) -> list[str]:
+def _best_row(found: Findings, line: Line, scores: Sequence[str], goal: float) -> list[str]:
     run, result, entry = line.run, line.result, BASELINES[line.run.baseline]
     if line.failed:
-        return [run.baseline, *["" for _ in scores], "", "", f"{run.alpha:g}", "", "", "", "", "", "", line.failed]
-    seeds = found.seeds(line)
-    spread = f"{sum(seeds) / len(seeds):.1f} ± {max(seeds) - min(seeds):.1f}" if len(seeds) > 1 else "1"
+        return [run.baseline, *["" for _ in scores], "", "", f"{run.alpha:g}", *[""] * 8, line.failed]
     best = f" (best {result['best_points']:.1f})" if "best_points" in result else ""
+    reached = next((f"{seconds:.1f}" for seconds, points in result["curve"] if points >= goal), "")
     return [
-        run.baseline, *[f"{result[name]:.1f}" for name in scores], f"{line.points:.1f}{best}", spread, f"{run.alpha:g}",
-        str(run.rounds) if entry.exchanges else "", f"{result['bytes'] / max(1, result['trained']):.1f}",
-        f"{result['busiest'] / 1e6:.1f}", f"{result['apart']:.1e}", f"{result['seconds']:.1f}",
+        run.baseline, *[f"{result[name]:.1f}" for name in scores], f"{line.points:.1f}{best}",
+        _spread(found.seeds(line)), f"{run.alpha:g}", str(run.rounds) if entry.exchanges else "",
+        f"{result['bytes'] / max(1, result['trained']):.1f}", f"{result['busiest'] / 1e6:.1f}",
+        f"{result['apart']:.1e}", f"{result['seconds']:.1f}", reached, f"{result['cpu_seconds']:.1f}",
         f"{result['words_per_cpu_second']:,.0f}", entry.says,
     ]  # fmt: skip
+
+
+def _spread(points: Sequence[float]) -> str:
+    if len(points) < 2:
+        return "1"
+    return f"{len(points)}: {sum(points) / len(points):.1f}, {min(points):.1f} to {max(points):.1f}"
 
 
 # --- pictures ------------------------------------------------------------------------------------------------------

@@ -68,9 +68,7 @@ class Rounds:
             seconds[STAND_STILL] += PAUSED
         order = sorted(nodes, key=lambda node: seconds[node])
         needed = getattr(self.baseline, "needed", None)
-        last = seconds[order[(needed(len(order)) if needed else len(order)) - 1]]
-        course.now += last
-        course.computing += last
+        course.now += seconds[order[(needed(len(order)) if needed else len(order)) - 1]]
         changed = {node: course.replicas[node].changed() for node in order}
         if ends_in_death:
             self._die(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,16 +52,29 @@ class Gossip:
         texts = Texts(material.vocab, parts, np.empty(0, np.int32))
         self.swarm, self.later = make_swarm(texts, self.scenario)
         self.late = [f"join:n{node}" for node in late]
-        self._wire()
         self.began: float | None = None
-        self.trained, self.still_since, self.stall = 0, 0.0, 0.0
+        self.trained, self.still_since, self.stall, self.cpu_seconds = 0, 0.0, 0.0, 0.0
         self.curve: list[tuple[float, float]] = []
+        self._wire()
 
     def _wire(self) -> None:
         swarm = self.swarm
         self.cables = Cables(bytes_per_second(self.run.bandwidth))
         swarm.wires = SharedWires(swarm.clock, swarm.rng, swarm.line, cables=self.cables)
         swarm.watch = self.watch
+        for node in swarm.nodes.values():
+            self._time(node.worker)
+
+    def _time(self, worker: Any) -> None:
+        """Count the CPU seconds of a node's training."""
+        train = worker.train
+
+        def timed(seconds: float, others: tuple[int, int]) -> None:
+            began = time.process_time()
+            train(seconds, others)
+            self.cpu_seconds += time.process_time() - began
+
+        worker.train = timed
 
     @property
     def nodes(self) -> list[SimulatedNode]:
@@ -111,6 +125,7 @@ class Gossip:
         late, self.late = self.late, []
         for name in late:
             self.later[name]()
+            self._time(self.swarm.nodes[name.removeprefix("join:")].worker)
 
     def root(self) -> SimulatedNode:
         """The node of the highest priority, to which all links lead."""
@@ -126,16 +141,14 @@ class Gossip:
         workers: list[Any] = [node.worker for node in self.swarm.nodes.values()]
         traffic = self.watch.traffic
         traffic.by_node = self.cables.carried
-        cpu = sum(worker.kernel_seconds for worker in workers)
         return {
             **self.material.scores(self.root().model.syn0),
             "apart": self.swarm.apart(),
             "seconds": self.seconds,
-            "computing": self.scenario.seconds,
             "stall": self.stall,
             "trained": self.trained,
             "pairs": sum(worker.trainer.losses.pairs for worker in workers),
-            "words_per_cpu_second": self.trained / max(cpu, 1e-9),
+            "words_per_cpu_second": self.trained / max(self.cpu_seconds, 1e-9),
             "curve": self.curve,
             **bytes_of(traffic),
         }
