@@ -22,7 +22,8 @@ from gossipw2v.cli.synthetic import TOPICS
 TOOL = Path(__file__).parents[2] / "tools" / "compare"
 SIZE, ROUNDS = 16, 8
 EXCHANGING = [name for name, entry in BASELINES.items() if entry.exchanges]
-STAY_APART = {"elastic", "gossip-average", "prefix"}  # only what is scored is one model
+# nodes that do not hold the model that is scored; those of servers are not told what the last one changed
+STAY_APART = {"elastic", "gossip-average", "prefix", "server-async", "server-async-divided"}
 WHOLE_JOB = {"server-sync", "server-backup", "two-bit", "averaging-star"}  # all wait for the server
 
 
@@ -64,17 +65,16 @@ def test_every_baseline_comes_to_an_end_whatever_happens(name, event, outcome):
     usual, result = outcome(name), outcome(name, event=event)
     assert "failed" not in result, result
     if event == "death":
-        alone = name.startswith("gossip") or BASELINES[name].runner.__name__ == "never"
-        survivors = result["trained"] < usual["trained"]
-        assert survivors == (alone or name in {"averaging-ring", "adasum", "prefix"}), result["trained"]
+        loses_text = name.startswith("gossip") or name in {"averaging-ring", "adasum", "prefix"}
+        assert (result["trained"] < usual["trained"]) == loses_text
         if name in WHOLE_JOB:
             assert result["stall"] == DETECTED + RESTARTED
     else:
         assert result["trained"] == usual["trained"]
-        assert result["seconds"] > usual["seconds"]
+        skipped = event == "pause" and name == "server-backup"  # which does not wait for the one that is paused
+        assert skipped or result["seconds"] > usual["seconds"]
     if event == "pause" and getattr(BASELINES[name].runner, "in_rounds", False):
-        least = 0 if name == "server-backup" else PAUSED - 2  # which does not wait for the one that is paused
-        assert result["seconds"] - usual["seconds"] >= least
+        assert skipped or result["seconds"] - usual["seconds"] > PAUSED - 2
 
 
 @pytest.mark.parametrize("name", [name for name, entry in BASELINES.items() if not entry.exchanges])
@@ -99,7 +99,7 @@ def test_slow_cables_take_time(name, outcome):
 
 def test_the_same_run_gives_the_same_result(material, outcome):
     def without_times(result: dict) -> dict:
-        return {key: value for key, value in result.items() if key != "words_per_cpu_second"}
+        return {key: value for key, value in result.items() if "cpu" not in key}
 
     for name in ("gossip", "server-async", "adasum"):
         run = Run(baseline=name, nodes=4, alpha=0.05, rounds=ROUNDS, vector_size=SIZE, epochs=2, speed=2000.0)

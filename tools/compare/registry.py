@@ -167,7 +167,7 @@ def nodes_at_start(run: Run) -> set[int]:
 
 
 def perform(run: Run, material: Material) -> dict[str, Any]:
-    """A run's result; one that dies has nothing but `failed`, which says why. `cpu_seconds`: of the whole simulation."""
+    """A run's result, with the `cpu_seconds` of the whole simulation; one that dies has `failed` alone: why it did."""
     began = time.process_time()
     try:
         result = BASELINES[run.baseline].runner(run, material)
