@@ -198,7 +198,8 @@ def test_the_command_makes_a_page_and_runs_nothing_twice(tmp_path):
     tried = [json.loads(line)["run"] for line in lines]
     ring = [run for run in tried if run["baseline"] == "averaging-ring" and run["nodes"] == 2]
     usual = [run for run in ring if run["event"] == "none" and run["text"] == "equal"]
-    assert len({run["alpha"] for run in usual}) == len({run["rounds"] for run in usual}) == 3
+    assert len({run["rounds"] for run in usual}) == 3
+    assert 3 <= len({run["alpha"] for run in usual}) <= 6
     assert {run["event"] for run in ring} == set(EVENTS)
     page = Page((tmp_path / "page.html").read_text())
     assert page.tags.count("svg") == 4

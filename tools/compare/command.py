@@ -3,10 +3,11 @@
     tools/compare --quick
     tools/compare --corpus FILE --wordsim F --simlex F --analogies F [--nodes 1 2 4 8] [--seeds 1 2 3] [--runs NAME ...]
 
-Every baseline gets the best of three step sizes and then the best of three intervals between exchanges, by the mean of
-its scores; the page shows all that was tried. What was best is run again under other conditions: skewed text, a slow
-node, a paused one, nodes that join late, a death, slow cables. --quick trains a generated text, judged by what was
-planted in it, and starts nothing new after nine minutes: call it again for the rest.
+Every baseline gets the best of three step sizes, or of more where the best is at the end of the three, and then the
+best of three intervals between exchanges, by the mean of its scores; the page shows all that was tried. What was best
+is run again under other conditions: skewed text, a slow node, a paused one, nodes that join late, a death, slow cables.
+--quick trains a generated text, judged by what was planted in it, and starts nothing new after nine minutes: call it
+again for the rest.
 
 Results are lines of JSON in --out; what is there is not run again. --page is one HTML file. Seconds are simulated: a
 node trains --speed words a virtual second, and has one cable.
@@ -34,6 +35,7 @@ from gossipw2v.w2v.warmup import warm_up
 QUICK = {"nodes": [4, 2], "alpha": 0.05, "epochs": 12, "vector_size": 48, "settings": [(5, 5)]}
 QUICK_SENTENCES = 25_000
 QUICK_MINUTES = 9.0
+BEYOND = 3  # step sizes beyond the three, at most
 FULL = {
     "nodes": [1, 2, 4, 8, 16, 32],
     "alpha": 0.025,
@@ -69,6 +71,8 @@ class Plan:
             found = self._try([replace(like, baseline=name)])
         else:
             found = self._try(replace(start, alpha=run.alpha * times) for times in entry.alphas)
+            if found is not None and len(entry.alphas) > 1:
+                found = self._beyond(found, [run.alpha * times for times in entry.alphas])
             if found is not None:
                 found = self._try(replace(found, rounds=each) for each in intervals)
         if found is not None:
@@ -78,6 +82,19 @@ class Plan:
         lines = [line for run in runs if (line := self.run(run)) is not None]
         good = [line for line in lines if not line.failed]
         return max(good, key=lambda line: line.points).run if good else None
+
+    def _beyond(self, best: Run, tried: list[float]) -> Run:
+        """Where the best step size is the largest or smallest that was tried: others beyond it, while they are better."""
+        for _ in range(BEYOND):
+            times = 2.0 if best.alpha == max(tried) else 0.5 if best.alpha == min(tried) else None
+            if times is None:
+                break
+            further = replace(best, alpha=best.alpha * times)
+            tried.append(further.alpha)
+            if self._try([best, further]) != further:
+                break
+            best = further
+        return best
 
     def best_of(self, name: str, run: Run) -> Run | None:
         """What was best for a baseline with as many nodes and the same setting; None if nothing has been found yet."""
