@@ -84,7 +84,7 @@ class Plan:
         return max(good, key=lambda line: line.points).run if good else None
 
     def _beyond(self, best: Run, tried: list[float]) -> Run:
-        """Where the best step size is the largest or smallest that was tried: others beyond it, while they are better."""
+        """Where the best step size is the largest or smallest that was tried: others beyond, while they are better."""
         for _ in range(BEYOND):
             times = 2.0 if best.alpha == max(tried) else 0.5 if best.alpha == min(tried) else None
             if times is None:
