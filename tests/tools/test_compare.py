@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from compare.baselines.server_async import AsyncServer
-from compare.command import main
+from compare.command import Plan, main
 from compare.course import DETECTED, PAUSED, RESTARTED, Course
 from compare.events import Events
 from compare.registry import BASELINES, perform
@@ -150,6 +150,31 @@ def test_a_skewed_part_knows_few_topics(material):
     )
     assert max(skewed) > 2 * min(skewed)
     assert max(equal) < 1.5 * min(equal)
+
+
+# -- the search ---------------------------------------------------------------------------------------------
+
+
+def test_the_search_goes_on_beyond_the_end_of_the_step_sizes(tmp_path, monkeypatch):
+    def plant(run: Run, _: Material) -> dict:
+        if run.alpha > 1:
+            return {"failed": "diverged"}
+        off = abs(np.log2(run.alpha / 0.8)) + abs(np.log2(run.rounds / 25))
+        return {"points": -off, "bytes": 0, "seconds": 0.0}
+
+    monkeypatch.setattr("compare.command.perform", plant)
+    base = Run(baseline="one", nodes=4, alpha=0.05, rounds=1)
+    plan = Plan(None, Results(tmp_path / "out"), base, until=float("inf"))
+    plan.search("averaging-ring", base)
+    best = plan.best_of("averaging-ring", base)
+    assert (best.alpha, best.rounds) == (0.8, 25)
+    assert {run.run.alpha for run in plan.results.lines.values()} == {0.05, 0.1, 0.2, 0.4, 0.8, 1.6}
+    plan.search("averaging-star", base)  # the same mathematics: nothing is tried again
+    assert plan.best_of("averaging-star", base) == replace(best, baseline="averaging-star")
+    assert len(plan.results.lines) == 6 + 2 + 1
+    plan.until = 0.0
+    plan.search("adasum", base)
+    assert plan.best_of("adasum", base) is None
 
 
 # -- results and the command --------------------------------------------------------------------------------

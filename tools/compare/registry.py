@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from compare.apart import run_apart
 from compare.baselines import columns, owned
 from compare.baselines.adasum import AdaSum
@@ -170,7 +172,8 @@ def perform(run: Run, material: Material) -> dict[str, Any]:
     """A run's result, with the `cpu_seconds` of the whole simulation; one that dies has `failed` alone: why it did."""
     began = time.process_time()
     try:
-        result = BASELINES[run.baseline].runner(run, material)
+        with np.errstate(over="ignore", invalid="ignore"):  # of what diverges, which is told once, as a result
+            result = BASELINES[run.baseline].runner(run, material)
     except DivergedError as error:
         return {"failed": str(error)}
     except Exception as error:  # whatever it is: the others go on, and the page says so

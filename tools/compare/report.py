@@ -30,14 +30,15 @@ svg polyline { stroke-width: 1.6; } svg .lead { stroke-width: .6; opacity: .55; 
 """
 SCORES = ("wordsim", "simlex", "topics", "relations", "analogy")
 FAMILIES = ("ceiling", "gossip", "server", "average", "once", "moved")
-CLAIMS = """Seconds are simulated: a node trains {speed:,.0f} words in one, and has one cable for all that it sends and
-receives. What matters is the ratio of the two: a machine of 100 times that speed meets a cable of 100 times that
-bandwidth as these nodes do. Words per CPU second are of this machine, kernels only, and whatever else ran on it. The
-baselines are the mathematics of their fields on the kernels of gossipw2v, without the programs that are known for
-them: nothing here says how fast or how well written those are. Servers and ranks are given what a good implementation
-may have: only rows that are needed travel, a ring that goes on without a dead rank, a server that comes back from a
-checkpoint. In rounds nobody trains while rows travel; without rounds a node trains on while its last exchange is under
-way. A row of few seeds is as good as the spread of seeds, about a point."""
+CLAIMS = """Seconds are simulated: a node trains {speed:,.0f} words in one, and has one cable for all that it sends
+and receives. What matters is the ratio of the two: a machine of 100 times that speed meets a cable of 100 times that
+bandwidth as these nodes do. Bytes are of messages, without what TCP adds. Words per CPU second are of this machine,
+kernels only, and whatever else ran on it. The baselines are the mathematics of their fields on the kernels of
+gossipw2v, without the programs that are known for them: nothing here says how fast or how well written those are.
+Servers and ranks are given what a good implementation may have: only rows that are needed travel, a ring that goes on
+without a dead rank, a server that comes back from a checkpoint. In rounds nobody trains while rows travel; without
+rounds a node trains on while its last exchange is under way. A row of few seeds is as good as the spread of seeds,
+about a point."""
 
 
 def write_page(path: Path, lines: Sequence[Line], base: Run, command: str) -> None:

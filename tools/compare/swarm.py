@@ -139,6 +139,8 @@ class Gossip:
 
     def _result(self) -> dict[str, Any]:
         workers: list[Any] = [node.worker for node in self.swarm.nodes.values()]
+        if not all(np.isfinite(node.model.weights).all() for node in self.nodes):
+            raise DivergedError("diverged: a value is not a finite number")
         traffic = self.watch.traffic
         traffic.by_node = self.cables.carried
         return {
