@@ -126,6 +126,15 @@ def test_no_node_is_further_ahead_than_the_staleness_bound(material):
         assert not any(replica.left for replica in course.replicas)
 
 
+def test_what_a_dead_node_had_left_is_not_waited_for(material):
+    course = Course(Run(baseline="adasum", nodes=2, alpha=0.05, rounds=4, vector_size=SIZE, epochs=2), material)
+    course.train(0)
+    done, every = course.progress()
+    assert every == sum(replica.trainer.total for replica in course.replicas) > done > 0
+    course.dead.add(0)
+    assert course.progress() == (done, done + course.replicas[1].trainer.total)
+
+
 def test_steps_that_are_too_large_are_a_row_that_says_why(outcome):
     failed = outcome("server-async", alpha=50.0)
     assert failed == {"failed": "diverged: a value is not a finite number"}

@@ -11,7 +11,7 @@ import numpy as np
 from compare.baselines import alir, pca, procrustes
 from compare.baselines.rows import Floats
 from compare.course import bytes_of
-from compare.network import SERVER, Phase, Traffic, Transfer, bytes_per_second
+from compare.network import BANDWIDTHS, SERVER, Phase, Traffic, Transfer, bytes_per_second
 from compare.replicas import make_replica
 from compare.runs import Run
 from compare.texts import Material
@@ -53,8 +53,11 @@ class Apart:
         phase = Phase([Transfer("model", node, SERVER, model.nbytes) for node, model in enumerate(self.models)])
         traffic = Traffic()
         traffic.note(phase.transfers)
-        seconds = self.seconds + phase.seconds(bytes_per_second(bandwidth))
-        return {**self.material.scores(weights), "seconds": seconds, **bytes_of(traffic)}
+        at = {each: self.seconds + phase.seconds(bytes_per_second(each)) for each in (bandwidth, *BANDWIDTHS)}
+        seconds_at = {f"{each:g}": at[each] for each in BANDWIDTHS}
+        return {
+            **self.material.scores(weights), "seconds": at[bandwidth], "seconds_at": seconds_at, **bytes_of(traffic)
+        }  # fmt: skip
 
 
 @cache

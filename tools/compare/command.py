@@ -112,7 +112,7 @@ def matters(entry: Entry, best: Run, changes: dict[str, object]) -> bool:
     """Whether other conditions make another run: without exchanges there is nothing that could be late or die."""
     if entry.family == "ceiling":
         return set(changes) <= {"seed"}
-    if best.nodes == 1:
+    if best.nodes == 1 or entry.family == "moved":
         return "seed" in changes
     if "bandwidth" in changes:
         return entry.exchanges and entry.bandwidth_matters

@@ -62,13 +62,17 @@ class Course:
 
     def train(self, node: int) -> float:
         """Train a node's next words; how long it takes."""
-        replica = self.replicas[node]
-        trained = sum(each.trainer.trained for each in self.replicas)
-        total = sum(each.trainer.total for each in self.replicas)
+        replica, (trained, total) = self.replicas[node], self.progress()
         own = replica.trainer
         words = replica.train(self.interval(node), (trained - own.trained, total - own.total))
         slower = SLOWER if self.run.event == "slow" and node == self.run.nodes - 1 else 1.0
         return float(words / self.run.speed * slower * self.rng.uniform(1 - JITTER, 1 + JITTER))
+
+    def progress(self) -> tuple[int, int]:
+        """Words that all nodes have trained, and that they will have in the end: what a dead one had left is lost."""
+        trainers = [replica.trainer for replica in self.replicas]
+        total = sum(each.trained if node in self.dead else each.total for node, each in enumerate(trainers))
+        return sum(each.trained for each in trainers), total
 
     def send(self, phases: list[Phase]) -> float:
         """Count messages; how long they take where nothing else is on the way."""
@@ -80,8 +84,7 @@ class Course:
 
     def look(self, model: Callable[[], Floats]) -> None:
         """Score the model, if it is time; DivergedError."""
-        trained = sum(each.trainer.trained for each in self.replicas)
-        total = sum(each.trainer.total for each in self.replicas)
+        trained, total = self.progress()
         if trained * LOOKS < total * (len(self.curve) + 1):
             return
         for replica in self.replicas:

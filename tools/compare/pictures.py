@@ -27,6 +27,7 @@ class Axis(NamedTuple):
     low: float
     high: float
     is_log: bool = False
+    marks: tuple[float, ...] = ()  # where it has lines, if not at round numbers
 
     def at(self, value: float) -> float:
         """Its place, 0 to 1."""
@@ -35,7 +36,9 @@ class Axis(NamedTuple):
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[float]:
-        """Round numbers on it."""
+        """Where it has lines: at the marks, or at round numbers."""
+        if self.marks:
+            return list(self.marks)
         if self.is_log:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             found = [one * 10.0**power for power in powers for one in (1, 2, 5)]

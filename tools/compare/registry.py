@@ -22,6 +22,7 @@ from compare.baselines.server_sync import SyncServer
 from compare.baselines.two_bit import TwoBit
 from compare.course import Course
 from compare.events import Events
+from compare.network import BANDWIDTHS
 from compare.pooled import run_gensim, run_one
 from compare.replicas import DivergedError
 from compare.rounds import Rounds
@@ -88,11 +89,11 @@ def moved(run: Run, material: Material) -> dict[str, Any]:
     """What moves values for each pair instead of replicas: bytes and seconds by formula, quality as of one machine."""
     nodes, one = run.nodes, run_one(Run(**{**vars(run), "baseline": "one", "nodes": 1}), material)
     computing = one["seconds"] / nodes
-    if run.baseline == "columns":
-        told = columns.by_formula(one["pairs"], run.negative, nodes, computing, run.bandwidth)
-    else:
-        told = owned.by_formula(one["pairs"], run.vector_size, nodes, computing, run.bandwidth)
-    return {**one, "curve": [], "by_formula": True, **told}
+    parts = (run.negative, nodes) if run.baseline == "columns" else (run.vector_size, nodes)
+    formula = columns.by_formula if run.baseline == "columns" else owned.by_formula
+    at = {each: formula(one["pairs"], *parts, computing, each) for each in (run.bandwidth, *BANDWIDTHS)}
+    seconds_at = {f"{each:g}": at[each]["seconds"] for each in BANDWIDTHS}
+    return {**one, "curve": [], "by_formula": True, **at[run.bandwidth], "seconds_at": seconds_at}
 
 
 def backups(nodes: int) -> int:

@@ -29,6 +29,7 @@ svg text { fill: var(--ink); } svg .grid { stroke: var(--grid); } svg polyline, 
 svg polyline { stroke-width: 1.6; } svg .lead { stroke-width: .6; opacity: .55; } code { font-size: 13px; }
 """
 SCORES = ("wordsim", "simlex", "topics", "relations", "analogy")
+NOTHING = "<p>Nothing to draw yet.</p>"
 FAMILIES = ("ceiling", "gossip", "server", "average", "once", "moved")
 CLAIMS = """Seconds are simulated: a node trains {speed:,.0f} words in one, and has one cable for all that it sends
 and receives. What matters is the ratio of the two: a machine of 100 times that speed meets a cable of 100 times that
@@ -207,7 +208,7 @@ def _series(best: dict[str, Line], points: Callable[[Line], Sequence[tuple[float
 
 def _drawn(series: list[Series], x: str, y: str, is_log: bool) -> str:
     if not series:
-        return "<p>Nothing to draw yet.</p>"
+        return NOTHING
     every = [point for each in series for point in each.points if point[0] > 0 or not is_log]
     return draw(series, axis(x, [p[0] for p in every], is_log), axis(y, [p[1] for p in every]))
 
@@ -227,7 +228,11 @@ def _against_nodes(found: Findings, setting: tuple[int, int]) -> str:
             if BASELINES[name].family != "moved":
                 lines[name].append((nodes, line.points))
     series = [Series(name, BASELINES[name].family, points) for name, points in lines.items()]
-    return _drawn(series, "nodes", "points", is_log=True)
+    if not series:
+        return NOTHING
+    every = [point for each in series for point in each.points]
+    counts = axis("nodes", [p[0] for p in every], is_log=True)._replace(marks=tuple(found.counts(setting)))
+    return draw(series, counts, axis("points", [p[1] for p in every]))
 
 
 def _over_time(best: dict[str, Line]) -> str:
