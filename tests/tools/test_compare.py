@@ -181,6 +181,9 @@ def test_the_search_goes_on_beyond_the_end_of_the_step_sizes(tmp_path, monkeypat
     plan.search("averaging-star", base)  # the same mathematics: nothing is tried again
     assert plan.best_of("averaging-star", base) == replace(best, baseline="averaging-star")
     assert len(plan.results.lines) == 6 + 2 + 1
+    plan.search("one", replace(base, nodes=1))
+    plan.search("columns", base)
+    assert plan.best_of("columns", base).alpha == plan.best_of("one", replace(base, nodes=1)).alpha == 0.8
     plan.until = 0.0
     plan.search("adasum", base)
     assert plan.best_of("adasum", base) is None

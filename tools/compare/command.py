@@ -67,8 +67,9 @@ class Plan:
         entry = BASELINES[name]
         intervals = rounds or entry.rounds
         start = replace(run, baseline=name, rounds=intervals[0])
-        if (like := self.best_of(entry.like, start)) is not None:
-            found = self._try([replace(like, baseline=name)])
+        like = self.best_of(entry.like, start) or self.best_of(entry.like, replace(start, nodes=1))
+        if like is not None:
+            found = self._try([replace(like, baseline=name, nodes=run.nodes)])
         else:
             found = self._try(replace(start, alpha=run.alpha * times) for times in entry.alphas)
             if found is not None and len(entry.alphas) > 1:

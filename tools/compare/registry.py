@@ -159,8 +159,8 @@ BASELINES: dict[str, Entry] = {
     "procrustes": Entry("apart, at the end a mean after Procrustes", "once", run_apart),
     "pca": Entry("apart, at the end side by side and PCA", "once", run_apart),
     "alir": Entry("apart, at the end ALiR", "once", run_apart),
-    "columns": Entry("columns on N servers, by formula", "moved", moved, (1.0,)),
-    "owned": Entry("targets that own their negatives, by formula", "moved", moved, (1.0,)),
+    "columns": Entry("columns on N servers, by formula", "moved", moved, (1.0,), like="one"),
+    "owned": Entry("targets that own their negatives, by formula", "moved", moved, (1.0,), like="one"),
 }  # fmt: skip
 
 
