@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from gossipw2v.cli.launch import prepare_machine  # noqa: E402
+from gossipw2v.system.launch import prepare_machine  # noqa: E402
 
 prepare_machine()  # before numba is loaded
 

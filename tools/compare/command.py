@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from evaluate import TestSets, add_test_sets
+from test_sets import TestSets, add_test_sets
 
 from compare.network import BANDWIDTHS
 from compare.registry import BASELINES, Entry, perform

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from evaluate import TestSets
+from test_sets import TestSets
 from numpy.typing import NDArray
 from scenarios import read_texts
 
