@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from test_sets import TestSets
 from numpy.typing import NDArray
 from scenarios import read_texts
+from test_sets import TestSets
 
 from gossipw2v.cli.synthetic import RELATIONS, TOPICS, World
+from gossipw2v.w2v.evaluation.layouts import Question, RatedPair
 from gossipw2v.w2v.text.vocab import Vocab
 
 PIECE = 1000  # ids that stay together where a text is dealt out in equal parts
@@ -81,7 +82,8 @@ def make_world(sentences: int, folder: Path) -> Material:
     with path.open("w", encoding="utf-8") as file:
         file.writelines(f"{sentence}\n" for sentence in world.sentences(sentences, seed=1))
     pairs = {"topics": _same_topic(), "relations": _related()}
-    return _material(path, TestSets(pairs, world.analogies()), folder, generated=True)
+    questions = [Question(kind, a, b, c, (d,)) for kind, a, b, c, d in world.analogies()]
+    return _material(path, TestSets(pairs, questions), folder, generated=True)
 
 
 def _material(path: Path, sets: TestSets, folder: Path, generated: bool) -> Material:
@@ -93,7 +95,7 @@ def _material(path: Path, sets: TestSets, folder: Path, generated: bool) -> Mate
     return Material(texts.vocab, words, tokens, sets, path, digest, generated)
 
 
-def _same_topic() -> list[tuple[str, str, float]]:
+def _same_topic() -> list[RatedPair]:
     """Words of one topic are alike, words of two are not: as many of one kind as of the other."""
     inside = [pair for words in TOPICS.values() for pair in itertools.combinations(words, 2)]
     rng, topics = np.random.default_rng(1), list(TOPICS.values())
@@ -101,14 +103,14 @@ def _same_topic() -> list[tuple[str, str, float]]:
     for _ in inside:
         one, other = rng.choice(len(topics), 2, replace=False)
         across.append((str(rng.choice(topics[one])), str(rng.choice(topics[other]))))
-    return [(*pair, 1.0) for pair in inside] + [(*pair, 0.0) for pair in across]
+    return [RatedPair(*pair, 1.0) for pair in inside] + [RatedPair(*pair, 0.0) for pair in across]
 
 
-def _related() -> list[tuple[str, str, float]]:
+def _related() -> list[RatedPair]:
     """Both sides of a pair share most of their contexts, words of one side some, words of two relations none."""
-    pairs: list[tuple[str, str, float]] = []
+    pairs: list[RatedPair] = []
     for (_, one), (_, other) in itertools.pairwise(RELATIONS.items()):
-        pairs += [(a, b, 2.0) for a, b in one.pairs]
-        pairs += [(a, b, 1.0) for (a, _), (b, _) in itertools.pairwise(one.pairs)]
-        pairs += [(a, b, 0.0) for (a, _), (_, b) in zip(one.pairs, other.pairs, strict=False)]
+        pairs += [RatedPair(a, b, 2.0) for a, b in one.pairs]
+        pairs += [RatedPair(a, b, 1.0) for (a, _), (b, _) in itertools.pairwise(one.pairs)]
+        pairs += [RatedPair(a, b, 0.0) for (a, _), (_, b) in zip(one.pairs, other.pairs, strict=False)]
     return pairs
