@@ -110,6 +110,50 @@ class Job:
     )
 
 
-def job_fields(job: Job) -> dict[str, str | int | float]:
-    """The job as the handshake sends it: field name to scalar, in the order of the class."""
-    return asdict(job)
+@dataclass(frozen=True, kw_only=True)
+class Walks:
+    """How a graph is walked, equal on all nodes of a swarm that trains one."""
+
+    walk_length: int = setting(
+        40,
+        Between(2, 10_000),
+        "nodes",
+        "nodes of a walk over the graph, the first included",
+        "DeepWalk's; several times the window",
+    )
+    walks: int = setting(
+        10,
+        Between(1, 10_000),
+        "walks",
+        "walks from each node in each epoch, new ones every time",
+        "node2vec's; more epochs do the same",
+    )
+    p: float = setting(
+        1.0,
+        Between(0.01, 100),
+        "number",
+        "node2vec's return parameter: above 1 a walk seldom turns back",
+        "1 with q 1 is DeepWalk",
+    )
+    q: float = setting(
+        1.0,
+        Between(0.01, 100),
+        "number",
+        "node2vec's in-out parameter: above 1 a walk stays near, below 1 it goes far",
+        "1 with p 1 is DeepWalk",
+    )
+    directed: bool = setting(
+        False,
+        bool,
+        "true or false",
+        "walk edges from their first column to their second only",
+        "most graphs that are walked have edges that go both ways",
+    )
+
+
+def job_fields(job: Job, walks: Walks | None = None) -> dict[str, str | int | float]:
+    """The job as the handshake sends it: field name to scalar, in the order of the class.
+
+    `walks` belongs to it where a graph is trained: so nodes with text and nodes with a graph refuse each other.
+    """
+    return {**asdict(job), **({} if walks is None else asdict(walks))}

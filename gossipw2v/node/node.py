@@ -35,12 +35,10 @@ from gossipw2v.node.snapshot import (
 from gossipw2v.node.storage.checkpointer import Checkpointer
 from gossipw2v.node.waiting import describe, reason
 from gossipw2v.system.logs import get_logger
-from gossipw2v.system.machine import usable_cores
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.transport.network import Network
-from gossipw2v.w2v.text.corpus import Corpus
-from gossipw2v.w2v.text.heldout import Division
+from gossipw2v.w2v.sources import Source, source_of
 from gossipw2v.w2v.word2vec_format import ExportError, check_finite, lines
 
 log = get_logger("node")
@@ -62,7 +60,7 @@ class Node:
     pulse: Pulse = field(default_factory=Pulse)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     condition: Condition = field(default_factory=Condition)
-    corpus: Corpus = field(init=False)
+    corpus: Source = field(init=False)
     checkpointer: Checkpointer = field(init=False)
     core: GossipCore = field(init=False)
     network: Network = field(init=False)
@@ -71,10 +69,9 @@ class Node:
 
     def __post_init__(self) -> None:
         config = self.config
-        division = Division(config.held_out, config.job.seed)
-        threads = config.threads or usable_cores()
-        self.corpus = Corpus(config.corpus, config.data_dir, threads, division, config.encoding)
-        job = {name: str(value) for name, value in job_fields(config.job).items()}
+        self.corpus = source_of(config)
+        walks = config.walks if config.graph else None
+        job = {name: str(value) for name, value in job_fields(config.job, walks).items()}
         self.checkpointer = Checkpointer(config.data_dir, job)
 
     def begin(self) -> None:

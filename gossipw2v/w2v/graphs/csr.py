@@ -20,7 +20,7 @@ import os
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -125,12 +125,7 @@ class GraphFiles:
             if _checksum(file, graph.sizes) != graph.checksum:
                 raise ShardError(f"{path}: the graph does not match its checksum")
             os.utime(path)  # the last one used is the last one dropped
-            return _with(graph, reused=True)
-
-
-def _with(graph: Graph, reused: bool) -> Graph:
-    parts = graph.offsets, graph.targets, graph.cells, graph.names
-    return Graph(*parts, graph.directed, graph.sizes, graph.checksum, reused)
+            return replace(graph, reused=True)
 
 
 # --- writing ------------------------------------------------------------------------------------------------

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.config.encoding import UTF_8
-from gossipw2v.system.logs import get_logger
-from gossipw2v.w2v.graphs.layout import SEPARATORS, Layout, columns_wrong, guess
+from gossipw2v.w2v.graphs.layout import Layout, columns_wrong, guess
 from gossipw2v.w2v.kernels.graphs import parsing
 from gossipw2v.w2v.kernels.graphs.parsing import Rules
 from gossipw2v.w2v.kernels.hashing import Table, grown, new_table
@@ -37,8 +36,6 @@ NODE_ROOM = 1 << 12  # nodes that there is room for at first
 Progress = Callable[[int], None]  # bytes of the files on disk that have been read
 Pairs = NDArray[np.int32]
 Weights = NDArray[np.float32]
-
-log = get_logger("edges")
 
 
 @dataclass(slots=True)
@@ -59,6 +56,11 @@ class Names:
             longer = np.empty(2 * used, np.uint8)
             longer[: self.text.size] = self.text
             self.text = longer
+
+    @property
+    def comments(self) -> int:
+        """Lines that were comments."""
+        return int(self.sizes[parsing.COMMENTS])
 
     def words(self) -> Words:
         """All of them, in the order of their numbers."""
@@ -104,6 +106,7 @@ class EdgeReader:
     progress: Progress = lambda _: None
     should_stop: Callable[[], bool] = lambda: False
     names: Names = field(default_factory=Names)
+    layouts: dict[Path, Layout] = field(default_factory=dict)  # as guessed
     weighted: bool = False  # whether any file has weights
     _before: int = 0  # bytes of the files that have been read to their end
 
@@ -121,7 +124,7 @@ class EdgeReader:
         return spill
 
     def _read(self, path: Path, spill: Spill) -> None:
-        layout = _layout(path, self.encoding)
+        layout = self.layouts[path] = _layout(path, self.encoding)
         self.weighted |= layout.columns == 3
         rules = Rules(layout.code, layout.columns, MAX_WORD_BYTES, np.uint64(self.names.seed))
         line = 1
@@ -155,14 +158,9 @@ def _layout(path: Path, encoding: str) -> Layout:
         head = stream.read(HEAD_BYTES)
         whole = not stream.read(1)
     try:
-        layout = guess(head.removeprefix(BOM), whole)
+        return guess(head.removeprefix(BOM), whole)
     except ValueError as error:
         raise CorpusError(f"{path}: {error}") from error
-    told = {"separated_by": SEPARATORS[layout.separator], "weighted": layout.columns == 3}
-    log.info("reading edges", path=str(path), **told, header=f"line {layout.header}" if layout.header else "none")
-    if layout.times:
-        log.warning("the weights look like times; if they are, leave the column out", path=str(path))
-    return layout
 
 
 def _blocks(path: Path, encoding: str, header: int) -> Iterator[tuple[bytes, int]]:

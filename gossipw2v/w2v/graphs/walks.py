@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.w2v.graphs.csr import Graph
+from gossipw2v.w2v.graphs.csr import Graph, GraphFiles
+from gossipw2v.w2v.graphs.edges import EdgeReader
 from gossipw2v.w2v.kernels.graphs import parsing, rows
 from gossipw2v.w2v.kernels.graphs.walks import Bias, walk
 from gossipw2v.w2v.kernels.hashing import indexed
+from gossipw2v.w2v.text.blocks import Stopped
 from gossipw2v.w2v.text.heldout import MOST_WORDS
 from gossipw2v.w2v.text.scanner import table_of
 from gossipw2v.w2v.text.vocab import Vocab
+from gossipw2v.w2v.text.words import Words
 
 NEVER = 0xFFFFFFFF  # an epoch that is not trained: its walks measure the loss
 SETTLED = 1e-4  # of all walks; when a step moves fewer, later steps are as this one
@@ -76,6 +82,7 @@ class WalkText:
         walks = len(self.starts) * self.plan.walks
         number = math.ceil(min(self.share_held_out * walks, MOST_WORDS / self.plan.length))
         self.held_out = self._walks(NEVER, np.arange(number)).reshape(-1)
+        self.graph = replace(self.graph, names=Words.of(()))  # which are large, and have served
 
     @property
     def checksum(self) -> bytes:
@@ -131,12 +138,14 @@ def start_nodes(graph: Graph, share: tuple[int, int] = (1, 1)) -> Ids:
     return np.flatnonzero(mine & (np.diff(graph.offsets) > 0)).astype(np.int32)
 
 
-def expected_visits(graph: Graph, plan: Plan) -> NDArray[np.float64]:
-    """float64[N]: how often the walks of an epoch are expected at each node, were they all of first order."""
+def expected_visits(graph: Graph, plan: Plan, should_stop: Callable[[], bool] = lambda: False) -> NDArray[np.float64]:
+    """float64[N]: how often the walks of an epoch are expected at each node, were they all of first order. Stopped."""
     here = np.zeros(len(graph.names))
     here[start_nodes(graph, plan.share)] = plan.walks
     visits = here.copy()
     for step in range(1, plan.length):
+        if should_stop():
+            raise Stopped
         there = np.zeros(len(here))
         rows.propagate(graph.offsets, graph.targets, graph.cells, here, there)
         visits += there
@@ -153,3 +162,15 @@ def _rows(graph: Graph, vocab: Vocab) -> Ids:
     names = graph.names
     parsing.lookup(names.array, names.starts[:-1], names.lengths, seed, table, words.array, found)
     return found
+
+
+def warm_up() -> None:
+    """Compile, or load from the disk cache, all that reading and walking a graph needs."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "edges")
+        path.write_text("a b 1\nb c 2\nc a 1\n", "ascii")
+        graph = GraphFiles([path], Path(folder), "utf-8", False).graph(EdgeReader(Path(folder)))
+        visits = np.rint(expected_visits(graph, Plan(3, 1)))
+        order = np.argsort(-visits, kind="stable")
+        vocab = Vocab(graph.names.take(order), visits[order].astype(np.int64))
+        WalkText(graph, Plan(3, 1, 0.5, 2.0), vocab, 0.5)
