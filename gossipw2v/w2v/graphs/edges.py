@@ -118,10 +118,10 @@ class EdgeReader:
             for path in files:
                 self._read(path, spill)
                 self._before += path.stat().st_size
-            stack.pop_all()
-        if not spill.edges:
-            raise CorpusError(f"{', '.join(map(str, files))}: no edge between two different nodes")
-        return spill
+            if spill.edges:
+                stack.pop_all()
+                return spill
+        raise CorpusError(f"{', '.join(map(str, files))}: no edge between two different nodes")
 
     def _read(self, path: Path, spill: Spill) -> None:
         layout = self.layouts[path] = _layout(path, self.encoding)
