@@ -11,7 +11,7 @@ from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import usable_cores
 from gossipw2v.w2v.graphs.layout import is_certainly_edges
 from gossipw2v.w2v.graphs.source import GraphSource
-from gossipw2v.w2v.graphs.walks import Plan, WalkText
+from gossipw2v.w2v.graphs.walks import WalkPlan, WalkText
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.files import CorpusError, open_text
 from gossipw2v.w2v.text.formats import HEAD_BYTES
@@ -72,7 +72,7 @@ def source_of(config: Config) -> Source:
         return Corpus(config.corpus, config.data_dir, threads, division, config.encoding)
     if job.sample:
         log.warning("sample thins out a small graph's nodes; 0 suits walks (configs/graph.toml)", sample=job.sample)
-    plan = Plan(walks.walk_length, walks.walks, walks.p, walks.q, job.seed, parse_share(config.graph_share))
+    plan = WalkPlan(walks.walk_length, walks.walks, walks.p, walks.q, job.seed, parse_share(config.graph_share))
     return GraphSource(config.graph, config.data_dir, plan, walks.directed, config.held_out, config.encoding)
 
 

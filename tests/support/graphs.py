@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.w2v.graphs.csr import Graph, GraphFiles
-from gossipw2v.w2v.graphs.edges import EdgeReader
-from gossipw2v.w2v.graphs.walks import Plan, WalkText, expected_visits
+from gossipw2v.w2v.graphs.edges import EdgesReader
+from gossipw2v.w2v.graphs.walks import WalkPlan, WalkText, expected_visits
 from gossipw2v.w2v.text.vocab import Counts, Vocab, freeze
 from gossipw2v.w2v.text.words import Words
 
@@ -27,10 +27,10 @@ def read_graph(path: Path, directed: bool = False, encoding: str = "utf-8") -> G
     """The graph of one file, kept in `path`.data."""
     folder = path.with_name(f"{path.name}.data")
     folder.mkdir(exist_ok=True)
-    return GraphFiles([path], folder, encoding, directed).graph(EdgeReader(folder, encoding))
+    return GraphFiles([path], folder, encoding, directed).graph(EdgesReader(folder, encoding))
 
 
-def vocabulary(graph: Graph, plan: Plan) -> Vocab:
+def vocabulary(graph: Graph, plan: WalkPlan) -> Vocab:
     """All nodes that walks are expected to come to."""
     names = sorted(zip(graph.names, np.rint(expected_visits(graph, plan)).astype(int).tolist(), strict=True))
     kept = [(name, count) for name, count in names if count]
@@ -38,7 +38,7 @@ def vocabulary(graph: Graph, plan: Plan) -> Vocab:
     return freeze(Counts(Words.of([name for name, _ in kept]), counts, int(counts.sum())), 1)
 
 
-def walk_text(graph: Graph, plan: Plan, held_out: float = 0.0) -> WalkText:
+def walk_text(graph: Graph, plan: WalkPlan, held_out: float = 0.0) -> WalkText:
     """The walks of a graph, of which every node is in the vocabulary."""
     return WalkText(graph, plan, vocabulary(graph, plan), held_out)
 

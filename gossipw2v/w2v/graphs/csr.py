@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.system.durable import replacing, sweep
-from gossipw2v.w2v.graphs.edges import EdgeReader, Spill
+from gossipw2v.w2v.graphs.edges import EdgesReader, Spill
 from gossipw2v.w2v.kernels.graphs import parsing, rows
 from gossipw2v.w2v.text.blocks import Stopped
 from gossipw2v.w2v.text.files import corpus_digest
@@ -96,7 +96,7 @@ class GraphFiles:
     encoding: str
     directed: bool
 
-    def graph(self, reader: EdgeReader) -> Graph:
+    def graph(self, reader: EdgesReader) -> Graph:
         """The graph, from `folder` if it was read before. CorpusError, Stopped; ShardError if it cannot be kept."""
         with _naming(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ class GraphFiles:
 # --- writing ------------------------------------------------------------------------------------------------
 
 
-def _write(path: Path, reader: EdgeReader, spill: Spill, directed: bool, identity: bytes) -> None:
+def _write(path: Path, reader: EdgesReader, spill: Spill, directed: bool, identity: bytes) -> None:
     degrees = np.zeros(int(reader.names.sizes[parsing.NAMES]), np.int64)
     for pairs, _ in spill.pieces():
         rows.count_entries(pairs, directed, degrees)

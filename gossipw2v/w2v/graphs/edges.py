@@ -98,7 +98,7 @@ class Spill:
 
 
 @dataclass(slots=True)
-class EdgeReader:
+class EdgesReader:
     """Reads files of edges into temporary ones in `folder`."""
 
     folder: Path

@@ -80,10 +80,10 @@ def is_certainly_edges(head: bytes) -> bool:
     separator = _separator(data[1])  # the first may be a header
     rows = [_fields(line, separator) for line in data[1:]]
     same = len(rows[0]) in (2, 3) and all(len(row) == len(rows[0]) for row in rows)
-    return same and separator != b" " and all(_is_edge_of_numbers(row) for row in rows)
+    return same and separator != b" " and all(_all_numbers(row) for row in rows)
 
 
-def _is_edge_of_numbers(row: list[bytes]) -> bool:
+def _all_numbers(row: list[bytes]) -> bool:
     return all(map(WHOLE.fullmatch, row[:2])) and all(map(NUMBER.fullmatch, row[2:]))
 
 

@@ -15,9 +15,9 @@ from gossipw2v.config.encoding import UTF_8
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
 from gossipw2v.w2v.graphs.csr import Graph, GraphFiles
-from gossipw2v.w2v.graphs.edges import EdgeReader
+from gossipw2v.w2v.graphs.edges import EdgesReader
 from gossipw2v.w2v.graphs.layout import SEPARATORS
-from gossipw2v.w2v.graphs.walks import Plan, WalkText, expected_visits
+from gossipw2v.w2v.graphs.walks import WalkPlan, WalkText, expected_visits
 from gossipw2v.w2v.text.files import CorpusError, find, total_bytes
 from gossipw2v.w2v.text.vocab import Counts, Vocab
 from gossipw2v.w2v.text.words import Words, ascending
@@ -38,7 +38,7 @@ class GraphSource:
 
     paths: Sequence[str]  # files, folders and globs, as people give them
     folder: Path  # where the graph is kept
-    plan: Plan
+    plan: WalkPlan
     directed: bool = False
     held_out: float = 0.0  # share of an epoch's walks that are made besides, to measure the loss on
     encoding: str = UTF_8
@@ -117,7 +117,7 @@ class GraphSource:
         return Counts(graph.names.take(order), visits[order], int(visits.sum()))
 
     def _read(self) -> Graph:
-        reader = EdgeReader(self.folder, self.encoding, self._progress, self._stop.is_set)
+        reader = EdgesReader(self.folder, self.encoding, self._progress, self._stop.is_set)
         graph = GraphFiles(self.files, self.folder, self.encoding, self.directed).graph(reader)
         self._tell_layouts(reader)
         sizes, ends = graph.sizes, int(np.count_nonzero(np.diff(graph.offsets) == 0))
@@ -127,7 +127,7 @@ class GraphSource:
         log.info("read the graph", **numbers, **left_out, **told)
         return graph
 
-    def _tell_layouts(self, reader: EdgeReader) -> None:
+    def _tell_layouts(self, reader: EdgesReader) -> None:
         """What was guessed of the first files."""
         for path, layout in list(reader.layouts.items())[:SHOWN]:
             header = f"line {layout.header}" if layout.header else "none"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.w2v.graphs.csr import Graph, GraphFiles
-from gossipw2v.w2v.graphs.edges import EdgeReader
+from gossipw2v.w2v.graphs.edges import EdgesReader
 from gossipw2v.w2v.kernels.graphs import parsing, rows
 from gossipw2v.w2v.kernels.graphs.walks import Bias, walk
 from gossipw2v.w2v.kernels.hashing import indexed
@@ -39,7 +38,7 @@ Ids = NDArray[np.int32]
 Places = NDArray[np.int64]
 
 
-class Plan(NamedTuple):
+class WalkPlan(NamedTuple):
     """`walks` of `length` nodes from each start node in each epoch, second-order by `p` and `q`; `seed` of all.
 
     `share`: (i, n), of n nodes with the same graph, the one that begins at the i-th part of its nodes, from 1.
@@ -67,7 +66,7 @@ class WalkText:
     """
 
     graph: Graph
-    plan: Plan
+    plan: WalkPlan
     vocab: Vocab
     share_held_out: float = 0.0
     starts: Ids = field(init=False)
@@ -138,7 +137,9 @@ def start_nodes(graph: Graph, share: tuple[int, int] = (1, 1)) -> Ids:
     return np.flatnonzero(mine & (np.diff(graph.offsets) > 0)).astype(np.int32)
 
 
-def expected_visits(graph: Graph, plan: Plan, should_stop: Callable[[], bool] = lambda: False) -> NDArray[np.float64]:
+def expected_visits(
+    graph: Graph, plan: WalkPlan, should_stop: Callable[[], bool] = lambda: False
+) -> NDArray[np.float64]:
     """float64[N]: how often the walks of an epoch are expected at each node, were they all of first order. Stopped."""
     here = np.zeros(len(graph.names))
     here[start_nodes(graph, plan.share)] = plan.walks
@@ -169,8 +170,8 @@ def warm_up() -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder, "edges")
         path.write_text("a b 1\nb c 2\nc a 1\n", "ascii")
-        graph = GraphFiles([path], Path(folder), "utf-8", False).graph(EdgeReader(Path(folder)))
-        visits = np.rint(expected_visits(graph, Plan(3, 1)))
+        graph = GraphFiles([path], Path(folder), "utf-8", False).graph(EdgesReader(Path(folder)))
+        visits = np.rint(expected_visits(graph, WalkPlan(3, 1)))
         order = np.argsort(-visits, kind="stable")
         vocab = Vocab(graph.names.take(order), visits[order].astype(np.int64))
-        WalkText(graph, Plan(3, 1, 0.5, 2.0), vocab, 0.5)
+        WalkText(graph, WalkPlan(3, 1, 0.5, 2.0), vocab, 0.5)

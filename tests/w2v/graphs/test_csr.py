@@ -13,7 +13,7 @@ from support.graphs import read_graph, rows_of, write_edges
 
 from gossipw2v.w2v.graphs import csr
 from gossipw2v.w2v.graphs.csr import SUFFIX, Graph, GraphFiles
-from gossipw2v.w2v.graphs.edges import BLOCK_BYTES, LONGEST_LINE, EdgeReader
+from gossipw2v.w2v.graphs.edges import BLOCK_BYTES, LONGEST_LINE, EdgesReader
 from gossipw2v.w2v.text.blocks import Stopped
 from gossipw2v.w2v.text.files import CorpusError
 
@@ -206,7 +206,7 @@ def test_nothing_but_graphs_is_left_in_the_folder(tmp_path: Path) -> None:
     with pytest.raises(CorpusError):
         read_graph(path)
     assert list(folder.iterdir()) == []
-    reader = EdgeReader(folder, should_stop=lambda: True)
+    reader = EdgesReader(folder, should_stop=lambda: True)
     with pytest.raises(Stopped):
         GraphFiles([write_edges(path, ["a b"])], folder, "utf-8", False).graph(reader)
     assert list(folder.iterdir()) == []

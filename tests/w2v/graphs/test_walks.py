@@ -17,7 +17,7 @@ from support.graphs import (
     write_edges,
 )
 
-from gossipw2v.w2v.graphs.walks import Plan, WalkText, expected_visits, start_nodes
+from gossipw2v.w2v.graphs.walks import WalkPlan, WalkText, expected_visits, start_nodes
 from gossipw2v.w2v.text.vocab import Vocab
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Recipe, Trainer
@@ -47,7 +47,7 @@ def weights_of(weighted: bool, directed: bool) -> Weights:
     return found
 
 
-def small(tmp_path: Path, plan: Plan, weighted: bool = False, directed: bool = False) -> WalkText:
+def small(tmp_path: Path, plan: WalkPlan, weighted: bool = False, directed: bool = False) -> WalkText:
     edges = edges_of(True) if directed else EDGES
     lines = [f"{a} {b} {weight}" if weighted else f"{a} {b}" for (a, b), weight in edges.items()]
     return walk_text(read_graph(write_edges(tmp_path / "edges", lines), directed), plan)
@@ -58,7 +58,7 @@ def small(tmp_path: Path, plan: Plan, weighted: bool = False, directed: bool = F
 @pytest.mark.parametrize(("p", "q"), [(1.0, 1.0), (0.25, 4.0), (4.0, 0.25), (0.5, 0.5), (4.0, 4.0)])
 def test_steps_have_the_chances_of_node2vec(p: float, q: float, weighted: bool, directed: bool, tmp_path: Path) -> None:
     edges, looked_at = weights_of(weighted, directed), 0
-    text = small(tmp_path, Plan(30, 2000, p, q), weighted, directed)
+    text = small(tmp_path, WalkPlan(30, 2000, p, q), weighted, directed)
     for (before, node), targets in steps(named_walks(text)).items():
         total = targets.total()
         for target, chance in naive_chances(edges, before, node, p, q).items():
@@ -70,26 +70,26 @@ def test_steps_have_the_chances_of_node2vec(p: float, q: float, weighted: bool, 
 
 
 def test_a_wrong_chance_would_be_seen(tmp_path: Path) -> None:
-    found = steps(named_walks(small(tmp_path, Plan(30, 2000, 0.25, 4.0))))
+    found = steps(named_walks(small(tmp_path, WalkPlan(30, 2000, 0.25, 4.0))))
     targets = found["a", "c"]
     chance = naive_chances(weights_of(False, False), "a", "c", 0.25, 2.0)["d"]  # another q
     assert abs(targets["d"] - targets.total() * chance) > SIGMAS * np.sqrt(targets.total() * chance)
 
 
 def test_an_epoch_begins_each_walk_as_often_at_each_node_and_every_epoch_differs(tmp_path: Path) -> None:
-    text = small(tmp_path, Plan(5, 7))
+    text = small(tmp_path, WalkPlan(5, 7))
     for epoch in range(3):
         walks = named_walks(text, epoch)
         for turn in range(7):
             begun = [walk[0] for walk in walks[6 * turn : 6 * turn + 6]]
             assert sorted(begun) == list("abcdef")
         assert walks != named_walks(text, epoch + 1)
-    assert named_walks(text) == named_walks(small(tmp_path, Plan(5, 7)))
-    assert named_walks(text) != named_walks(small(tmp_path, Plan(5, 7, seed=2)))
+    assert named_walks(text) == named_walks(small(tmp_path, WalkPlan(5, 7)))
+    assert named_walks(text) != named_walks(small(tmp_path, WalkPlan(5, 7, seed=2)))
 
 
 def test_walks_follow_edges_and_end_where_none_leads_on(tmp_path: Path) -> None:
-    text = small(tmp_path, Plan(6, 50), directed=True)
+    text = small(tmp_path, WalkPlan(6, 50), directed=True)
     edges = weights_of(False, True)
     walks = named_walks(text)
     assert {walk[0] for walk in walks} == set("abcdeg")  # from f no edge leads on
@@ -99,7 +99,7 @@ def test_walks_follow_edges_and_end_where_none_leads_on(tmp_path: Path) -> None:
 
 
 def test_every_span_is_as_it_is_in_the_whole(tmp_path: Path) -> None:
-    text = small(tmp_path, Plan(7, 5, 0.5, 2.0))
+    text = small(tmp_path, WalkPlan(7, 5, 0.5, 2.0))
     whole = [text.ids(epoch, 0, len(text)) for epoch in range(2)]
     assert len(whole[0]) == len(text) == 6 * 5 * 8
     for epoch, start, stop in [(0, 0, 0), (0, 3, 4), (1, 7, 8), (1, 5, 100), (0, 16, 24), (1, 230, 240)]:
@@ -112,7 +112,7 @@ def test_every_span_is_as_it_is_in_the_whole(tmp_path: Path) -> None:
 
 
 def test_what_is_not_in_the_vocabulary_is_left_out_and_the_rest_moves_up(tmp_path: Path) -> None:
-    full = small(tmp_path, Plan(9, 3))
+    full = small(tmp_path, WalkPlan(9, 3))
     keep = [n for n, word in enumerate(full.vocab.words) if word != b"c"]
     fewer = WalkText(
         read_graph(tmp_path / "edges"), full.plan, Vocab(full.vocab.words.take(np.array(keep)), full.vocab.counts[keep])
@@ -127,14 +127,14 @@ def test_shares_part_the_start_nodes_and_their_visits_add_up(tmp_path: Path) -> 
     parts = [start_nodes(graph, (n, 4)) for n in range(1, 5)]
     assert sorted(np.concatenate(parts).tolist()) == whole.tolist()
     assert min(map(len, parts)) > len(whole) // 8
-    visits = [expected_visits(graph, Plan(share=(n, 4))) for n in range(1, 5)]
-    assert np.allclose(sum(visits), expected_visits(graph, Plan()), rtol=1e-2)
+    visits = [expected_visits(graph, WalkPlan(share=(n, 4))) for n in range(1, 5)]
+    assert np.allclose(sum(visits), expected_visits(graph, WalkPlan()), rtol=1e-2)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("directed", [False, True])
 def test_expected_visits_are_those_of_many_walks(weighted: bool, directed: bool, tmp_path: Path) -> None:
-    text = small(tmp_path, Plan(8, 4000), weighted, directed)
+    text = small(tmp_path, WalkPlan(8, 4000), weighted, directed)
     graph = read_graph(tmp_path / "edges", directed)
     visits = dict(zip(graph.names, expected_visits(graph, text.plan).tolist(), strict=True))
     ids = text.ids(0, 0, len(text))
@@ -144,20 +144,28 @@ def test_expected_visits_are_those_of_many_walks(weighted: bool, directed: bool,
 
 def test_walks_are_held_out_that_are_never_trained(tmp_path: Path) -> None:
     graph = read_graph(write_edges(tmp_path / "edges", planted(1)))
-    text = walk_text(graph, Plan(walks=2), 0.01)
+    text = walk_text(graph, WalkPlan(walks=2), 0.01)
     assert len(text.held_out) == 41 * int(np.ceil(0.01 * 2 * len(start_nodes(graph))))
     trained = {tuple(walk) for epoch in range(3) for walk in text.ids(epoch, 0, len(text)).reshape(-1, 41).tolist()}
     assert not trained & {tuple(walk) for walk in text.held_out.reshape(-1, 41).tolist()}
-    assert not len(walk_text(graph, Plan(walks=2)).held_out)
+    assert not len(walk_text(graph, WalkPlan(walks=2)).held_out)
 
 
 def test_the_checksum_is_of_all_that_decides_what_is_trained(tmp_path: Path) -> None:
-    plans = [Plan(), Plan(41), Plan(walks=9), Plan(p=2.0), Plan(q=2.0), Plan(seed=2), Plan(share=(1, 2))]
+    plans = [
+        WalkPlan(),
+        WalkPlan(41),
+        WalkPlan(walks=9),
+        WalkPlan(p=2.0),
+        WalkPlan(q=2.0),
+        WalkPlan(seed=2),
+        WalkPlan(share=(1, 2)),
+    ]
     sums = [small(tmp_path, plan).checksum for plan in plans]
     assert len(set(sums)) == len(plans)
-    assert small(tmp_path, Plan()).checksum == sums[0]
+    assert small(tmp_path, WalkPlan()).checksum == sums[0]
     other = read_graph(write_edges(tmp_path / "other", ["a b", "b c", "c d", "d e", "e f"]))
-    assert walk_text(other, Plan()).checksum not in sums
+    assert walk_text(other, WalkPlan()).checksum not in sums
 
 
 # --- trained -----------------------------------------------------------------------------------------------
@@ -182,7 +190,7 @@ def went_on(before: Trainer, text: WalkText) -> Trainer:
 
 
 def test_training_that_is_resumed_in_the_middle_of_an_epoch_gives_the_same_bits(tmp_path: Path) -> None:
-    plan, path = Plan(p=0.5, q=2.0), write_edges(tmp_path / "edges", planted(1))
+    plan, path = WalkPlan(p=0.5, q=2.0), write_edges(tmp_path / "edges", planted(1))
     through, before = (trainer_of(walk_text(read_graph(path), plan)) for _ in range(2))
     deque(through.steps(0, 20_000))
     for _ in zip(range(9), before.steps(0, 20_000), strict=False):
@@ -200,7 +208,7 @@ def test_training_that_is_resumed_in_the_middle_of_an_epoch_gives_the_same_bits(
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_each_walk_of_each_epoch_is_trained_once_by_any_number_of_threads(threads: int, tmp_path: Path) -> None:
-    text = walk_text(read_graph(write_edges(tmp_path / "edges", planted(1))), Plan(walks=2))
+    text = walk_text(read_graph(write_edges(tmp_path / "edges", planted(1))), WalkPlan(walks=2))
     trainer = trainer_of(text, threads)
     for thread in range(threads):
         deque(trainer.steps(thread, 5000))
