@@ -22,7 +22,7 @@ from gossipw2v.w2v.graphs.edges import EdgesReader
 from gossipw2v.w2v.kernels.graphs import parsing, rows
 from gossipw2v.w2v.kernels.graphs.walks import Bias, walk
 from gossipw2v.w2v.kernels.hashing import indexed
-from gossipw2v.w2v.text.blocks import Stopped
+from gossipw2v.w2v.text.blocks import Stop, Stopped
 from gossipw2v.w2v.text.heldout import MOST_WORDS
 from gossipw2v.w2v.text.scanner import table_of
 from gossipw2v.w2v.text.vocab import Vocab
@@ -137,9 +137,7 @@ def start_nodes(graph: Graph, share: tuple[int, int] = (1, 1)) -> Ids:
     return np.flatnonzero(mine & (np.diff(graph.offsets) > 0)).astype(np.int32)
 
 
-def expected_visits(
-    graph: Graph, plan: WalkPlan, should_stop: Callable[[], bool] = lambda: False
-) -> NDArray[np.float64]:
+def expected_visits(graph: Graph, plan: WalkPlan, should_stop: Stop = lambda: False) -> NDArray[np.float64]:
     """float64[N]: how often the walks of an epoch are expected at each node, were they all of first order. Stopped."""
     here = np.zeros(len(graph.names))
     here[start_nodes(graph, plan.share)] = plan.walks
