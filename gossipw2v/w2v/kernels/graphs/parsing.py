@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gossipw2v.w2v.kernels.hashing import find, hash_word, is_space, put
-from gossipw2v.w2v.kernels.jit import exact
+from gossipw2v.w2v.kernels.jit import exact, inline_exact
 
 FINE, COLUMNS, SPACE, EMPTY, LONG, NUMBER, WEIGHT, COMMENT = range(8)  # what is wrong with a line
 NAMES, BYTES, EDGES, LOOPS, COMMENTS, BLANK = range(6)  # what is counted: names and their bytes, kinds of lines
@@ -32,7 +32,7 @@ class Rules(NamedTuple):
     seed: np.uint64
 
 
-@exact
+@inline_exact
 def _trimmed(text, start, end, separator):
     """A line or a field without the white space around it, none of which separates."""
     while start < end and is_space(text[start]) and text[start] != separator:
@@ -42,7 +42,7 @@ def _trimmed(text, start, end, separator):
     return start, end
 
 
-@exact
+@inline_exact
 def _split(text, start, end, separator, fields):
     """Write where the first three fields of a line begin and end to `fields` int64[6]; how many there are, up to 4."""
     number = 0
@@ -65,7 +65,7 @@ def _split(text, start, end, separator, fields):
     return number
 
 
-@exact
+@inline_exact
 def _digits(text, at, end):
     """The number that begins at `at`, digits and a point: its value without the point, the power of ten, its end."""
     value, power, digits, point = np.int64(0), 0, 0, False
@@ -82,7 +82,7 @@ def _digits(text, at, end):
     return value, power, at
 
 
-@exact
+@inline_exact
 def _weight(text, start, end):
     """The decimal number in a field, and whether there is one."""
     at = start + (text[start] == 43 or text[start] == 45)
@@ -101,7 +101,7 @@ def _weight(text, start, end):
     return (-number if text[start] == 45 else number), after == end
 
 
-@exact
+@inline_exact
 def _named(text, start, end, rules, table, names, sizes):
     """The number of a name, which may be new, and what is wrong."""
     if start == end:
@@ -115,13 +115,14 @@ def _named(text, start, end, rules, table, names, sizes):
     if entry < 0:
         entry, used = sizes[NAMES], sizes[BYTES]
         put(table, slot, entry, mark, used, end - start)
-        names[used : used + end - start] = text[start:end]
+        for n in range(end - start):
+            names[used + n] = text[start + n]
         sizes[NAMES] += 1
         sizes[BYTES] += end - start
     return entry, FINE
 
 
-@exact
+@inline_exact
 def _weighed(text, start, end):
     """The weight in a field, and what is wrong with it."""
     if start == end:
@@ -132,7 +133,7 @@ def _weighed(text, start, end):
     return weight, (FINE if LIGHTEST <= weight <= HEAVIEST else WEIGHT)
 
 
-@exact
+@inline_exact
 def _comment(columns, rules, sizes):
     """A line with a comment's sign: what is wrong if it may be an edge."""
     if columns == rules.columns and sizes[EDGES] + sizes[LOOPS] > 0:
@@ -141,9 +142,9 @@ def _comment(columns, rules, sizes):
     return FINE
 
 
-@exact
-def _line(text, start, end, rules, table, names, sizes, fields, pair, weight):
-    """Read a line into int32[2] `pair` and float32[1] `weight`: what is wrong, and whether there is an edge."""
+@inline_exact
+def _line(text, start, end, rules, table, names, sizes, fields, pairs, weights, edge):
+    """Read a line into row `edge` of `pairs` and `weights`: what is wrong, and whether there is an edge."""
     start, end = _trimmed(text, start, end, 0 if rules.separator == SPACES else rules.separator)
     if start == end:
         sizes[BLANK] += 1
@@ -151,18 +152,18 @@ def _line(text, start, end, rules, table, names, sizes, fields, pair, weight):
     columns = _split(text, start, end, rules.separator, fields)
     if text[start] == _HASH or text[start] == _PERCENT:
         return _comment(columns, rules, sizes), False
-    weight[0], wrong = 1.0, FINE if columns == rules.columns else COLUMNS
+    weights[edge], wrong = 1.0, FINE if columns == rules.columns else COLUMNS
     if wrong == FINE and columns == 3:
-        weight[0], wrong = _weighed(text, fields[4], fields[5])
+        weights[edge], wrong = _weighed(text, fields[4], fields[5])
     for side in range(2):
         if wrong == FINE:
-            pair[side], wrong = _named(text, fields[2 * side], fields[2 * side + 1], rules, table, names, sizes)
-    loop = wrong == FINE and pair[0] == pair[1]
+            pairs[edge, side], wrong = _named(text, fields[2 * side], fields[2 * side + 1], rules, table, names, sizes)
+    loop = wrong == FINE and pairs[edge, 0] == pairs[edge, 1]
     sizes[LOOPS] += loop
     return wrong, wrong == FINE and not loop
 
 
-@exact
+@inline_exact
 def _end_of_line(text, at):
     while text[at] != _NEWLINE:
         at += 1
@@ -179,8 +180,7 @@ def parse(text, rules, table, names, sizes, fields, pairs, weights):
     edges = at = 0
     while at < text.size:
         end = _end_of_line(text, at)
-        pair, weight = pairs[edges], weights[edges : edges + 1]
-        wrong, is_edge = _line(text, at, end, rules, table, names, sizes, fields, pair, weight)
+        wrong, is_edge = _line(text, at, end, rules, table, names, sizes, fields, pairs, weights, edges)
         if wrong != FINE:
             return edges, wrong, at
         edges += is_edge

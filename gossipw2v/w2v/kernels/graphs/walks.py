@@ -63,26 +63,27 @@ def _shuffle(seed, epoch, turn, size):
     return factor, np.int64((bits >> _S32) % np.uint64(size))
 
 
-@exact
-def _has(targets, start, end, target):
+@inline_exact
+def _has(targets, start, stop, target):
     """Whether a sorted row holds a target."""
+    end = stop
     while start < end:
         middle = (start + end) >> 1
         if targets[middle] < target:
             start = middle + 1
         else:
             end = middle
-    return end < len(targets) and targets[end] == target
+    return end < stop and targets[end] == target
 
 
-@exact
+@inline_exact
 def _is_near(offsets, targets, before, target, directed):
     """Whether there is an edge from `before` to `target`; looked for in the shorter row if it goes both ways."""
-    start, end = offsets[before], offsets[before + 1]
+    start, stop = offsets[before], offsets[before + 1]
     other, last = offsets[target], offsets[target + 1]
-    if not directed and last - other < end - start:
-        return other < last and _has(targets[:last], other, last, before)
-    return start < end and _has(targets[:end], start, end, target)
+    if not directed and last - other < stop - start:
+        start, stop, target = other, last, before
+    return _has(targets, start, stop, target)
 
 
 @inline_exact
@@ -109,7 +110,7 @@ def _stays(offsets, targets, bias, before, target, bits):
     return _is_near(offsets, targets, before, target, bias.directed) == (bias.near == high)
 
 
-@exact
+@inline_exact
 def _step(offsets, targets, cells, bias, node, before, states, i):
     """The node after `node`, to which the walk came from `before` (-1: it began here); -1 where no edge leads on."""
     start, size = offsets[node], offsets[node + 1] - offsets[node]
