@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import secrets
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +33,6 @@ NEVER = 0xFFFFFFFF  # an epoch that is not trained: its walks measure the loss
 SETTLED = 1e-4  # of all walks; when a step moves fewer, later steps are as this one
 
 _SHARE_SEED = 0x5EED  # of the hash that deals start nodes out: alike on all nodes
-_LOOKED_UP = 1 << 16  # names at a time
 
 Ids = NDArray[np.int32]
 Places = NDArray[np.int64]
@@ -156,7 +156,7 @@ def expected_visits(graph: Graph, plan: WalkPlan, should_stop: Stop = lambda: Fa
 
 def _rows(graph: Graph, vocab: Vocab) -> Ids:
     """int32[N]: the place of each node's name in the vocabulary, or -1."""
-    words, seed, found = vocab.words, np.uint64(_SHARE_SEED), np.empty(len(graph.names), np.int32)
+    words, seed, found = vocab.words, np.uint64(secrets.randbits(64)), np.empty(len(graph.names), np.int32)
     table = indexed(table_of(words, int(seed)))
     names = graph.names
     parsing.lookup(names.array, names.starts[:-1], names.lengths, seed, table, words.array, found)
