@@ -1,7 +1,13 @@
 """The job as nodes tell it each other."""
 
-from gossipw2v.config.job import Job, job_fields
+from gossipw2v.config.job import Job, Walks, job_fields
 
 
 def test_job_fields_are_the_scalars_of_the_class():
     assert Job(**job_fields(Job(window=7))) == Job(window=7)
+
+
+def test_how_a_graph_is_walked_belongs_to_its_job_and_to_no_text_s():
+    walked = job_fields(Job(), Walks(p=2.0, directed=True))
+    assert (walked["p"], walked["directed"], walked["walk_length"]) == (2.0, True, 40)
+    assert walked.keys() - job_fields(Job()).keys() == {"walk_length", "walks", "p", "q", "directed"}
