@@ -148,7 +148,7 @@ def expected_visits(graph: Graph, plan: WalkPlan, should_stop: Stop = lambda: Fa
         there = np.zeros(len(here))
         rows.propagate(graph.offsets, graph.targets, graph.cells, here, there)
         visits += there
-        if np.abs(there - here).sum() <= SETTLED * visits.sum() / plan.length:
+        if np.abs(there - here).sum() <= SETTLED * there.sum():
             return visits + there * (plan.length - 1 - step)
         here = there
     return visits
