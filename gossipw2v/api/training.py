@@ -24,7 +24,7 @@ PRIVATE = {"peers": "none", "listen": "127.0.0.1:0", "http": "127.0.0.1:0"}  # o
 
 
 def train(  # noqa: PLR0913 - the settings, under the names that people know
-    corpus: Paths | Sentences,
+    corpus: Paths | Sentences | None = None,
     *,
     vector_size: int = Job.vector_size,
     window: int = Job.window,
@@ -45,7 +45,8 @@ def train(  # noqa: PLR0913 - the settings, under the names that people know
     """Train word2vec on `corpus` and return its vectors: float32 [V, `vector_size`], most frequent words first.
 
     `corpus`: a path, several, folders or globs, as `gossipw2v start --corpus` takes them, or sentences, each a list of
-    words (a generator will do: it is read once, into a file). Names and meanings are gensim's; `workers` is how many
+    words (a generator will do: it is read once, into a file). With `graph="edges.tsv"` in its place walks over a graph
+    are trained. Names and meanings are gensim's; `workers` is how many
     threads train, 0 one for each core. `settings` are all others of `gossipw2v start`, with `_` for `-`: with
     `peers="auto"` this node trains together with those of the same job that it finds; with `data_dir` it keeps
     checkpoints there and goes on from them. Without, it works in a temporary folder, which takes 4 bytes a word.
@@ -76,7 +77,7 @@ class Trained(NamedTuple):
 
 
 def trained(
-    corpus: Paths | Sentences,
+    corpus: Paths | Sentences | None,
     settings: dict[str, Any],
     callbacks: tuple[Callback, ...] = (),
     progress: bool | None = None,
@@ -86,7 +87,8 @@ def trained(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gossipw2v-")))
         given = {**PRIVATE, "data_dir": str(folder / "data"), **settings, "until_complete": True}
-        given["corpus"] = as_paths(corpus, folder)
+        if corpus is not None:
+            given["corpus"] = as_paths(corpus, folder)
         config = loader.load(given, None, {}, named)
         stack.enter_context(lock.holding(config.data_dir))
         return _finished(NodeThread(config), callbacks, TrainingLine(progress))

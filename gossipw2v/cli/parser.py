@@ -16,6 +16,7 @@ MAX_DEMO_NODES = 16
 METAVARS = {int: "N", float: "X", Path: "DIR"}
 METAVARS_BY_NAME = {
     "corpus": "PATH",
+    "graph": "EDGES",
     "job": "NAME",
     "peers": "auto|HOST:PORT[,HOST:PORT...]",
     "secret_file": "FILE",
@@ -55,7 +56,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _add_start(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "gossipw2v start --corpus PATH [PATH ...] [--peers auto|HOST:PORT[,HOST:PORT...]] [OPTION ...]"
+    parser.usage = "gossipw2v start (--corpus PATH ... | --graph EDGES ...) [--peers auto|HOST:PORT,...] [OPTION ...]"
     parser.description = (
         "Train on this node's text together with all nodes of the same job. A flag wins over the same key of the "
         f"--config file, which wins over the variable of the same name ({options.PREFIX}VECTOR_SIZE)."
@@ -78,7 +79,7 @@ def _form(option: options.Option) -> dict[str, Any]:
     if option.kind is bool:
         return {"action": argparse.BooleanOptionalAction}
     metavar = METAVARS_BY_NAME.get(option.name) or METAVARS.get(option.kind, option.unit.upper())
-    return {"metavar": metavar, "nargs": "+" if option.name == "corpus" else None}
+    return {"metavar": metavar, "nargs": "+" if option.unit == "paths" else None}
 
 
 def _help(option: options.Option) -> str:

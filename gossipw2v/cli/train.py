@@ -11,7 +11,13 @@ from gossipw2v.cli.commands import FAILURE, USAGE
 from gossipw2v.config import loader, options
 from gossipw2v.system.launch import prepare_machine
 
-NODE_FLAGS = ("encoding", "threads", "held_out")  # the rest of a node's settings are about others, and about staying
+NODE_FLAGS = (
+    "graph",
+    "edges_as_text",
+    "encoding",
+    "threads",
+    "held_out",
+)  # the rest of a node's settings are about others, and about staying
 DESCRIPTION = (
     "Train on a text, on this machine alone, and write the vectors to a file. Ctrl-C ends the training and writes what "
     "is there. `gossipw2v start` trains together with other machines, keeps checkpoints, and can be watched."
@@ -25,7 +31,7 @@ def add(
 ) -> None:
     """Add the command's options; `target` reads the name of a file, `add_option` adds a setting as `start` has it."""
     parser.description = DESCRIPTION
-    parser.add_argument("corpus", nargs="+", metavar="TEXT", help="files, folders, globs; a line is a sentence")
+    parser.add_argument("corpus", nargs="*", metavar="TEXT", help="files, folders, globs; a line is a sentence")
     told = "the file to write; - for standard output"
     parser.add_argument("-o", "--output", dest="path", type=target, required=True, metavar="OUT", help=told)
     vectors.add_options(parser)
@@ -54,7 +60,7 @@ def train(args: argparse.Namespace) -> int:
     settings = {name: getattr(args, name) for name in _flags()}
     try:
         with vectors.telling(), files.opened(target) as opened:
-            session, interrupted = trained(args.corpus, settings, named=loader.as_flag)
+            session, interrupted = trained(args.corpus or None, settings, named=loader.as_flag)
             matrices = session.model.syn0, session.model.syn1neg
             words, rows = select(session.vocab.words, matrix_of(matrices, selection.matrix), selection)
             files.write(opened, target, words, rows)

@@ -131,6 +131,47 @@ class Job:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Walks:
+    """How a graph is walked, equal on all nodes of a swarm that trains one."""
+
+    walk_length: int = setting(
+        40,
+        Between(2, 10_000),
+        "nodes",
+        "nodes of a walk over the graph, the first included",
+        "DeepWalk's; several times the window",
+    )
+    walks: int = setting(
+        10,
+        Between(1, 10_000),
+        "walks",
+        "walks from each node in each epoch, new ones every time",
+        "node2vec's; more epochs do the same",
+    )
+    p: float = setting(
+        1.0,
+        Between(0.01, 100),
+        "number",
+        "node2vec's return parameter: above 1 a walk seldom turns back",
+        "1 with q 1 is DeepWalk",
+    )
+    q: float = setting(
+        1.0,
+        Between(0.01, 100),
+        "number",
+        "node2vec's in-out parameter: above 1 a walk stays near, below 1 it goes far",
+        "1 with p 1 is DeepWalk",
+    )
+    directed: bool = setting(
+        False,
+        bool,
+        "true or false",
+        "walk edges from their first column to their second only",
+        "most graphs that are walked have edges that go both ways",
+    )
+
+
 LATER = {
     "lines",
     "min_local_count",
@@ -138,11 +179,12 @@ LATER = {
 }  # settings that came with later versions: until they are used, nobody needs to know them
 
 
-def job_fields(job: Job) -> dict[str, str | int | float]:
+def job_fields(job: Job, walks: Walks | None = None) -> dict[str, str | int | float]:
     """The job as handshakes and checkpoints hold it: field name to scalar, in the order of the class.
 
     Those of `LATER` that have their defaults are left out, so that checkpoints and nodes of earlier versions are of the
-    same job.
+    same job. `walks` belongs to it where a graph is trained: nodes with text and nodes with a graph refuse each other.
     """
     usual = asdict(Job())
-    return {name: value for name, value in asdict(job).items() if name not in LATER or value != usual[name]}
+    fields = {name: value for name, value in asdict(job).items() if name not in LATER or value != usual[name]}
+    return {**fields, **({} if walks is None else asdict(walks))}

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gossipw2v.config.address import Address, is_local
-from gossipw2v.config.job import Job
+from gossipw2v.config.job import Job, Walks
 from gossipw2v.config.node import Config
-from gossipw2v.config.options import JOB_OPTIONS, OPTIONS, PREFIX, Value, known
+from gossipw2v.config.options import JOB_OPTIONS, OPTIONS, PREFIX, WALK_OPTIONS, Value, known
 from gossipw2v.config.secret import ADVICE, SecretError, read_secret
 
 MAX_TOML_BYTES = 1 << 16  # ten times what can be set; stops at a device or a corpus given by mistake
@@ -89,10 +89,12 @@ def find(name: str, flag: object, path: Path | None, environ: Mapping[str, str] 
 
 
 def _build(values: dict[str, Any], environ: Mapping[str, str]) -> Config:
+    walks = Walks(**{o.name: values.pop(o.name) for o in WALK_OPTIONS if o.name in values})
     job = Job(**{o.name: values.pop(o.name) for o in JOB_OPTIONS if o.name in values})
+    values.setdefault("corpus", ())
     if "data_dir" not in values:  # not asked for in vain: a user without a home has no default
         values["data_dir"] = default_data_dir(job.job, environ)
-    return Config(job=job, **values)
+    return Config(job=job, walks=walks, **values)
 
 
 # --- the three sources --------------------------------------------------------------------------------------
@@ -168,8 +170,13 @@ class _Given(NamedTuple):
 def _contradictions(given: _Given) -> Iterator[tuple[set[str], str]]:
     """The fields concerned and what is wrong with them together; each is right by itself."""
     alone = given.value("peers") == ("none",)
-    if not given.value("corpus"):
-        yield {"corpus"}, "corpus: this node has no text to train on; give --corpus PATH"
+    if not given.value("corpus") and not given.value("graph"):
+        yield {"corpus"}, "corpus: this node has no text to train on; give --corpus PATH, or --graph EDGES"
+    if given.value("corpus") and given.value("graph"):
+        text = f"{given.named('graph')}, {given.named('corpus')}: a node trains the one or the other"
+        yield {"corpus", "graph"}, text
+    if given.value("graph_share") != OPTIONS["graph_share"].default and not given.value("graph"):
+        yield {"graph", "graph_share"}, f"{given.named('graph_share')} needs graph"
     if given.value("min_alpha") > given.value("alpha"):
         yield {"alpha", "min_alpha"}, f"{given.named('min_alpha')} is above {given.named('alpha')}"
     if "none" in given.value("peers") and not alone:

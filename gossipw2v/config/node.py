@@ -10,10 +10,11 @@ from pathlib import Path
 from gossipw2v.config.address import HOST_NAME, PORT, Address, is_source, parse_ban
 from gossipw2v.config.encoding import UTF_8, check_encoding
 from gossipw2v.config.fields import Between, OneOf, setting
-from gossipw2v.config.job import Job
+from gossipw2v.config.job import Job, Walks
 from gossipw2v.config.secret import read_secret
 
 HTTP_PORT = 7412
+MOST_SHARES = 4096  # nodes that walk one graph together
 
 
 def _peer(value: str) -> None:
@@ -36,6 +37,16 @@ def _host_name(value: str) -> None:
         raise ValueError(f"{value[:80]!r} is not a host name")
 
 
+def parse_share(value: str) -> tuple[int, int]:
+    """(i, n) of `I/N`. ValueError."""
+    part, _, parts = value.partition("/")
+    if not (part.isascii() and parts.isascii() and part.isdigit() and parts.isdigit() and len(value) < 10):
+        raise ValueError(f"{value[:80]!r} is not I/N, such as 1/4")
+    if not 1 <= int(part) <= int(parts) <= MOST_SHARES:
+        raise ValueError(f"{value!r} is no share: 1/N to N/N, with N up to {MOST_SHARES}")
+    return int(part), int(parts)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """One node. Only `job` has to be the same everywhere."""
@@ -46,6 +57,28 @@ class Config:
         "paths",
         "this node's text: files, folders, globs; a line is a sentence, white space of ASCII separates words",
         "every node brings its own; there is nothing to guess",
+    )
+    graph: tuple[str, ...] = setting(
+        (),
+        _path,
+        "paths",
+        "instead of text, files with the edges of a graph, on which walks are trained: two columns of nodes, or three "
+        "with weights",
+        "a node trains text or walks; configs/graph.toml has what suits walks",
+    )
+    graph_share: str = setting(
+        "1/1",
+        parse_share,
+        "I/N",
+        "of N nodes that have the same graph this is the I-th: it walks from that part of the graph's nodes",
+        "a node walks from every node of its graph",
+    )
+    edges_as_text: bool = setting(
+        False,
+        bool,
+        "true or false",
+        "take files of corpus for text though they look like the edges of a graph",
+        "lines of two or three numbers between tabs or commas are no sentences",
     )
     encoding: str = setting(
         UTF_8,
@@ -245,3 +278,4 @@ class Config:
         "people and programs are both served without asking",
     )
     job: Job = field(default_factory=Job)
+    walks: Walks = field(default_factory=Walks)

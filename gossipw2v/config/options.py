@@ -1,4 +1,4 @@
-"""Every field of `Job` and `Config` as users meet it: its names, the values it takes, its entry in a file."""
+"""Every field of `Job`, `Walks` and `Config` as users meet it: its names, the values it takes, its entry in a file."""
 
 import difflib
 import json
@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, NamedTuple, get_args
 
 from gossipw2v.config.fields import Between, OneOf
-from gossipw2v.config.job import Job
+from gossipw2v.config.job import Job, Walks
 from gossipw2v.config.node import Config
 
 PREFIX = "GOSSIPW2V_"
@@ -83,7 +83,8 @@ def _kind(declared: Any) -> Any:
 
 
 NODE_OPTIONS = _options(Config)
-JOB_OPTIONS = _options(Job)
+WALK_OPTIONS = _options(Walks)
+JOB_OPTIONS = (*_options(Job), *WALK_OPTIONS)
 OPTIONS = {option.name: option for option in (*NODE_OPTIONS, *JOB_OPTIONS)}
 
 
@@ -147,8 +148,8 @@ def _read_float(raw: object, _: Option) -> float:
 
 
 def _read_list(raw: object, option: Option) -> tuple[str, ...]:
-    """A list, or one text that is split as $PATH is (corpus) or at commas (others)."""
-    paths = option.name == "corpus"
+    """A list, or one text that is split as $PATH is (paths) or at commas (others)."""
+    paths = option.unit == "paths"
     if isinstance(raw, str):
         raw = raw.split(os.pathsep if paths else ",")
     empty = not raw and option.default != ()  # where none is the default, none may be said

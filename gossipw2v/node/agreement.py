@@ -13,7 +13,7 @@ from gossipw2v.node.condition import Condition
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
 from gossipw2v.transport.network import Network
-from gossipw2v.w2v.text.corpus import Corpus
+from gossipw2v.w2v.sources import Source
 from gossipw2v.w2v.text.vocab import Counts, Vocab, VocabError, freeze, merge_counts
 
 log = get_logger("agreement")
@@ -30,7 +30,7 @@ class VocabularyAgreement:
     job: Job
     core: GossipCore
     network: Network
-    corpus: Corpus
+    corpus: Source
     condition: Condition
     counts: dict[str, Counts] = field(default_factory=dict)  # by the name that the census gives them
     ready: asyncio.Queue[Vocab | VocabError] = field(default_factory=asyncio.Queue)

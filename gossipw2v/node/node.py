@@ -37,12 +37,10 @@ from gossipw2v.node.storage.export import stream
 from gossipw2v.node.waiting import describe, reason
 from gossipw2v.status.query import ExportRequest
 from gossipw2v.system.logs import get_logger
-from gossipw2v.system.machine import usable_cores
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.transport.network import Network
 from gossipw2v.w2v.evaluation.probe import Probe
-from gossipw2v.w2v.text.corpus import Corpus
-from gossipw2v.w2v.text.heldout import Division
+from gossipw2v.w2v.sources import Source, source_of
 from gossipw2v.w2v.vectors.selection import Selection
 from gossipw2v.w2v.vectors.table import ExportError
 
@@ -65,7 +63,7 @@ class Node:
     probe: Probe = field(default_factory=Probe)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     condition: Condition = field(default_factory=Condition)
-    corpus: Corpus = field(init=False)
+    corpus: Source = field(init=False)
     checkpointer: Checkpointer = field(init=False)
     core: GossipCore = field(init=False)
     network: Network = field(init=False)
@@ -74,10 +72,9 @@ class Node:
 
     def __post_init__(self) -> None:
         config = self.config
-        division = Division(config.held_out, config.job.seed)
-        threads = config.threads or usable_cores()
-        self.corpus = Corpus(config.corpus, config.data_dir, threads, division, config.encoding)
-        job = {name: str(value) for name, value in job_fields(config.job).items()}
+        self.corpus = source_of(config)
+        walks = config.walks if config.graph else None
+        job = {name: str(value) for name, value in job_fields(config.job, walks).items()}
         self.checkpointer = Checkpointer(config.data_dir, job)
 
     def begin(self) -> None:

@@ -19,10 +19,12 @@ from gossipw2v.node.memory import check_memory, explain_memory, memory_needed
 from gossipw2v.node.row_worker import RowWorker
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory, usable_cores
+from gossipw2v.w2v.graphs.walks import WalkText
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.text.shards import Shard, describe_lines
 from gossipw2v.w2v.text.vocab import Vocab
 from gossipw2v.w2v.training.clipping import ClippingLimits
+from gossipw2v.w2v.training.cursor import StoredText
 from gossipw2v.w2v.training.evaluation import Evaluation, draw_pairs
 from gossipw2v.w2v.training.guard import LONGEST
 from gossipw2v.w2v.training.model import Model
@@ -67,7 +69,7 @@ def check_room(config: Config, vocab: Vocab) -> None:
     check_memory(memory_needed(len(vocab), size, links), explain_memory(len(vocab), size, links))
 
 
-def make_session(config: Config, vocab: Vocab, shard: Shard, report: Report) -> Session:
+def make_session(config: Config, vocab: Vocab, shard: Shard | WalkText, report: Report) -> Session:
     """Allocate and wire everything; training does not start yet."""
     job = config.job
     most = most_rows(job.vector_size)
@@ -90,7 +92,8 @@ def make_session(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
         threads=config.threads or usable_cores(),
         sg=job.sg,
     )
-    trainer = Trainer(model, shard.tokens, vocab.counts, recipe, forget=shard.forget)
+    text = StoredText(shard.tokens, shard.forget) if isinstance(shard, Shard) else shard
+    trainer = Trainer(model, text, vocab.counts, recipe)
     words = int(np.count_nonzero(shard.held_out >= 0))
     evaluation = Evaluation(model, draw_pairs(shard.held_out, trainer), words)
     shard.forget()
@@ -99,9 +102,9 @@ def make_session(config: Config, vocab: Vocab, shard: Shard, report: Report) -> 
     return Session(vocab, shard.checksum, model, trainer, RowWorker(model, trainer, report), brake, evaluation)
 
 
-def windows(job: Job, shard: Shard) -> tuple[int, int, int]:
+def windows(job: Job, shard: Shard | WalkText) -> tuple[int, int, int]:
     """How far windows reach to each side, at least and at most, and the usual window (0: as these say)."""
-    if job.lines != "whole":
+    if job.lines != "whole" or not isinstance(shard, Shard):
         return (1 if job.shrink_windows else job.window), job.window, 0
     lines = describe_lines(shard.tokens)
     window = max(1, min(MOST_WINDOW, lines.longest - 1))

@@ -14,7 +14,7 @@ from gossipw2v.gossip.overlay.link import AnyLink, goes_up
 from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.session import Session
 from gossipw2v.system.pulse import Pulse
-from gossipw2v.w2v.text.corpus import Corpus
+from gossipw2v.w2v.sources import Source
 from gossipw2v.w2v.training.clipping import Bucket
 
 NOTHING_HELD_OUT: dict[str, Any] = {"words": 0, "pairs": 0, "loss": None, "seconds": 0.0, "history": []}
@@ -99,7 +99,7 @@ def describe_links(core: GossipCore, session: Session | None) -> list[dict[str, 
     ]
 
 
-def describe_corpus(corpus: Corpus) -> dict[str, Any]:
+def describe_corpus(corpus: Source) -> dict[str, Any]:
     """The node's own text."""
     counts = corpus.counts
     return {

@@ -127,3 +127,10 @@ def test_ctrl_c_keeps_what_is_there(text: Path) -> None:
     assert process.returncode == 0
     assert "training was interrupted" in rest
     assert rest.rstrip().endswith("words of 16 dimensions>")
+
+
+def test_a_graph_is_walked(tmp_path: Path) -> None:
+    path = tmp_path / "edges.tsv"
+    path.write_text("".join(f"n{node}\tn{(node + step) % 50}\n" for node in range(50) for step in (1, 2)))
+    vectors = gossipw2v.train(graph=path, vector_size=8, min_count=1, sample=0, workers=1)
+    assert sorted(vectors) == sorted(f"n{node}" for node in range(50))

@@ -38,6 +38,7 @@ def test_a_text_becomes_a_file_of_vectors(text: Path, tmp_path: Path) -> None:
         (["TEXT", "-o", "v.txt", "--window", "0"], 2, "--window: 0 is out of bounds"),
         (["TEXT", "-o", "no/v.txt"], 74, "no: there is no such folder"),
         (["TEXT"], 2, "-o"),
+        (["-o", "v.txt"], 2, "give --corpus PATH, or --graph EDGES"),
         (["TEXT", "-o", "v.txt", "--alpha", "1", "--negative", "20"], 1, "too large for this text"),
     ],
 )

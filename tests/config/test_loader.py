@@ -32,6 +32,20 @@ def test_lan_toml_changes_nothing():
     assert load(CORPUS, REPOSITORY / "configs" / "lan.toml", {}) == load(CORPUS, None, {})
 
 
+def test_graph_toml_sets_what_suits_walks():
+    config = load({"graph": ["edges"]}, REPOSITORY / "configs" / "graph.toml", {})
+    assert (config.job.sample, config.job.min_count, config.job.window) == (0.0, 1, 10)
+    assert (config.corpus, config.graph, config.graph_share) == ((), ("edges",), "1/1")
+
+
+def test_a_node_trains_text_or_a_graph():
+    assert any("give --corpus PATH, or --graph EDGES" in p for p in problems({}))
+    assert any("the one or the other" in p for p in problems({**CORPUS, "graph": ["edges"]}))
+    assert any("needs graph" in p for p in problems({**CORPUS, "graph_share": "1/2"}))
+    home = load({}, None, {"GOSSIPW2V_GRAPH": "~/a:b"})
+    assert home.graph == (str(Path.home() / "a"), "b")
+
+
 # --- the sources and their precedence --------------------------------------------------------------------
 
 

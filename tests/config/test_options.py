@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gossipw2v.config.job import Job
+from gossipw2v.config.job import Job, Walks
 from gossipw2v.config.node import Config
 from gossipw2v.config.options import JOB_OPTIONS, NODE_OPTIONS, OPTIONS, known, reference_toml
 
@@ -25,8 +25,8 @@ def test_every_field_says_what_it_does_its_unit_and_why(option):
 
 
 def test_every_field_is_in_the_table_and_no_name_is_there_twice():
-    names = {field.name for owner in (Config, Job) for field in dataclasses.fields(owner)}
-    assert set(OPTIONS) == names  # "job", the class in Config, is also the name in Job
+    names = {field.name for owner in (Config, Job, Walks) for field in dataclasses.fields(owner)}
+    assert set(OPTIONS) == names  # "job" and "walks", classes in Config, are also names in Job and Walks
     assert len(OPTIONS) == len(NODE_OPTIONS) + len(JOB_OPTIONS)
 
 

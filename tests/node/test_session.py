@@ -157,3 +157,42 @@ def test_windows_are_as_the_job_and_its_lines_say(
 ) -> None:
     tokens = np.concatenate([np.append(np.zeros(length), -1) for length in lengths]).astype(np.int32)
     assert windows(Job(**settings), Shard(tokens, sum(lengths), Path("text"))) == reaches
+
+
+WALKED = """
+import asyncio
+from pathlib import Path
+import numpy as np
+from gossipw2v.w2v.graphs.source import GraphSource
+from gossipw2v.w2v.graphs.walks import WalkPlan
+from gossipw2v.w2v.kernels import hashing, sampling
+from gossipw2v.w2v.kernels.graphs import parsing, rows, walks
+from gossipw2v.w2v.text.vocab import freeze
+from gossipw2v.w2v.warmup import warm_up
+
+def forms():
+    modules = (hashing, sampling, parsing, rows, walks)
+    found = {(m.__name__, name): getattr(each, "signatures", ()) for m in modules for name, each in vars(m).items()}
+    return {name: len(signatures) for name, signatures in found.items() if signatures}
+
+warm_up(16, graph=True)
+before = forms()
+for number, third in enumerate(("", " 2.5")):
+    edges = Path(f"edges{number}")
+    edges.write_text("".join(f"{n} {n * 7 % 50}{third}\\n" for n in range(50)))
+    for directed in (False, True):
+        for life in range(2):
+            source = GraphSource([str(edges)], Path("."), WalkPlan(p=0.5, q=2.0, share=(1, 2)), directed, 0.1)
+            source.find()
+            vocab = freeze(asyncio.run(source.count()), 1)
+            text = asyncio.run(source.encode(vocab))
+            text.ids(0, 0, len(text)), text.at(np.arange(9))
+after = forms()
+print({name: (before.get(name), after[name]) for name in after if after[name] > before.get(name, 0)} or "nothing")
+"""
+
+
+def test_nothing_is_compiled_once_a_node_with_a_graph_is_ready(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WALKED]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["nothing"]), done.stdout + done.stderr

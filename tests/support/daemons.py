@@ -143,6 +143,8 @@ class Daemons:
     def start(self, corpus: Path, popen: Popen = subprocess.Popen, **options: object) -> Daemon:
         """Start a daemon on `corpus`; options as on the command line, `_` for `-`, over those of `SMALL`.
 
+        With `graph=True` it is the file of edges of a graph.
+
         `until_complete=False` makes it a service. Peers are "none" unless they are given.
         """
         name = f"node{len(self.all) + 1}"
@@ -195,8 +197,8 @@ def _command(corpus: Path, data: Path, options: dict[str, object]) -> list[str]:
         **SMALL,
         **{name.replace("_", "-"): value for name, value in options.items()},
         "data-dir": data,
-        "corpus": corpus,
     }
+    given["graph" if given.pop("graph", False) else "corpus"] = corpus
     flags = ["--until-complete"] if given.pop("until-complete") else []
     return [sys.executable, "-m", "gossipw2v", "start", *flags, *(f"--{name}={value}" for name, value in given.items())]
 

@@ -139,7 +139,9 @@ class Checkpointer:
             log.warning("the checkpoint is of a vocabulary that was given up", kept=", ".join(map(str, kept)))
             return False
         if found.about.text != text.hex():
-            why = "was trained on another text than there is now, or with another --held-out or --encoding"
+            why = (
+                "was trained on another text than there is now, or with another --held-out, --encoding or --graph-share"
+            )
             raise CheckpointError(f"{found.path}: {why}; {_WAYS_OUT}")
         found.restore(session.model.weights, session.model.updates)
         try:

@@ -72,7 +72,7 @@ def _slots(room: int) -> NDArray[np.int32]:
 
 
 @exact
-def _is_space(byte):
+def is_space(byte):
     return byte == 32 or 9 <= byte <= 13
 
 
@@ -80,17 +80,17 @@ def _is_space(byte):
 def _skip(text, at):
     """The next byte at or after `at` that is no whitespace, and whether a newline was passed."""
     newline = False
-    while at < text.size and _is_space(text[at]):
+    while at < text.size and is_space(text[at]):
         newline |= text[at] == 10
         at += 1
     return at, newline
 
 
 @exact
-def _hash(text, start, limit, seed):
+def hash_word(text, start, limit, seed):
     """Of the word that begins at `start`: its end, `limit` at most, and its mark, which is its hash and its tail."""
     state, tail, at = seed, np.uint64(0), start
-    while at < limit and not _is_space(text[at]):
+    while at < limit and not is_space(text[at]):
         byte = np.uint64(text[at])
         state = (state ^ byte) * _FNV
         tail = (tail << _S8) | byte
@@ -108,7 +108,7 @@ def _same(one, start, other, other_start, length):
 
 
 @exact
-def _find(table, words, mark, text, start, length):
+def find(table, words, mark, text, start, length):
     """The entry of a word, or -1, and the slot where it is or would be."""
     hashed, tail = mark
     mask = table.slots.size - 1
@@ -126,7 +126,7 @@ def _find(table, words, mark, text, start, length):
 
 
 @exact
-def _put(table, slot, entry, mark, start, length):
+def put(table, slot, entry, mark, start, length):
     table.slots[slot] = entry + 1
     table.hashes[entry], table.tails[entry] = mark
     table.starts[entry] = start
@@ -140,18 +140,18 @@ def count_words(text, seed, max_word, table):
     at, _ = _skip(text, 0)
     while at < text.size:
         start = at
-        at, mark = _hash(text, start, text.size, seed)
+        at, mark = hash_word(text, start, text.size, seed)
         if at - start > max_word:
             dropped += 1
         else:
             tokens += 1
-            entry, slot = _find(table, text, mark, text, start, at - start)
+            entry, slot = find(table, text, mark, text, start, at - start)
             if entry < 0:
                 if number == table.hashes.size:
                     return -1, 0, 0
                 entry = number
                 number += 1
-                _put(table, slot, entry, mark, start, at - start)
+                put(table, slot, entry, mark, start, at - start)
                 table.counts[entry] = 0
             table.counts[entry] += 1
         at, _ = _skip(text, at)
@@ -163,10 +163,10 @@ def merge(text, part, table, words, number, used):
     """Add `part`, whose words are in `text`, to `table`, whose words are in `words`; there must be room."""
     for n in range(part.hashes.size):
         start, length, mark = part.starts[n], part.lengths[n], (part.hashes[n], part.tails[n])
-        entry, slot = _find(table, words, mark, text, start, length)
+        entry, slot = find(table, words, mark, text, start, length)
         if entry < 0:
             entry = number
-            _put(table, slot, entry, mark, used, length)
+            put(table, slot, entry, mark, used, length)
             table.counts[entry] = 0
             words[used : used + length] = text[start : start + length]
             number += 1
@@ -210,7 +210,7 @@ def fill_slots(table, number):
 def hash_all(words, table, seed):
     for entry in range(table.hashes.size):
         start = table.starts[entry]
-        _, (table.hashes[entry], table.tails[entry]) = _hash(words, start, start + table.lengths[entry], seed)
+        _, (table.hashes[entry], table.tails[entry]) = hash_word(words, start, start + table.lengths[entry], seed)
 
 
 @exact
@@ -225,8 +225,8 @@ def encode(text, seed, table, words, ids):
         if at == text.size:
             return number
         start = at
-        at, mark = _hash(text, start, text.size, seed)
-        entry, _ = _find(table, words, mark, text, start, at - start)
+        at, mark = hash_word(text, start, text.size, seed)
+        entry, _ = find(table, words, mark, text, start, at - start)
         if entry >= 0:
             ids[number] = entry
             number += 1

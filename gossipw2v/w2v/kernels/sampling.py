@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.w2v.kernels.jit import exact, inline_exact
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 _S27, _S30, _S31, _S32, _S39 = (np.uint64(s) for s in (27, 30, 31, 32, 39))
@@ -16,7 +16,7 @@ _ONE = np.uint64(1)
 
 
 @inline_exact
-def _mix(z):
+def mix(z):
     """splitmix64's finaliser (Steele et al. 2014): uint64 -> uint64."""
     z = (z ^ (z >> _S30)) * _MIX1
     z = (z ^ (z >> _S27)) * _MIX2
@@ -26,8 +26,8 @@ def _mix(z):
 @inline_exact
 def next_bits(state):
     """Next 64 random bits."""
-    state[0] += _GOLDEN
-    return _mix(state[0])
+    state[0] += GOLDEN
+    return mix(state[0])
 
 
 @inline_exact
@@ -41,7 +41,7 @@ def rng_state(seed: int, thread: int) -> NDArray[np.uint64]:
     mask = (1 << 64) - 1
     state = np.array([(seed * 0x9E3779B97F4A7C15 + thread * 0xD1342543DE82EF95) & mask], np.uint64)
     next_bits(state)
-    state[0] = _mix(state[0])
+    state[0] = mix(state[0])
     return state
 
 
@@ -64,12 +64,12 @@ def noise_table(counts: NDArray[np.int64], ns_exponent: float) -> NDArray[np.uin
         raise ValueError("noise needs a vocabulary: at least one word, and no negative count")
     weights = counts.astype(np.float64) ** ns_exponent
     table = np.empty(len(counts), np.uint64)
-    _fill_alias(weights * (len(counts) / weights.sum()), np.empty(len(counts), np.int64), table)
+    fill_alias(weights * (len(counts) / weights.sum()), np.empty(len(counts), np.int64), table)
     return table
 
 
 @exact
-def _fill_alias(share, queue, table):
+def fill_alias(share, queue, table):
     """Pair each word of less than average share with one of more; small ones queue left, large right."""
     small, large = 0, len(share)
     for w in range(len(share)):
@@ -108,9 +108,9 @@ def draw(noise, state):
 def _init_rows(word_hashes, key, out):
     scale = np.float32(1.0 / (16777216.0 * out.shape[1]))
     for w in range(len(word_hashes)):
-        base = _mix(word_hashes[w] ^ key[0])
+        base = mix(word_hashes[w] ^ key[0])
         for d in range(out.shape[1]):
-            odd = ((_mix(base + np.uint64(d + 1) * _GOLDEN) >> _S39) | _ONE) - np.uint64(16777216)
+            odd = ((mix(base + np.uint64(d + 1) * GOLDEN) >> _S39) | _ONE) - np.uint64(16777216)
             out[w, d] = np.float32(np.int64(odd)) * scale
 
 

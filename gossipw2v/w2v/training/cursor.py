@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,20 +137,82 @@ def _between(spans: Sequence[TokenSpan], low: int, high: int) -> Iterator[TokenS
 # --- in a text -----------------------------------------------------------------------------------------------------
 
 
+class Text(Protocol):
+    """What is trained: places that hold a word's id or -1, which ends a sentence; as many in every epoch."""
+
+    def __len__(self) -> int:
+        """Places."""
+
+    def ids(self, epoch: int, start: int, stop: int) -> NDArray[np.int32]:
+        """The ids at places `start` to `stop` in an epoch."""
+
+    def at(self, places: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The ids at any places, in the shape of `places`, in some epoch."""
+
+    def words(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """Which places from `start` to `stop` are counted as words; the same in every epoch."""
+
+    def count(self, start: int, stop: int) -> int:
+        """How many these are."""
+
+    def forget(self) -> None:
+        """Called now and then, to hand back what a mapped text takes of memory."""
+
+
+def _nothing() -> None:
+    pass
+
+
 @dataclass(slots=True)
-class Cursor:
-    """Where all threads of a trainer are in its text: int32 word ids, -1 between sentences."""
+class StoredText:
+    """A text whose ids are there, int32[n], the same in every epoch; `let_go` hands back what it takes of memory."""
 
     tokens: NDArray[np.int32]
+    let_go: Callable[[], None] = _nothing
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def ids(self, _epoch: int, start: int, stop: int) -> NDArray[np.int32]:
+        """As `Text`; not copied."""
+        return self.tokens[start:stop]
+
+    def at(self, places: NDArray[np.int64]) -> NDArray[np.int32]:
+        """As `Text`."""
+        return self.tokens[places]
+
+    def words(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """As `Text`."""
+        return np.asarray(self.tokens[start:stop] >= 0)
+
+    def count(self, start: int, stop: int) -> int:
+        """As `Text`."""
+        if stop - start <= LOOK:
+            return int(np.count_nonzero(self.words(start, stop)))
+        number = 0
+        for at in range(start, stop, FORGET):
+            number += int(np.count_nonzero(self.words(at, min(at + FORGET, stop))))
+            self.forget()
+        return number
+
+    def forget(self) -> None:
+        """As `Text`."""
+        self.let_go()
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Where all threads of a trainer are in its text."""
+
+    text: Text
     epochs: int
     positions: list[Position]  # of each thread; at first the beginnings
-    forget: Callable[[], None] | None = None  # called now and then, to hand back what a mapped text takes of memory
     schedules: list[Schedule] = field(init=False)  # of each thread
     words: int = field(init=False)  # in-vocabulary tokens of the text
 
     def __post_init__(self) -> None:
-        self.schedules = schedules(len(self.positions), len(self.tokens), self.epochs)
-        self.words = self._count(0, len(self.tokens))
+        self.schedules = schedules(len(self.positions), len(self.text), self.epochs)
+        self.words = self.text.count(0, len(self.text))
 
     def next(self, thread: int) -> TokenSpan | None:
         """What a thread trains next; None at the end."""
@@ -159,13 +221,13 @@ class Cursor:
     def advance(self, thread: int, span: TokenSpan, end: int, bits: int) -> None:
         """A thread has trained its next span up to `end`; `bits` is the state of its random numbers now."""
         schedule = self.schedules[thread]
-        if self.forget is not None and (span.start - schedule.part[0]) % FORGET == 0:
-            self.forget()
+        if (span.start - schedule.part[0]) % FORGET == 0:
+            self.text.forget()
         self.positions[thread] = schedule.after(self.positions[thread], end, bits)
 
     def resume(self, positions: Sequence[Position]) -> None:
         """Take over the positions of another cursor in the same text, whatever its threads. ValueError if it is not."""
-        size = len(self.tokens)
+        size = len(self.text)
         theirs = zip(schedules(len(positions), size, self.epochs), positions, strict=True)
         if not positions or not all(schedule.holds(position) for schedule, position in theirs):
             raise ValueError(f"positions outside {self.epochs} epochs of {size:,} ids")
@@ -187,14 +249,14 @@ class Cursor:
             for _, *bounds in schedule.all_left(position):
                 start, stop = bounds
                 if (start, stop) not in counted:
-                    counted[start, stop] = self._count(start, stop)
+                    counted[start, stop] = self.text.count(start, stop)
                 left += counted[start, stop]
         return left
 
     def _ahead(self, schedule: Schedule, position: Position, words: int) -> Position:
         while words and (span := schedule.next(position)) is not None:
             stop = min(span.start + LOOK, span.stop)
-            found = np.flatnonzero(self.tokens[span.start : stop] >= 0)[:words]
+            found = np.flatnonzero(self.text.words(span.start, stop))[:words]
             end = span.start + int(found[-1]) + 1 if len(found) == words else stop
             position, words = schedule.after(position, end, position.bits), words - len(found)
         return position
@@ -206,15 +268,6 @@ class Cursor:
                 return position
             more = len(earlier.left) > len(position.left)
             end = earlier.left[0].stop if more else position.left[0].start
-            words -= self._count(earlier.left[0].start, end)
+            words -= self.text.count(earlier.left[0].start, end)
             position = earlier
         return position
-
-    def _count(self, start: int, stop: int) -> int:
-        """Words among the ids `start` to `stop`."""
-        words = 0
-        for at in range(start, stop, FORGET):
-            words += int(np.count_nonzero(self.tokens[at : min(at + FORGET, stop)] >= 0))
-            if self.forget is not None:
-                self.forget()
-        return words

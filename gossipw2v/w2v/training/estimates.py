@@ -39,7 +39,7 @@ class Estimates:
 
 def sample_pairs(trainer: Trainer, n: int, rng: np.random.Generator) -> Pairs:
     """About `n` training pairs, drawn as training draws them; none where there is no text."""
-    recipe, size = trainer.recipe, len(trainer.cursor.tokens)
+    recipe, size = trainer.recipe, len(trainer.cursor.text)
     window, skipgram = recipe.window, bool(recipe.sg)
     centers = rng.integers(0, max(1, size), 4 * n if size else 0)
     reach = rng.integers(1, window + 1, (len(centers), 1))
@@ -55,10 +55,10 @@ def sample_pairs(trainer: Trainer, n: int, rng: np.random.Generator) -> Pairs:
 
 def _kept(trainer: Trainer, at: NDArray[np.int64], rng: np.random.Generator) -> Tokens:
     """The words at some places of the text; -1 where there is none, or where subsampling takes it away."""
-    tokens = trainer.cursor.tokens
-    inside = (at >= 0) & (at < len(tokens))
+    text = trainer.cursor.text
+    inside = (at >= 0) & (at < len(text))
     words = np.full(at.shape, -1, np.int32)
-    words[inside] = tokens[at[inside]]
+    words[inside] = text.at(at[inside])
     stay = rng.integers(0, 1 << 32, words.shape, dtype=np.uint64) <= trainer.keep[words]
     return np.where(stay, words, np.int32(-1))
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.training import guard
-from gossipw2v.w2v.training.cursor import Cursor, Position
+from gossipw2v.w2v.training.cursor import Cursor, Position, StoredText, Text
 from gossipw2v.w2v.training.guard import Guard
 from gossipw2v.w2v.training.losses import Losses
 from gossipw2v.w2v.training.model import Model
@@ -47,17 +47,13 @@ class Recipe:
 
 @dataclass(slots=True)
 class Trainer:
-    """Trains `model` on `tokens`, int32 word ids, -1 between sentences.
-
-    `forget` is called now and then, to hand back what a mapped text takes of memory.
-    """
+    """Trains `model` on a text, or on `tokens` that are one: int32 word ids, -1 between sentences."""
 
     model: Model
-    tokens: InitVar[Tokens]
+    tokens: InitVar[Tokens | Text]
     counts: NDArray[np.int64]  # [V], of the vocabulary
     recipe: Recipe
     others: tuple[int, int] = (0, 0)  # trained and total tokens of the rest of the swarm; the owner keeps it up to date
-    forget: InitVar[Callable[[], None] | None] = None
     breach: str | None = None  # why the model has diverged, which ends all threads within a slice; None: it has not
     guarded: bool = True  # whether anybody looks; else training goes on whatever comes of it
     scale: float = 1.0  # of all step sizes, see `go_on`
@@ -70,12 +66,12 @@ class Trainer:
     _trained: list[int] = field(init=False)  # words, by each thread
     _others_before: int = 0  # what the rest of the swarm had trained at the start
 
-    def __post_init__(self, tokens: Tokens, forget: Callable[[], None] | None) -> None:
-        recipe = self.recipe
+    def __post_init__(self, tokens: Tokens | Text) -> None:
+        recipe, text = self.recipe, StoredText(tokens) if isinstance(tokens, np.ndarray) else tokens
         self.keep = sgns.keep_table(self.counts, recipe.sample)
         self.noise = sgns.noise_table(self.counts, recipe.ns_exponent)
         beginnings = [Position((), 0, int(sgns.rng_state(recipe.seed, n)[0])) for n in range(recipe.threads)]
-        self.cursor = Cursor(tokens, recipe.epochs, beginnings, forget)
+        self.cursor = Cursor(text, recipe.epochs, beginnings)
         self.total = self.cursor.words * recipe.epochs
         self.losses = Losses(recipe.threads, recipe.epochs)
         self.threads = Threads(recipe.threads)
@@ -173,9 +169,9 @@ class Trainer:
         train, watch = self._slices(state), Guard(self.model.weights, self.recipe.negative)
         while (span := self.cursor.next(n)) is not None and not self.threads.stopping and self.breach is None:
             end = min(span.start + size, span.stop)
-            tokens = self.cursor.tokens[span.start : end]
+            tokens = self.cursor.text.ids(span.epoch, span.start, end)
             pairs, loss = train(tokens)
-            self._trained[n] += int(np.count_nonzero(tokens >= 0))
+            self._trained[n] += self.cursor.text.count(span.start, end)
             if self.guarded and (why := watch.look(tokens, pairs, loss)) is not None:
                 self.breach = self.breach or why  # the first of all threads
             elif loss:  # a slice too short to be measured says nothing

@@ -536,7 +536,7 @@ async def test_one_of_another_text_is_refused_and_left_alone(make: Make, tmp_pat
     await node.save()
     with pytest.raises(
         CheckpointError,
-        match=r"checkpoint-1: was trained on another text .* --held-out or --encoding; .*--fresh",
+        match=r"checkpoint-1: was trained on another text .* --held-out, --encoding or --graph-share; .*--fresh",
     ):
         make(text=b"x" * 16)
     assert files(tmp_path) == {"checkpoint-1"}

@@ -68,7 +68,7 @@ def slow_loss(syn0: NDArray[np.float32], syn1neg: NDArray[np.float32], pairs: Pa
 @pytest.mark.parametrize("sg", [0, 1])
 def test_the_loss_is_that_of_a_slow_twin(sg: int) -> None:
     trainer = make(sentences(4, 9), 36, sg=sg)
-    pairs = draw_pairs(trainer.cursor.tokens, trainer)
+    pairs = draw_pairs(trainer.cursor.text.tokens, trainer)
     assert len(pairs.outputs) > evaluation.BATCH  # several batches, the last of them not full
     assert len(pairs.outputs) % evaluation.BATCH
     assert (pairs.noise == pairs.outputs[:, None]).any()
@@ -80,7 +80,7 @@ def test_the_loss_is_that_of_a_slow_twin(sg: int) -> None:
 
 def test_the_loss_of_an_untrained_model_is_that_of_guessing() -> None:
     trainer = make(sentences(100, 9), 900)
-    pairs = draw_pairs(trainer.cursor.tokens, trainer)
+    pairs = draw_pairs(trainer.cursor.text.tokens, trainer)
     same = np.count_nonzero(pairs.noise == pairs.outputs[:, None]) / len(pairs.outputs)
     found = mean_loss(trainer.model.syn0, trainer.model.syn1neg, pairs)
     assert found == pytest.approx((6 - same) * math.log(2), rel=1e-9)
@@ -88,7 +88,7 @@ def test_the_loss_of_an_untrained_model_is_that_of_guessing() -> None:
 
 def test_a_model_that_has_diverged_has_no_finite_loss() -> None:
     trainer = make(sentences(4, 9), 36)
-    pairs = draw_pairs(trainer.cursor.tokens, trainer)
+    pairs = draw_pairs(trainer.cursor.text.tokens, trainer)
     for value in (np.inf, np.nan, np.float32(3e38)):
         trainer.model.syn0[:], trainer.model.syn1neg[:] = 1, value
         assert not mean_loss(trainer.model.syn0, trainer.model.syn1neg, pairs) < 1e30

@@ -86,8 +86,9 @@ def test_the_loss_falls() -> None:
 
 def test_a_mapped_text_is_forgotten_while_it_is_counted_and_in_every_epoch() -> None:
     trainer, calls = make(a_text()), []
-    trainer.cursor.forget = lambda: calls.append(trainer.trained)
-    assert trainer.cursor._count(0, len(trainer.cursor.tokens)) == 30_000
+    text = trainer.cursor.text
+    text.let_go = lambda: calls.append(trainer.trained)
+    assert text.count(0, len(text)) == 30_000
     assert calls == [0]
     train(trainer)
     assert [at // 30_000 for at in calls[1:]] == [0, 1, 2]
