@@ -42,11 +42,12 @@ from gossipw2v.transport.seeds import follow
 from gossipw2v.transport.streams import bound, located
 from gossipw2v.w2v.text.files import CorpusError
 from gossipw2v.w2v.text.shards import SUFFIX, ShardError
+from gossipw2v.w2v.text.sources.spool import SUFFIX as SPOOL_SUFFIX
 from gossipw2v.w2v.text.vocab import VocabError
 from gossipw2v.w2v.training.guard import DivergedError
 
 NODE_FILE = "node.json"
-STATE_FILES = (LOCK_FILE, NODE_FILE, generations.PATTERN, f"*{SUFFIX}")  # in the data directory
+STATE_FILES = (LOCK_FILE, NODE_FILE, generations.PATTERN, f"*{SUFFIX}", f"*{SPOOL_SUFFIX}")  # in the data directory
 RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others wait 8 s for a node that has moved
 SEEN_SECONDS = 3.0  # in which a node that has failed still answers over HTTP; `status --watch` asks every second
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
@@ -139,7 +140,7 @@ class Daemon:
     async def _prepare(self) -> None:
         """Look at the text and at what an earlier life has left, and have the kernels ready."""
         node, job = self.node, self.node.config.job
-        await asyncio.to_thread(node.corpus.find, own_files(node.config))
+        await asyncio.to_thread(node.corpus.find, own_files(node.config), node.config.fresh)
         await asyncio.to_thread(node.checkpointer.look, node.config.fresh)
         node.begin()
         if not await asyncio.to_thread(is_compiled, job.vector_size, job.sg):

@@ -41,6 +41,7 @@ from gossipw2v.system.pulse import Pulse
 from gossipw2v.transport.network import Network
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.heldout import Division
+from gossipw2v.w2v.text.sources.form import Form
 from gossipw2v.w2v.word2vec_format import ExportError, check_finite, lines
 
 log = get_logger("node")
@@ -73,7 +74,7 @@ class Node:
         config = self.config
         division = Division(config.held_out, config.job.seed)
         threads = config.threads or usable_cores()
-        self.corpus = Corpus(config.corpus, config.data_dir, threads, division, config.encoding)
+        self.corpus = Corpus(config.corpus, config.data_dir, threads, division, Form.of(config))
         job = {name: str(value) for name, value in job_fields(config.job).items()}
         self.checkpointer = Checkpointer(config.data_dir, job)
 
