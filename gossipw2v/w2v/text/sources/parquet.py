@@ -61,7 +61,7 @@ class ParquetText:
         metadata, place = self._file.metadata, self._file.schema_arrow.names.index(self._column)
         parts = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
         size = sum(part.column(min(place, part.num_columns - 1)).total_uncompressed_size for part in parts)
-        return max(1, min(MOST_BATCH_ROWS, BATCH_BYTES * metadata.num_rows // max(1, size)))
+        return max(1, min(MOST_BATCH_ROWS, int(BATCH_BYTES * metadata.num_rows // max(1, size))))
 
     def _lines(self, column: Any) -> list[bytes]:
         values = [value for value in column.cast(self._type).to_pylist() if value is not None]
