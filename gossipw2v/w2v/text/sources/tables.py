@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import IO
 
@@ -86,11 +87,10 @@ def _regularity(sample: Sequence[str], delimiter: str) -> tuple[float, int]:
 
 
 def sample_rows(sample: Sequence[str], delimiter: str) -> list[list[str]]:
-    """The rows of some lines, but for the last if it goes on behind them; none if they are no CSV."""
-    try:
-        rows = [row for row in csv.reader(sample, delimiter=delimiter) if row]
-    except csv.Error:
-        return []
+    """The rows of some lines, as far as they are CSV, but for the last if it goes on behind them."""
+    rows: list[list[str]] = []
+    with suppress(csv.Error):
+        rows.extend(row for row in csv.reader(sample, delimiter=delimiter) if row)
     return rows[:-1] if len(rows) > 1 and not sample[-1].endswith(("\n", "\r")) else rows
 
 

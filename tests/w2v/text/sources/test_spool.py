@@ -110,7 +110,7 @@ def test_a_node_that_waits_for_standard_input_can_be_stopped(tmp_path: Path) -> 
 
 
 FLOOD = "import sys\npiece = b'one two three four\\n' * 50_000\nfor n in range({}): sys.stdout.buffer.write(piece)\n"
-MEGABYTES = int(os.environ.get("STDIN_MEGABYTES", "400"))
+MEGABYTES = 400
 
 
 @pytest.mark.slow
