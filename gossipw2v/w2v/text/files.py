@@ -11,7 +11,6 @@ import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
@@ -281,7 +280,7 @@ def _objects(url: str, spool: Spool | None, passed: dict[Source, str]) -> list[S
             return [*chosen]
         if spool is None:
             raise SourceError("can be read but once, since the server knows no ranges: fetch it to a file first")
-        return [one if one.ranges else spool.stream(one.url, str(one), partial(remote.answer, one)) for one in chosen]
+        return [one if one.ranges else remote.kept(one, spool) for one in chosen]
 
 
 def _usual(source: Source, passed: dict[Source, str]) -> bool:

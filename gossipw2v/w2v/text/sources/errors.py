@@ -18,4 +18,4 @@ def needed(what: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise SourceError(f"{what} needs the Python library {error.name}: {INSTALL}") from error
+        raise SourceError(f"{what} needs the Python library {error.name or error}: {INSTALL}") from error

@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from gossipw2v.w2v.text.sources.errors import SourceError, needed
+from gossipw2v.w2v.text.sources.spool import Spool
 
 T = TypeVar("T")
 
@@ -34,6 +36,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": {"connect_timeout": SILENCE, "read_timeout": SILENCE}},
     "s3a": {"config_kwargs": {"connect_timeout": SILENCE, "read_timeout": SILENCE}},
 }
+
+
+class _BrokenError(Exception):
+    """A connection broke while an answer was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +123,28 @@ def opened(remote: Remote) -> io.BufferedReader:
     return io.BufferedReader(_Ranges(remote), 1 << 16)
 
 
-def answer(remote: Remote) -> Callable[[], bytes]:
-    """A function that gives the next bytes of an object read from its beginning, none at its end. SourceError."""
-    filesystem, path = _tried(partial(_connected, remote.url), remote.should_stop)
+def kept(remote: Remote, spool: Spool) -> Path:
+    """An object in a file, fetched from its beginning each time that the connection breaks. SourceError."""
+    return _tried(lambda: spool.stream(remote.url, str(remote), partial(_answer, remote)), remote.should_stop)
+
+
+def _answer(remote: Remote) -> Callable[[], bytes]:
+    """A function that gives the next bytes of an object, none at its end."""
+    filesystem, path = _connected(remote.url)
     options = {"block_size": 0} if remote.url.partition(":")[0].lower() in WEB else {}
-    file = _tried(partial(filesystem.open, path, "rb", **options), remote.should_stop)
-    return lambda: _tried(partial(file.read, CHUNK_BYTES), remote.should_stop, tries=1)
+
+    def read() -> bytes:
+        try:
+            data: bytes = file.read(CHUNK_BYTES)
+        except Exception as error:  # each store has errors of its own
+            file.close()
+            raise _BrokenError(_reason(error)) from error
+        if not data:
+            file.close()
+        return data
+
+    file = filesystem.open(path, "rb", **options)
+    return read
 
 
 def _check_version(remote: Remote) -> None:
@@ -202,16 +224,24 @@ def _web_timeout() -> Any:
     return ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)
 
 
-def _tried(work: Callable[[], T], should_stop: Callable[[], bool], tries: int = len(PAUSES) + 1) -> T:
+def _tried(work: Callable[[], T], should_stop: Callable[[], bool]) -> T:
     """What `work` gives, tried again where that may help. SourceError says what is wrong in the end."""
-    for pause in (*PAUSES[: tries - 1], None):
+    for tries, pause in enumerate((*PAUSES, None), 1):
         try:
             return work()
-        except Exception as error:  # each store has errors of its own
+        except Exception as raised:  # each store has errors of its own
+            error = _beneath(raised)
             if pause is None or should_stop() or not _may_pass(error):
-                raise _told(error, tries if pause is None else 1) from error
+                raise _told(error, tries) from raised
             _wait(pause, should_stop)
     raise AssertionError("the last try has no pause")
+
+
+def _beneath(error: Exception) -> Exception:
+    """What has happened, where fsspec says of all that a web server does that there is no such file."""
+    cause = error.__cause__
+    seen = isinstance(cause, OSError | TimeoutError) or isinstance(getattr(cause, "status", None), int)
+    return cause if isinstance(error, FileNotFoundError) and isinstance(cause, Exception) and seen else error
 
 
 def _may_pass(error: Exception) -> bool:
@@ -223,7 +253,7 @@ def _may_pass(error: Exception) -> bool:
 def _told(error: Exception, tries: int) -> SourceError:
     if isinstance(error, SourceError):
         return error
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) or getattr(error, "status", None) in (404, 410):
         return SourceError("there is nothing of that name")
     if isinstance(error, PermissionError) or getattr(error, "status", None) in (401, 403):
         return SourceError(f"may not be read ({_reason(error)}): look for the keys in the environment, and its policy")
@@ -233,9 +263,9 @@ def _told(error: Exception, tries: int) -> SourceError:
 
 def _reason(error: Exception) -> str:
     """What an error says, without the URL's secrets."""
-    name = type(error).__name__
+    name = "" if isinstance(error, _BrokenError) else f"{type(error).__name__}: "
     status = getattr(error, "status", None)
-    return f"HTTP status {status}" if isinstance(status, int) else f"{name}: {error}".removesuffix(": ")[:300]
+    return f"HTTP status {status}" if isinstance(status, int) else f"{name}{error}".removesuffix(": ")[:300]
 
 
 def _wait(seconds: float, should_stop: Callable[[], bool]) -> None:
