@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from gossipw2v.config.encoding import UTF_8
+from gossipw2v.config.tokenize import WHITESPACE
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
 from gossipw2v.w2v.text.blocks import TextReader
@@ -59,14 +60,18 @@ class Corpus:
 
         `fresh`: what an earlier start has kept of standard input and the like is read anew.
         """
-        spool = Spool(self.folder, self._stop.is_set)
-        if fresh:
-            spool.clear()
+        spool = Spool(self.folder, self._stop.is_set, fresh)
         self.files, self.passed_over = find(self.paths, self.form, own, spool)
+        if fresh:
+            spool.drop_others(self.files)
         self.bytes = total_bytes(self.files)
         names = [str(path) for path in self.files[:SHOWN]]
         log.info("found the text", files=len(self.files), bytes=self.bytes, names=names, encoding=self.form.encoding)
         self._tell_passed_over()
+        if self.form.tokenize != WHITESPACE:
+            self._try_pattern()
+
+    def _try_pattern(self) -> None:
         try:
             check_speed(self.form, head_of(self.files[0], self.form))
         except SourceError as error:

@@ -31,6 +31,7 @@ from gossipw2v.w2v.text.unpack import Unpacker, buffered, packing
 
 SAMPLE_BYTES = 64 << 10
 SAMPLES = 16  # 1 MiB of each file: read in milliseconds at every start
+MOST_LOOKED_AT = 20  # objects whose beginning is read before all else: each is a question over the network
 STANDARD_OUTPUTS = (1, 2)
 
 EMPTY, OWN = "is empty", "is what this node itself writes, or a secret of it"
@@ -75,7 +76,8 @@ def find(paths: Sequence[str], form: Form = PLAIN, own: Sequence[Path] = (), spo
     for name in paths:
         for source in _expand(name, spool, passed):
             kept = spool is not None and isinstance(source, Path) and spool.holds(source)
-            if (why := _unsuitable(source, form, set() if kept else not_text)) is None:
+            look = isinstance(source, Path) or len(found) < MOST_LOOKED_AT
+            if (why := _unsuitable(source, form, set() if kept else not_text, look)) is None:
                 found.setdefault(_identity(source), source)
             elif str(source) in (name, str(Path(name).expanduser())):
                 raise CorpusError(f"{source}: {why}: give a file that holds text")
@@ -91,12 +93,14 @@ def find_files(paths: Sequence[str]) -> list[Path]:
     return [path for path in find(paths).files if isinstance(path, Path)]
 
 
-def _unsuitable(source: Source, form: Form, not_text: set[Identity]) -> str | None:
-    """Why a file is to be passed over; None if it is text. CorpusError if it has to be refused."""
+def _unsuitable(source: Source, form: Form, not_text: set[Identity], look: bool) -> str | None:
+    """Why a file is to be passed over; None if it is text, or not to be looked into. CorpusError if it is refused."""
     if not _size(source):
         return EMPTY
     if _identity(source) in not_text:
         return OWN
+    if not look:
+        return None
     with _naming(source), _opened(source) as raw:
         _, head = _looked_at(raw, form)
         if (what := ours(head, source.name)) is not None:

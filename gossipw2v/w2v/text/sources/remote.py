@@ -11,9 +11,11 @@ import io
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar
 
 from gossipw2v.w2v.text.sources.errors import SourceError, needed
@@ -25,6 +27,7 @@ SCHEMES = ("s3", "s3a", "gs", "gcs", "abfs", "az", "hdfs", "https", "http", "ftp
 WEB = ("http", "https")
 RANGE_BYTES = 1 << 22
 CHUNK_BYTES = 1 << 20  # of an answer that is read without ranges
+LOOK_SECONDS = 0.2  # between two looks whether the node was told to stop
 SILENCE = 8.0  # s without a byte after which a connection is taken for broken
 PAUSES = (0.3, 1.0, 3.0)  # s before each new try
 # What stores call that which changes with an object's content
@@ -33,8 +36,8 @@ FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotImplementedEr
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://.", re.IGNORECASE)
 _OPTIONS: dict[str, dict[str, Any]] = {
-    "s3": {"config_kwargs": {"connect_timeout": SILENCE, "read_timeout": SILENCE}},
-    "s3a": {"config_kwargs": {"connect_timeout": SILENCE, "read_timeout": SILENCE}},
+    scheme: {"config_kwargs": {"connect_timeout": SILENCE, "read_timeout": SILENCE, "retries": {"max_attempts": 0}}}
+    for scheme in ("s3", "s3a")
 }
 
 
@@ -215,6 +218,8 @@ def _connected(url: str) -> tuple[Any, str]:
         if scheme in WEB:
             options = {"client_kwargs": {"timeout": _web_timeout()}}
         filesystem, path = url_to_fs(url, use_listings_cache=False, **options)
+    if hasattr(filesystem, "retries"):
+        filesystem.retries = 1  # `_tried` tries again
     return filesystem, path
 
 
@@ -228,13 +233,31 @@ def _tried(work: Callable[[], T], should_stop: Callable[[], bool]) -> T:
     """What `work` gives, tried again where that may help. SourceError says what is wrong in the end."""
     for tries, pause in enumerate((*PAUSES, None), 1):
         try:
-            return work()
+            return _awaited(work, should_stop)
         except Exception as raised:  # each store has errors of its own
             error = _beneath(raised)
             if pause is None or should_stop() or not _may_pass(error):
                 raise _told(error, tries) from raised
             _wait(pause, should_stop)
     raise AssertionError("the last try has no pause")
+
+
+def _awaited(work: Callable[[], T], should_stop: Callable[[], bool]) -> T:
+    """What `work` gives; SourceError at once when the node is told to stop, whatever `work` waits for then."""
+    result: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:
+            result.set_exception(error)
+
+    Thread(target=run, name="remote", daemon=True).start()  # one that hangs keeps no process from ending
+    while not result.done():
+        wait((result,), LOOK_SECONDS)
+        if should_stop() and not result.done():
+            raise SourceError("was not read to its end, since the node was told to stop")
+    return result.result()
 
 
 def _beneath(error: Exception) -> Exception:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,15 +28,20 @@ log = get_logger("corpus")
 
 @dataclass(frozen=True)
 class Spool:
-    """Texts kept in `folder`, which is made if need be. `should_stop` ends the wait for what does not come."""
+    """Texts kept in `folder`, which is made if need be. `should_stop` ends the wait for what does not come.
+
+    `fresh`: what an earlier start has kept is replaced.
+    """
 
     folder: Path
     should_stop: Callable[[], bool] = lambda: False
+    fresh: bool = False
 
-    def clear(self) -> None:
-        """Remove what is kept: the node starts over."""
+    def drop_others(self, used: Container[object]) -> None:
+        """Remove texts that are kept and not among those."""
         for path in self.folder.glob(f"*{SUFFIX}"):
-            path.unlink(missing_ok=True)
+            if path not in used:
+                path.unlink(missing_ok=True)
 
     def holds(self, path: Path) -> bool:
         """Whether `path` is a text that is kept here."""
@@ -63,7 +68,7 @@ class Spool:
     def _kept(self, name: str, shown: str, opened: Callable[[], Callable[[], bytes]]) -> Path:
         digest = hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()
         path = self.folder / f"{digest}{SUFFIX}"
-        if path.exists():
+        if path.exists() and not self.fresh:
             told = "goes on with the text that an earlier start has kept; --fresh reads it anew"
             log.info(told, source=shown, bytes=path.stat().st_size, path=str(path))
             return path

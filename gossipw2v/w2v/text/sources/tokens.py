@@ -65,8 +65,6 @@ def pieces(line: str) -> Iterator[str]:
 
 def check_speed(form: Form, sample: str) -> None:
     """SourceError if the pattern is too slow on a piece of the text, or on what patterns are slow on."""
-    if form.tokenize == WHITESPACE:
-        return
     often = (piece for line in sample.split("\n") for piece in pieces(line) if piece)
     texts = [text for text, _ in zip(often, range(TRIAL_PIECES), strict=False)] + list(_hard(form.tokenize))
     argv = [sys.executable, "-I", "-c", _TRIAL, form.tokenize]

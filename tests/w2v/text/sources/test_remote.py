@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 from support.daemons import Daemons, write_texts
 
+from gossipw2v.w2v.text import files as files_module
 from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.files import CorpusError, corpus_digest, find, find_files
 from gossipw2v.w2v.text.sources import remote
@@ -86,6 +89,32 @@ def test_parquet_in_a_bucket(bucket: Any, tmp_path: Path) -> None:
     put(bucket, "tables/1.parquet", path.read_bytes())
     form = Form(kind=PARQUET, field="text")
     assert counted(find(["s3://texts/tables/"], form).files, form) == {b"one": 5000, b"two": 5000}
+
+
+def test_parquet_that_vanishes_while_it_is_read_is_named(bucket: Any, tmp_path: Path) -> None:
+    path, form = tmp_path / "table.parquet", Form(kind=PARQUET, field="text")
+    pq.write_table(pa.table({"text": [f"{n} {n * n}" for n in range(200_000)]}), path, row_group_size=10_000)
+    put(bucket, "vanishing", path.read_bytes())
+    files = find(["s3://texts/vanishing"], form).files
+
+    def vanished(_: int, __: int) -> None:
+        bucket.delete_object(Bucket="texts", Key="vanishing")
+
+    with pytest.raises(CorpusError, match="s3://texts/vanishing: there is nothing of that name"):
+        count_words(files, TextReader(1, vanished, block_bytes=50_000, form=form))
+
+
+def test_of_many_objects_only_some_are_looked_into_before_they_are_read(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files_module, "MOST_LOOKED_AT", 2)
+    for n in range(3):
+        put(bucket, f"many/{n}", b"one two\n")
+    put(bucket, "many/3", b"PK\3\4")
+    found = find(["s3://texts/many"]).files
+    assert len(found) == 4
+    with pytest.raises(CorpusError, match="s3://texts/many/3: is a zip archive"):
+        counted(found)
 
 
 def test_the_digest_changes_with_an_object(bucket: Any) -> None:
@@ -262,6 +291,31 @@ def test_secrets_of_a_url_are_never_shown(site: Site) -> None:
     with pytest.raises(CorpusError) as error:
         find([f"{site.url}?signature=secret"])
     assert "secret" not in str(error.value)
+
+
+def test_an_object_that_may_not_be_read_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.status = 403
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": site.url.removesuffix("/text")}.items():
+        monkeypatch.setenv(name, value)
+    forget_connections()
+    with pytest.raises(CorpusError, match=r"s3://texts/a: may not be read \(PermissionError.*: look for the keys"):
+        find(["s3://texts/a"])
+    forget_connections()
+
+
+def forget_connections() -> None:
+    """Connect anew: fsspec keeps one connection for all of S3."""
+    S3FileSystem.clear_instance_cache()
+    remote._connected.cache_clear()
+
+
+def test_a_server_that_never_answers_keeps_no_node_from_stopping(tmp_path: Path) -> None:
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/text"
+        threading.Timer(0.3, stop.set).start()
+        with pytest.raises(CorpusError, match=f"{url}: was not read to its end, since the node was told to stop"):
+            find([url], spool=Spool(tmp_path, stop.is_set))
 
 
 # -- a node ---------------------------------------------------------------------------------------------------

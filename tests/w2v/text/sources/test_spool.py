@@ -34,7 +34,13 @@ def test_a_named_pipe_is_read_to_its_end_and_kept(tmp_path: Path) -> None:
     assert kept.stat().st_mode & 0o077 == 0
     assert find([str(pipe)], spool=Spool(folder)).files == [kept]  # nobody writes any more
     assert find([str(pipe)], own=[kept], spool=Spool(folder)).files == [kept]
-    Spool(folder).clear()
+    writer = through(pipe, TEXT[:28])
+    assert find([str(pipe)], spool=Spool(folder, fresh=True)).files == [kept]
+    writer.join()
+    assert kept.read_bytes() == TEXT[:28]
+    Spool(folder).drop_others([kept])
+    assert list(folder.iterdir()) == [kept]
+    Spool(folder).drop_others([])
     assert not list(folder.iterdir())
 
 
@@ -92,6 +98,7 @@ def test_a_node_reads_standard_input_once(tmp_path: Path) -> None:
             done = subprocess.run(node.process.args, stdin=nothing, stdout=log, stderr=log, check=False)
         assert done.returncode == 2
         assert "standard input: is empty" in node.log()
+        assert kept.read_bytes() == text.read_bytes()
 
 
 def test_a_node_that_waits_for_standard_input_can_be_stopped(tmp_path: Path) -> None:
