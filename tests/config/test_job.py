@@ -11,3 +11,5 @@ def test_what_came_later_is_left_out_until_it_is_used():
     assert "min_local_count" not in job_fields(Job())
     assert job_fields(Job(min_local_count=5))["min_local_count"] == 5
     assert Job(**job_fields(Job(min_local_count=5))).min_local_count == 5
+    assert not {"tokenize", "lowercase"} & job_fields(Job()).keys()
+    assert job_fields(Job(tokenize=r"\w+", lowercase=True)).items() >= {"tokenize": r"\w+", "lowercase": True}.items()

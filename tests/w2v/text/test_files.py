@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gossipw2v.w2v.text.blocks import BOM
-from gossipw2v.w2v.text.files import EMPTY, HIDDEN, OWN, CorpusError, corpus_digest, find, find_files, open_text
+from gossipw2v.w2v.text.files import BACKUP, EMPTY, HIDDEN, OWN, CorpusError, corpus_digest, find, find_files, open_text
 from gossipw2v.w2v.text.sources.form import Form
 
 PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
@@ -84,6 +84,22 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_stands_for_its_files_sorted_without_hidden_and_empty(folder: Path) -> None:
     assert find_files([str(folder)]) == [folder / "a.txt", folder / "b.txt", folder / "sub/c.txt"]
+
+
+def test_backups_of_editors_are_left_out_unless_they_are_asked_for(folder: Path) -> None:
+    names = ["a.txt~", "#a.txt#", ".a.txt.swp", "a.txt.swp", "sub/a.bak"]
+    for name in names:
+        (folder / name).write_text("a backup")
+    found = find([str(folder)])
+    assert found.files == [folder / "a.txt", folder / "b.txt", folder / "sub/c.txt"]
+    assert {path for path, why in found.passed_over.items() if why in (HIDDEN, BACKUP)} == {
+        *(folder / name for name in names),
+        folder / ".git",
+        folder / ".hidden",
+    }
+    assert find([str(folder / "a*")]).files == [folder / "a.txt"]
+    for asked in ("a.txt~", "*.txt~"):
+        assert find([str(folder / asked)]).files == [folder / "a.txt~"]
 
 
 def test_files_globs_and_folders_mix_and_a_file_counts_once(folder: Path) -> None:
