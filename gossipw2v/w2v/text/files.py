@@ -21,7 +21,7 @@ from gossipw2v.w2v.text.sources import remote
 from gossipw2v.w2v.text.sources.errors import SourceError
 from gossipw2v.w2v.text.sources.form import CSV, PARQUET, PLAIN, TEXT, Form
 from gossipw2v.w2v.text.sources.jsonl import jsonl_text
-from gossipw2v.w2v.text.sources.parquet import ParquetText
+from gossipw2v.w2v.text.sources.parquet import MAGIC, ParquetText
 from gossipw2v.w2v.text.sources.records import LeftOut, Pieces
 from gossipw2v.w2v.text.sources.remote import Remote
 from gossipw2v.w2v.text.sources.spool import STDIN, Spool
@@ -36,8 +36,10 @@ STANDARD_OUTPUTS = (1, 2)
 
 EMPTY, OWN = "is empty", "is what this node itself writes, or a secret of it"
 HIDDEN, BACKUP = "is hidden", "is a backup of an editor, or a file that one has open"
-USUAL = (EMPTY, OWN, HIDDEN, BACKUP)  # reasons that need no warning
+MARK = "is what Hadoop, Spark or Parquet's writers put beside data"
+USUAL = (EMPTY, OWN, HIDDEN, BACKUP, MARK)  # reasons that need no warning
 BACKUPS = re.compile(r".*~|#.*#|.*\.(?:sw[a-p]|bak|orig)", re.DOTALL)
+MARKS = re.compile(r"_(?:common_)?metadata|_(?:committed|started)_\d+")
 
 Source = Path | Remote
 Identity = tuple[int, int] | str  # device and inode, which are the same for all names of a file; or a URL
@@ -101,18 +103,20 @@ def _unsuitable(source: Source, form: Form, not_text: set[Identity], look: bool)
         return OWN
     if not look:
         return None
+    if form.kind != TEXT:
+        head_of(source, form)  # a field or column that is not there is told before all else is read
+        return None
     with _naming(source), _opened(source) as raw:
         _, head = _looked_at(raw, form)
         if (what := ours(head, source.name)) is not None:
             return f"is {what}"
-        if form.kind != PARQUET:
-            _check_structure(head, form, _resolved(form, head))
+        _check_structure(head, form, _resolved(form, head))
     return None
 
 
 def _check_structure(head: bytes, form: Form, encoding: str) -> None:
     """SourceError if a text that is given as plain is surely kept in records."""
-    if form.kind == TEXT and not form.as_is:
+    if not form.as_is:
         text = codecs.getincrementaldecoder(encoding)(LOST).decode(head)
         if (told := structure(text)) is not None:
             raise SourceError(told)
@@ -225,6 +229,8 @@ def _looked_at(raw: IO[bytes], form: Form) -> tuple[str | None, bytes]:
     head = raw.read(HEAD_BYTES)
     raw.seek(0)
     if form.kind == PARQUET:
+        if not head.startswith(MAGIC):
+            raise SourceError("is no Parquet file")
         return None, head
     kind, why = packing(head), refusal(head)
     if kind is not None:
@@ -295,7 +301,11 @@ def _usual(source: Source, passed: dict[Source, str]) -> bool:
 
 
 def _left_out(name: str) -> str | None:
-    return HIDDEN if name.startswith(".") else BACKUP if BACKUPS.fullmatch(name) else None
+    if name.startswith("."):
+        return HIDDEN
+    if BACKUPS.fullmatch(name):
+        return BACKUP
+    return MARK if MARKS.fullmatch(name) else None
 
 
 def _matches(pattern: Path) -> list[Path]:

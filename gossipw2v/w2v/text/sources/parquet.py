@@ -8,7 +8,7 @@ from typing import IO, Any
 from gossipw2v.w2v.text.sources.errors import SourceError, needed
 from gossipw2v.w2v.text.sources.records import LeftOut
 
-MAGIC = b"PAR1"
+MAGIC = b"PAR1"  # that such a file begins with
 MOST_BATCH_ROWS, BATCH_BYTES = 1 << 12, 1 << 23  # of text that are decoded together, going by the mean of all rows
 BUFFER_BYTES = 1 << 20  # of a column that are read together, however large a row group is
 MOST_TOLD = 30  # columns
@@ -31,9 +31,6 @@ class ParquetText:
         left_out.begin("rows")
         self._arrow, self._column, self._left_out = pa, column, left_out
         self._size = raw.seek(0, 2)
-        raw.seek(0)
-        if raw.read(len(MAGIC)) != MAGIC:
-            raise SourceError("is no Parquet file")
         try:
             self._file: Any = pq.ParquetFile(raw, buffer_size=BUFFER_BYTES, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:

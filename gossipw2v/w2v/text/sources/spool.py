@@ -21,6 +21,7 @@ from gossipw2v.w2v.text.sources.errors import SourceError
 SUFFIX = ".spool"
 STDIN = "-"
 CHUNK_BYTES = 1 << 20
+TOLD_BYTES = 1 << 30  # after which it is told how much has come
 LOOK_SECONDS = 0.2  # between two looks whether the node was told to stop, while nothing comes
 
 log = get_logger("corpus")
@@ -89,7 +90,9 @@ class Spool:
             while data := read():
                 if self.should_stop():
                     raise SourceError("was not read to its end, since the node was told to stop")
-                size += file.write(data)
+                told, size = size // TOLD_BYTES, size + file.write(data)
+                if size // TOLD_BYTES > told:
+                    log.info("still keeps text that can be read only once", bytes=size)
             if not size:
                 raise SourceError("is empty")
         return size

@@ -87,6 +87,17 @@ def test_parquet_that_nobody_asked_for_names_the_setting(table: Path) -> None:
     assert find([str(table)], form("text")).files == [table]
 
 
+def test_what_lies_beside_parquet_is_left_out_and_a_wrong_column_told_at_once(table: Path) -> None:
+    (table.parent / "_metadata").write_bytes(b"PAR1")
+    (table.parent / "_committed_123").write_text("{}")
+    assert find([str(table.parent)], form("text")).files == [table]
+    with pytest.raises(CorpusError, match=r"table.parquet: column 'number' is no text"):
+        find([str(table.parent)], form("number"))
+    (table.parent / "README").write_text("about the table")
+    with pytest.raises(CorpusError, match="README: is no Parquet file"):
+        find([str(table.parent)], form("text"))
+
+
 def test_progress_never_goes_back(table: Path) -> None:
     pq.write_table(pa.table({"text": [f"{n} " * 100 for n in range(50_000)]}), table)
     seen: list[int] = []

@@ -66,6 +66,18 @@ def test_the_wait_for_a_pipe_ends_when_the_node_is_told_to_stop(tmp_path: Path) 
     assert not list((tmp_path / "data").iterdir())
 
 
+def test_a_stream_for_which_there_is_no_room_leaves_nothing(tmp_path: Path) -> None:
+    """No file may be larger than some 100 KB there, as if the disk were full."""
+    read = "from gossipw2v.w2v.text.files import find; from gossipw2v.w2v.text.sources.spool import Spool; "
+    read += f"from pathlib import Path; find(['-'], spool=Spool(Path({str(tmp_path / 'data')!r})))"
+    command = ["sh", "-c", 'ulimit -f 200; exec "$0" -c "$1"', sys.executable, read]
+    done = subprocess.run(command, input=TEXT, capture_output=True, check=False)
+    assert done.returncode
+    assert b"CorpusError: standard input: cannot be kept in " in done.stderr
+    assert b"look for its space and owner" in done.stderr
+    assert not list((tmp_path / "data").iterdir())
+
+
 def test_where_nothing_can_be_kept_standard_input_is_refused() -> None:
     with pytest.raises(CorpusError, match="standard input: can be read but once"):
         find_files(["-"])
