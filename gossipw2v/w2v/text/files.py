@@ -103,14 +103,14 @@ def _unsuitable(source: Source, form: Form, not_text: set[Identity], look: bool)
         return OWN
     if not look:
         return None
-    if form.kind != TEXT:
-        head_of(source, form)  # a field or column that is not there is told before all else is read
-        return None
     with _naming(source), _opened(source) as raw:
         _, head = _looked_at(raw, form)
         if (what := ours(head, source.name)) is not None:
             return f"is {what}"
-        _check_structure(head, form, _resolved(form, head))
+        if form.kind == TEXT:
+            _check_structure(head, form, _resolved(form, head))
+    if form.kind != TEXT:
+        head_of(source, form)  # a field or column that is not there is told before all else is read
     return None
 
 
