@@ -22,6 +22,7 @@ from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.shards import ALL_TRAINED, Shard, encode
 from gossipw2v.w2v.text.sources.errors import SourceError
 from gossipw2v.w2v.text.sources.form import PLAIN, Form
+from gossipw2v.w2v.text.sources.remote import shown
 from gossipw2v.w2v.text.sources.spool import Spool
 from gossipw2v.w2v.text.sources.tokens import check_speed
 from gossipw2v.w2v.text.vocab import Counts, Vocab, count_words
@@ -140,7 +141,7 @@ class Corpus:
             self._told["change"] = f"{self._where()}: no word is in the vocabulary, so this node trains nothing"
 
     def _where(self) -> str:
-        return ", ".join(map(str, self.paths))
+        return ", ".join(map(shown, self.paths))
 
     def stop(self) -> None:
         """Make a running pass end within about a second, with `blocks.Stopped`."""

@@ -86,7 +86,8 @@ def find(paths: Sequence[str], form: Form = PLAIN, own: Sequence[Path] = (), spo
             else:
                 passed[source] = why
     if not found:
-        raise CorpusError(f"no text found in {', '.join(map(repr, paths)) or 'an empty list of paths'}{_told(passed)}")
+        names = map(remote.shown, paths)
+        raise CorpusError(f"no text found in {', '.join(map(repr, names)) or 'an empty list of paths'}{_told(passed)}")
     return Listing(list(found.values()), passed)
 
 

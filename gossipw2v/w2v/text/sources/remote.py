@@ -35,6 +35,8 @@ VERSIONS = ("ETag", "etag", "md5Hash", "generation", "LastModified", "Last-Modif
 FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotImplementedError, SourceError)
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://.", re.IGNORECASE)
+_PASSWORD = re.compile(r"//[^/@\s]*@")
+_QUERY = re.compile(r"(?<=[^\s?])\?[^\s'\")]*=[^\s'\")]*")
 _OPTIONS: dict[str, dict[str, Any]] = {
     scheme: {"config_kwargs": {"connect_timeout": SILENCE, "read_timeout": SILENCE, "retries": {"max_attempts": 0}}}
     for scheme in ("s3", "s3a")
@@ -69,9 +71,9 @@ def is_url(name: str) -> bool:
     return _URL.match(name) is not None
 
 
-def shown(url: str) -> str:
-    """A URL for people, without what may be secret in it: a password, a signature."""
-    return re.sub(r"(//)[^/@]*@", r"\1", url.partition("?")[0])
+def shown(name: str) -> str:
+    """A URL for people, without what may be secret in it: a password, a signature. Other names as they are."""
+    return _PASSWORD.sub("//", name.partition("?")[0]) if is_url(name) else name
 
 
 def listed(url: str, should_stop: Callable[[], bool] = lambda: False) -> list[Remote]:
@@ -270,7 +272,14 @@ def _beneath(error: Exception) -> Exception:
 def _may_pass(error: Exception) -> bool:
     """Whether it may work the next time: broken connections, busy servers, but not what is missing or forbidden."""
     status = getattr(error, "status", None)
-    return not isinstance(error, FINAL) and not (isinstance(status, int) and 400 <= status < 500 and status != 429)
+    refused = isinstance(status, int) and 400 <= status < 500 and status != 429
+    return not (isinstance(error, FINAL) or refused or _is_forbidden(error))
+
+
+def _is_forbidden(error: Exception) -> bool:
+    """Whether keys are missing or wrong; boto has an error of its own for those that it does not find."""
+    forbidden = isinstance(error, PermissionError) or getattr(error, "status", None) in (401, 403)
+    return forbidden or "Credentials" in type(error).__name__
 
 
 def _told(error: Exception, tries: int) -> SourceError:
@@ -278,7 +287,7 @@ def _told(error: Exception, tries: int) -> SourceError:
         return error
     if isinstance(error, FileNotFoundError) or getattr(error, "status", None) in (404, 410):
         return SourceError("there is nothing of that name")
-    if isinstance(error, PermissionError) or getattr(error, "status", None) in (401, 403):
+    if _is_forbidden(error):
         return SourceError(f"may not be read ({_reason(error)}): look for the keys in the environment, and its policy")
     often = f", {tries} times" if tries > 1 else ""
     return SourceError(f"cannot be read{often}: {_reason(error)}")
@@ -288,7 +297,8 @@ def _reason(error: Exception) -> str:
     """What an error says, without the URL's secrets."""
     name = "" if isinstance(error, _BrokenError) else f"{type(error).__name__}: "
     status = getattr(error, "status", None)
-    return f"HTTP status {status}" if isinstance(status, int) else f"{name}{error}".removesuffix(": ")[:300]
+    text = _QUERY.sub("", _PASSWORD.sub("//", f"{name}{error}")).removesuffix(": ")
+    return f"HTTP status {status}" if isinstance(status, int) else text[:300]
 
 
 def _wait(seconds: float, should_stop: Callable[[], bool]) -> None:

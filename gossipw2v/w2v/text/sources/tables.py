@@ -34,9 +34,7 @@ def csv_text(stream: IO[bytes], column: str, left_out: LeftOut) -> Iterator[byte
 
 def _texts(stream: IO[bytes], column: str, left_out: LeftOut) -> Iterator[str]:
     lines = _lines(stream)
-    sample: list[str] = []
-    while sum(map(len, sample)) < SAMPLE_BYTES and (line := next(lines, None)) is not None:
-        sample.append(line)
+    sample = _sample(lines)
     rows = csv.reader(chain(sample, lines), delimiter=separator(sample))
     place, width = -1, 0
     for number, row in enumerate(_whole(rows), 1):
@@ -51,6 +49,16 @@ def _texts(stream: IO[bytes], column: str, left_out: LeftOut) -> Iterator[str]:
             yield row[place]
         else:
             left_out.add(number, f"has {len(row)} cells and not {width}: {excerpt(row[0])}")
+
+
+def _sample(lines: Iterator[str]) -> list[str]:
+    """The first lines, of SAMPLE_BYTES or a little more."""
+    sample: list[str] = []
+    size = 0
+    while size < SAMPLE_BYTES and (line := next(lines, None)) is not None:
+        sample.append(line)
+        size += len(line)
+    return sample
 
 
 def _whole(rows: Iterator[list[str]]) -> Iterator[list[str]]:

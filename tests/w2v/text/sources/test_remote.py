@@ -287,10 +287,18 @@ def test_a_server_that_nobody_reaches_is_named(site: Site) -> None:
 
 def test_secrets_of_a_url_are_never_shown(site: Site) -> None:
     assert shown("https://user:secret@host/a?X-Signature=secret") == "https://host/a"
+    assert shown("a/?.txt") == "a/?.txt"
+    site.pages["/text"] = b""
+    site.ranges = site.lengths = True
+    with pytest.raises(CorpusError, match="no text found in 'http") as error:
+        find([f"{site.url}?signature=secret"])
+    assert "secret" not in str(error.value)
     site.status = 403
     with pytest.raises(CorpusError) as error:
         find([f"{site.url}?signature=secret"])
     assert "secret" not in str(error.value)
+    told = remote._reason(OSError("https://me:secret@host/a?key=secret failed (http://host/b?sig=secret)"))
+    assert told == "OSError: https://host/a failed (http://host/b)"
 
 
 def test_an_object_that_may_not_be_read_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,6 +307,20 @@ def test_an_object_that_may_not_be_read_is_named(site: Site, monkeypatch: pytest
         monkeypatch.setenv(name, value)
     forget_connections()
     with pytest.raises(CorpusError, match=r"s3://texts/a: may not be read \(PermissionError.*: look for the keys"):
+        find(["s3://texts/a"])
+    forget_connections()
+
+
+def test_missing_keys_are_told_at_once(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(remote, "PAUSES", (1000.0,))
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", site.url.removesuffix("/text"))
+    forget_connections()
+    with pytest.raises(CorpusError, match=r"s3://texts/a: may not be read \(NoCredentialsError.*: look for the keys"):
         find(["s3://texts/a"])
     forget_connections()
 
