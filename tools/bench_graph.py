@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.node.session import initial_weights
 from gossipw2v.w2v.graphs.csr import Graph, GraphFiles
-from gossipw2v.w2v.graphs.edges import EdgesReader
+from gossipw2v.w2v.graphs.edges import EDGES, EdgesReader
 from gossipw2v.w2v.graphs.walks import WalkPlan, WalkText, expected_visits, warm_up
 from gossipw2v.w2v.text.vocab import Counts, Vocab, freeze
 from gossipw2v.w2v.text.words import ascending
@@ -126,7 +126,7 @@ def measure(path: Path, folder: Path, args: argparse.Namespace) -> None:
     """Read, count, walk; then train and judge, or train alone where that does not take too long."""
     plan = WalkPlan(p=args.p, q=args.q)
     warm_up()
-    files = GraphFiles([path], folder, "utf-8", args.directed)
+    files = GraphFiles([path], folder, EDGES, args.directed)
     graph = timed("read", lambda: files.graph(EdgesReader(folder)))
     print(graph.sizes)
     vocab = timed("count", lambda: vocabulary(graph, plan))

@@ -6,13 +6,15 @@ import argparse
 import asyncio
 import os
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from gossipw2v.cli import streams
 from gossipw2v.cli.commands import USAGE, config_file
 from gossipw2v.config import loader
 from gossipw2v.system.launch import prepare_machine
 
-FLAGS = ("corpus", "encoding", "min_local_count")
+FLAGS = ("corpus", "encoding", "jsonl", "csv", "parquet", "plain", "tokenize", "lowercase", "min_local_count")
 DESCRIPTION = (
     "Count a node's text as `gossipw2v start` with the same settings does, and print each word that would be sent to "
     "other nodes, a tab, and how often it is there, the commonest first. Nothing is sent. Besides these counts, a node "
@@ -28,11 +30,13 @@ def what_leaves(args: argparse.Namespace) -> int:
     from gossipw2v.system.machine import usable_cores  # noqa: PLC0415
     from gossipw2v.w2v.text.corpus import Corpus  # noqa: PLC0415
     from gossipw2v.w2v.text.files import CorpusError  # noqa: PLC0415
+    from gossipw2v.w2v.text.sources.form import Form  # noqa: PLC0415
 
-    corpus = Corpus(config.corpus, config.data_dir, config.threads or usable_cores(), encoding=config.encoding)
     try:
-        corpus.find()
-        counts = asyncio.run(corpus.count())
+        with TemporaryDirectory(prefix="gossipw2v-") as folder:  # for text that can be read only once
+            corpus = Corpus(config.corpus, Path(folder), config.threads or usable_cores(), form=Form.of(config))
+            corpus.find()
+            counts = asyncio.run(corpus.count())
     except CorpusError as error:
         streams.tell(f"gossipw2v: {error}")
         return USAGE

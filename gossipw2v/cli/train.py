@@ -13,7 +13,10 @@ from gossipw2v.system.launch import prepare_machine
 
 NODE_FLAGS = (
     "graph",
-    "edges_as_text",
+    "jsonl",
+    "csv",
+    "parquet",
+    "plain",
     "encoding",
     "threads",
     "held_out",

@@ -19,6 +19,7 @@ from gossipw2v.config.options import JOB_OPTIONS, OPTIONS, PREFIX, WALK_OPTIONS,
 from gossipw2v.config.secret import ADVICE, SecretError, read_secret
 
 MAX_TOML_BYTES = 1 << 16  # ten times what can be set; stops at a device or a corpus given by mistake
+FORMS = ("jsonl", "csv", "parquet", "plain")  # settings of which one at most can be right
 MAX_DOTS = 8  # of bare keys and numbers in a line: tomllib takes memory and time with the square of a key's depth
 BARE = re.compile(r"""#[^\n]*|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?""")  # what is not: comments and texts, also broken off
 # Kubernetes puts these into every container beside a service called gossipw2v
@@ -177,6 +178,9 @@ def _contradictions(given: _Given) -> Iterator[tuple[set[str], str]]:
         yield {"corpus", "graph"}, text
     if given.value("graph_share") != OPTIONS["graph_share"].default and not given.value("graph"):
         yield {"graph", "graph_share"}, f"{given.named('graph_share')} needs graph"
+    forms = [name for name in FORMS if given.value(name)]
+    if len(forms) > 1:
+        yield set(forms), f"{', '.join(map(given.named, forms))}: a node's text has one form; give one of them"
     if given.value("min_alpha") > given.value("alpha"):
         yield {"alpha", "min_alpha"}, f"{given.named('min_alpha')} is above {given.named('alpha')}"
     if "none" in given.value("peers") and not alone:

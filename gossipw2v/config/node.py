@@ -15,6 +15,7 @@ from gossipw2v.config.secret import read_secret
 
 HTTP_PORT = 7412
 MOST_SHARES = 4096  # nodes that walk one graph together
+MOST_FIELD = 1000  # characters of a field's or column's name
 
 
 def _peer(value: str) -> None:
@@ -25,6 +26,11 @@ def _peer(value: str) -> None:
 def _path(value: str | Path) -> None:
     if not str(value).strip() or "\0" in str(value):
         raise ValueError(f"{str(value)[:80]!r} is not a path")
+
+
+def _field(value: str) -> None:
+    if not 0 < len(value) <= MOST_FIELD or "\0" in value:
+        raise ValueError(f"{value[:80]!r} is not the name of a field or column")
 
 
 def _secret_file(value: str | Path) -> None:
@@ -55,7 +61,8 @@ class Config:
         MISSING,
         _path,
         "paths",
-        "this node's text: files, folders, globs; a line is a sentence, white space of ASCII separates words",
+        "this node's text: files, folders, globs, URLs (s3://, gs://, hdfs://, https://), or - for standard input; a "
+        "line is a sentence",
         "every node brings its own; there is nothing to guess",
     )
     graph: tuple[str, ...] = setting(
@@ -73,19 +80,41 @@ class Config:
         "of N nodes that have the same graph this is the I-th: it walks from that part of the graph's nodes",
         "a node walks from every node of its graph",
     )
-    edges_as_text: bool = setting(
-        False,
-        bool,
-        "true or false",
-        "take files of corpus for text though they look like the edges of a graph",
-        "lines of two or three numbers between tabs or commas are no sentences",
-    )
     encoding: str = setting(
         UTF_8,
         check_encoding,
         "name",
         "encoding of this node's text, such as cp1252, gb18030, shift_jis or utf-16-le; words are UTF-8 everywhere",
         "other text is refused where it cannot be UTF-8, since nothing says for certain what it is",
+    )
+    jsonl: str | None = setting(
+        None,
+        _field,
+        "field",
+        "the text is JSON lines, and this field of each holds a text or a list of words; a.b is b in a",
+        "plain text needs none of the three",
+    )
+    csv: str | None = setting(
+        None,
+        _field,
+        "column",
+        "the text is CSV (commas, tabs or semicolons), and this column holds it: a name of the first row, or a number "
+        "from 1 where there are no names",
+        "plain text needs none of the three",
+    )
+    parquet: str | None = setting(
+        None,
+        _field,
+        "column",
+        "the text is in Parquet files, and this column holds it: strings, or lists of words; needs gossipw2v[data]",
+        "plain text needs none of the three",
+    )
+    plain: bool = setting(
+        False,
+        bool,
+        "true or false",
+        "take files for plain text that look like JSON lines or a table, which are refused otherwise",
+        "field names would become the commonest words",
     )
     peers: tuple[str, ...] = setting(
         ("auto",),

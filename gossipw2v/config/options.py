@@ -4,6 +4,7 @@ import difflib
 import json
 import math
 import os
+import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -27,8 +28,14 @@ TRUTH = {
     "off": False,
 }
 
+# The first of a list like $PATH's; a colon in the head of a URL separates nothing
+PLACE = re.compile(r"(?:[a-z][a-z0-9+]+://[^/:]*(?::\d+(?![^/:]))?)?[^:]*" if os.pathsep == ":" else r"[^;]*")
+
 EXAMPLES = {  # of what has no default
     "corpus": ("/srv/gossipw2v",),
+    "jsonl": "text",
+    "csv": "text",
+    "parquet": "text",
     "data_dir": "/var/lib/gossipw2v",
     "secret_file": "/etc/gossipw2v/secret",
     "other_secret_file": "/etc/gossipw2v/other-secret",
@@ -148,15 +155,25 @@ def _read_float(raw: object, _: Option) -> float:
 
 
 def _read_list(raw: object, option: Option) -> tuple[str, ...]:
-    """A list, or one text that is split as $PATH is (paths) or at commas (others)."""
+    """A list, or one text that is split as $PATH is, but not within URLs (paths), or at commas (others)."""
     paths = option.unit == "paths"
     if isinstance(raw, str):
-        raw = raw.split(os.pathsep if paths else ",")
+        raw = _places(raw) if paths else raw.split(",")
     empty = not raw and option.default != ()  # where none is the default, none may be said
     if not isinstance(raw, (list, tuple)) or empty or not all(isinstance(item, str) for item in raw):
         raise _is_not(raw, "a list of texts")
     items = dict.fromkeys(_home(item) if paths else item.strip() for item in raw)
     return tuple(items)
+
+
+def _places(raw: str) -> list[str]:
+    found, at = [], 0
+    while at <= len(raw):
+        place = PLACE.match(raw, at)
+        assert place is not None  # nothing is a place, too
+        found.append(place[0])
+        at = place.end() + 1
+    return found
 
 
 def _read_path(raw: object, option: Option) -> Path:

@@ -43,14 +43,15 @@ from gossipw2v.transport.seeds import follow
 from gossipw2v.transport.streams import bound, located
 from gossipw2v.w2v.evaluation.tables import LayoutError
 from gossipw2v.w2v.graphs import csr
-from gossipw2v.w2v.sources import find
 from gossipw2v.w2v.text.files import CorpusError
 from gossipw2v.w2v.text.shards import SUFFIX, ShardError
+from gossipw2v.w2v.text.sources.spool import SUFFIX as SPOOL_SUFFIX
 from gossipw2v.w2v.text.vocab import VocabError
 from gossipw2v.w2v.training.guard import DivergedError
 
 NODE_FILE = "node.json"
-STATE_FILES = (LOCK_FILE, NODE_FILE, generations.PATTERN, f"*{SUFFIX}", f"*{csr.SUFFIX}")  # in the data directory
+# in the data directory
+STATE_FILES = (LOCK_FILE, NODE_FILE, generations.PATTERN, f"*{SUFFIX}", f"*{csr.SUFFIX}", f"*{SPOOL_SUFFIX}")
 RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others wait 8 s for a node that has moved
 SEEN_SECONDS = 3.0  # in which a node that has failed still answers over HTTP; `status --watch` asks every second
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
@@ -147,7 +148,7 @@ class Daemon:
         node, config = self.node, self.node.config
         compiled = config.job.vector_size, config.job.sg, bool(config.graph)
         await asyncio.to_thread(node.probe.read, config.probe)
-        await asyncio.to_thread(find, node.corpus, config, own_files(config))
+        await asyncio.to_thread(node.corpus.find, own_files(config), config.fresh)
         await asyncio.to_thread(node.checkpointer.look, node.config.fresh)
         node.begin()
         if not await asyncio.to_thread(is_compiled, *compiled):

@@ -106,7 +106,7 @@ def describe_corpus(corpus: Source) -> dict[str, Any]:
         "files": len(corpus.files),
         "damaged_files": corpus.damaged_files,
         "passed_over_files": len(corpus.passed_over),
-        "encoding": corpus.encoding,
+        "encoding": corpus.form.encoding,
         "bytes": corpus.bytes,
         "done_bytes": corpus.done_bytes,
         "replaced_bytes": counts.replaced if counts else 0,

@@ -11,6 +11,8 @@ def test_what_came_later_is_left_out_until_it_is_used():
     assert "min_local_count" not in job_fields(Job())
     assert job_fields(Job(min_local_count=5))["min_local_count"] == 5
     assert Job(**job_fields(Job(min_local_count=5))).min_local_count == 5
+    assert not {"tokenize", "lowercase"} & job_fields(Job()).keys()
+    assert job_fields(Job(tokenize=r"\w+", lowercase=True)).items() >= {"tokenize": r"\w+", "lowercase": True}.items()
 
 
 def test_how_a_graph_is_walked_belongs_to_its_job_and_to_no_text_s():

@@ -190,6 +190,8 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
         ({"listen": "0.0.0.0:7412"}, "take the same port"),
         ({"listen": "h:5", "http": "h:5"}, "take the same port"),
         ({"corpus": None}, "give --corpus PATH"),
+        ({"jsonl": "a", "csv": "b"}, r"jsonl = 'a' \(--jsonl\), csv = 'b' \(--csv\): a node's text has one form"),
+        ({"parquet": "a", "plain": True}, "one form"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(flags, told):
@@ -220,6 +222,12 @@ def test_all_problems_of_all_sources_are_told_at_once(tmp_path):
 
 def test_a_wrong_value_is_not_also_called_a_contradiction():
     assert len(problems({**CORPUS, "alpha": "x", "min_alpha": "0.9"})) == 1
+
+
+def test_a_list_of_places_may_hold_urls():
+    places = ["/a", "s3://bucket/b", "-", "https://host:8080/c", "gs://bucket:/d"]
+    (given,) = [load({}, None, {"GOSSIPW2V_CORPUS": os.pathsep.join(places)}).corpus]
+    assert given == ("/a", "s3://bucket/b", "-", "https://host:8080/c", "gs://bucket", "/d")
 
 
 def test_a_long_wrong_value_is_cut():

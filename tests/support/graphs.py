@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gossipw2v.w2v.graphs.csr import Graph, GraphFiles
 from gossipw2v.w2v.graphs.edges import EdgesReader
 from gossipw2v.w2v.graphs.walks import WalkPlan, WalkText, expected_visits
+from gossipw2v.w2v.text.sources.form import Form
 from gossipw2v.w2v.text.vocab import Counts, Vocab, freeze
 from gossipw2v.w2v.text.words import Words
 
@@ -27,7 +28,8 @@ def read_graph(path: Path, directed: bool = False, encoding: str = "utf-8") -> G
     """The graph of one file, kept in `path`.data."""
     folder = path.with_name(f"{path.name}.data")
     folder.mkdir(exist_ok=True)
-    return GraphFiles([path], folder, encoding, directed).graph(EdgesReader(folder, encoding))
+    form = Form(encoding, as_is=True)
+    return GraphFiles([path], folder, form, directed).graph(EdgesReader(folder, form))
 
 
 def vocabulary(graph: Graph, plan: WalkPlan) -> Vocab:

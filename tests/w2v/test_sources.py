@@ -10,7 +10,7 @@ from gossipw2v.cli.synthetic import World
 from gossipw2v.config.loader import load
 from gossipw2v.config.node import Config
 from gossipw2v.w2v.graphs.source import GraphSource
-from gossipw2v.w2v.sources import find, source_of
+from gossipw2v.w2v.sources import source_of
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.files import CorpusError
 
@@ -33,14 +33,14 @@ def test_edges_that_are_given_as_text_are_refused_unless_one_insists(
     path.write_bytes(gzip.compress(edges(separator)) if packed else edges(separator))
     for given in (path, tmp_path):
         asked = config(tmp_path, corpus=[str(given)])
-        with pytest.raises(CorpusError, match=f"{path}: holds the edges of a graph.*--graph.*--edges-as-text"):
-            find(source_of(asked), asked, ())
+        with pytest.raises(CorpusError, match=f"{path}: holds the edges of a graph.*--graph.*--plain"):
+            source_of(asked).find()
     for asked in (
-        config(tmp_path, corpus=[str(path)], edges_as_text=True),
+        config(tmp_path, corpus=[str(path)], plain=True),
         config(tmp_path, graph=[str(path)]),
     ):
         source = source_of(asked)
-        find(source, asked, ())
+        source.find()
         assert source.files == [path]
 
 
@@ -56,7 +56,7 @@ def test_text_is_not_refused(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"{text}\n", "utf-8")
     asked = config(tmp_path, corpus=[str(tmp_path)])
     source = source_of(asked)
-    find(source, asked, ())
+    source.find()
     assert len(source.files) == len(texts)
 
 

@@ -80,6 +80,12 @@ def test_no_packet_holds_a_rare_word(tmp_path: Path) -> None:
     assert _would_leave(texts[0]) & set(PLANTED) == set(PLANTED) & set(words)
 
 
+def test_the_words_of_standard_input_are_told_as_well() -> None:
+    command = [sys.executable, "-m", "gossipw2v", "what-leaves", "--corpus", "-", "--lowercase", "--tokenize", r"\w+"]
+    done = subprocess.run(command, input=b"One, one. Two!\n", capture_output=True, check=True)
+    assert done.stdout == b"one\t2\ntwo\t1\n"
+
+
 def _would_leave(text: Path) -> set[bytes]:
     command = [sys.executable, "-m", "gossipw2v", "what-leaves", "--corpus", text, "--min-local-count", str(LEAST)]
     done = subprocess.run(command, capture_output=True, check=True)

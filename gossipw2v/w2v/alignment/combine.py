@@ -14,7 +14,7 @@ import numpy as np
 
 from gossipw2v.w2v.alignment.maps import alir, connected, onto_first
 from gossipw2v.w2v.alignment.union import AlignmentError, Doubles, Union
-from gossipw2v.w2v.vectors.table import Floats, Progress, Spool, Vectors
+from gossipw2v.w2v.vectors.table import Floats, KeptRows, Progress, Vectors
 
 METHODS = ("alir", "procrustes", "pca")
 MOST_WHITENING = 0.5
@@ -67,7 +67,7 @@ def combine(
         last = last @ _whitening(union, maps, last, recipe.whitening)
     scale = np.float32(union.weights @ union.scales)
     tally = _Tally(union)
-    with Spool(union.dimensions) as spool:
+    with KeptRows(union.dimensions) as spool:
         for block in union.blocks():
             rows = _merged(union, block, maps, last, tally)
             spool.write((rows * scale).astype("<f4").tobytes())

@@ -31,8 +31,10 @@ from gossipw2v.system.durable import replacing, sweep
 from gossipw2v.w2v.graphs.edges import EdgesReader, Spill
 from gossipw2v.w2v.kernels.graphs import parsing, rows
 from gossipw2v.w2v.text.blocks import Stopped
+from gossipw2v.w2v.text.files import Source as File
 from gossipw2v.w2v.text.files import corpus_digest
 from gossipw2v.w2v.text.shards import ShardError
+from gossipw2v.w2v.text.sources.form import Form
 from gossipw2v.w2v.text.words import Words
 
 VERSION = 1
@@ -91,9 +93,9 @@ class Graph:
 class GraphFiles:
     """Files of edges, and the folder where the graph of them is kept."""
 
-    files: Sequence[Path]
+    files: Sequence[File]
     folder: Path
-    encoding: str
+    form: Form
     directed: bool
 
     def graph(self, reader: EdgesReader) -> Graph:
@@ -116,7 +118,7 @@ class GraphFiles:
             return _map(path, file, identity, self.directed)
 
     def _identity(self) -> bytes:
-        digest = corpus_digest(self.files, self.encoding)
+        digest = corpus_digest(self.files, self.form)
         return hashlib.blake2b(digest + bytes([self.directed]), digest_size=16, person=b"gossipw2v.graph").digest()
 
     def _open(self, path: Path, identity: bytes) -> Graph:

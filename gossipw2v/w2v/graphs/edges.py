@@ -17,14 +17,15 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.config.encoding import UTF_8
 from gossipw2v.w2v.graphs.layout import Layout, columns_wrong, guess
 from gossipw2v.w2v.kernels.graphs import parsing
 from gossipw2v.w2v.kernels.graphs.parsing import Rules
 from gossipw2v.w2v.kernels.hashing import Table, grown, new_table
 from gossipw2v.w2v.text.blocks import BOM, MAX_WORD_BYTES, Stopped
-from gossipw2v.w2v.text.files import CorpusError, open_text
+from gossipw2v.w2v.text.files import CorpusError, open_text, total_bytes
+from gossipw2v.w2v.text.files import Source as File
 from gossipw2v.w2v.text.formats import HEAD_BYTES
+from gossipw2v.w2v.text.sources.form import Form
 from gossipw2v.w2v.text.vocab import MAX_WORDS
 from gossipw2v.w2v.text.words import Words
 
@@ -32,6 +33,8 @@ BLOCK_BYTES = 1 << 18
 LONGEST_LINE = 1 << 16  # bytes
 PIECE = 1 << 18  # edges read back at a time
 NODE_ROOM = 1 << 12  # nodes that there is room for at first
+
+EDGES = Form(as_is=True)  # a file of edges in UTF-8
 
 Progress = Callable[[int], None]  # bytes of the files on disk that have been read
 Pairs = NDArray[np.int32]
@@ -102,33 +105,33 @@ class EdgesReader:
     """Reads files of edges into temporary ones in `folder`."""
 
     folder: Path
-    encoding: str = UTF_8
+    form: Form = EDGES
     progress: Progress = lambda _: None
     should_stop: Callable[[], bool] = lambda: False
     names: Names = field(default_factory=Names)
-    layouts: dict[Path, Layout] = field(default_factory=dict)  # as guessed
+    layouts: dict[File, Layout] = field(default_factory=dict)  # as guessed
     weighted: bool = False  # whether any file has weights
     _before: int = 0  # bytes of the files that have been read to their end
 
-    def read(self, files: Sequence[Path]) -> Spill:
+    def read(self, files: Sequence[File]) -> Spill:
         """All edges of `files`. CorpusError with file, line and what to do; OSError of the folder; Stopped."""
         with ExitStack() as stack:
             pairs, weights = (stack.enter_context(tempfile.TemporaryFile(dir=self.folder)) for _ in range(2))
             spill = Spill(pairs, weights)
             for path in files:
                 self._read(path, spill)
-                self._before += path.stat().st_size
+                self._before += total_bytes([path])
             if spill.edges:
                 stack.pop_all()
                 return spill
         raise CorpusError(f"{', '.join(map(str, files))}: no edge between two different nodes")
 
-    def _read(self, path: Path, spill: Spill) -> None:
-        layout = self.layouts[path] = _layout(path, self.encoding)
+    def _read(self, path: File, spill: Spill) -> None:
+        layout = self.layouts[path] = _layout(path, self.form)
         self.weighted |= layout.columns == 3
         rules = Rules(layout.code, layout.columns, MAX_WORD_BYTES, np.uint64(self.names.seed))
         line = 1
-        for block, position in _blocks(path, self.encoding, layout.header):
+        for block, position in _blocks(path, self.form, layout.header):
             if self.should_stop():
                 raise Stopped
             _check_bytes(path, line, block)
@@ -153,8 +156,8 @@ class EdgesReader:
         return wrong, at
 
 
-def _layout(path: Path, encoding: str) -> Layout:
-    with open_text(path, encoding) as (stream, _):
+def _layout(path: File, form: Form) -> Layout:
+    with open_text(path, form) as (stream, _):
         head = stream.read(HEAD_BYTES)
         whole = not stream.read(1)
     try:
@@ -163,9 +166,9 @@ def _layout(path: Path, encoding: str) -> Layout:
         raise CorpusError(f"{path}: {error}") from error
 
 
-def _blocks(path: Path, encoding: str, header: int) -> Iterator[tuple[bytes, int]]:
+def _blocks(path: File, form: Form, header: int) -> Iterator[tuple[bytes, int]]:
     """Whole lines of a file, and how much of it has been read; the header becomes a comment."""
-    with open_text(path, encoding) as (stream, raw):
+    with open_text(path, form) as (stream, raw):
         carry, head = stream.read(len(BOM)).removeprefix(BOM), header
         while chunk := stream.read(BLOCK_BYTES):
             cut = chunk.rfind(b"\n") + 1
@@ -190,7 +193,7 @@ def _commented(block: bytes, line: int) -> tuple[bytes, int]:
     return block[:at] + b"#" + block[at:], 0
 
 
-def _check_bytes(path: Path, line: int, block: bytes) -> None:
+def _check_bytes(path: File, line: int, block: bytes) -> None:
     """CorpusError if a block is no UTF-8, or holds a NUL."""
     at = block.find(b"\0")
     if at < 0 and not block.isascii():

@@ -13,7 +13,6 @@ from gossipw2v.w2v.kernels.graphs.parsing import SPACES
 COMMENT_SIGNS = (b"#", b"%")
 SEPARATORS = {b"\t": "tabs", b",": "commas", b" ": "spaces"}
 LOOKED_AT = 200  # lines with edges
-FEWEST_EDGES = 10  # lines by which a file is known to hold edges and not text
 TITLES = re.compile(rb"(?:from|to|source|target|src|dst|head|tail)(?:_?(?:node|id|node_?id))?|node_?(?:1|2|a|b)")
 NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?")
 WHOLE = re.compile(rb"-?\d+")
@@ -66,25 +65,6 @@ def columns_wrong(columns: int, separator: bytes) -> str:
         f"{found}, separated by {SEPARATORS[separator]}: every line must have the two nodes of an edge, or all of them "
         "also its weight, separated by tabs, commas or spaces"
     )
-
-
-def is_certainly_edges(head: bytes) -> bool:
-    """Whether a file that begins with `head` cannot be meant as text: numbers in two or three columns, line by line.
-
-    The columns are separated by a tab or a comma. What stands in columns of spaces may be meant as sentences of ids.
-    """
-    lines = [line.rstrip(b"\r") for line in head.split(b"\n")[:-1]]
-    data = [line for line in lines if line and not line.startswith(COMMENT_SIGNS)]
-    if len(data) <= FEWEST_EDGES:
-        return False
-    separator = _separator(data[1])  # the first may be a header
-    rows = [_fields(line, separator) for line in data[1:]]
-    same = len(rows[0]) in (2, 3) and all(len(row) == len(rows[0]) for row in rows)
-    return same and separator != b" " and all(_all_numbers(row) for row in rows)
-
-
-def _all_numbers(row: list[bytes]) -> bool:
-    return all(map(WHOLE.fullmatch, row[:2])) and all(map(NUMBER.fullmatch, row[2:]))
 
 
 def _separator(line: bytes) -> bytes:

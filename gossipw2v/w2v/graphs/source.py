@@ -11,14 +11,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from gossipw2v.config.encoding import UTF_8
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
 from gossipw2v.w2v.graphs.csr import Graph, GraphFiles
-from gossipw2v.w2v.graphs.edges import EdgesReader
+from gossipw2v.w2v.graphs.edges import EDGES, EdgesReader
 from gossipw2v.w2v.graphs.layout import SEPARATORS
 from gossipw2v.w2v.graphs.walks import WalkPlan, WalkText, expected_visits
 from gossipw2v.w2v.text.files import CorpusError, find, total_bytes
+from gossipw2v.w2v.text.files import Source as File
+from gossipw2v.w2v.text.sources.form import Form
+from gossipw2v.w2v.text.sources.spool import Spool
 from gossipw2v.w2v.text.vocab import Counts, Vocab
 from gossipw2v.w2v.text.words import Words, ascending
 
@@ -41,9 +43,9 @@ class GraphSource:
     plan: WalkPlan
     directed: bool = False
     held_out: float = 0.0  # share of an epoch's walks that are made besides, to measure the loss on
-    encoding: str = UTF_8
-    files: list[Path] = field(default_factory=list)
-    passed_over: dict[Path, str] = field(default_factory=dict)  # files among them that hold no edges
+    form: Form = EDGES
+    files: list[File] = field(default_factory=list)
+    passed_over: dict[File, str] = field(default_factory=dict)  # files among them that hold no edges
     bytes: int = 0
     done_bytes: int = 0  # of `bytes`, read in the current pass
     counts: Counts | None = None  # None until they are there
@@ -52,12 +54,13 @@ class GraphSource:
     _idle: str | None = None  # why this node trains nothing
     _stop: threading.Event = field(default_factory=threading.Event)
 
-    def find(self, own: Sequence[Path] = ()) -> None:
-        """Find the files; those of `own` are none. CorpusError names what is missing or unusable."""
-        self.files, self.passed_over = find(self.paths, self.encoding, own)
+    def find(self, own: Sequence[Path] = (), fresh: bool = False) -> None:
+        """As `Source.find`."""
+        spool = Spool(self.folder, self._stop.is_set, fresh)
+        self.files, self.passed_over = find(self.paths, self.form, own, spool)
         self.bytes = total_bytes(self.files)
         names = [str(path) for path in self.files[:SHOWN]]
-        log.info("found the edges", files=len(self.files), bytes=self.bytes, names=names, encoding=self.encoding)
+        log.info("found the edges", files=len(self.files), bytes=self.bytes, names=names, encoding=self.form.encoding)
 
     @property
     def problem(self) -> str | None:
@@ -117,8 +120,8 @@ class GraphSource:
         return Counts(graph.names.take(order), visits[order], int(visits.sum()))
 
     def _read(self) -> Graph:
-        reader = EdgesReader(self.folder, self.encoding, self._progress, self._stop.is_set)
-        graph = GraphFiles(self.files, self.folder, self.encoding, self.directed).graph(reader)
+        reader = EdgesReader(self.folder, self.form, self._progress, self._stop.is_set)
+        graph = GraphFiles(self.files, self.folder, self.form, self.directed).graph(reader)
         self._tell_layouts(reader)
         sizes, ends = graph.sizes, int(np.count_nonzero(np.diff(graph.offsets) == 0))
         told = {"weighted": bool(sizes.weighted), "directed": self.directed, "reused": graph.reused}

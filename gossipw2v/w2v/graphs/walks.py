@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.w2v.graphs.csr import Graph, GraphFiles
-from gossipw2v.w2v.graphs.edges import EdgesReader
+from gossipw2v.w2v.graphs.edges import EDGES, EdgesReader
 from gossipw2v.w2v.kernels.graphs import parsing, rows
 from gossipw2v.w2v.kernels.graphs.walks import Bias, walk
 from gossipw2v.w2v.kernels.hashing import indexed
@@ -168,7 +168,7 @@ def warm_up() -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder, "edges")
         path.write_text("a b 1\nb c 2\nc a 1\n", "ascii")
-        graph = GraphFiles([path], Path(folder), "utf-8", False).graph(EdgesReader(Path(folder)))
+        graph = GraphFiles([path], Path(folder), EDGES, False).graph(EdgesReader(Path(folder)))
         visits = np.rint(expected_visits(graph, WalkPlan(3, 1)))
         order = np.argsort(-visits, kind="stable")
         vocab = Vocab(graph.names.take(order), visits[order].astype(np.int64))

@@ -12,13 +12,19 @@ from typing import TypeVar
 import numpy as np
 
 from gossipw2v.config.encoding import UTF_8
+from gossipw2v.config.tokenize import WHITESPACE
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
 from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.damage import Damage
-from gossipw2v.w2v.text.files import EMPTY, OWN, CorpusError, corpus_digest, find, total_bytes
+from gossipw2v.w2v.text.files import USUAL, CorpusError, Source, corpus_digest, find, head_of, total_bytes
 from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.shards import ALL_TRAINED, Shard, encode
+from gossipw2v.w2v.text.sources.errors import SourceError
+from gossipw2v.w2v.text.sources.form import PLAIN, Form
+from gossipw2v.w2v.text.sources.remote import shown
+from gossipw2v.w2v.text.sources.spool import Spool
+from gossipw2v.w2v.text.sources.tokens import check_speed
 from gossipw2v.w2v.text.vocab import Counts, Vocab, count_words
 from gossipw2v.w2v.text.words import Words
 
@@ -34,13 +40,13 @@ log = get_logger("corpus")
 class Corpus:
     """The files behind `paths`, divided in what is trained and what is held out."""
 
-    paths: Sequence[str]  # files, folders and globs, as people give them
-    folder: Path  # where the encoded text is kept
+    paths: Sequence[str]  # files, folders, globs and URLs, as people give them
+    folder: Path  # where the encoded text is kept, and text that can be read only once
     threads: int
     division: Division = ALL_TRAINED
-    encoding: str = UTF_8
-    files: list[Path] = field(default_factory=list)
-    passed_over: dict[Path, str] = field(default_factory=dict)  # files among them that are no text, and what they are
+    form: Form = PLAIN
+    files: list[Source] = field(default_factory=list)
+    passed_over: dict[Source, str] = field(default_factory=dict)  # files among them that are no text, and what they are
     bytes: int = 0
     done_bytes: int = 0  # of `bytes`, read in the current pass
     counts: Counts | None = None  # None until they are there
@@ -50,13 +56,33 @@ class Corpus:
     _told: dict[str, str] = field(default_factory=dict)  # what is wrong with it though it is read, by what that is
     _stop: threading.Event = field(default_factory=threading.Event)
 
-    def find(self, own: Sequence[Path] = ()) -> None:
-        """Find the files; those of `own` are none. CorpusError names what is missing or unusable."""
-        self.files, self.passed_over = find(self.paths, self.encoding, own)
+    def find(self, own: Sequence[Path] = (), fresh: bool = False) -> None:
+        """Find the files; those of `own` are none. CorpusError names what is missing or unusable.
+
+        `fresh`: what an earlier start has kept of standard input and the like is read anew.
+        """
+        spool = Spool(self.folder, self._stop.is_set, fresh)
+        self.files, self.passed_over = find(self.paths, self.form, own, spool)
+        if fresh:
+            spool.drop_others(self.files)
         self.bytes = total_bytes(self.files)
         names = [str(path) for path in self.files[:SHOWN]]
-        log.info("found the text", files=len(self.files), bytes=self.bytes, names=names, encoding=self.encoding)
-        told = {path: why for path, why in self.passed_over.items() if why not in (EMPTY, OWN)}
+        log.info("found the text", files=len(self.files), bytes=self.bytes, names=names, encoding=self.form.encoding)
+        self._tell_passed_over()
+        if self.form.tokenize != WHITESPACE:
+            self._try_pattern()
+
+    def _try_pattern(self) -> None:
+        try:
+            check_speed(self.form, head_of(self.files[0], self.form))
+        except SourceError as error:
+            raise CorpusError(str(error)) from error
+
+    def _tell_passed_over(self) -> None:
+        for usual in USUAL:
+            if paths := [str(path) for path, why in self.passed_over.items() if why == usual]:
+                log.info("left out", why=usual, files=len(paths), names=paths[:SHOWN])
+        told = {path: why for path, why in self.passed_over.items() if why not in USUAL}
         for path, why in list(told.items())[:SHOWN]:
             log.warning("not read as text", path=str(path), why=why, files=len(told))
 
@@ -84,7 +110,8 @@ class Corpus:
         if totals:
             self.counts = Counts(Words.of(()), np.empty(0, np.int64), *totals)
             if lost := self.counts.replaced:
-                self._told["damage"] = f"{lost:,} bytes are no {self.encoding}, or NUL; words with them are spoiled"
+                told = f"{lost:,} bytes are no {self.form.encoding}, or NUL; words with them are spoiled"
+                self._told["damage"] = told
 
     def let_go(self) -> None:
         """Forget the words that were counted; their totals stay, for people."""
@@ -114,7 +141,7 @@ class Corpus:
             self._told["change"] = f"{self._where()}: no word is in the vocabulary, so this node trains nothing"
 
     def _where(self) -> str:
-        return ", ".join(map(str, self.paths))
+        return ", ".join(map(shown, self.paths))
 
     def stop(self) -> None:
         """Make a running pass end within about a second, with `blocks.Stopped`."""
@@ -129,7 +156,7 @@ class Corpus:
 
     def _count(self) -> Counts:
         self.damaged_files, self._worst = 0, None
-        self._counted = corpus_digest(self.files, self.encoding)
+        self._counted = corpus_digest(self.files, self.form)
         counts = count_words(self.files, self._reader(self._note))
         self._tell_damage()
         return counts
@@ -141,7 +168,7 @@ class Corpus:
             self._told["damage"] = self._worst.warning() + more
 
     def _encode(self, vocab: Vocab) -> Shard:
-        digest = corpus_digest(self.files, self.encoding)
+        digest = corpus_digest(self.files, self.form)
         tokens = self.counts.tokens if self.counts is not None else 0
         shard = encode(self.files, vocab, self.folder, digest, self._reader(), self.division.of(tokens))
         self._look_at(shard, digest)
@@ -149,9 +176,13 @@ class Corpus:
 
     def _reader(self, on_damage: Callable[[Damage], None] | None = None) -> TextReader:
         stop = self._stop.is_set
-        return TextReader(self.threads, self._progress, stop, encoding=self.encoding, on_damage=on_damage)
+        return TextReader(self.threads, self._progress, stop, form=self.form, on_damage=on_damage)
 
     def _note(self, file: Damage) -> None:
+        if file.left_out.bad:
+            self._told["records"] = f"{file.path}: {file.left_out}"
+        if not file.replaced:
+            return
         self.damaged_files += 1
         if self._worst is None or file.replaced > self._worst.replaced:
             self._worst = file

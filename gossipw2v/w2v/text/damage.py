@@ -9,13 +9,14 @@ that UTF-8 allows, but no text has many: a binary file of ASCII texts is told by
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from gossipw2v.config.encoding import UTF_8, canonical
 from gossipw2v.w2v.text.encodings import SAMPLE_BYTES, convert, likely, seven_bit
-from gossipw2v.w2v.text.files import CorpusError, open_text
+from gossipw2v.w2v.text.files import CorpusError, Source, open_text
+from gossipw2v.w2v.text.sources.form import PLAIN, Form
+from gossipw2v.w2v.text.sources.records import LeftOut
 
 MOST_REPLACED = 0.001  # of a file's bytes
 MOST_CONTROL = 0.01  # of the bytes looked at; binary formats of ASCII texts have more, with a length for each text
@@ -76,9 +77,9 @@ def _damaged(data: bytes) -> bytes:
 class Damage:
     """What is no text in one file of so many bytes on disk, as far as it is read."""
 
-    path: Path
+    path: Source
     size: int
-    encoding: str = UTF_8
+    form: Form = PLAIN
     read: int = 0  # bytes, unpacked and as UTF-8
     replaced: int = 0  # bytes of these
     looked_at: int = 0  # bytes of these
@@ -86,6 +87,7 @@ class Damage:
     sample: bytes = b""  # of what had to be replaced first
     escapes: int = 0  # of an encoding that looks like ASCII, where they were looked for
     seven_bit: str | None = None  # the name of that encoding
+    left_out: LeftOut = field(default_factory=LeftOut)  # records of it that hold no text
 
     def add(self, seen: Look) -> None:
         """Add a block. CorpusError if there is too much already, whatever else the file holds."""
@@ -114,7 +116,7 @@ class Damage:
 
     def __str__(self) -> str:
         share = 100 * self.replaced / max(1, self.read)
-        name = canonical(self.encoding).upper()
+        name = canonical(self.form.encoding).upper()
         return f"{self.path}: {self.replaced:,} of {self.read:,} bytes ({share:.3g} %) are no {name}, or NUL"
 
     def advice(self) -> str:
@@ -130,9 +132,9 @@ class Damage:
 
     def _guess(self) -> str | None:
         """The encoding that the file may be in rather than in the one that was given."""
-        given = canonical(self.encoding)
+        given = canonical(self.form.encoding)
         try:
-            guess = likely(self.sample if given == UTF_8 else _head(self.path))
+            guess = likely(self.sample if given == UTF_8 else _head(self.path, self.form))
         except CorpusError:
             return None
         return guess if guess != given else None
@@ -167,15 +169,15 @@ class Damages:
             return
         file.end()
         self.replaced, self.read = self.replaced + file.replaced, self.read + file.read
-        if file.replaced and self.tell is not None:
+        if (file.replaced or file.left_out.bad) and self.tell is not None:
             self.tell(file)
         if file.replaced > (self.worst.replaced if self.worst is not None else 0):
             self.worst = file
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Source, form: Form) -> bytes:
     """The first bytes of a text as they are."""
-    with open_text(path) as (stream, _):
+    with open_text(path, replace(form, encoding=UTF_8)) as (stream, _):
         return stream.read(SAMPLE_BYTES)
 
 

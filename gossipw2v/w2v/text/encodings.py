@@ -44,18 +44,18 @@ ASCII = bytes(range(128))
 ASCII_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 _AS_UTF_8 = "leave out --encoding, and convert the files that are not UTF-8"
-_LOST = "\udcff"  # stands for a byte of which nothing could be made, until it is written as 0xFF, which is no UTF-8
-_HANDLER = "gossipw2v.lost"
+_BYTE_LOST = "\udcff"  # a byte of which nothing could be made, until it is written as 0xFF, which is no UTF-8
+LOST = "gossipw2v.lost"  # a way to treat errors, for whatever reads and writes text here
 
 
 def _lost(error: UnicodeError) -> tuple[str | bytes, int]:
     if isinstance(error, UnicodeDecodeError):
-        return _LOST * (error.end - error.start), error.end
+        return _BYTE_LOST * (error.end - error.start), error.end
     assert isinstance(error, UnicodeEncodeError)
     return b"\xff" * (error.end - error.start), error.end
 
 
-codecs.register_error(_HANDLER, _lost)
+codecs.register_error(LOST, _lost)
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Transcoder:
     _ended: bool = False  # whether all of `raw` has been read
 
     def __post_init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder(self.encoding)(_HANDLER)
+        self._decoder = codecs.getincrementaldecoder(self.encoding)(LOST)
         self._ebcdic = not is_ascii_like(self.encoding) and not self.encoding.startswith("utf-")
 
     def some(self, most: int) -> bytes:
@@ -84,7 +84,7 @@ class Transcoder:
             text = self._decoder.decode(data, self._ended)
             if self._ebcdic:
                 text = text.replace(NEXT_LINE, "\n")
-            self._ready = text.encode(UTF_8, _HANDLER)
+            self._ready = text.encode(UTF_8, LOST)
         piece, self._ready = self._ready[:most], self._ready[most:]
         return piece
 

@@ -12,12 +12,11 @@ HEAD_BYTES = 1 << 16  # of a file that are looked at, unpacked
 TAR_HEADER = 512  # bytes
 FEWEST_VECTORS = 2  # rows that must be there to tell vectors from text that begins with two numbers
 
-_UNPACK = "unpack it first (`{} FILE`), or use gz, bz2 or xz"
+_UNPACK = "unpack it first (`{} FILE`), or use gz, bz2, xz or zst"
 _BINARY = "give the text that is in it as a plain text file"
 
 # The first bytes, what begins with them, what to do. What text may begin with, too, needs more than a few letters.
 KINDS: tuple[tuple[bytes, str, str], ...] = (
-    (rb"\x28\xb5\x2f\xfd", "zstd-compressed", _UNPACK.format("unzstd")),
     (rb"[\x50-\x5f]\x2a\x4d\x18", "zstd- or lz4-compressed", _UNPACK.format("unzstd")),
     (rb"\x04\x22\x4d\x18|\x02\x21\x4c\x18", "lz4-compressed", _UNPACK.format("unlz4")),
     (rb"\x5d\0\0.{2}(?:\xff{8}|.{5}\0{3})", "compressed in the older format lzma", _UNPACK.format("unlzma")),
@@ -35,7 +34,7 @@ KINDS: tuple[tuple[bytes, str, str], ...] = (
     (rb"07070[127][0-9A-Fa-f]{64}|[\xc7\x71][\x71\xc7]\0", "a cpio archive", _UNPACK.format("cpio -id <")),
     (rb"!<(?:arch|thin)>\n", "an ar archive", _UNPACK.format("ar x")),
     (rb"xar!\0|MSCF\0|\xed\xab\xee\xdb", "an archive", "unpack it first"),
-    (rb"PAR1\x15", "Parquet", "write its text column to a plain text file first"),
+    (rb"PAR1\x15", "Parquet", "say --parquet COLUMN for the column that is text"),
     (rb"ARROW1\0|FEA1|Obj\x01|\x89HDF|CDF[\x01\x02]", "a table or array in a binary format", _BINARY),
     (
         rb"SQLite format 3\0",

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from gossipw2v.system.durable import replacing, sweep
 from gossipw2v.w2v.kernels.hashing import END
 from gossipw2v.w2v.text.blocks import Tally, TextReader
+from gossipw2v.w2v.text.files import Source
 from gossipw2v.w2v.text.heldout import Divider, Division
 from gossipw2v.w2v.text.scanner import WordIndex
 from gossipw2v.w2v.text.vocab import Vocab
@@ -96,7 +97,7 @@ def describe_lines(tokens: NDArray[np.int32]) -> Lines:
 
 
 def encode(
-    files: Sequence[Path],
+    files: Sequence[Source],
     vocab: Vocab,
     folder: Path,
     corpus_digest: bytes,

@@ -1,4 +1,4 @@
-"""Text packed with gzip, bzip2 or xz, in one stream or in many: all of it, or an error.
+"""Text packed with gzip, bzip2, xz or zstd, in one stream or in many: all of it, or an error.
 
 Python's own readers of bzip2 and xz take whatever does not begin a stream behind a whole one for garbage, and end there
 without a word: damage in the second stream of a multistream dump would cost all text from there on. Here nothing but
@@ -16,18 +16,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
 
+from gossipw2v.w2v.text.sources.zstd import ZstdDecoder
+
 READ_BYTES = 1 << 17  # packed bytes in memory at a time
 MOST_XZ_MEMORY = 1 << 30  # bytes; `xz -9` needs 65 MB, and a hostile file may ask for 4 GB
 MAGIC = {
     re.compile(rb"\x1f\x8b"): "gz",
     re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"): "bz2",  # text, too, may start with "BZh"
     re.compile(rb"\xfd7zXZ\0"): "xz",
+    re.compile(rb"(?:[\x50-\x5f]\x2a\x4d\x18\x04\0{3}.{4})?\x28\xb5\x2f\xfd", re.DOTALL): "zst",  # also of pzstd
 }
 PADDING = {"gz": 1, "xz": 4}  # zeros may follow a stream, in multiples of so many bytes
 
 
 def packing(head: bytes) -> str | None:
-    """How a file that begins with `head` is packed: gz, bz2 or xz; None if it is not."""
+    """How a file that begins with `head` is packed: gz, bz2, xz or zst; None if it is not."""
     return next((kind for start, kind in MAGIC.items() if start.match(head)), None)
 
 
@@ -75,12 +78,13 @@ _DECODERS: dict[str, Callable[[], Any]] = {
     "gz": _Gzip,
     "bz2": bz2.BZ2Decompressor,
     "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, MOST_XZ_MEMORY),
+    "zst": ZstdDecoder,
 }
 
 
 @dataclass(slots=True)
 class Unpacker:
-    """The bytes that are packed in `raw`, which is of `kind` gz, bz2 or xz."""
+    """The bytes that are packed in `raw`, which is of `kind` gz, bz2, xz or zst."""
 
     raw: IO[bytes]
     kind: str

@@ -13,12 +13,12 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.w2v.text.blocks import MAX_WORD_BYTES, Tally, TextReader
+from gossipw2v.w2v.text.files import Source
 from gossipw2v.w2v.text.words import Words
 
 MAX_WORDS = 1 << 24  # distinct words kept or accepted: some 150 bytes each while they are counted, 2.5 GB; then 25
@@ -122,7 +122,7 @@ class Vocab:
         return cls(words, counts)
 
 
-def count_words(files: Sequence[Path], reader: TextReader | None = None, max_words: int = MAX_WORDS) -> Counts:
+def count_words(files: Sequence[Source], reader: TextReader | None = None, max_words: int = MAX_WORDS) -> Counts:
     """Count the words of `files` as `reader` goes through them, at most `max_words` at a time.
 
     Beyond that the rarest are forgotten, as in word2vec.c, and the loss is reported; what a text gives does not

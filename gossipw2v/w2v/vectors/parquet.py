@@ -14,9 +14,9 @@ from gossipw2v.w2v.vectors.compression import MOST_RATIO
 from gossipw2v.w2v.vectors.formats import library
 from gossipw2v.w2v.vectors.table import (
     Floats,
+    KeptRows,
     Progress,
     Rows,
-    Spool,
     VectorFileError,
     Vectors,
     blocks,
@@ -57,7 +57,7 @@ def read(file: IO[bytes], _path: Path, name: str) -> Vectors:
     with _naming(name):
         table = parquet.ParquetFile(file, page_checksum_verification=True, pre_buffer=False, buffer_size=_BUFFER)
         _check_columns(table, name, size)
-        with Spool(0) as spool:
+        with KeptRows(0) as spool:
             for batch in table.iter_batches(_READ_ROWS, columns=[WORD, VECTOR], use_threads=False):
                 _keep(spool, *_batch(batch, name, done), name, done)
                 done += len(batch)
@@ -97,7 +97,7 @@ def _batch(batch: Any, name: str, done: int) -> tuple[list[Any], Floats]:
         return words, values.astype(np.float32).reshape(len(words), -1)
 
 
-def _keep(spool: Spool, words: list[Any], rows: Floats, name: str, done: int) -> None:
+def _keep(spool: KeptRows, words: list[Any], rows: Floats, name: str, done: int) -> None:
     spool.dimensions = spool.dimensions or rows.shape[1]  # as the first row has it
     if rows.shape[1] != spool.dimensions:
         raise VectorFileError(

@@ -11,7 +11,16 @@ import numpy as np
 
 from gossipw2v.w2v.vectors.formats import metadata
 from gossipw2v.w2v.vectors.npy import write_words
-from gossipw2v.w2v.vectors.table import Progress, Rows, Spool, VectorFileError, Vectors, blocks, check_shape, read_words
+from gossipw2v.w2v.vectors.table import (
+    KeptRows,
+    Progress,
+    Rows,
+    VectorFileError,
+    Vectors,
+    blocks,
+    check_shape,
+    read_words,
+)
 from gossipw2v.w2v.vectors.word2vec import DIGITS, LONGEST_LINE, NUMBER, numbers
 
 
@@ -45,7 +54,7 @@ def read(file: IO[bytes], path: Path, name: str) -> Vectors:
     check_shape(name, len(words), size)
     if len(words) * 2 * size > os.fstat(file.fileno()).st_size:
         raise VectorFileError(f"{name}: is too short for the {len(words):,} words in {beside}; write both again")
-    with Spool(size) as spool:
+    with KeptRows(size) as spool:
         line = first
         for number, word in enumerate(words, 1):
             spool.write(_row(line, size, f"{name}, line {number}", word))

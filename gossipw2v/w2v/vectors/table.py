@@ -203,7 +203,7 @@ def check_words(words: Words, place: Callable[[int], str]) -> None:
 
 
 @dataclass(slots=True)
-class Spool:
+class KeptRows:
     """Rows that come one after the other, kept in a file without a name: none of them stays in memory.
 
     A context: what has been kept goes with it, but for what `vectors` has mapped.
@@ -213,7 +213,7 @@ class Spool:
     text: bytearray = field(default_factory=bytearray)  # the words, each followed by a newline
     file: IO[bytes] = field(default_factory=tempfile.TemporaryFile)  # their rows
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> KeptRows:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -17,9 +17,9 @@ from gossipw2v.w2v.vectors.table import (
     MOST_DIMENSIONS,
     MOST_WORDS,
     Floats,
+    KeptRows,
     Progress,
     Rows,
-    Spool,
     VectorFileError,
     Vectors,
     blocks,
@@ -106,7 +106,7 @@ def read(stream: IO[bytes], name: str, most: int, progress: Progress) -> Vectors
     first = stream.readline(LONGEST_LINE)
     read_rows = _text_rows if _is_text(first, size) else _binary_rows
     kind, before = ("line", 1) if read_rows is _text_rows else ("row", 0)
-    with Spool(size) as spool:
+    with KeptRows(size) as spool:
         for done, (word, row) in enumerate(read_rows(stream, name, first, count, size), 1):
             spool.add(word, row)
             if done % BLOCK_ROWS == 0 or done == count:
@@ -114,7 +114,7 @@ def read(stream: IO[bytes], name: str, most: int, progress: Progress) -> Vectors
         return _distinct(spool, name, kind, before)
 
 
-def _distinct(spool: Spool, name: str, kind: str, before: int) -> Vectors:
+def _distinct(spool: KeptRows, name: str, kind: str, before: int) -> Vectors:
     vectors = spool.vectors(name)
     check_distinct(vectors.words, lambda number: f"{name}, {kind} {number + before + 1}")
     return vectors
@@ -215,7 +215,7 @@ def _read_headless(stream: IO[bytes], name: str, begun: bytes, progress: Progres
             "read begins so. Export it as word2vec, npy, safetensors or parquet"
         )
     number = 1
-    with Spool(len(values)) as spool:
+    with KeptRows(len(values)) as spool:
         while line:
             if number > MOST_WORDS:
                 raise VectorFileError(f"{name}, line {number}: {MOST_WORDS:,} words are the most that can be read")

@@ -13,7 +13,7 @@ from support.graphs import read_graph, rows_of, write_edges
 
 from gossipw2v.w2v.graphs import csr
 from gossipw2v.w2v.graphs.csr import SUFFIX, Graph, GraphFiles
-from gossipw2v.w2v.graphs.edges import BLOCK_BYTES, LONGEST_LINE, EdgesReader
+from gossipw2v.w2v.graphs.edges import BLOCK_BYTES, EDGES, LONGEST_LINE, EdgesReader
 from gossipw2v.w2v.text.blocks import Stopped
 from gossipw2v.w2v.text.files import CorpusError
 
@@ -208,5 +208,5 @@ def test_nothing_but_graphs_is_left_in_the_folder(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
     reader = EdgesReader(folder, should_stop=lambda: True)
     with pytest.raises(Stopped):
-        GraphFiles([write_edges(path, ["a b"])], folder, "utf-8", False).graph(reader)
+        GraphFiles([write_edges(path, ["a b"])], folder, EDGES, False).graph(reader)
     assert list(folder.iterdir()) == []

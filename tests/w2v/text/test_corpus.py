@@ -10,6 +10,7 @@ import pytest
 from gossipw2v.w2v.text.blocks import Stopped, TextReader
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.sources.form import Form
 from gossipw2v.w2v.text.vocab import freeze
 
 
@@ -125,7 +126,7 @@ async def test_another_encoding_is_another_text_where_it_matters(tmp_path: Path)
     (tmp_path / "text").write_bytes("größer schöner\n".encode("cp1252") * 100)
     shards = []
     for encoding in ("cp1252", "latin-1", "koi8-r"):
-        text = Corpus([str(tmp_path / "text")], tmp_path / "state", 1, encoding=encoding)
+        text = Corpus([str(tmp_path / "text")], tmp_path / "state", 1, form=Form(encoding))
         text.find()
         shards.append(await text.encode(freeze(await text.count(), 1)))
     assert not any(shard.reused for shard in shards)

@@ -11,6 +11,7 @@ import pytest
 from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.damage import FEW, MOST_REPLACED, Damage
 from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.sources.form import Form
 from gossipw2v.w2v.text.vocab import Counts, count_words
 
 ENGLISH = b"some words of a text that is plain enough\n" * 2000
@@ -43,12 +44,12 @@ def test_text_in_another_encoding_is_refused_and_read_when_it_is_said(
     why = refused(path, block_bytes=block)
     assert "% are no UTF-8" in why or " %) are no UTF-8" in why
     assert "--encoding" in why
-    counts, told = counted([path], block_bytes=block, encoding=encoding)
+    counts, told = counted([path], block_bytes=block, form=Form(encoding))
     assert {word.decode() for word in counts.words} == set(GERMAN.split())
     assert (counts.tokens, counts.replaced, told) == (len(GERMAN.split()), 0, [])
     path.write_bytes(gzip.compress(path.read_bytes()))
     assert "--encoding" in refused(path, block_bytes=block)
-    assert counted([path], block_bytes=block, encoding=encoding)[0].words == counts.words
+    assert counted([path], block_bytes=block, form=Form(encoding))[0].words == counts.words
 
 
 @pytest.mark.parametrize("encoding", ["iso2022_jp", "hz", "utf-7"])
@@ -132,7 +133,7 @@ def test_text_with_the_control_characters_that_text_has_is_read(data: bytes, tmp
 
 def test_another_wrong_encoding_is_refused_with_a_likely_one(tmp_path: Path) -> None:
     path = text_of(tmp_path, ("我们 喜欢 中文 分词 语料\n" * 500).encode("gb18030"))
-    assert "gb18030" in refused(path, encoding="shift_jis")
+    assert "gb18030" in refused(path, form=Form("shift_jis"))
 
 
 def test_a_large_file_in_another_encoding_is_refused_before_its_end(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from gossipw2v.w2v.text.blocks import BOM
-from gossipw2v.w2v.text.files import EMPTY, OWN, CorpusError, corpus_digest, find, find_files, open_text
+from gossipw2v.w2v.text.files import BACKUP, EMPTY, HIDDEN, OWN, CorpusError, corpus_digest, find, find_files, open_text
+from gossipw2v.w2v.text.sources.form import Form
 
 PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
 
@@ -51,12 +52,12 @@ def test_packed_text_that_is_damaged_is_refused_by_name(kind: str, tmp_path: Pat
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"\x28\xb5\x2f\xfd rest", "zstd.*unzstd"),
+        (b"\x04\x22\x4d\x18 rest", "lz4.*unlz4"),
         (b"PK\x03\x04 rest", "zip.*unzip"),
         ("text".encode("utf-16"), "UTF-16.*iconv"),
         (gzip.compress("text".encode("utf-16"), mtime=0), "UTF-16.*iconv"),
     ],
-    ids=["zstd", "zip", "UTF-16", "UTF-16 in gzip"],
+    ids=["lz4", "zip", "UTF-16", "UTF-16 in gzip"],
 )
 def test_what_is_not_text_is_refused_with_what_to_do(data: bytes, what: str, tmp_path: Path) -> None:
     path = tmp_path / "text"
@@ -83,6 +84,22 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_stands_for_its_files_sorted_without_hidden_and_empty(folder: Path) -> None:
     assert find_files([str(folder)]) == [folder / "a.txt", folder / "b.txt", folder / "sub/c.txt"]
+
+
+def test_backups_of_editors_are_left_out_unless_they_are_asked_for(folder: Path) -> None:
+    names = ["a.txt~", "#a.txt#", ".a.txt.swp", "a.txt.swp", "sub/a.bak"]
+    for name in names:
+        (folder / name).write_text("a backup")
+    found = find([str(folder)])
+    assert found.files == [folder / "a.txt", folder / "b.txt", folder / "sub/c.txt"]
+    assert {path for path, why in found.passed_over.items() if why in (HIDDEN, BACKUP)} == {
+        *(folder / name for name in names),
+        folder / ".git",
+        folder / ".hidden",
+    }
+    assert find([str(folder / "a*")]).files == [folder / "a.txt"]
+    for asked in ("a.txt~", "*.txt~"):
+        assert find([str(folder / asked)]).files == [folder / "a.txt~"]
 
 
 def test_files_globs_and_folders_mix_and_a_file_counts_once(folder: Path) -> None:
@@ -153,7 +170,8 @@ def test_what_the_node_writes_is_passed_over_and_refused_where_it_is_named(folde
     assert own == {*state.iterdir(), folder / "link"}
     assert found.passed_over[vectors] == "is word vectors in word2vec's text format"
     assert found.passed_over[folder / "_SUCCESS"] == EMPTY
-    assert len(found.passed_over) == len(own) + 4
+    assert {path for path, why in found.passed_over.items() if why == HIDDEN} == {folder / ".git", folder / ".hidden"}
+    assert len(found.passed_over) == len(own) + 6
     for path in (vectors, state / "lock", folder / "link", folder / "old.log"):
         with pytest.raises(CorpusError, match=re.escape(str(path))):
             find([str(path)], own=list(state.iterdir()))
@@ -219,8 +237,8 @@ def test_an_archive_in_a_folder_is_refused_at_once(folder: Path) -> None:
 
 def test_digest_is_of_the_encoding_too(folder: Path) -> None:
     files = find_files([str(folder)])
-    assert corpus_digest(files) == corpus_digest(files, "UTF8") != corpus_digest(files, "latin-1")
-    assert corpus_digest(files, "latin1") == corpus_digest(files, "ISO-8859-1")
+    assert corpus_digest(files) == corpus_digest(files, Form("UTF8")) != corpus_digest(files, Form("latin-1"))
+    assert corpus_digest(files, Form("latin1")) == corpus_digest(files, Form("ISO-8859-1"))
 
 
 def test_a_name_with_glob_characters_is_a_name_first(tmp_path: Path) -> None:
@@ -233,7 +251,7 @@ def test_missing_empty_and_irregular_paths_are_refused_by_name(folder: Path) -> 
     (folder / "empty").mkdir()
     bad = {"missing": "no such file", "*.csv": "no text found", "_SUCCESS": "is empty", "empty": "no text found"}
     bad["x" * 300] = "cannot be read"
-    bad |= {"sub/pipe": "not a regular file", "sub": "not a regular file", "a.txt/b": "cannot be read"}
+    bad |= {"sub/pipe": "read but once", "sub": "not a regular file", "a.txt/b": "cannot be read"}
     for name, why in bad.items():
         with pytest.raises(CorpusError, match=why) as error:
             find_files([str(folder / name)])

@@ -34,7 +34,6 @@ def saved() -> bytes:
 
 
 KINDS = {
-    "zstd": b"\x28\xb5\x2f\xfd" + zlib.compress(TEXT),
     "lz4": b"\x04\x22\x4d\x18\x64\x40\xa7" + zlib.compress(TEXT),
     "lzma": lzma.compress(TEXT, format=lzma.FORMAT_ALONE),
     "compress": b"\x1f\x9d\x90" + zlib.compress(TEXT),

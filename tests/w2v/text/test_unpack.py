@@ -8,6 +8,7 @@ import os
 import random
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ PACKERS = {
     "gz": lambda data: gzip.compress(data, 1),
     "bz2": bz2.compress,
     "xz": lambda data: lzma.compress(data, preset=0),
+    "zst": lambda data: zstandard.ZstdCompressor(1, write_checksum=True).compress(data),  # as `zstd` does
 }
 KINDS = pytest.mark.parametrize("kind", PACKERS)
 
