@@ -340,7 +340,6 @@ def _credentials(config: Config, node: bytes) -> Credentials | None:
     """What the node shows at its connections; None in a swarm without a secret."""
     if config.secret_file is None:
         return None
-    from gossipw2v.transport.authority import issue  # noqa: PLC0415 (cryptography is heavy, and few need it)
+    from gossipw2v.transport.authority import from_files  # noqa: PLC0415 (cryptography is heavy, and few need it)
 
-    others = () if config.other_secret_file is None else (read_secret(config.other_secret_file),)
-    return issue(read_secret(config.secret_file), node, others)
+    return from_files(config.secret_file, config.other_secret_file, node)
