@@ -121,6 +121,10 @@ class GossipCore:
         if here is not None and here.node is not None:
             self.tree.exchanges.flow(here.node, sent, received)
 
+    def ban(self, banned: tuple[str, ...], now: float) -> list[Instruction]:
+        """Other bans are configured: node ids, addresses, networks. They hold at once, and those before no more."""
+        return because(Cause("bans are configured"), self.sanctions.ban(banned, now))
+
     # -- row work -------------------------------------------------------------------------------------------
 
     def collected(self, link: bytes, got: Batch) -> list[Instruction]:

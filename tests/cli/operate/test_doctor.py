@@ -173,7 +173,7 @@ def test_a_node_of_the_same_job_is_well_and_is_not_disturbed(tmp_path, swarm, te
     assert str(node.process.pid) in here["node"].text
     assert "runs here" in here[f"peer {node.address}"].text
     assert len(node.status()["members"]) == 1
-    assert not node.status()["refusals"]
+    assert not any(node.status()["refusals"].values())
 
 
 def test_the_ports_of_the_node_that_runs_here_are_not_taken(tmp_path, swarm, text):
@@ -285,7 +285,8 @@ def test_a_node_is_found_by_multicast_unless_the_switch_carries_none(net, swarm,
     assert "1 nodes of this job" in well[check].text
     assert well[f"peer {net.address(1)}:7411"].verdict == OK
     assert len(node.status()["members"]) == 1
-    net.flood(0, False)
+    for host in range(2):  # a question that gets through may be answered to the asker alone
+        net.flood(host, False)
     alone = examine_on(net, 0, tmp_path, *JOB)
     assert alone["multicast"].verdict == NOTE
     assert "no other node" in alone["multicast"].text
