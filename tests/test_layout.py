@@ -98,7 +98,7 @@ def test_every_flag_setting_and_file_in_the_readme_exists(readme):
     for block in re.findall(r"^ *(?:\$ )?(?:gossipw2v|tools/demo) .*$", readme, re.MULTILINE):
         assert set(re.findall(r"(?<!\S)--[a-z-]+", block)) <= known, block
     assert set(re.findall(rf"{PREFIX}[A-Z_]+", readme)) <= {o.variable for o in OPTIONS.values()} | {f"{PREFIX}CONFIG"}
-    for name in re.findall(r"(?<![\w/])(?:configs|systemd|tools|tests|gossipw2v)/[\w./-]*\w", readme):
+    for name in re.findall(r"(?<![\w/])(?:configs|systemd|tools|tests|gossipw2v)/[\w./@-]*\w", readme):
         assert (REPOSITORY / name).exists(), name
 
 

@@ -4,6 +4,7 @@ A function of `args` returns the exit code of its command; what it raises is jud
 """
 
 import argparse
+import faulthandler
 import json
 import os
 import signal
@@ -41,6 +42,9 @@ def start(args: argparse.Namespace) -> int:
         number
     ) in signals.stopping():  # the node's own handlers come with its event loop; until then nothing can be lost
         signal.signal(number, _end_at_once)
+    faulthandler.enable(
+        streams.MESSAGES
+    )  # systemd's watchdog aborts a node that hangs; the journal then says where it does
     signal.signal(signals.RELOADING, signal.SIG_IGN)  # there is nothing yet that could be read again
     flags = {name: getattr(args, name) for name in options.OPTIONS}
     load = partial(loader.load, flags, config_file(args), os.environ)

@@ -47,7 +47,7 @@ class GossipCore:
         self.dialer = Dialer(connections, members, tree, rng, self.sanctions.is_banned)
         self.dissemination = Dissemination(members, connections, census, now, now)
         self.reception = Reception(members, connections, census, tree, self.sanctions, self.dissemination)
-        self.own = OwnNode(config, members, connections, census, tree, self.dissemination, self.health)
+        self.own = OwnNode(config, members, connections, census, tree, self.dissemination, self.health, self.sanctions)
         self.view = View(config, members, connections, census, tree, self.scores)
 
     @property
@@ -120,10 +120,6 @@ class GossipCore:
         here = self.connections.by_conn.get(conn)
         if here is not None and here.node is not None:
             self.tree.exchanges.flow(here.node, sent, received)
-
-    def ban(self, banned: tuple[str, ...], now: float) -> list[Instruction]:
-        """Other bans are configured: node ids, addresses, networks. They hold at once, and those before no more."""
-        return because(Cause("bans are configured"), self.sanctions.ban(banned, now))
 
     # -- row work -------------------------------------------------------------------------------------------
 

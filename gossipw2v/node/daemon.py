@@ -282,7 +282,7 @@ class Daemon:
         if self.http is not None:
             self.http.admit(_access(config))
         node.network.credentials = credentials
-        node.network.perform(node.core.ban(config.ban, node.network.now()))
+        node.network.perform(node.core.own.ban(config.ban, node.network.now()))
         node.config = replace(before, **{name: getattr(config, name) for name in RELOADED})
         log.info("reloaded", settings=RELOADED, waits_for_a_restart=_differing(config, node.config))
 
@@ -366,7 +366,7 @@ def reachable(listening: Address) -> tuple[str, ...]:
 
 
 def _access(config: Config) -> Access:
-    """Who may use the HTTP side. SecretError."""
+    """By what name and token the HTTP side may be used. SecretError."""
     token = None if config.http_token_file is None else read_secret(config.http_token_file)
     return Access(token, config.http_names)
 

@@ -101,3 +101,5 @@ def test_a_daemon_whose_training_is_stuck_does_not(manager: Manager, tmp_path: P
         manager.forget()
         assert not manager.hears(FED, 4)
         assert node.status()["state"] == "training"  # the event loop is well, and that is not enough
+        assert node.end(signal.SIGABRT) == -signal.SIGABRT  # by which systemd ends it
+        assert re.search(r"Fatal Python error: Aborted.*in stuck\b", node.log(), re.DOTALL)
