@@ -122,3 +122,13 @@ def test_a_new_token_holds_for_http(swarm: Daemons, tmp_path: Path) -> None:
     assert client.status(node.url, new)
     with pytest.raises(client.AnswerError, match="token"):
         client.status(node.url, old)
+
+
+def test_at_a_start_the_signal_ends_nothing(swarm: Daemons, tmp_path: Path) -> None:
+    (text,) = write_texts(tmp_path, 1)
+    node = swarm.start(text)
+    node._until((node.data / "lock").exists, "it had its folder")
+    for _ in range(3):
+        node.process.send_signal(signal.SIGUSR1)
+    assert node.end() == 0
+    assert node.model()[2]["complete"]

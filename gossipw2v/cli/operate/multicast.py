@@ -30,7 +30,7 @@ async def look_around(config: Config) -> tuple[list[Finding], Places]:
     heard = await asyncio.gather(*(_hear(host, config.job.job) for host in hosts))
     found = [_finding(host, each) for host, each in zip(hosts, heard, strict=True)]
     nodes = {node: where for each in heard if isinstance(each, Heard) for node, where in each.nodes.items()}
-    if not nodes and len(found) > 0:
+    if not nodes:
         text = "no other node of this job was heard on any interface"
         found.append(note("multicast", text, f"fine for the first node of a network; else {NAMED}"))
     return found, [tuple(Address(*each) for each in where) for where in nodes.values()]
@@ -49,6 +49,6 @@ def _finding(host: str, heard: Heard | OSError) -> Finding:
         return wrong(check, f"nothing can be announced: {heard}", BLOCKED)
     if not heard.own:
         return wrong(check, f"the own announcement was not heard within {SECONDS:.0f} s", BLOCKED)
-    others = f"{len(heard.nodes)} nodes of this job heard, {heard.strangers} of others"
+    others = f"nodes heard of this job: {len(heard.nodes)}, of others: {heard.strangers}"
     inside = ", on this machine alone" if ipaddress.ip_address(host).is_loopback else ""
     return fine(check, f"works{inside}; {others}")

@@ -241,6 +241,8 @@ def speaker(*said: bytes) -> Iterator[str]:
         (encode(Leave()), "begins with Leave"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "not a gossipw2v frame"),
         (b"", "hung up without a word"),
+        (b"GW2V", "says nothing for"),
+        (b"GW2V\xff\xff\xff\xff", "at most 4096 allowed"),
     ],
 )
 def test_what_is_no_node_of_this_version_is_told(tmp_path, said, told):
@@ -282,7 +284,7 @@ def test_a_node_is_found_by_multicast_unless_the_switch_carries_none(net, swarm,
     well = examine_on(net, 0, tmp_path, *JOB)
     check = f"multicast {net.address(0)}"
     assert well[check].verdict == OK
-    assert "1 nodes of this job" in well[check].text
+    assert "nodes heard of this job: 1," in well[check].text
     assert well[f"peer {net.address(1)}:7411"].verdict == OK
     assert len(node.status()["members"]) == 1
     for host in range(2):  # a question that gets through may be answered to the asker alone
