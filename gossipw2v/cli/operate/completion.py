@@ -9,6 +9,9 @@ import argparse
 import re
 from collections.abc import Iterator
 
+from gossipw2v.config.fields import OneOf
+from gossipw2v.config.options import OPTIONS
+
 SHELLS = ("bash", "zsh", "fish")
 FILES = {"FILE", "FILE.toml", "PATH", "DIR", "VECTORS|URL|DATA-DIR"}  # metavars of what is a path
 DESCRIPTION = (
@@ -43,16 +46,20 @@ def bash(parser: argparse.ArgumentParser) -> str:
         f'        {name}) words="{" ".join(_words(each))}"; paths="{" ".join(_path_flags(each))}" ;;'
         for name, (each, _) in commands(parser).items()
     )
+    values = newline.join(line for name, (each, _) in commands(parser).items() for line in _bash_values(name, each))
     return f"""_gossipw2v() {{
     local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" words paths
     COMPREPLY=()
-    local IFS=$'\n'  # files may have blanks in their names
+    local IFS=$'\\n'  # files may have blanks in their names
     if [ "$COMP_CWORD" -eq 1 ]; then
         COMPREPLY=($(compgen -W "{newline.join([*commands(parser), *_flags(parser)])}" -- "$word"))
         return
     fi
     case "${{COMP_WORDS[1]}}" in
 {cases}
+    esac
+    case "${{COMP_WORDS[1]}} $before" in
+{values}
     esac
     case " $paths " in
         *" $before "*) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$word")); return ;;
@@ -64,6 +71,14 @@ def bash(parser: argparse.ArgumentParser) -> str:
     COMPREPLY+=($(compgen -W "${{words// /$IFS}}" -- "$word"))
 }}
 complete -F _gossipw2v gossipw2v"""
+
+
+def _bash_values(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    """What follows flags of a command that take one of a few words."""
+    for action in parser._actions:
+        if words := "\n".join(_choices(action)):
+            for flag in action.option_strings:
+                yield f"""        "{name} {flag}") COMPREPLY=($(compgen -W "{words}" -- "$word")); return ;;"""
 
 
 def zsh(parser: argparse.ArgumentParser) -> str:
@@ -103,8 +118,8 @@ def _zsh_specs(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _zsh_value(action: argparse.Action) -> str:
-    if action.choices:
-        return f"({' '.join(map(str, action.choices))})"
+    if words := _choices(action):
+        return f"({' '.join(words)})"
     return "_files" if _is_path(action) else " "
 
 
@@ -120,7 +135,7 @@ def fish(parser: argparse.ArgumentParser) -> str:
 def _fish_specs(parser: argparse.ArgumentParser) -> Iterator[str]:
     for action in parser._actions:
         value = "" if action.nargs == 0 else "-r -F " if _is_path(action) else "-x "
-        choices = f"-a {_quoted(' '.join(map(str, action.choices)))} " if action.choices else ""
+        choices = f"-a {_quoted(' '.join(words))} " if (words := _choices(action)) else ""
         for flag in action.option_strings:
             kind = "-l" if flag.startswith("--") else "-s"
             yield f"{kind} {flag.lstrip('-')} {value}{choices}-d {_quoted(_said(action))}"
@@ -130,8 +145,16 @@ def _fish_specs(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 def _words(parser: argparse.ArgumentParser) -> list[str]:
     """Flags, and the words that may stand without one."""
-    choices = (action.choices or () for action in parser._actions if not action.option_strings)
-    return [*_flags(parser), *(str(word) for each in choices for word in each)]
+    choices = (_choices(action) for action in parser._actions if not action.option_strings)
+    return [*_flags(parser), *(word for each in choices for word in each)]
+
+
+def _choices(action: argparse.Action) -> list[str]:
+    """The few words that may be given, which of a setting its check knows; empty where it may be anything."""
+    option = OPTIONS.get(action.dest)
+    if option is not None and option.flag in action.option_strings and isinstance(option.check, OneOf):
+        return list(option.check.words)
+    return list(map(str, action.choices or ()))
 
 
 def _flags(parser: argparse.ArgumentParser) -> list[str]:

@@ -64,6 +64,7 @@ def test_commands_flags_and_choices_are_offered(script, shell, ask, tmp_path, mo
     assert ask(made, "") >= commands(make_parser()).keys()
     assert ask(made, "start", "--vector-s") == {"--vector-size"}
     assert ask(made, "completion", "f") == {"fish"}
+    assert ask(made, "start", "--log-level", "") == {"debug", "info", "warning", "error"}
     assert ask(made, "export", "--vector-s") == set()
 
 
@@ -86,7 +87,7 @@ def test_zsh_completes_at_its_prompt(script, tmp_path):
         type_in(terminal, f"autoload -U compinit; compinit -D -u; source {made}; echo re''ady\n", "ready")
         type_in(terminal, "gossipw2v start --vector-s\t", "--vector-size")
         type_in(terminal, "\x15gossipw2v completion fi\t", "completion fish")
-        type_in(terminal, "\x15gossipw2v sta\t", "start")
+        type_in(terminal, "\x15gossipw2v start --log-level deb\t", "debug")
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
