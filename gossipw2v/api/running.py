@@ -61,6 +61,6 @@ class NodeThread:
 
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._daemon = Daemon(Node(self.config, os.urandom(32), self._loop.time()))
+        self._daemon = Daemon(Node(self.config, os.urandom(32), self._loop.time()), lambda: self.config)
         self._made.set()
         await self._daemon.run()

@@ -4,6 +4,7 @@ A function of `args` returns the exit code of its command; what it raises is jud
 """
 
 import argparse
+import faulthandler
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,13 @@ def start(args: argparse.Namespace) -> int:
         number
     ) in signals.stopping():  # the node's own handlers come with its event loop; until then nothing can be lost
         signal.signal(number, _end_at_once)
+    faulthandler.enable(
+        streams.MESSAGES
+    )  # systemd's watchdog aborts a node that hangs; the journal then says where it does
+    signal.signal(signals.RELOADING, signal.SIG_IGN)  # there is nothing yet that could be read again
     flags = {name: getattr(args, name) for name in options.OPTIONS}
-    config = loader.load(flags, config_file(args), os.environ)
+    load = partial(loader.load, flags, config_file(args), os.environ)
+    config = load()
     with _holding(config.data_dir):
         prepare_machine()
         machine.share_heap()
@@ -52,7 +59,7 @@ def start(args: argparse.Namespace) -> int:
         logs.configure(config.log_level, config.log_format)
         for folder in TEMPORARY:
             logs.get_logger("cli").warning(NO_CACHE, used=folder)
-        code = run_loop(daemon.serve(config))
+        code = run_loop(daemon.serve(config, load))
     leave(code)
 
 

@@ -2,12 +2,14 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gossipw2v import __version__
 from gossipw2v.cli import commands, evaluate, leaves, merge, train, vectors
 from gossipw2v.cli.commands import DEFAULT_URL
+from gossipw2v.cli.operate import completion, configuration, doctor, leaving, manual, watching
 from gossipw2v.config import options
 from gossipw2v.status import client
 from gossipw2v.system.output import STANDARD_OUTPUT
@@ -46,6 +48,17 @@ def make_parser() -> argparse.ArgumentParser:
     _add_status(chosen.add_parser("status", help="show how far a node and its swarm are"))
     _add_evaluate(chosen.add_parser("evaluate", help="score vectors on test sets"))
     _add_what_leaves(chosen.add_parser("what-leaves", help="print the words that a node would tell others of"))
+    _add_doctor(chosen.add_parser("doctor", help="try what a node will need, and say what is wrong"))
+    configuration.add_arguments(chosen.add_parser("config", help="print every setting, or check a file of them"))
+    _add_watching(chosen.add_parser("members", help="list the nodes of a swarm"), watching.members)
+    _add_watching(top := chosen.add_parser("top", help="show what goes over each link"), watching.top)
+    watching.add_top_arguments(top)
+    leaving.add_arguments(chosen.add_parser("leave", help="tell a node of this machine to leave the swarm"))
+    for module, name, does in (
+        (completion, "completion", "completion for a shell"),
+        (manual, "man", "the manual page"),
+    ):
+        _add_text(chosen.add_parser(name, help=f"print {does}"), module)
     _add_demo(chosen.add_parser("demo", help="see a swarm on this machine learn a small world"))
     return parser
 
@@ -61,13 +74,18 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
         "Train on this node's text together with all nodes of the same job. A flag wins over the same key of the "
         f"--config file, which wins over the variable of the same name ({options.PREFIX}VECTOR_SIZE)."
     )
+    _add_settings(parser)
+    parser.set_defaults(run=commands.start)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Every setting of a node, by flag, and the file that has the rest."""
     parser.add_argument("--config", metavar="FILE.toml", help="read settings from here; see configs/lan.toml")
     groups = {"this node": options.NODE_OPTIONS, "the job, the same on all its nodes": options.JOB_OPTIONS}
     for title, members in groups.items():
         group = parser.add_argument_group(title)
         for option in members:
             _add_option(group, option)
-    parser.set_defaults(run=commands.start)
 
 
 def _add_option(parser: argparse._ActionsContainer, option: options.Option) -> None:
@@ -134,6 +152,25 @@ def _add_what_leaves(parser: argparse.ArgumentParser) -> None:
     for name in leaves.FLAGS:
         _add_option(parser, options.OPTIONS[name])
     parser.set_defaults(run=leaves.what_leaves)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "gossipw2v doctor [--words N] [--json] [OPTION OF start ...]"
+    doctor.add_arguments(parser)
+    _add_settings(parser)
+
+
+def _add_watching(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace, watching.Token], int]) -> None:
+    parser.description = "List the nodes that a running node knows of: state, share of the own text trained, addresses."
+    parser.add_argument("--url", type=_url, default=DEFAULT_URL, help="the node to ask (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="all there is, for programs")
+    _add_token(parser)
+    parser.set_defaults(run=lambda args: run(args, commands.shown_token))
+
+
+def _add_text(parser: argparse.ArgumentParser, module: Any) -> None:
+    module.add_arguments(parser)
+    parser.set_defaults(run=lambda args: module.run(args, make_parser()))
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

@@ -47,7 +47,7 @@ class GossipCore:
         self.dialer = Dialer(connections, members, tree, rng, self.sanctions.is_banned)
         self.dissemination = Dissemination(members, connections, census, now, now)
         self.reception = Reception(members, connections, census, tree, self.sanctions, self.dissemination)
-        self.own = OwnNode(config, members, connections, census, tree, self.dissemination, self.health)
+        self.own = OwnNode(config, members, connections, census, tree, self.dissemination, self.health, self.sanctions)
         self.view = View(config, members, connections, census, tree, self.scores)
 
     @property

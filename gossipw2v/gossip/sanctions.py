@@ -57,6 +57,16 @@ class Sanctions:
         self.connections.quarrelled(conn, now)
         return turn_away(conn, "barred", f"{node.hex()}: {why}")
 
+    def ban(self, banned: tuple[str, ...], now: float) -> list[Instruction]:
+        """Have nothing to do with these from now on, nor keep what there is with them; with those left out, again."""
+        self.scores.ban(banned)
+        self.tree.search.candidates.lift_bans()
+        self.tree.search.candidates.ban(self.scores.nodes)
+        return self._cut_off([each for each in self.connections.by_conn.values() if self._is_barred(each, now)], now)
+
+    def _is_barred(self, here: Connection, now: float) -> bool:
+        return any(self.scores.against(each, now) is not None for each in (here.host, here.node) if each)
+
     def is_banned(self, node: NodeId) -> bool:
         """Whether a member can only be reached where nobody is to be talked to."""
         member = self.members.get(node)
@@ -80,7 +90,7 @@ class Sanctions:
         out: list[Instruction] = []
         for here in whom:
             against = self.scores.against(here.host, now) or (here.node and self.scores.against(here.node, now))
-            why = f"{here.host or 'a node'} has broken the rules too often: {against}"
+            why = f"{here.host or 'a node'} is let in no more: {against}"
             out += turn_away(here.conn, "barred", why)
             if here.node is not None:
                 self.connections.quarrelled(here.conn, now)

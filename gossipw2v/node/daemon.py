@@ -11,14 +11,15 @@ import errno
 import json
 import os
 import socket
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gossipw2v.config.address import Address, is_local, is_source
+from gossipw2v.config.loader import ConfigError
 from gossipw2v.config.node import Config
 from gossipw2v.config.secret import SecretError, read_secret
 from gossipw2v.node.compiler import compile_apart, is_compiled, warm_up
@@ -36,7 +37,7 @@ from gossipw2v.system.durable import replace_file
 from gossipw2v.system.lock import LOCK_FILE
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.notify import notify
-from gossipw2v.system.signals import stopping
+from gossipw2v.system.signals import RELOADING, stopping
 from gossipw2v.transport.credentials import Credentials
 from gossipw2v.transport.discovery import Discovery, local_addresses
 from gossipw2v.transport.seeds import follow
@@ -52,6 +53,7 @@ from gossipw2v.w2v.training.guard import DivergedError
 NODE_FILE = "node.json"
 # in the data directory
 STATE_FILES = (LOCK_FILE, NODE_FILE, generations.PATTERN, f"*{SUFFIX}", f"*{csr.SUFFIX}", f"*{SPOOL_SUFFIX}")
+RELOADED = ("secret_file", "other_secret_file", "http_token_file", "http_names", "ban")  # without a restart
 RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others wait 8 s for a node that has moved
 SEEN_SECONDS = 3.0  # in which a node that has failed still answers over HTTP; `status --watch` asks every second
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
@@ -61,11 +63,16 @@ UNUSABLE = (CorpusError, LayoutError, VocabError, SecretError, CheckpointError) 
 log = get_logger("daemon")
 
 
-async def serve(config: Config) -> int:
-    """Run a node until it is done or told to stop; returns the exit code."""
-    daemon = Daemon(Node(config, os.urandom(32), asyncio.get_running_loop().time()))
+async def serve(config: Config, load: Callable[[], Config]) -> int:
+    """Run a node until it is done or told to stop; returns the exit code.
+
+    `load` reads the configuration again, when a signal asks for that; ConfigError.
+    """
+    loop = asyncio.get_running_loop()
+    daemon = Daemon(Node(config, os.urandom(32), loop.time()), load)
     for number in stopping():
-        asyncio.get_running_loop().add_signal_handler(number, daemon.node.stopping.set)
+        loop.add_signal_handler(number, daemon.node.stopping.set)
+    loop.add_signal_handler(RELOADING, daemon.reloading.set)
     try:
         await daemon.run()
     except DivergedError:  # the node has told of it
@@ -96,11 +103,12 @@ class Daemon:
     """A node's sockets and tasks.
 
     `listening`: where it hears other nodes, an IP address and the real port; `socket`: what is bound there. `prepared`:
-    whether there is anything that others know of, or that could be lost. `ended`: set when a task has.
-    `session`: the last model and its trainer, once all has ended.
+    whether there is anything that others know of, or that could be lost. `ended`: set when a task has. `reloading`: set
+    when the configuration is to be read again, by `load`. `session`: the last model and its trainer, after the end.
     """
 
     node: Node
+    load: Callable[[], Config]
     http: Server | None = None
     listening: Address | None = None
     socket: socket.socket | None = None
@@ -108,6 +116,7 @@ class Daemon:
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     session: Session | None = None
+    reloading: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Live: start, work until done or stopped, stop. Raises what made a part fail; OSError if work was lost."""
@@ -136,8 +145,7 @@ class Daemon:
             place = await located(Address.parse(config.listen))
             self.socket = bound(place)
         self.listening = Address(place.host, self.socket.getsockname()[1])
-        token = None if config.http_token_file is None else read_secret(config.http_token_file)
-        sources, access = StatusSources(node.snapshot, node.export), Access(token, config.http_names)
+        sources, access = StatusSources(node.snapshot, node.export), _access(config)
         with _naming("http", config.http):
             self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access=access)
         node.condition.where = {"listen": str(self.listening), "http": str(self.http.address)}
@@ -178,6 +186,7 @@ class Daemon:
         self._start(keep(node), "checkpoints")
         self._start(self._watch_addresses(self.listening), "addresses")
         self._start(watch(node), "watch")
+        self._start(self._reload_when_told(), "reload")
         self._seek(self.listening)
         notify("READY=1", "STATUS=counting words")
 
@@ -255,6 +264,33 @@ class Daemon:
             while True:
                 node.condition.problem("discovery", discovery.problem)
                 await asyncio.sleep(1.0)
+
+    # -- reload ---------------------------------------------------------------------------------------------
+
+    async def _reload_when_told(self) -> None:
+        """Read the configuration again whenever that is asked for; one that is wrong changes nothing."""
+        while True:
+            await self.reloading.wait()
+            self.reloading.clear()
+            try:
+                await self._reload(await asyncio.to_thread(self.load))
+            except (ConfigError, SecretError, PermissionError) as error:
+                self.node.condition.problem("reload", f"nothing was reloaded: {error}")
+            else:
+                self.node.condition.problem("reload", None)
+
+    async def _reload(self, config: Config) -> None:
+        """Take secrets for new connections, the access to HTTP, and bans; the rest is as it was until a restart."""
+        node, before = self.node, self.node.config
+        if (config.secret_file is None) is not (before.secret_file is None):
+            raise ConfigError(["secret_file: a swarm gets a secret, or loses it, by a restart of all its nodes"])
+        credentials = await asyncio.to_thread(_credentials, config, node.core.node)
+        if self.http is not None:
+            self.http.admit(_access(config))
+        node.network.credentials = credentials
+        node.network.perform(node.core.own.ban(config.ban, node.network.now()))
+        node.config = replace(before, **{name: getattr(config, name) for name in RELOADED})
+        log.info("reloaded", settings=RELOADED, waits_for_a_restart=_differing(config, node.config))
 
     # -- end ------------------------------------------------------------------------------------------------
 
@@ -335,6 +371,19 @@ def reachable(listening: Address) -> tuple[str, ...]:
     return tuple(str(Address(host, listening.port)) for host in local_addresses(listening.host))
 
 
+def _access(config: Config) -> Access:
+    """By what name and token the HTTP side may be used. SecretError."""
+    token = None if config.http_token_file is None else read_secret(config.http_token_file)
+    return Access(token, config.http_names)
+
+
+def _differing(one: Config, other: Config) -> list[str]:
+    """The names of settings, of the node and of the job, that differ."""
+    pairs = ((one, other), (one.job, other.job))
+    names = (each.name for a, b in pairs for each in fields(a) if getattr(a, each.name) != getattr(b, each.name))
+    return [name for name in names if name != "job"] + ["job"] * (one.job.job != other.job.job)
+
+
 def own_files(config: Config) -> list[Path]:
     """Files of the node that may lie among its text, and are none of it: its state, and what must not become words."""
     named = (config.secret_file, config.other_secret_file, config.http_token_file)
@@ -347,7 +396,6 @@ def _credentials(config: Config, node: bytes) -> Credentials | None:
     """What the node shows at its connections; None in a swarm without a secret."""
     if config.secret_file is None:
         return None
-    from gossipw2v.transport.authority import issue  # noqa: PLC0415 (cryptography is heavy, and few need it)
+    from gossipw2v.transport.authority import from_files  # noqa: PLC0415 (cryptography is heavy, and few need it)
 
-    others = () if config.other_secret_file is None else (read_secret(config.other_secret_file),)
-    return issue(read_secret(config.secret_file), node, others)
+    return from_files(config.secret_file, config.other_secret_file, node)

@@ -9,6 +9,7 @@ from gossipw2v.gossip.records import Stage
 from gossipw2v.node.node import Node
 from gossipw2v.node.waiting import sentence
 from gossipw2v.system.logs import get_logger
+from gossipw2v.system.notify import notify
 
 PERIOD = 1.0  # s between two looks
 FIRST_LINE, LONGEST_PAUSE = 5.0, 600.0  # s of waiting until the log says so, and at most between two such lines
@@ -28,6 +29,10 @@ async def watch(node: Node) -> None:
         tell_nameless(node)
         node.condition.stuck = progress.look(step_of(node), PERIOD)
         node.condition.problem("stuck", node.condition.stuck)
+        if (
+            node.condition.stuck is None
+        ):  # the event loop runs, and work goes on: systemd may wait for more (WatchdogSec)
+            notify("WATCHDOG=1")
 
 
 @dataclass(slots=True)

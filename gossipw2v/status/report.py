@@ -33,6 +33,16 @@ def render(status: Row) -> str:
     return "\n".join(parts)
 
 
+def members(status: Row) -> str:
+    """The members alone, as `render` shows them; all, however many."""
+    return "\n".join(_table("members", _rows(status, "members"), _member, most=None)[1:])
+
+
+def traffic(links: Sequence[Row]) -> str:
+    """Links with `sent` and `received` bytes a second, a line each."""
+    return "\n".join(_table("links", links, _traffic, most=None)[1:])
+
+
 def summary(status: Row) -> str:
     """One line, for where a screen cannot be redrawn."""
     progress = _of(status, "progress")
@@ -104,12 +114,12 @@ def _progress(status: Row) -> list[str]:
     ]
 
 
-def _table(title: str, rows: Sequence[Any], line: Any) -> list[str]:
-    """The rows under a title, columns aligned; the title alone says how many there are."""
-    cells = [line(row if isinstance(row, Mapping) else {}) for row in rows[:LISTED]]
+def _table(title: str, rows: Sequence[Any], line: Any, most: int | None = LISTED) -> list[str]:
+    """The rows under a title, columns aligned, at most so many; the title says how many there are."""
+    cells = [line(row if isinstance(row, Mapping) else {}) for row in rows[:most]]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
-    more = [f"  and {len(rows) - LISTED} more"] if len(rows) > LISTED else []
+    more = [f"  and {len(rows) - most} more"] if most is not None and len(rows) > most else []
     return ["", f"{title} {len(rows)}", *lines, *more]
 
 
@@ -143,6 +153,17 @@ def _link(row: Row) -> list[str]:
         f"{count(row.get('exchanges'))} exchanges",
         f"{size(row.get('sent_bytes'))} out",
         f"{size(row.get('received_bytes'))} in",
+        f"{count(row.get('pending_rows'))} rows pending",
+    ]
+
+
+def _traffic(row: Row) -> list[str]:
+    return [
+        _short(row.get("peer")),
+        _text(row.get("role")),
+        f"{size(row.get('sent'))}/s out",
+        f"{size(row.get('received'))}/s in",
+        f"{decimal(row.get('exchanges'))} exchanges/s",
         f"{count(row.get('pending_rows'))} rows pending",
     ]
 

@@ -117,12 +117,20 @@ class Server:
         loop = asyncio.get_running_loop()
         backlog = self._limits.connections
         self._listener = await loop.create_server(self._protocol, *address, backlog=backlog)
-        places = [Address(*each.getsockname()[:2]) for each in self._listener.sockets]
-        self.address = places[0]
-        far = next((place for place in places if not is_local(place.host)), None)
-        if self._access.token is None and far is not None:  # whatever the name was that led here
+        self._places = [Address(*each.getsockname()[:2]) for each in self._listener.sockets]
+        self.address = self._places[0]
+        try:
+            self.admit(self._access)
+        except PermissionError:
             self._listener.close()
+            raise
+
+    def admit(self, access: Access) -> None:
+        """Answer to those who have this access from now on. PermissionError without a token for other machines."""
+        far = next((place for place in self._places if not is_local(place.host)), None)
+        if access.token is None and far is not None:  # whatever the name was that led here
             raise PermissionError(f"{far} is open to other machines and needs a token")
+        self._access = access
 
     async def close(self) -> None:
         """Stop listening and end all connections, within 2 s; running exports are cut."""

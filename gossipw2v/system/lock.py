@@ -53,6 +53,36 @@ def in_use(folder: Path) -> bool:
     return False
 
 
+def holder(folder: Path) -> int | None:
+    """The pid of the daemon that has the folder; None if none has, or if it is one that this user may not look at.
+
+    What the file says is not enough: it may be the number of a process in another container.
+    """
+    if not in_use(folder):
+        return None
+    try:
+        with (folder / LOCK_FILE).open("rb") as file:
+            pid, opened = _pid(file.fileno()), os.fstat(file.fileno())
+    except OSError:
+        return None
+    return int(pid) if pid.isdigit() and _has_open(int(pid), opened) else None
+
+
+def _has_open(pid: int, file: os.stat_result) -> bool:
+    """Whether a process has a file open; taken for granted where the system does not tell."""
+    if not Path("/proc/self/fd").exists():
+        return True
+    try:
+        handles = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+    for handle in handles:
+        with suppress(OSError):  # closed meanwhile
+            if os.path.samestat(handle.stat(), file):
+                return True
+    return False
+
+
 def _taken(handle: int) -> bool:
     """Take the lock; tried for a moment, since one who looks (`in_use`) holds it for as long as that takes."""
     for _ in range(TRIES):

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import NoReturn
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)  # a node; a node heeds them even where a shell has them ignored
+RELOADING = signal.SIGUSR1  # not HUP, which ends a node with its terminal
 ENDING = (  # a command: what people, terminals, timers and limits of a shell send
     signal.SIGINT,
     signal.SIGTERM,

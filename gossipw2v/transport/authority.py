@@ -15,12 +15,14 @@ import ssl
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gossipw2v.config.secret import read_secret
 from gossipw2v.transport.credentials import Credentials
 
 SALT = b"gossipw2v authority 1"
@@ -42,6 +44,11 @@ def issue(secret: bytes, node: bytes, others: Sequence[bytes] = ()) -> Credentia
     server.num_tickets = 0  # nobody resumes a session
     _load([server, client], key, certificate)
     return Credentials(server, client)
+
+
+def from_files(secret: Path, other: Path | None, node: bytes) -> Credentials:
+    """As `issue`, from the files of `--secret-file` and `--other-secret-file`; SecretError."""
+    return issue(read_secret(secret), node, () if other is None else (read_secret(other),))
 
 
 def _authority(secret: bytes) -> Ed25519PrivateKey:

@@ -12,9 +12,11 @@ import ipaddress
 import logging
 import random
 import re
+import secrets
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
+from typing import NamedTuple
 
 import ifaddr
 from zeroconf import InterfaceChoice, IPVersion, ServiceInfo, ServiceStateChange, Zeroconf
@@ -36,6 +38,7 @@ ASK_SECONDS, ASK_ALONE_SECONDS = 60.0, 15.0
 RESCAN_SECONDS = 10.0  # between looks at our own addresses: DHCP, a VPN, a cable
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s between attempts after a failure, doubling
 CLOSE_SECONDS = 1.5
+PROBE_PORT = 9  # that of "discard": what `listen_around` announces is not to be dialled
 # Addresses of these are offered last: other machines can rarely reach them.
 INNER_INTERFACES = ("docker", "br-", "veth", "virbr", "lxc", "lxd", "cni", "flannel", "podman", "vmnet", "vbox")
 
@@ -222,6 +225,45 @@ class Discovery:
         while len(self.candidates) > CANDIDATES:
             self.candidates.popitem(last=False)
         self._on_found(node, found)
+
+
+class Heard(NamedTuple):
+    """`own`: whether the own announcement came back; `nodes`: of the job, id to addresses; `strangers`: others."""
+
+    own: bool
+    nodes: dict[str, list[tuple[str, int]]]
+    strangers: int
+
+
+async def listen_around(host: str, job: str, seconds: float) -> Heard:
+    """Announce something on the interface of `host`, an IP address, and listen for so long; OSError if that cannot be.
+
+    What is announced is of a job that nobody has, so that no node dials it. It is heard by other sockets than those
+    that sent it, as a node on this machine would hear it.
+    """
+    probe, listened = secrets.token_hex(16), ipaddress.ip_address(host)
+    _require_interface(listened)
+    ours = Discovery(f"doctor {probe}", probe, (host, PROBE_PORT), lambda *_: None)
+    ear = Discovery(job, secrets.token_hex(16), (host, PROBE_PORT), lambda *_: None)
+    heard: set[str] = set()
+
+    def hear(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
+        heard.add(name.partition(".")[0])
+        ear._heard(zeroconf, service_type, name, state_change)
+
+    async with ours._zeroconf() as mouth, ear._zeroconf() as zeroconf:
+        resolving = asyncio.create_task(ear._resolve(zeroconf.zeroconf), name="doctor-resolve")
+        announcing = asyncio.create_task(ours._announce(mouth), name="doctor-announce")
+        try:
+            async with AsyncServiceBrowser(zeroconf.zeroconf, SERVICE, handlers=[hear]):
+                await asyncio.wait([announcing], timeout=seconds)  # which ends only where it fails
+        finally:
+            resolving.cancel()
+            announcing.cancel()
+            results = await asyncio.gather(announcing, resolving, return_exceptions=True)
+    if isinstance(results[0], Exception):
+        raise OSError(str(results[0]) or type(results[0]).__name__) from results[0]
+    return Heard(probe in heard, dict(ear.candidates), len(heard - {probe} - ear.candidates.keys()))
 
 
 def job_label(job: str) -> str:

@@ -59,7 +59,7 @@ async def _follow_file(path: Path, on_found: Found, on_problem: Problem) -> None
     before: bytes | None = None
     while True:
         try:
-            data = await asyncio.to_thread(_read, path)
+            data = await asyncio.to_thread(read_list, path)
             if data != before:
                 addresses, wrong = parse_lines(data)
                 on_problem(f"file:{path}: {wrong}" if wrong else None)
@@ -71,8 +71,8 @@ async def _follow_file(path: Path, on_found: Found, on_problem: Problem) -> None
         await asyncio.sleep(FILE_SECONDS)
 
 
-def _read(path: Path) -> bytes:
-    """The first 64 KiB of a regular file: a pipe would block, and a device has no end."""
+def read_list(path: Path) -> bytes:
+    """The first 64 KiB of a regular file: a pipe would block, and a device has no end. OSError."""
     if not path.is_file():
         path.stat()  # says that it is missing
         raise OSError(f"{path} is not a regular file")

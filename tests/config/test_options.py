@@ -33,7 +33,7 @@ def test_every_field_is_in_the_table_and_no_name_is_there_twice():
 def test_lan_toml_is_the_table_written_out():
     """After a change:
 
-    python -c "from gossipw2v.config.options import *; print(end=reference_toml())" >configs/lan.toml
+    gossipw2v config >configs/lan.toml
     """
     assert (REPOSITORY / "configs" / "lan.toml").read_text() == reference_toml()
 

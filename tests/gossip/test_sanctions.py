@@ -133,3 +133,18 @@ def test_no_member_at_a_banned_address_is_chosen_as_parent():
     core.members.witness(Member(b"\xfe" * 16, 1, Stage.TRAINING, ("10.0.1.1:7411",)), 5.0)
     core.tick(5.1)
     assert core.tree.links.parent.peer == b"\xfe" * 16
+
+
+def test_a_ban_by_a_new_configuration_holds_at_once_and_is_lifted_by_the_next(core):
+    core.opened(60, None, 0.0, HOST)
+    core.opened(61, None, 0.0, "10.0.0.7")
+    core.received(61, Hello(PROTOCOL, PROTOCOL, CHILD, core.view.config.job, []), 0.0)
+    core.opened(62, None, 0.0, "10.0.0.8")
+    orders = core.own.ban((HOST, CHILD.hex()), 1.0)
+    assert {order.conn for order in orders if type(order).__name__ == "Close"} == {60, 61}
+    assert {order.cause.what for order in orders} == {"bans are configured"}
+    assert not core.is_welcome(HOST, 1.0)
+    assert core.tree.search.candidates.is_barred(CHILD, 1e9)
+    assert core.own.ban((), 2.0) == []
+    assert core.is_welcome(HOST, 2.0)
+    assert not core.tree.search.candidates.is_barred(CHILD, 2.0)

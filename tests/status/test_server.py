@@ -544,6 +544,15 @@ async def test_on_all_addresses_any_address_and_the_given_names_are_ours(host: s
         writer.close()
 
 
+async def test_access_may_change_while_the_server_runs_but_never_opens_it_to_other_machines() -> None:
+    async with running(access=GUARDED, host="0.0.0.0") as server:
+        with pytest.raises(PermissionError, match="token"):
+            server.admit(Access())
+        server.admit(Access(b"another " * 8))
+        headers = {"Authorization": f"Bearer {TOKEN.decode()}", "Host": "127.0.0.1"}
+        assert (await fetch(server, "/status", headers=headers))[0] == 401
+
+
 async def test_no_other_site_is_ever_allowed_to_read() -> None:
     async with running() as server:
         _, headers, _ = await fetch(server, "/status", headers={"Origin": "http://evil.example"})

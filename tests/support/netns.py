@@ -79,6 +79,11 @@ class Netns:
         _ip("-n", self._namespace(host), "link", "set", "eth0", "multicast", "on" if on else "off")
         _ip("-n", self._namespace(host), "route", "add" if on else "delete", "224.0.0.0/4", "dev", "eth0")
 
+    def flood(self, host: int, on: bool) -> None:
+        """Whether the switch sends a host what is meant for many."""
+        slave = ("type", "bridge_slave", "mcast_flood", "on" if on else "off")
+        _ip("-n", self._bridge, "link", "set", f"port{host}", *slave)
+
     def bridge(self, host: int, name: str, address: str) -> None:
         """Give a host a bridge of its own, as docker does."""
         inside = self._namespace(host)

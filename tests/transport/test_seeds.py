@@ -147,7 +147,7 @@ async def test_what_is_no_file_does_not_hold_anything_up(tmp_path, following, ki
 async def test_of_a_huge_file_only_the_beginning_is_read(tmp_path):
     path = tmp_path / "peers"
     path.write_bytes(b"#" * (3 * MOST_BYTES))
-    assert len(seeds._read(path)) == MOST_BYTES
+    assert len(seeds.read_list(path)) == MOST_BYTES
 
 
 async def test_a_name_gives_each_of_its_addresses_once():

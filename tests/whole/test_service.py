@@ -1,16 +1,19 @@
-"""The systemd unit: accepted by systemd, hardened, and without the three settings that break the service."""
+"""The systemd units: accepted by systemd, hardened, and without the three settings that break the service."""
 
 import configparser
 import re
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from gossipw2v.config import loader, options
+from gossipw2v.system.signals import RELOADING
 
-UNIT = Path(__file__).parents[2] / "systemd" / "gossipw2v.service"
+FOLDER = Path(__file__).parents[2] / "systemd"
+UNIT, TEMPLATE = FOLDER / "gossipw2v.service", FOLDER / "gossipw2v@.service"
 WORST_EXPOSURE = 1.5  # of 10, as `systemd-analyze security` counts; a bare unit has 9.6
 
 
@@ -31,20 +34,26 @@ def service():
     return {key: value.split("\n") for key, value in parser["Service"].items()}
 
 
-@pytest.fixture
-def copy(tmp_path):
-    """The unit with a program and a user that exist here."""
-    text = re.sub(r"^ExecStart=\S+", f"ExecStart={shutil.which('true')}", UNIT.read_text(), flags=re.MULTILINE)
-    path = tmp_path / UNIT.name
+@pytest.fixture(params=[UNIT.name, TEMPLATE.name])
+def copy(tmp_path, request):
+    """A unit, of the template an instance, with a program that exists here."""
+    text = (FOLDER / request.param).read_text()
+    text = re.sub(r"^ExecStart=\S+", f"ExecStart={shutil.which('true')}", text, flags=re.MULTILINE)
+    path = tmp_path / request.param.replace("@", "@news")
     path.write_text(text)
     return path
 
 
-def analyze(*args):
-    program = shutil.which("systemd-analyze")
+def run(name, *args):
+    """What a program of systemd's says and makes of the files in FOLDER; skipped where there is none."""
+    program = shutil.which(name)
     if program is None:
-        pytest.skip("there is no systemd-analyze here")
+        pytest.skip(f"there is no {name} here")
     return subprocess.run([program, *map(str, args)], capture_output=True, text=True, timeout=60, check=False)
+
+
+def analyze(*args):
+    return run("systemd-analyze", *args)
 
 
 def test_systemd_accepts_the_unit_without_a_word(copy):
@@ -72,6 +81,40 @@ def test_the_lines_for_secrets_name_settings_that_exist():
     assert len(pairs) == 2
     for name, path, variable, file in pairs:
         assert (name, path) == (file, known[variable])
+
+
+def test_the_template_is_the_unit_for_a_job_of_its_own():
+    """All that differs is named here, so that what is mended in one is mended in both."""
+    same = {
+        "Description=gossipw2v job %i,": "Description=gossipw2v,",
+        "Environment=GOSSIPW2V_JOB=%i\n": "",
+        "start --config /etc/gossipw2v/%i.toml": "start --peers auto --config /etc/gossipw2v/lan.toml",
+        "/etc/gossipw2v/%i.": "/etc/gossipw2v/",
+        "gossipw2v/%i": "gossipw2v",
+    }
+    alone = TEMPLATE.read_text().partition("[Unit]")[2]
+    for mine, theirs in same.items():
+        assert mine in alone
+        alone = alone.replace(mine, theirs)
+    assert alone == UNIT.read_text().partition("[Unit]")[2]
+
+
+def test_a_service_is_watched_and_can_be_reloaded(service):
+    assert service["WatchdogSec"] == ["2min"]
+    assert service["ExecReload"] == [f"kill -{RELOADING.name.removeprefix('SIG')} $MAINPID"]
+
+
+def test_the_user_and_the_folders_are_made(tmp_path):
+    (tmp_path / "etc").mkdir()
+    users = run("systemd-sysusers", f"--root={tmp_path}", FOLDER / "gossipw2v.sysusers.conf")
+    assert users.returncode == 0, users.stderr
+    assert re.search(
+        r"^gossipw2v:.*:/var/lib/gossipw2v:\S*nologin$", (tmp_path / "etc/passwd").read_text(), re.MULTILINE
+    )
+    folders = run("systemd-tmpfiles", "--create", f"--root={tmp_path}", FOLDER / "gossipw2v.tmpfiles.conf")
+    assert folders.returncode == 0, folders.stderr
+    assert stat.S_IMODE((tmp_path / "srv/gossipw2v").stat().st_mode) == 0o750
+    assert (tmp_path / "etc/gossipw2v").is_dir()
 
 
 def test_the_unit_is_hardened(copy):

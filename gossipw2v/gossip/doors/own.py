@@ -16,6 +16,7 @@ from gossipw2v.gossip.overlay.provenance import VersionVector
 from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import Stage
+from gossipw2v.gossip.sanctions import Sanctions
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class OwnNode:
     tree: Tree
     dissemination: Dissemination
     health: LocalHealth
+    sanctions: Sanctions
 
     @property
     def leaving(self) -> bool:
@@ -46,6 +48,10 @@ class OwnNode:
             self.members.newest_at = self.health.seen_at = now
         self.members.update_self(addresses=addresses)
         self.connections.moved(addresses)
+
+    def ban(self, banned: tuple[str, ...], now: float) -> list[Instruction]:
+        """Other bans are configured: node ids, addresses, networks. They hold at once, and those before no more."""
+        return because(Cause("bans are configured"), self.sanctions.ban(banned, now))
 
     # -- vocabulary -----------------------------------------------------------------------------------------
 

@@ -90,8 +90,8 @@ class Connections:
             return self._turn_away(here, ("self", "connected to itself"), now)
         if here.node is not None:
             return self._turn_away(here, ("protocol", "a second Hello"), now)
-        if (objection := self._objection(hello)) is not None:
-            return self._turn_away(here, objection, now)
+        if (against := objection(self.hello.job, hello)) is not None:
+            return self._turn_away(here, against, now)
         if target is not None:
             target.failures, target.best = 0, here.address
         here.node = hello.node
@@ -193,16 +193,6 @@ class Connections:
                 late.append(Close(here.conn, "silent"))
         return late
 
-    def _objection(self, hello: Hello) -> tuple[str, str] | None:
-        if not hello.oldest <= PROTOCOL <= hello.newest:
-            return "protocol", f"protocol {hello.oldest}..{hello.newest} there, {PROTOCOL} here"
-        mine = self.hello.job
-        differing = sorted(k for k in mine.keys() | hello.job.keys() if mine.get(k) != hello.job.get(k))
-        if differing:
-            parts = (f"{k} is {hello.job.get(k)!r} there and {mine.get(k)!r} here" for k in differing[:4])
-            return "job", "another job: " + ", ".join(parts)
-        return None
-
     def _turn_away(self, here: Connection, why: tuple[str, str], now: float) -> list[Instruction]:
         self.quarrelled(here.conn, now)
         return turn_away(here.conn, *why)
@@ -217,6 +207,17 @@ class Connections:
         self.by_node[here.node] = smaller_dialled
         loser = other if smaller_dialled is here else here
         return [Close(loser.conn, "the other of two crossed connections stays")]
+
+
+def objection(mine: dict[str, str], hello: Hello) -> tuple[str, str] | None:
+    """Why a node of the job `mine` has nothing to do with one that says `hello`: a word and a text; None if it has."""
+    if not hello.oldest <= PROTOCOL <= hello.newest:
+        return "protocol", f"protocol {hello.oldest}..{hello.newest} there, {PROTOCOL} here"
+    differing = sorted(k for k in mine.keys() | hello.job.keys() if mine.get(k) != hello.job.get(k))
+    if differing:
+        parts = (f"{k} is {hello.job.get(k)!r} there and {mine.get(k)!r} here" for k in differing[:4])
+        return "job", "another job: " + ", ".join(parts)
+    return None
 
 
 def claimed(key: str) -> NodeId | None:

@@ -45,7 +45,12 @@ class PeerScores:
     _networks: tuple[Network, ...] = field(init=False)  # the rest
 
     def __post_init__(self) -> None:
-        parsed = [parse_ban(text) for text in self.banned]
+        self.ban(self.banned)
+
+    def ban(self, banned: tuple[str, ...]) -> None:
+        """Ban these, as configured, and no others any more. ValueError for what is none of what `parse_ban` reads."""
+        parsed = [parse_ban(text) for text in banned]
+        self.banned = banned
         self.nodes = frozenset(ban for ban in parsed if isinstance(ban, bytes))
         self._networks = tuple(ban for ban in parsed if not isinstance(ban, bytes))
 

@@ -82,6 +82,10 @@ class Candidates:
         """Never choose these."""
         self.barred |= dict.fromkeys(nodes, (inf, 0))
 
+    def lift_bans(self) -> None:
+        """Those that were never to be chosen may be again."""
+        self.barred = {node: bar for node, bar in self.barred.items() if bar[0] != inf}
+
 
 def parents(me: NodeId, members: Iterator[Member], seats: int) -> list[NodeId]:
     """The members above `me` in the priority tree to ask for a seat, best parent first; empty only if nobody is above.

@@ -1,0 +1,1 @@
+"""What an operator types: doctor, config, members, leave, top, completion, man."""
