@@ -1,11 +1,14 @@
-"""Every instruction says what it came of: the message, the event or the timer, the peer and the link."""
+"""Every instruction says what it came of: the message, the event or the timer, the peer and the link. None is lost."""
 
+import ast
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 from support.counting_swarm import PATIENCE, greeted, lone_core, swarm_of
 from support.samples import LINK, NODE
 
+import gossipw2v.gossip
 from gossipw2v.gossip.instructions import Cause, Close, Collect, DropLink, Merge, OpenLink, Send, Settle, because
 from gossipw2v.gossip.membership.connections import SILENCE
 from gossipw2v.gossip.messages import Answer, Hello, LinkOpen, LinkOpened, LinkRefused, Push
@@ -104,3 +107,26 @@ def test_the_first_cause_stays_and_makes_no_instruction_another():
     assert Hello.__name__ not in repr(order)
     assert LinkRefused.__match_args__ == ("link", "reason")
     assert Close.__match_args__ == ("conn", "reason")
+
+
+def asks(function):
+    """Whether what a function returns is to be done."""
+    return "Instruction]" in ast.unparse(function.returns or ast.Constant(None))
+
+
+def called(call):
+    """The last part of what a call names."""
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
+def test_no_instruction_is_thrown_away():
+    """No statement is nothing but a call for instructions. Calls are known by name: one that is also the name of a
+    function that returns none is left to the reader.
+    """
+    paths = Path(gossipw2v.gossip.__file__).parent.glob("**/*.py")
+    nodes = [(path.name, node) for path in paths for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    functions = [node for _, node in nodes if isinstance(node, ast.FunctionDef)]
+    asking = {each.name for each in functions if asks(each)} - {each.name for each in functions if not asks(each)}
+    assert asking > {"close", "drop", "keep_vanished"}
+    alone = [(name, n.value) for name, n in nodes if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
+    assert not [f"{name}:{call.lineno} {ast.unparse(call)}" for name, call in alone if called(call) in asking]
