@@ -12,13 +12,15 @@ import gossipw2v.gossip
 from gossipw2v.gossip.instructions import Cause, Close, Collect, DropLink, Merge, OpenLink, Send, Settle, because
 from gossipw2v.gossip.membership.connections import SILENCE
 from gossipw2v.gossip.messages import Answer, Hello, LinkOpen, LinkOpened, LinkRefused, Push
+from gossipw2v.simulation.network import Line
 from gossipw2v.simulation.swarm import Watch
 
 
 class Causes(Watch):
-    """The causes of all that cores ask for, by what it is and whose."""
+    """The causes of all that cores ask for, by what it is and whose. `also`: an onlooker who cuts connections."""
 
-    def __init__(self):
+    def __init__(self, also):
+        self.also = also
         self.seen = defaultdict(set)
         self.uncaused = []
 
@@ -28,9 +30,12 @@ class Causes(Watch):
         if order.cause is None:
             self.uncaused.append(order)
 
+    def ticked(self, node):
+        self.also.ticked(node)
+
 
 def watched(swarm):
-    swarm.watch = Causes()
+    swarm.watch = Causes(swarm.watch)
     return swarm.watch
 
 
@@ -82,7 +87,7 @@ def test_a_parent_that_does_not_come_back_is_dropped_since_it_is_missed():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_is_asked_for_without_a_cause(seed):
-    swarm = swarm_of(4, seed, work=30, lose=0.02, jitter=0.05)
+    swarm = swarm_of(4, seed, work=30, lose=0.02, line=Line(jitter=0.05))
     causes = watched(swarm)
     assert swarm.run(PATIENCE, swarm.complete)
     swarm.leave("n0")
