@@ -1,21 +1,26 @@
-"""Every instruction says what it came of: the message, the event or the timer, the peer and the link."""
+"""Every instruction says what it came of: the message, the event or the timer, the peer and the link. None is lost."""
 
+import ast
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 from support.counting_swarm import PATIENCE, greeted, lone_core, swarm_of
 from support.samples import LINK, NODE
 
+import gossipw2v.gossip
 from gossipw2v.gossip.instructions import Cause, Close, Collect, DropLink, Merge, OpenLink, Send, Settle, because
 from gossipw2v.gossip.membership.connections import SILENCE
 from gossipw2v.gossip.messages import Answer, Hello, LinkOpen, LinkOpened, LinkRefused, Push
+from gossipw2v.simulation.network import Line
 from gossipw2v.simulation.swarm import Watch
 
 
 class Causes(Watch):
-    """The causes of all that cores ask for, by what it is and whose."""
+    """The causes of all that cores ask for, by what it is and whose. `also`: an onlooker who cuts connections."""
 
-    def __init__(self):
+    def __init__(self, also):
+        self.also = also
         self.seen = defaultdict(set)
         self.uncaused = []
 
@@ -25,9 +30,12 @@ class Causes(Watch):
         if order.cause is None:
             self.uncaused.append(order)
 
+    def ticked(self, node):
+        self.also.ticked(node)
+
 
 def watched(swarm):
-    swarm.watch = Causes()
+    swarm.watch = Causes(swarm.watch)
     return swarm.watch
 
 
@@ -79,7 +87,7 @@ def test_a_parent_that_does_not_come_back_is_dropped_since_it_is_missed():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_is_asked_for_without_a_cause(seed):
-    swarm = swarm_of(4, seed, work=30, lose=0.02, jitter=0.05)
+    swarm = swarm_of(4, seed, work=30, lose=0.02, line=Line(jitter=0.05))
     causes = watched(swarm)
     assert swarm.run(PATIENCE, swarm.complete)
     swarm.leave("n0")
@@ -104,3 +112,26 @@ def test_the_first_cause_stays_and_makes_no_instruction_another():
     assert Hello.__name__ not in repr(order)
     assert LinkRefused.__match_args__ == ("link", "reason")
     assert Close.__match_args__ == ("conn", "reason")
+
+
+def asks(function):
+    """Whether what a function returns is to be done."""
+    return "Instruction]" in ast.unparse(function.returns or ast.Constant(None))
+
+
+def called(call):
+    """The last part of what a call names."""
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
+def test_no_instruction_is_thrown_away():
+    """No statement is nothing but a call for instructions. Calls are known by name: one that is also the name of a
+    function that returns none is left to the reader.
+    """
+    paths = Path(gossipw2v.gossip.__file__).parent.glob("**/*.py")
+    nodes = [(path.name, node) for path in paths for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    functions = [node for _, node in nodes if isinstance(node, ast.FunctionDef)]
+    asking = {each.name for each in functions if asks(each)} - {each.name for each in functions if not asks(each)}
+    assert asking > {"close", "drop", "keep_vanished"}
+    alone = [(name, n.value) for name, n in nodes if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)]
+    assert not [f"{name}:{call.lineno} {ast.unparse(call)}" for name, call in alone if called(call) in asking]

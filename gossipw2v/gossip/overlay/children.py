@@ -74,7 +74,7 @@ class Seats:
         if link is not None and link.state in WITH_REFERENCE:
             self._miss(link, now)
         else:
-            self.links.close(link)
+            self.links.withdraw(link)
 
     def _has_room(self, insist: bool) -> bool:
         waited_for = [link for link in self.links.seats.values() if link.lost_at is None]  # most others are gone
@@ -131,11 +131,11 @@ class Seats:
         return [Send(conn, LinkOpened(ask.link, not ask.fresh, mine))]  # fresh: the question was repeated
 
     def _wait(self, node: NodeId, ask: LinkOpen) -> list[Instruction]:
-        self.drop(node)  # an earlier question
+        out = self.drop(node)  # an earlier question, or a link taken up with which it does not go on
         link = link_down(node, ask.link)
         link.ask = ask
         self.links.table.append(link)
-        return []
+        return out
 
     def _find(self, node: NodeId, ask: LinkOpen) -> None:
         """Take back the link by which a child wants to go on: it had vanished, or said goodbye and has a new id."""
@@ -147,7 +147,7 @@ class Seats:
         if held.peer != node and held.end.busy:
             return  # with what its earlier life had pushed
         if (seat := self.links.seats.get(node)) is not held:
-            self.links.close(seat)  # a question that waits
+            self.links.withdraw(seat)  # a question that waits
         if held.peer != node:
             held.end.last_answer = None  # it does not know what its earlier life was answered
             held.peer = node
@@ -175,7 +175,7 @@ class Seats:
         for node, link in self.links.seats.items():
             ask, link.ask = link.ask, None
             if ask is not None and ask.vocabulary != self.links.vocabulary:
-                self.links.close(link)
+                self.links.withdraw(link)
             elif ask is not None and node in conns:
                 out += self.on_link_open(node, ask, conns[node])
         return out

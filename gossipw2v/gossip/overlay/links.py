@@ -1,6 +1,6 @@
 """The table of a node's links: one up to its parent, some down to its children, and those that are kept.
 
-What is said of any link is a query on this table, and every link ends in `close`.
+What is said of any link is a query on this table. Every link ends in `close`, or in `withdraw` if it has no reference.
 """
 
 from __future__ import annotations
@@ -103,12 +103,25 @@ class Links:
         """
         if link is None:
             return []
-        had = link.state in WITH_REFERENCE or link.state is LinkState.RETAINED
+        had = _has_reference(link)
+        self._end(link)
+        return self._forget(link.name) if had else []
+
+    def withdraw(self, link: AnyLink | None) -> None:
+        """Forget a link of which there is no reference yet. RuntimeError if there is one, which the model would keep
+        for good: such a link is to be closed, and what `close` returns to be done.
+        """
+        if link is None:
+            return
+        if _has_reference(link):
+            raise RuntimeError(f"a link that is {link.state.name} cannot be withdrawn: its reference is to be dropped")
+        self._end(link)
+
+    def _end(self, link: AnyLink) -> None:
         if goes_up(link) or link.state is LinkState.RETAINED:
             self.past.append(link.name)
         link.move(LinkInput.DROPPED)
         self.table = [each for each in self.table if each is not link]
-        return self._forget(link.name) if had else []
 
     def give_up(self, link: Downlink) -> list[Instruction]:
         """Close a child's link for reasons of this node's own: a push may be under way, and is no breach."""
@@ -139,3 +152,7 @@ class Links:
     def put_last(self, link: AnyLink) -> None:
         """Let a link stand as the newest."""
         self.table = [*(each for each in self.table if each is not link), link]
+
+
+def _has_reference(link: AnyLink) -> bool:
+    return link.state in WITH_REFERENCE or link.state is LinkState.RETAINED

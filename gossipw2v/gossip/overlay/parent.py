@@ -100,7 +100,7 @@ class ParentSearch:
 
     def _return_to(self, link: Uplink, node: NodeId, lost_at: float | None = None) -> None:
         """The parent that was gone is there again, or is heard of, perhaps by a new id."""
-        self.links.close(self.links.parent)
+        self.links.withdraw(self.links.parent)
         link.move(LinkInput.RETURNED)
         link.peer, link.lost_at, link.farewell, link.asked_at = node, lost_at, False, float("-inf")
         link.end.pacing.max_bandwidth = self.max_bandwidth
@@ -181,7 +181,7 @@ class ParentSearch:
         link = self.links.parent
         if link is not None and self.links.uplink is None and link.peer.hex() == key:
             self.candidates.bar(link.peer, now)
-            self.links.close(link)
+            self.links.withdraw(link)
 
     def part(self, node: NodeId, now: float) -> list[Instruction]:
         """A node has left in order: if it was the parent, it may come back."""

@@ -289,6 +289,30 @@ def test_a_child_that_comes_back_before_the_model_is_there_goes_on_when_it_is():
     assert said(made.model_ready(VOCABULARY, {NEXT: 21})) == [LinkOpened(ask.link, True, {ME: 5})]
 
 
+def taken_up() -> tuple[Tree, bytes]:
+    """A node that is back, with a child's link, and has not told yet that its model is there."""
+    made, link = tree(ready=False), b"12345678"
+    made.retained.take_up([SavedLink(False, CHILD, link, 3, {})], 1, 5)
+    return made, link
+
+
+def test_a_reference_is_dropped_before_the_model_is_there_if_the_child_is_done_with_another_batch():
+    """The model has held it since it was taken up."""
+    made, link = taken_up()
+    assert made.seats.on_link_open(NEXT, question(link, fresh=False, seq=2), 21) == [DropLink(link)]
+    assert made.links.with_reference() == []
+    assert said(made.model_ready(VOCABULARY, {NEXT: 21})) == [LinkOpened(link, False, {})]
+
+
+def test_a_reference_is_dropped_before_the_model_is_there_if_the_child_asks_for_another():
+    made, link = taken_up()
+    (opened,) = said(made.seats.on_link_open(NEXT, question(link, fresh=False, seq=3), 21))
+    assert opened.resumed
+    assert made.seats.on_link_open(NEXT, question(b"new link"), 21) == [DropLink(link)]
+    assert said(made.model_ready(VOCABULARY, {NEXT: 21})) == [LinkOpened(b"new link", False, {})]
+    assert [edge.name for edge in made.links.with_reference()] == [b"new link"]
+
+
 @pytest.mark.parametrize("batch", [0, 2])
 def test_a_next_life_that_is_done_with_another_batch_begins_anew(batch):
     """One batch less: what the earlier life was answered, this one does not know."""
