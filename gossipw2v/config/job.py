@@ -129,11 +129,35 @@ class Job:
         "noise words are drawn by frequency to this power",
         "word2vec's for text; recommenders do better near or below 0",
     )
+    phrases: int = setting(
+        0,
+        Between(0, 4),
+        "passes",
+        "join words that are phrases, as new_york: 1 pass joins two words, each further pass one more; 0 joins none",
+        "each pass reads the text once more; pairs of words are many, and their counts go to every node",
+    )
+    phrase_threshold: float = setting(
+        100.0,
+        Between(0, 1e12),
+        "score",
+        "words that stand next to each other are a phrase where word2vec's score of them is above this",
+        "word2vec's; lower joins more",
+    )
+    phrase_min_count: int = setting(
+        5,
+        Between(1, 10**9),
+        "occurrences",
+        "a phrase is rarer than this nowhere: so much is taken off the count of a pair before it is scored",
+        "word2vec's; higher leaves out what stood together by chance",
+    )
 
 
 LATER = {
     "lines",
     "min_local_count",
+    "phrase_min_count",
+    "phrase_threshold",
+    "phrases",
     "shrink_windows",
 }  # settings that came with later versions: until they are used, nobody needs to know them
 

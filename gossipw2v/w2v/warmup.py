@@ -1,6 +1,7 @@
 """All that a node compiles, compiled at once: later a compiler would stall training and the event loop for seconds."""
 
 from gossipw2v.w2v.kernels import merge, priority, quantize, sgns
+from gossipw2v.w2v.phrases import counting
 from gossipw2v.w2v.text import scanner
 
 __all__ = ["compiled", "warm_up"]
@@ -18,3 +19,4 @@ def warm_up(vector_size: int, sg: int = 1) -> None:
     quantize.warm_up(vector_size)
     priority.warm_up()
     scanner.warm_up()
+    counting.warm_up()

@@ -107,7 +107,7 @@ def target() -> str:
 def _sources() -> bytes:
     """A digest of all kernels, since one inlines the other, and of the compiler."""
     digest = hashlib.blake2b(f"{numba.__version__} {llvmlite.__version__}".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.digest()
 

@@ -14,12 +14,13 @@ import numpy as np
 from gossipw2v.config.encoding import UTF_8
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
+from gossipw2v.w2v.phrases.grams import no_grams
 from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.damage import Damage
 from gossipw2v.w2v.text.files import EMPTY, OWN, CorpusError, corpus_digest, find, total_bytes
 from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.shards import ALL_TRAINED, Shard, encode
-from gossipw2v.w2v.text.vocab import Counts, Vocab, count_words
+from gossipw2v.w2v.text.vocab import Counts, Vocab, count_grams, count_words
 from gossipw2v.w2v.text.words import Words
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class Corpus:
     threads: int
     division: Division = ALL_TRAINED
     encoding: str = UTF_8
+    passes: int = 0  # of joining phrases: so many words more than one have the longest grams that are counted
     files: list[Path] = field(default_factory=list)
     passed_over: dict[Path, str] = field(default_factory=dict)  # files among them that are no text, and what they are
     bytes: int = 0
@@ -89,7 +91,7 @@ class Corpus:
     def let_go(self) -> None:
         """Forget the words that were counted; their totals stay, for people."""
         if self.counts is not None:
-            self.counts = replace(self.counts, words=Words.of(()), counts=np.empty(0, np.int64))
+            self.counts = replace(self.counts, words=Words.of(()), counts=np.empty(0, np.int64), grams=no_grams())
 
     async def encode(self, vocab: Vocab) -> Shard:
         """The text as word ids of `vocab`, from the data directory if it was encoded before."""
@@ -132,6 +134,8 @@ class Corpus:
         self._counted = corpus_digest(self.files, self.encoding)
         counts = count_words(self.files, self._reader(self._note))
         self._tell_damage()
+        if self.passes:
+            counts = count_grams(counts, self.files, self.passes, self._reader())
         return counts
 
     def _tell_damage(self) -> None:
