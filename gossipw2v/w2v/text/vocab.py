@@ -188,16 +188,17 @@ def count_grams(
     Raises as `count_words` does.
     """
     from gossipw2v.w2v.phrases.counting import GramCounter  # noqa: PLC0415
-    from gossipw2v.w2v.text.scanner import WordIndex  # noqa: PLC0415
+    from gossipw2v.w2v.text.scanner import END, GAP, WordIndex  # noqa: PLC0415
 
-    order = np.argsort(-counts.counts, kind="stable")  # what is met often is near each other
+    order = np.argsort(-counts.counts, kind="stable")  # words that are often met are found faster near each other
     index, grams = WordIndex(counts.words.take(order)), no_grams()
+    places_of = np.append(order, (GAP, END)).astype(np.int32)  # the last two by their negative numbers
     for _ in range(passes):
-        counter = GramCounter(order.size, grams, most // passes)
-        for ids in (reader or TextReader()).run(files, index.encode_all, Tally()):
+        counter = GramCounter(order.size, grams, counts.tokens, most // passes)
+        for ids in (reader or TextReader()).run(files, lambda data: places_of[index.encode_all(data)], Tally()):
             counter.add(ids)
-        grams = grams.with_longer(*counter.result(), counts.counts[order], counter.pruned)
-    return replace(counts, grams=merge_grams([(grams, order)], order.size))
+        grams = grams.with_longer(*counter.result(), counts.counts, counter.pruned)
+    return replace(counts, grams=grams)
 
 
 def merge_counts(parts: Sequence[Counts]) -> Counts:

@@ -23,8 +23,13 @@ _SHIFT = 32
 
 
 def empty(room: int) -> Pairs:
-    """A table for so many pairs, at most half full then."""
-    return np.zeros((1 << max(4, (2 * room - 1).bit_length()), 2), np.int64)
+    """A table for so many pairs, at most three quarters full then."""
+    return np.zeros((1 << max(4, (4 * room // 3).bit_length()), 2), np.int64)
+
+
+def room_in(table: Pairs) -> int:
+    """How many pairs a table is for."""
+    return 3 * len(table) // 4
 
 
 # --- compiled ------------------------------------------------------------------------------------------
@@ -70,6 +75,17 @@ def enter(pairs, values, table, seed):
     for n in range(pairs.size):
         slot = _slot(table, pairs[n], seed)
         table[slot, 0], table[slot, 1] = pairs[n], values[n]
+
+
+@exact
+def entries(table, least, pairs, values):
+    """Fill `pairs` and `values`, which must have room, with those of at least that value, in any order; how many."""
+    number = 0
+    for slot in range(table.shape[0]):
+        if table[slot, 1] >= least:
+            pairs[number], values[number] = table[slot, 0], table[slot, 1]
+            number += 1
+    return number
 
 
 @exact
