@@ -84,8 +84,8 @@ class Grams:
     def from_bytes(cls, data: bytes | memoryview, word_counts: Ints) -> Grams:
         """Read `to_bytes`, for words of these counts. Whatever else it is given, it raises ValueError with a reason."""
         number = _HEADER.unpack_from(data)[0] if len(data) >= _HEADER.size else -1
-        if not 0 <= number <= MAX_GRAMS or len(data) != _HEADER.size + _BYTES * number:
-            raise ValueError(f"grams: {number:,} in {len(data):,} bytes are too many, or not what is there")
+        if not 0 < number <= MAX_GRAMS or len(data) != _HEADER.size + _BYTES * number:
+            raise ValueError(f"grams: {number:,} in {len(data):,} bytes are none, too many, or not what is there")
         left, right, counts = np.frombuffer(data, "<u4", offset=_HEADER.size).reshape(3, number).astype(np.int64)
         _check(left, right, counts, word_counts)
         return cls(left.astype(np.int32), right.astype(np.int32), counts)

@@ -83,7 +83,9 @@ class Counts:
     @classmethod
     def from_bytes(cls, data: bytes) -> Counts:
         """Read `to_bytes`. Whatever else it is given, it raises VocabError with the reason, in bounded memory."""
-        data, _, rest = _unpack_more(_GRAMS, data)
+        data, others, rest = _unpack_more(_GRAMS, data)
+        if others:
+            raise VocabError("counts: words that are not counted")
         words, counts, totals = _unpack(_COUNTS, data, totals=5)
         if not words.ascend():
             raise VocabError("counts: words out of order, or twice")
