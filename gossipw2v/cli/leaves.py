@@ -6,16 +6,21 @@ import argparse
 import asyncio
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from gossipw2v.cli import streams
 from gossipw2v.cli.commands import USAGE, config_file
 from gossipw2v.cli.launch import prepare_machine
 from gossipw2v.config import loader
 
-FLAGS = ("corpus", "encoding", "min_local_count")
+if TYPE_CHECKING:
+    from gossipw2v.w2v.text.vocab import Counts
+
+FLAGS = ("corpus", "encoding", "min_local_count", "phrases")
 DESCRIPTION = (
     "Count a node's text as `gossipw2v start` with the same settings does, and print each word that would be sent to "
-    "other nodes, a tab, and how often it is there, the commonest first. Nothing is sent. Besides these counts, a node "
+    "other nodes, a tab, and how often it is there, the commonest first; with --phrases, then words that follow each "
+    "other, with spaces between them. Nothing is sent. Besides these counts, a node "
     "sends its settings, its addresses, how far it is, and how far the vectors of words of the common vocabulary moved."
 )
 
@@ -29,7 +34,8 @@ def what_leaves(args: argparse.Namespace) -> int:
     from gossipw2v.w2v.text.corpus import Corpus  # noqa: PLC0415
     from gossipw2v.w2v.text.files import CorpusError  # noqa: PLC0415
 
-    corpus = Corpus(config.corpus, config.data_dir, config.threads or usable_cores(), encoding=config.encoding)
+    threads = config.threads or usable_cores()
+    corpus = Corpus(config.corpus, config.data_dir, threads, encoding=config.encoding, passes=config.job.phrases)
     try:
         corpus.find()
         counts = asyncio.run(corpus.count())
@@ -39,6 +45,14 @@ def what_leaves(args: argparse.Namespace) -> int:
     leaving = counts.at_least(config.job.min_local_count)
     for row in (-leaving.counts).argsort(kind="stable"):
         sys.stdout.write(f"{leaving.words[row].decode()}\t{leaving.counts[row]}\n")
+    _write_grams(leaving)
     kept, told = len(counts.words) - len(leaving.words), f"at least {config.job.min_local_count} times here"
     streams.tell(f"{len(leaving.words):,} words would leave this node ({told}); {kept:,} would not")
     return 0
+
+
+def _write_grams(counts: Counts) -> None:
+    units = list(counts.words) if len(counts.grams) else []
+    for left, right, count in counts.grams.rows():
+        units.append(units[left] + b" " + units[right])
+        sys.stdout.write(f"{units[-1].decode()}\t{count}\n")

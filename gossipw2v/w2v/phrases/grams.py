@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -41,6 +41,10 @@ class Grams:
     def pairs(self) -> Ints:
         """int64[n]: left and right as one number, ascending."""
         return pair_numbers(self.left, self.right)
+
+    def rows(self) -> Iterator[tuple[int, int, int]]:
+        """The left, the right and the count of each."""
+        return zip(self.left.tolist(), self.right.tolist(), self.counts.tolist(), strict=True)
 
     def bounds(self, words: int) -> list[int]:
         """Where the grams of two words of `words` begin, those of three, and so on; then the end."""

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -77,13 +78,15 @@ def test_phrases_and_joined_text_are_those_of_gensim(threshold: float, min_count
     known = set(vocab.words)
     ours = [line for line in encoded(path, vocab) if line]
     assert ours == [line for line in ([word for word in each if word in known] for each in joined) if line]
-    assert known >= {word for word, count in Counter(sum(joined, [])).items() if count > 20}
+    assert known >= {word for word, count in Counter(chain(*joined)).items() if count > 20}
 
 
 TEXT = st.lists(st.lists(st.sampled_from([b"a", b"b", b"c", b"a_b"]), max_size=9), max_size=20)
 
 
-@given(lines=TEXT, threshold=st.sampled_from([0.0, 0.5, 1.0, 2.0]), min_count=st.integers(1, 3), size=st.integers(8, 90))
+@given(
+    lines=TEXT, threshold=st.sampled_from([0.0, 0.5, 1.0, 2.0]), min_count=st.integers(1, 3), size=st.integers(8, 90)
+)
 @settings(deadline=None, max_examples=60)
 def test_phrases_are_those_of_the_twin(
     lines: list[list[bytes]], threshold: float, min_count: int, size: int, tmp_path_factory: pytest.TempPathFactory
@@ -108,7 +111,7 @@ def test_words_are_counted_where_they_are_not_in_phrases(tmp_path: Path) -> None
     assert pairs(vocab) == {(b"new", b"york"), (b"york", b"is")}
     found = dict(zip(vocab.words, vocab.counts.tolist(), strict=True))
     assert (found[b"new"], found[b"new_york"], found[b"york_is"]) == (20, 50, 7)
-    assert Counter(sum(encoded(path, vocab), [])) == found
+    assert Counter(chain(*encoded(path, vocab))) == found
 
 
 def test_a_word_that_holds_the_joiner_is_no_phrase_by_itself(tmp_path: Path) -> None:
@@ -122,7 +125,7 @@ def test_a_word_that_holds_the_joiner_is_no_phrase_by_itself(tmp_path: Path) -> 
     path, counts = counted(tmp_path, alike)
     vocab = freeze(counts, 1, 0, PhraseRule(1, 0.2, 5))
     assert {(b"u_v", b"w"), (b"u", b"v_w")} <= pairs(vocab)
-    words = Counter(sum(encoded(path, vocab), []))
+    words = Counter(chain(*encoded(path, vocab)))
     assert list(vocab.words).count(b"u_v_w") == 1
     assert words[b"u_v_w"] + words[b"w_1"] + words[b"2_u"] + words[b"3_u_v_w"] == 70
 
@@ -140,12 +143,12 @@ def test_three_words_take_two_passes(tmp_path: Path) -> None:
     path, counts = counted(tmp_path, planted_text(2), passes=2)
     vocab = freeze(counts, 1, 0, PhraseRule(2, 2.0, 5))
     assert {b"new_york", b"new_york_city", b"rio_de_janeiro", b"la_la_land"} <= set(vocab.words)
-    there = Counter(sum(encoded(path, vocab), []))
+    there = Counter(chain(*encoded(path, vocab)))
     assert {b"new_york_city", b"rio_de_janeiro"} <= set(there)
     joined = [line.split() for line in path.read_bytes().splitlines()]
     for span in range(2):
         joined = [naive_phrases.join(line, pairs(vocab, span)) for line in joined]
-    wanted = Counter(sum(joined, []))
+    wanted = Counter(chain(*joined))
     assert all(there[word] == wanted[word] for word in vocab.words)
     error = sum(abs(count - there[word]) for word, count in zip(vocab.words, vocab.counts.tolist(), strict=True))
     assert error < 0.02 * sum(there.values())
