@@ -34,11 +34,10 @@ def what_leaves(args: argparse.Namespace) -> int:
     from gossipw2v.w2v.text.corpus import Corpus  # noqa: PLC0415
     from gossipw2v.w2v.text.files import CorpusError  # noqa: PLC0415
 
-    threads = config.threads or usable_cores()
-    corpus = Corpus(config.corpus, config.data_dir, threads, encoding=config.encoding, passes=config.job.phrases)
+    corpus = Corpus(config.corpus, config.data_dir, config.threads or usable_cores(), encoding=config.encoding)
     try:
         corpus.find()
-        counts = asyncio.run(corpus.count())
+        counts = asyncio.run(corpus.count(config.job.phrases))
     except CorpusError as error:
         streams.tell(f"gossipw2v: {error}")
         return USAGE

@@ -75,7 +75,7 @@ async def resume(node: Node) -> None:
 
 async def count(node: Node) -> None:
     """Count the own text and offer the counts."""
-    counts = await node.corpus.count()
+    counts = await node.corpus.count(node.config.job.phrases)
     totals = {"replaced": counts.replaced, "too_long": counts.dropped, "forgotten": counts.pruned_words}
     log.info("counted", tokens=counts.tokens, words=len(counts.words), files=len(node.corpus.files), **totals)
     if node.config.job.phrases:

@@ -73,7 +73,7 @@ class Node:
         config = self.config
         division = Division(config.held_out, config.job.seed)
         threads = config.threads or usable_cores()
-        self.corpus = Corpus(config.corpus, config.data_dir, threads, division, config.encoding, config.job.phrases)
+        self.corpus = Corpus(config.corpus, config.data_dir, threads, division, config.encoding)
         job = {name: str(value) for name, value in job_fields(config.job).items()}
         self.checkpointer = Checkpointer(config.data_dir, job)
 

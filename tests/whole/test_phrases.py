@@ -87,9 +87,8 @@ def test_a_node_comes_back_to_its_phrases(swarm: Daemons, halves: list[Path]) ->
 
 
 def test_nodes_of_other_phrases_are_of_another_job(swarm: Daemons, halves: list[Path]) -> None:
-    place = addresses(1)[0]
-    one = swarm.start(halves[0], listen=place, min_peers=1, until_complete=False, **PHRASES)
-    other = swarm.start(halves[1], peers=place, min_peers=1, until_complete=False)
-    other.says("phrases")
-    for node in (one, other):
-        assert node.end(signal.SIGTERM, STOP_SECONDS) == 0
+    here, there = addresses(2)
+    swarm.start(halves[0], listen=here, peers=there, min_peers=1, **PHRASES)
+    other = swarm.start(halves[1], listen=there, peers=here, min_peers=1, **{**PHRASES, "phrase_threshold": 20})
+    refused = other.until(lambda s: s["waiting"] and s["waiting"]["refused"])["waiting"]["refused"]
+    assert "phrase_threshold is" in refused[here]

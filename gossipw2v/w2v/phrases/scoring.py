@@ -27,14 +27,14 @@ ROUNDS = 30  # of the estimate of what is joined, each halving what is wrong wit
 _END, _NONE = -1, -2
 
 
-class Found(NamedTuple):
+class ScoredPhrases(NamedTuple):
     """The joins of units: words 0 to W - 1, then each join's result, in order. `counts` float64: of all units, left."""
 
     joins: Joins
     counts: Floats
 
 
-def find_phrases(word_counts: Ints, lengths: Ints, grams: Grams, rule: PhraseRule, longest: int) -> Found:
+def find_phrases(word_counts: Ints, lengths: Ints, grams: Grams, rule: PhraseRule, longest: int) -> ScoredPhrases:
     """The phrases among `grams` of words of these counts and lengths in bytes; none is longer than `longest` bytes."""
     words = word_counts.size
     entries = words + (bounds := grams.bounds(words))[min(1, len(bounds) - 1)]
@@ -53,7 +53,7 @@ def find_phrases(word_counts: Ints, lengths: Ints, grams: Grams, rule: PhraseRul
             left, right, np.minimum(together[good], sentences.free()[places[good]]), sentences.whole[places[good]]
         )
         found.append((left, right, joined))
-    return Found(_joins(found), units.counts)
+    return ScoredPhrases(_joins(found), units.counts)
 
 
 def _joins(found: list[tuple[Ids, Ids, Ids]]) -> Joins:

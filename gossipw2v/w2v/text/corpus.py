@@ -40,7 +40,6 @@ class Corpus:
     threads: int
     division: Division = ALL_TRAINED
     encoding: str = UTF_8
-    passes: int = 0  # of joining phrases: so many words more than one have the longest grams that are counted
     files: list[Path] = field(default_factory=list)
     passed_over: dict[Path, str] = field(default_factory=dict)  # files among them that are no text, and what they are
     bytes: int = 0
@@ -68,9 +67,9 @@ class Corpus:
         told = "; ".join(self._told.values())
         return told.encode(UTF_8, "backslashreplace").decode() or None  # names may be of any bytes
 
-    async def count(self) -> Counts:
-        """Count the words. CorpusError for a text that has none."""
-        self.counts = await self._in_thread(self._count)
+    async def count(self, passes: int = 0) -> Counts:
+        """Count the words, and what so many passes of joining phrases need. CorpusError for a text that has none."""
+        self.counts = await self._in_thread(lambda: self._count(passes))
         if len(self.counts.words) < 2:
             raise CorpusError(
                 f"{self._where()}: {len(self.counts.words)} different words; at least two are needed to train"
@@ -129,13 +128,13 @@ class Corpus:
         finally:
             return_memory()
 
-    def _count(self) -> Counts:
+    def _count(self, passes: int) -> Counts:
         self.damaged_files, self._worst = 0, None
         self._counted = corpus_digest(self.files, self.encoding)
         counts = count_words(self.files, self._reader(self._note))
         self._tell_damage()
-        if self.passes:
-            counts = count_grams(counts, self.files, self.passes, self._reader())
+        if passes:
+            counts = count_grams(counts, self.files, passes, self._reader())
         return counts
 
     def _tell_damage(self) -> None:
