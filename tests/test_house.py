@@ -96,7 +96,7 @@ def is_name(node: ast.AST | None) -> bool:
 def is_a_table(node: ast.ClassDef) -> bool:
     """A record that only names what is handed on together: an enum, a tuple with names, the settings."""
     bases = {ast.unparse(base) for base in node.bases}
-    return bool(bases & {"NamedTuple", "Enum", "IntEnum", "StrEnum"}) or node.name == "Config"
+    return bool(bases & {"NamedTuple", "Enum", "IntEnum", "StrEnum"}) or node.name in {"Config", "Job"}
 
 
 # -- names --------------------------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ class Job:
         5,
         Between(1, 10**9),
         "occurrences",
-        "a phrase is rarer than this nowhere: so much is taken off the count of a pair before it is scored",
+        "taken off the count of a pair before it is scored: a phrase is there more often than this",
         "word2vec's; higher leaves out what stood together by chance",
     )
 
