@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Phrases of a text, found and joined: gensim's Phrases and its frozen form beside ours, one thread each.
 
-`python tools/bench_phrases.py TEXT [--threshold 100]`, with the `bench` extra. Seconds are processor time: ours from the
-text's file to the file of ids, gensim's from sentences in memory, whose reading is told apart. Each runs twice, in turns.
+`python tools/bench_phrases.py TEXT [--threshold 100]`, with the `bench` extra. Seconds are processor time: ours from
+the text's file to the file of ids, gensim's from sentences in memory, whose reading is told apart. Each runs twice.
 """
 
 import argparse
