@@ -20,6 +20,7 @@ Pairs = NDArray[np.int64]
 _MIX = np.uint64(0xFF51AFD7ED558CCD)  # murmur3's last mix
 _S32 = np.uint64(32)
 _SHIFT = 32
+_AHEAD = 64  # pairs whose cache lines are fetched together
 
 
 def empty(room: int) -> Pairs:
@@ -51,13 +52,29 @@ def _slot(table, pair, seed):
     return slot
 
 
+@inline_exact
+def _touch(left, ids, at, end, table, seed):
+    """Have the cache lines of the next pairs come from memory side by side; what is returned is of no use."""
+    seen = np.int64(0)
+    for n in range(at, end):
+        hashed = (np.uint64(_pair(left[n - 1], ids[n])) ^ seed) * _MIX
+        slot = np.int64((hashed ^ (hashed >> _S32)) & np.uint64(table.shape[0] - 1))
+        seen |= table[slot, 1]
+    return seen
+
+
 @exact
 def count_pairs(left, ids, at, table, number, most, seed):
     """Count `left[n - 1], ids[n]` for n from `at`, in a table that holds `number` pairs and may hold `most`.
 
     Returns the n that it came to, which is the end or where the table is full, and the number of pairs.
     """
+    touched = at
     while at < ids.size and number < most:
+        if at == touched:
+            touched = min(at + _AHEAD, ids.size)
+            if _touch(left, ids, at, touched, table, seed) < 0:  # never: no count is
+                return at, number
         if left[at - 1] >= 0 and ids[at] >= 0:
             pair = _pair(left[at - 1], ids[at])
             slot = _slot(table, pair, seed)
