@@ -144,6 +144,27 @@ class Job:
         "make all letters lower case, in every script",
         "names and first words of sentences look different for a reason, and this takes time",
     )
+    phrases: int = setting(
+        0,
+        Between(0, 4),
+        "passes",
+        "join words that are phrases, as new_york: 1 pass joins two words, each further pass one more; 0 joins none",
+        "each pass reads the text once more; pairs of words are many, and their counts go to every node",
+    )
+    phrase_threshold: float = setting(
+        100.0,
+        Between(0, 1e12),
+        "score",
+        "words that stand next to each other are a phrase where word2vec's score of them is above this",
+        "word2vec's; lower joins more",
+    )
+    phrase_min_count: int = setting(
+        5,
+        Between(1, 10**9),
+        "occurrences",
+        "taken off the count of a pair before it is scored: a phrase is there more often than this",
+        "word2vec's; higher leaves out what stood together by chance",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +209,16 @@ class Walks:
 
 
 # settings that came with later versions: until they are used, nobody needs to know them
-LATER = {"lines", "lowercase", "min_local_count", "shrink_windows", "tokenize"}
+LATER = {
+    "lines",
+    "lowercase",
+    "min_local_count",
+    "phrase_min_count",
+    "phrase_threshold",
+    "phrases",
+    "shrink_windows",
+    "tokenize",
+}
 
 
 def job_fields(job: Job, walks: Walks | None = None) -> dict[str, str | int | float]:

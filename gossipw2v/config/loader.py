@@ -24,6 +24,7 @@ MAX_DOTS = 8  # of bare keys and numbers in a line: tomllib takes memory and tim
 BARE = re.compile(r"""#[^\n]*|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?""")  # what is not: comments and texts, also broken off
 # Kubernetes puts these into every container beside a service called gossipw2v
 FOREIGN_VARIABLE = re.compile(PREFIX + r"(SERVICE_|PORT$|PORT_\d)")
+TEXT_ALONE = ("lines", "lowercase", "phrases", "tokenize")  # settings that mean nothing where a graph is walked
 Source = Iterator[tuple[str, str, object]]  # origin for the reader of a message, field name, raw value
 
 
@@ -178,6 +179,9 @@ def _contradictions(given: _Given) -> Iterator[tuple[set[str], str]]:
         yield {"corpus", "graph"}, text
     if given.value("graph_share") != OPTIONS["graph_share"].default and not given.value("graph"):
         yield {"graph", "graph_share"}, f"{given.named('graph_share')} needs graph"
+    for name in TEXT_ALONE:
+        if given.value("graph") and given.value(name) != OPTIONS[name].default:
+            yield {"graph", name}, f"{given.named(name)} is about text; leave it out with graph"
     forms = [name for name in FORMS if given.value(name)]
     if len(forms) > 1:
         yield set(forms), f"{', '.join(map(given.named, forms))}: a node's text has one form; give one of them"

@@ -13,6 +13,7 @@ from gossipw2v.node.condition import Condition
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
 from gossipw2v.transport.network import Network
+from gossipw2v.w2v.phrases.rule import PhraseRule
 from gossipw2v.w2v.sources import Source
 from gossipw2v.w2v.text.vocab import Counts, Vocab, VocabError, freeze, merge_counts
 
@@ -83,4 +84,5 @@ class VocabularyAgreement:
 
 
 def _frozen(parts: list[Counts], job: Job) -> bytes:
-    return freeze(merge_counts(parts), job.min_count, job.max_vocab).to_bytes()
+    rule = PhraseRule(job.phrases, job.phrase_threshold, job.phrase_min_count)
+    return freeze(merge_counts(parts), job.min_count, job.max_vocab, rule).to_bytes()

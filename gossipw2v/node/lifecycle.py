@@ -75,13 +75,16 @@ async def resume(node: Node) -> None:
 
 async def count(node: Node) -> None:
     """Count the own text and offer the counts."""
-    counts = await node.corpus.count()
+    counts = await node.corpus.count(node.config.job.phrases)
     totals = {"replaced": counts.replaced, "too_long": counts.dropped, "forgotten": counts.pruned_words}
     log.info("counted", tokens=counts.tokens, words=len(counts.words), files=len(node.corpus.files), **totals)
+    if node.config.job.phrases:
+        log.info("counted neighbours", grams=len(counts.grams), forgotten=counts.grams.pruned)
     node.condition.problem("text", node.corpus.problem)
     if node.core.view.vocabulary is None:
         offered = counts.at_least(node.config.job.min_local_count)
-        log.info("offers its counts", words=len(offered.words), kept_to_itself=len(counts.words) - len(offered.words))
+        kept = len(counts.words) - len(offered.words)
+        log.info("offers its counts", words=len(offered.words), grams=len(offered.grams), kept_to_itself=kept)
         node.agreement.counts[counts_name(node.core.node)] = offered
         node.enter(Stage.GATHERING)
         node.network.perform(node.core.own.counted(offered.to_bytes()))
@@ -118,7 +121,7 @@ async def prepare(node: Node, vocab: Vocab) -> None:
     """Turn the text into ids and allocate the model."""
     node.close_session()
     node.enter(Stage.ENCODING)
-    log.info("vocabulary", words=len(vocab), tokens=vocab.tokens, digest=vocab.digest.hex())
+    log.info("vocabulary", words=len(vocab), joins=len(vocab.joins), tokens=vocab.tokens, digest=vocab.digest.hex())
     check_room(node.config, vocab)
     shard = await node.corpus.encode(vocab)
     node.condition.problem("text", node.corpus.problem)

@@ -42,8 +42,8 @@ class Source(Protocol):
     def problem(self) -> str | None:
         """What is wrong with them though they are read, for people; None if nothing is."""
 
-    async def count(self) -> Counts:
-        """Count the words. CorpusError if they cannot be read, or hold none."""
+    async def count(self, phrases: int = 0, /) -> Counts:
+        """Count the words, and for so many passes of joining phrases what follows what. CorpusError."""
 
     def totals(self) -> tuple[int, ...]:
         """What was counted in all, as `Counts.totals` gives it."""

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,8 @@ from gossipw2v.node.storage.generations import find
 from gossipw2v.node.storage.saved_links import read as read_references
 from gossipw2v.system.sections import HASH_BYTES, DamagedError, Writer, digest
 from gossipw2v.transport.discovery import NODE_ID, SERVICE, read_text, usable_addresses
+from gossipw2v.w2v.phrases.grams import Grams
+from gossipw2v.w2v.phrases.joins import Joins
 from gossipw2v.w2v.text import shards
 from gossipw2v.w2v.text.vocab import Counts, Vocab, VocabError
 from gossipw2v.w2v.text.words import Words
@@ -345,6 +348,9 @@ def seeds() -> dict[str, list[bytes]]:
     """Good inputs of every target."""
     words = Vocab(Words.split(b"the\nof\nand\n\xc3\xa9t\xc3\xa9"), np.array([70_000, 5, 5, 1]))
     counted = Counts(Words.split(b"and\nof\nthe"), np.array([3, 70_000, 9]), 80_000, 1, 2, 3, 4)
+    grams = Grams(np.array([0, 1, 3], np.int32), np.array([1, 2, 2], np.int32), np.array([3, 9, 2]))
+    joins = Joins(*(np.array(column, np.int32) for column in ([1, 4], [2, 0], [4, 5])), passes=(1, 1, 0, 0))
+    joined = replace(words, others=Words.split(b"of_and\nof_and_the"), joins=joins)
     shard_body = struct.pack("<QQQ", 4, 3, 2) + np.array([0, 1, 2, -1, 1, -1], "<i4").tobytes()
     good_delta = bytes([3, 0, 2, 4]) + np.array([1, 2, 3], "<u4").tobytes() + np.full(3, 0.1, "<f4").tobytes()
     parts = [_json(GOOD_ABOUT), VOCAB.to_bytes(), bytes(48), bytes(32)]
@@ -360,8 +366,8 @@ def seeds() -> dict[str, list[bytes]]:
         "shard": [b"\1" + shard_body, b"\0" + _signed_shard(shard_body)],
         "checkpoint": [b"\1" + kept, b"\0" + _signed_checkpoint(kept)],
         "references": [b"\1" + links, b"\0" + _signed_references(links)],
-        "vocab": [words.to_bytes()],
-        "counts": [counted.to_bytes()],
+        "vocab": [words.to_bytes(), joined.to_bytes()],
+        "counts": [counted.to_bytes(), replace(counted, grams=grams).to_bytes()],
         "announcement": [text + b"\0\0" + bytes([10, 0, 0, 1])],
         "configuration": [reference_toml().encode(), b'corpus = ["a"]\npeers = "auto"\nban = ["10.0.0.0/8"]\n'],
     }

@@ -67,8 +67,8 @@ class GraphSource:
         """Why this node trains nothing, for people; None if it does."""
         return self._idle
 
-    async def count(self) -> Counts:
-        """Read the graph and count expected visits. CorpusError if it cannot be read, or has no edge."""
+    async def count(self, _phrases: int = 0, /) -> Counts:
+        """Read the graph and count expected visits; neighbours are no phrases. CorpusError if it cannot be read, or has no edge."""
         self.counts = await self._in_thread(self._count)
         return self.counts
 

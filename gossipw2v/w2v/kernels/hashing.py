@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gossipw2v.w2v.kernels.jit import exact
 
 END = -1  # ends a sentence among word ids
+GAP = -2  # stands for a word that has no id, where that matters
 
 _FNV = np.uint64(0x100000001B3)  # FNV-1a's prime; then murmur3's last mix
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
@@ -214,8 +215,11 @@ def hash_all(words, table, seed):
 
 
 @exact
-def encode(text, seed, table, words, ids):
-    """Fill `ids`, one more than `text` has bytes, with the entries of known words and END; how many there are."""
+def encode(text, seed, table, words, ids, gaps):
+    """Fill `ids`, one more than `text` has bytes, with the entries of known words and END; how many there are.
+
+    With `gaps`, each word that is not known is a GAP.
+    """
     number = 0
     at, newline = _skip(text, 0)
     while True:
@@ -227,7 +231,7 @@ def encode(text, seed, table, words, ids):
         start = at
         at, mark = hash_word(text, start, text.size, seed)
         entry, _ = find(table, words, mark, text, start, at - start)
-        if entry >= 0:
-            ids[number] = entry
+        if entry >= 0 or gaps:
+            ids[number] = entry if entry >= 0 else GAP
             number += 1
         at, newline = _skip(text, at)

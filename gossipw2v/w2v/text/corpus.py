@@ -15,6 +15,7 @@ from gossipw2v.config.encoding import UTF_8
 from gossipw2v.config.tokenize import WHITESPACE
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
+from gossipw2v.w2v.phrases.grams import no_grams
 from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.damage import Damage
 from gossipw2v.w2v.text.files import USUAL, CorpusError, Source, corpus_digest, find, head_of, total_bytes
@@ -25,7 +26,7 @@ from gossipw2v.w2v.text.sources.form import PLAIN, Form
 from gossipw2v.w2v.text.sources.remote import shown
 from gossipw2v.w2v.text.sources.spool import Spool
 from gossipw2v.w2v.text.sources.tokens import check_speed
-from gossipw2v.w2v.text.vocab import Counts, Vocab, count_words
+from gossipw2v.w2v.text.vocab import Counts, Vocab, count_grams, count_words
 from gossipw2v.w2v.text.words import Words
 
 T = TypeVar("T")
@@ -92,9 +93,9 @@ class Corpus:
         told = "; ".join(self._told.values())
         return told.encode(UTF_8, "backslashreplace").decode() or None  # names may be of any bytes
 
-    async def count(self) -> Counts:
-        """Count the words. CorpusError for a text that has none."""
-        self.counts = await self._in_thread(self._count)
+    async def count(self, passes: int = 0) -> Counts:
+        """Count the words, and what so many passes of joining phrases need. CorpusError for a text that has none."""
+        self.counts = await self._in_thread(lambda: self._count(passes))
         if len(self.counts.words) < 2:
             raise CorpusError(
                 f"{self._where()}: {len(self.counts.words)} different words; at least two are needed to train"
@@ -116,7 +117,7 @@ class Corpus:
     def let_go(self) -> None:
         """Forget the words that were counted; their totals stay, for people."""
         if self.counts is not None:
-            self.counts = replace(self.counts, words=Words.of(()), counts=np.empty(0, np.int64))
+            self.counts = replace(self.counts, words=Words.of(()), counts=np.empty(0, np.int64), grams=no_grams())
 
     async def encode(self, vocab: Vocab) -> Shard:
         """The text as word ids of `vocab`, from the data directory if it was encoded before."""
@@ -154,11 +155,13 @@ class Corpus:
         finally:
             return_memory()
 
-    def _count(self) -> Counts:
+    def _count(self, passes: int) -> Counts:
         self.damaged_files, self._worst = 0, None
         self._counted = corpus_digest(self.files, self.form)
         counts = count_words(self.files, self._reader(self._note))
         self._tell_damage()
+        if passes:
+            counts = count_grams(counts, self.files, passes, self._reader())
         return counts
 
     def _tell_damage(self) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.w2v.kernels.hashing import (
     END,
+    GAP,
     Table,
     compact,
     count_words,
@@ -29,7 +30,7 @@ from gossipw2v.w2v.kernels.hashing import (
 )
 from gossipw2v.w2v.text.words import Words, ascending
 
-__all__ = ["END", "Part", "WordCounter", "WordIndex", "count_block", "warm_up"]
+__all__ = ["END", "GAP", "Part", "WordCounter", "WordIndex", "count_block", "warm_up"]
 
 _BLOCK_WORDS = 1 << 15  # distinct words a block's table starts with room for: some 25,000 in 2 MiB of English
 
@@ -121,9 +122,16 @@ class WordIndex:
 
         Safe to call in many threads.
         """
+        return self._encode(data, gaps=False)
+
+    def encode_all(self, data: bytes) -> NDArray[np.int32]:
+        """The same with a GAP for each word that is not known: what stands around it is not next to each other."""
+        return self._encode(data, gaps=True)
+
+    def _encode(self, data: bytes, gaps: bool) -> NDArray[np.int32]:
         text = np.frombuffer(data, np.uint8)
         ids = np.empty(text.size + 1, np.int32)  # touched, and so taken, only as far as it is filled
-        return ids[: encode(text, np.uint64(self._seed), self._table, self._text, ids)].copy()
+        return ids[: encode(text, np.uint64(self._seed), self._table, self._text, ids, gaps)].copy()
 
 
 def warm_up() -> None:

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.system.durable import replacing, sweep
-from gossipw2v.w2v.kernels.hashing import END
+from gossipw2v.w2v.kernels.hashing import END, GAP
+from gossipw2v.w2v.phrases.joining import join_all
 from gossipw2v.w2v.text.blocks import Tally, TextReader
 from gossipw2v.w2v.text.files import Source
 from gossipw2v.w2v.text.heldout import Divider, Division
@@ -104,9 +105,10 @@ def encode(
     reader: TextReader | None = None,
     division: Division = ALL_TRAINED,
 ) -> Shard:
-    """The text of `files` as ids of `vocab`, from `folder` if it was encoded before; other words are left out.
+    """The text of `files` as ids of `vocab`, from `folder` if it was encoded before.
 
-    One process at a time may use `folder`. Raises ShardError when it cannot be written, CorpusError, or Stopped.
+    Its phrases are joined, other words are left out. One process at a time may use `folder`. Raises ShardError when it
+    cannot be written, CorpusError, or Stopped.
     """
     with _naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,13 +121,23 @@ def encode(
             return open_shard(path, corpus_digest, vocab.digest, division)
         except ShardError:
             path.unlink(missing_ok=True)
-    blocks = (reader or TextReader()).run(files, WordIndex(vocab.words).encode, Tally())
+    blocks = _blocks(files, vocab, reader or TextReader())
     with _naming(folder):
         _write(path, blocks, b"".join(identity), Divider(division))
         _drop_old(folder, path)
     with _naming(path), path.open("rb") as file:  # what was just written need not be checked
         shard = _map(path, file, b"".join(identity))
     return replace(shard, reused=False, broken=int(found))
+
+
+def _blocks(files: Sequence[Source], vocab: Vocab, reader: TextReader) -> Iterator[NDArray[np.int32]]:
+    """The words and phrases of the text, block after block, END where a line ends."""
+    if not len(vocab.joins):
+        yield from reader.run(files, WordIndex(vocab.words).encode, Tally())
+        return
+    blocks = reader.run(files, WordIndex(vocab.units).encode_all, Tally())
+    for ids in join_all(blocks, vocab.joins):
+        yield ids[(ids < len(vocab)) & (ids != GAP)]
 
 
 def open_shard(path: Path, corpus_digest: bytes, vocab_digest: bytes, division: Division = ALL_TRAINED) -> Shard:

@@ -2,7 +2,8 @@
 
 A `Counts` and a `Vocab` travel as bytes and are kept on disk; what comes back from there is judged as input. Their
 bytes are plain: words joined by newlines, then a 16-bit number for each word, then the numbers that need 64 bits.
-Nothing is compressed, so the bytes of equal contents are equal, and no blob unpacks to more than it is.
+Nothing is compressed, so the bytes of equal contents are equal, and no blob unpacks to more than it is. Where there are
+phrases, what they need stands behind that, as numbers: no word of a text can be taken for it.
 """
 
 from __future__ import annotations
@@ -10,24 +11,36 @@ from __future__ import annotations
 import codecs
 import hashlib
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gossipw2v.w2v.phrases.grams import MAX_GRAMS, Grams, merge_grams, no_grams
+from gossipw2v.w2v.phrases.joins import Joins, no_joins
+from gossipw2v.w2v.phrases.rule import NO_PHRASES, PhraseRule
 from gossipw2v.w2v.text.blocks import MAX_WORD_BYTES, Tally, TextReader
 from gossipw2v.w2v.text.files import Source
 from gossipw2v.w2v.text.words import Words
 
+T = TypeVar("T")
+Blob = TypeVar("Blob")
+Ints = NDArray[np.int64]
+
+JOINER = b"_"  # between the words of a phrase
 MAX_WORDS = 1 << 24  # distinct words kept or accepted: some 150 bytes each while they are counted, 2.5 GB; then 25
 MAX_TOKENS = 1 << 48  # words in all, some 2 petabytes of text; 32,768 such totals still fit int64
 
 _ESCAPE = 0xFFFF
 _PIECE = 1 << 16  # bytes decoded at a time
+_CHECKED = 1 << 12  # joins looked at at a time
 _FORBIDDEN = b" \t\r\v\f\0"
 _COUNTS, _VOCAB = b"GWC1", b"GWV1"
+_GRAMS, _JOINS = b"GWC2", b"GWV2"  # the same with grams, with joins
+_SIZES = struct.Struct("<4sQQI")  # which of these; bytes of the blob before, then of more words; how many these are
 
 
 class VocabError(ValueError):
@@ -49,37 +62,50 @@ class Counts:
     dropped: int = 0
     pruned_words: int = 0
     pruned_tokens: int = 0
+    grams: Grams = field(default_factory=no_grams, kw_only=True)  # of `words`
 
     def totals(self) -> tuple[int, int, int, int, int]:
         """Everything that adds up when counts are merged."""
         return self.tokens, self.replaced, self.dropped, self.pruned_words, self.pruned_tokens
 
     def at_least(self, count: int) -> Counts:
-        """The words that occur at least so often; the totals stay those of the whole text."""
-        kept = np.flatnonzero(self.counts >= count)
-        return replace(self, words=self.words.take(kept), counts=self.counts[kept])
+        """The words and grams that occur at least so often; the totals stay those of the whole text."""
+        often = self.counts >= count
+        kept, places = np.flatnonzero(often), np.where(often, np.cumsum(often) - 1, -1)
+        grams = self.grams.kept(self.grams.counts >= count, places)
+        return replace(self, words=self.words.take(kept), counts=self.counts[kept], grams=grams)
 
     def to_bytes(self) -> bytes:
-        """A self-describing blob, about 11 bytes a word; equal counts give equal bytes."""
-        return _pack(_COUNTS, self.words, self.counts, self.totals())
+        """A self-describing blob, about 11 bytes a word and 12 a gram; equal counts give equal bytes."""
+        data = _pack(_COUNTS, self.words, self.counts, self.totals())
+        return _pack_more(_GRAMS, data, Words.of(()), self.grams.to_bytes()) if len(self.grams) else data
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Counts:
         """Read `to_bytes`. Whatever else it is given, it raises VocabError with the reason, in bounded memory."""
+        data, others, rest = _unpack_more(_GRAMS, data)
+        if others:
+            raise VocabError("counts: words that are not counted")
         words, counts, totals = _unpack(_COUNTS, data, totals=5)
         if not words.ascend():
             raise VocabError("counts: words out of order, or twice")
         if max(totals) > MAX_TOKENS or _sum(counts) > totals[0]:
             raise VocabError("counts: more tokens than they say, or than there can be")
-        return cls(words, counts, *totals)
+        return cls(words, counts, *totals, grams=_read(Grams.from_bytes, rest, counts) if rest else no_grams())
 
 
 @dataclass(frozen=True, eq=False)
 class Vocab:
-    """The words of a model, most frequent first, ties by bytes; `counts` int64[len]. A word's place is its row."""
+    """The words of a model, most frequent first, ties by bytes; `counts` int64[len]. A word's place is its row.
+
+    `joins` make phrases of a text's words; their units are the places of `words`, then those of `others`, ascending:
+    words and phrases that are joined, or come of it, and are no words of the model.
+    """
 
     words: Words
     counts: NDArray[np.int64]
+    others: Words = field(default_factory=lambda: Words.of(()))
+    joins: Joins = field(default_factory=no_joins)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -91,6 +117,10 @@ class Vocab:
         digest.update(self.words.joined)
         digest.update(b"\n\n")
         digest.update(self.counts.astype("<i8").tobytes())
+        if len(self.joins):
+            digest.update(self.others.joined)
+            digest.update(b"\n\n")
+            digest.update(self.joins.to_bytes())
         return digest.digest()
 
     @cached_property
@@ -106,11 +136,19 @@ class Vocab:
 
     def to_bytes(self) -> bytes:
         """A self-describing blob; equal vocabularies give equal bytes."""
-        return _pack(_VOCAB, self.words, self.counts, ())
+        data = _pack(_VOCAB, self.words, self.counts, ())
+        return _pack_more(_JOINS, data, self.others, self.joins.to_bytes()) if len(self.joins) else data
+
+    @property
+    def units(self) -> Words:
+        """What `joins` join, and make."""
+        starts = np.concatenate((self.words.starts, self.words.starts[-1] + self.others.starts[1:]))
+        return Words(self.words.text + self.others.text, starts)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Vocab:
         """Read `to_bytes`. Whatever else it is given, it raises VocabError with the reason, in bounded memory."""
+        data, others, rest = _unpack_more(_JOINS, data)
         words, counts, _ = _unpack(_VOCAB, data, totals=0)
         _check_usable(words, "vocabulary")
         if not words.distinct():
@@ -119,7 +157,11 @@ class Vocab:
             raise VocabError(f"vocabulary: more than {MAX_TOKENS:,} tokens")
         if not _is_ranked(words, counts):
             raise VocabError("vocabulary: not in order of falling counts, ties by bytes")
-        return cls(words, counts)
+        if not rest:
+            return cls(words, counts)
+        vocab = cls(words, counts, others, _read(Joins.from_bytes, rest, len(words) + len(others)))
+        _check_joins(vocab)
+        return vocab
 
 
 def count_words(files: Sequence[Source], reader: TextReader | None = None, max_words: int = MAX_WORDS) -> Counts:
@@ -139,6 +181,28 @@ def count_words(files: Sequence[Source], reader: TextReader | None = None, max_w
     return Counts(words, counts, counter.tokens, tally.replaced, dropped, *pruned)
 
 
+def count_grams(
+    counts: Counts, files: Sequence[Source], passes: int, reader: TextReader | None = None, most: int = MAX_GRAMS
+) -> Counts:
+    """`counts`, which are of `files`, with the grams of two words and of up to `passes` more that are in them.
+
+    At most `most` of them, a share of it for each length: beyond that the rarest are forgotten, and the loss reported.
+    Raises as `count_words` does.
+    """
+    from gossipw2v.w2v.phrases.counting import GramCounter  # noqa: PLC0415
+    from gossipw2v.w2v.text.scanner import END, GAP, WordIndex  # noqa: PLC0415
+
+    order = np.argsort(-counts.counts, kind="stable")  # words that are often met are found faster near each other
+    index, grams = WordIndex(counts.words.take(order)), no_grams()
+    places_of = np.append(order, (GAP, END)).astype(np.int32)  # the last two by their negative numbers
+    for _ in range(passes):
+        counter = GramCounter(order.size, grams, counts.tokens, most // passes)
+        for ids in (reader or TextReader()).run(files, lambda data: places_of[index.encode_all(data)], Tally()):
+            counter.add(ids)
+        grams = grams.with_longer(*counter.result(), counts.counts, counter.pruned)
+    return replace(counts, grams=grams)
+
+
 def merge_counts(parts: Sequence[Counts]) -> Counts:
     """The counts of several texts as one; the order of `parts` does not matter. Raises VocabError beyond the caps."""
     merged = parts[0] if len(parts) == 1 else _add_up(parts)
@@ -156,15 +220,71 @@ def _add_up(parts: Sequence[Counts]) -> Counts:
     for part in parts:
         counter.add_words(part.words, part.counts)
     words, counts = counter.result()
+    grams = merge_grams([(part.grams, places(words, part.words)) for part in parts if len(part.grams)], len(words))
     sums = (sum(column) for column in zip([0] * 5, *(part.totals() for part in parts), strict=True))
-    return Counts(words, counts, *sums)
+    return Counts(words, counts, *sums, grams=grams)
 
 
-def freeze(counts: Counts, min_count: int = 5, max_vocab: int = 0) -> Vocab:
-    """The words seen at least `min_count` times, at most the `max_vocab` most frequent (0: all).
+def places(index: Words, words: Words) -> Ints:
+    """int64[n]: where in `index`, which has no word twice, each of `words` is; -1 where it is not."""
+    from gossipw2v.w2v.text.scanner import END, WordIndex  # noqa: PLC0415
 
-    Raises VocabError, with the numbers, when fewer than two are left: there is nothing to tell apart.
+    found = WordIndex(index).encode_all(bytes(words.joined) or b"\n")
+    return np.asarray(np.maximum(found[found != END], -1), np.int64)
+
+
+def freeze(counts: Counts, min_count: int = 5, max_vocab: int = 0, rule: PhraseRule = NO_PHRASES) -> Vocab:
+    """The words and phrases seen at least `min_count` times, at most the `max_vocab` most frequent (0: all).
+
+    Words are counted where they are not in phrases. A phrase that is rarer, or one too many, is joined all the same, as
+    word2phrase does. Raises VocabError, with the numbers, when fewer than two are left: there is nothing to tell apart.
     """
+    if not (rule.passes and len(counts.grams)):
+        return _frozen(counts, min_count, max_vocab)
+    from gossipw2v.w2v.phrases.scoring import find_phrases  # noqa: PLC0415
+
+    found = find_phrases(counts.counts, counts.words.lengths, counts.grams, rule, MAX_WORD_BYTES)
+    phrases = _phrases(counts.words, found.joins)
+    vocab = _frozen(_count_anew(counts, phrases, np.rint(found.counts).astype(np.int64)), min_count, max_vocab)
+    return _with_joins(vocab, counts.words, phrases, found.joins)
+
+
+def _phrases(words: Words, joins: Joins) -> list[bytes]:
+    """What comes of each join, whose units are `words` and then these."""
+    phrases: list[bytes] = []
+    for pair in zip(joins.left.tolist(), joins.right.tolist(), strict=True):
+        left, right = (words[unit] if unit < len(words) else phrases[unit - len(words)] for unit in pair)
+        phrases.append(left + JOINER + right)
+    return phrases
+
+
+def _count_anew(counts: Counts, phrases: list[bytes], left: Ints) -> Counts:
+    """The words and phrases with what is `left` for them; what looks alike is one."""
+    from gossipw2v.w2v.text.scanner import WordCounter  # noqa: PLC0415
+
+    number: dict[bytes, int] = {}
+    for phrase, times in zip(phrases, left[len(counts.words) :].tolist(), strict=True):
+        number[phrase] = number.get(phrase, 0) + times
+    counter = WordCounter(len(counts.words) + len(number), MAX_WORD_BYTES)
+    counter.add_words(counts.words, left[: len(counts.words)])
+    counter.add_words(Words.of(list(number)), np.fromiter(number.values(), np.int64, len(number)))
+    return Counts(*counter.result(), counts.tokens)
+
+
+def _with_joins(vocab: Vocab, words: Words, phrases: list[bytes], joins: Joins) -> Vocab:
+    """With the joins, whose units are `words` and then `phrases`, as joins of units of the vocabulary."""
+    used = np.unique(np.concatenate((joins.left, joins.right, joins.joined)))
+    names = [words[unit] if unit < len(words) else phrases[unit - len(words)] for unit in used.tolist()]
+    at = places(vocab.words, Words.of(names))
+    others = sorted({name for name, place in zip(names, at, strict=True) if place < 0})
+    place_of = {name: len(vocab) + place for place, name in enumerate(others)}
+    at = np.array([place_of.get(name, place) for name, place in zip(names, at.tolist(), strict=True)], np.int32)
+    units = np.full(len(words) + len(phrases), -1, np.int32)
+    units[used] = at
+    return replace(vocab, others=Words.of(others), joins=joins.renumbered(units))
+
+
+def _frozen(counts: Counts, min_count: int, max_vocab: int) -> Vocab:
     order = np.argsort(-counts.counts, kind="stable")  # words ascend, so ties stay in order of their bytes
     kept = order[: np.count_nonzero(counts.counts >= min_count)]
     kept = kept[:max_vocab] if max_vocab else kept
@@ -183,6 +303,24 @@ def _check_usable(words: Words, where: str) -> None:
 def _is_ranked(words: Words, counts: NDArray[np.int64]) -> bool:
     steps = np.diff(counts)
     return bool((steps <= 0).all()) and words.ascend(np.flatnonzero(steps == 0))
+
+
+def _check_joins(vocab: Vocab) -> None:
+    units, joins = vocab.units, vocab.joins
+    columns = joins.left, joins.right, joins.joined
+    if not vocab.others.ascend() or not units.distinct():
+        raise VocabError("vocabulary: a word that is joined is there twice, or out of order")
+    for at in range(0, len(joins), _CHECKED):
+        parts = (units.take(column[at : at + _CHECKED].astype(np.int64)) for column in columns)
+        if not all(left + JOINER + right == joined for left, right, joined in zip(*parts, strict=True)):
+            raise VocabError("vocabulary: words are joined to something else")
+
+
+def _read(read: Callable[[bytes, T], Blob], data: bytes, of: T) -> Blob:
+    try:
+        return read(data, of)
+    except ValueError as error:
+        raise VocabError(str(error)) from error
 
 
 def _sum(counts: NDArray[np.int64]) -> float:
@@ -208,6 +346,23 @@ def _unpack(magic: bytes, data: bytes, totals: int) -> tuple[Words, NDArray[np.i
         raise VocabError(f"blob: {number:,} words in {size:,} bytes are too many, or more than are there")
     words = _read_words(data[layout.size : small_at], number)
     return words, _read_counts(data[small_at:large_at], data[large_at:]), tuple(sums)
+
+
+def _pack_more(magic: bytes, data: bytes, words: Words, rest: bytes) -> bytes:
+    return b"".join((_SIZES.pack(magic, len(data), len(words.joined), len(words)), data, words.joined, rest))
+
+
+def _unpack_more(magic: bytes, data: bytes) -> tuple[bytes, Words, bytes]:
+    """The blob before, the words and the rest of `_pack_more`; where it is no such blob, all of it and nothing."""
+    if not data.startswith(magic):
+        return data, Words.of(()), b""
+    _, size, text, number = _SIZES.unpack(data[: _SIZES.size].ljust(_SIZES.size, b"\0"))
+    words_at = _SIZES.size + size
+    rest_at = words_at + text
+    if rest_at >= len(data):
+        raise VocabError(f"not a {magic.decode()} blob: cut short")
+    words = _read_words(data[words_at:rest_at], number)
+    return data[_SIZES.size : words_at], words, data[rest_at:]
 
 
 def _read_words(text: bytes, number: int) -> Words:
