@@ -68,7 +68,7 @@ class GraphSource:
         return self._idle
 
     async def count(self, _phrases: int = 0, /) -> Counts:
-        """Read the graph and count expected visits; neighbours are no phrases. CorpusError if it cannot be read, or has no edge."""
+        """Read the graph and count expected visits; neighbours are no phrases. CorpusError if there is none."""
         self.counts = await self._in_thread(self._count)
         return self.counts
 
