@@ -131,7 +131,8 @@ class Daemon:
             self.socket = bound(place)
         self.listening = Address(place.host, self.socket.getsockname()[1])
         token = None if config.http_token_file is None else read_secret(config.http_token_file)
-        sources, access = StatusSources(node.snapshot, node.export), Access(token, config.http_names)
+        sources = StatusSources(node.snapshot, node.export, node.live_model)
+        access = Access(token, config.http_names)
         with _naming("http", config.http):
             self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access=access)
         node.condition.where = {"listen": str(self.listening), "http": str(self.http.address)}

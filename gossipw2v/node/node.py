@@ -41,7 +41,8 @@ from gossipw2v.transport.network import Network
 from gossipw2v.w2v.evaluation.probe import Probe
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.heldout import Division
-from gossipw2v.w2v.word2vec_format import ExportError, check_finite, lines
+from gossipw2v.w2v.text.words import Words
+from gossipw2v.w2v.word2vec_format import ExportError, Floats, check_finite, lines
 
 log = get_logger("node")
 
@@ -161,13 +162,17 @@ class Node:
 
         LookupError if there is none yet, ExportError if the model has failed or holds a value that is not finite.
         """
+        words, vectors = self.live_model()
+        check_finite(words, vectors)
+        return len(words), lines(words, vectors)
+
+    def live_model(self) -> tuple[Words, Floats]:
+        """The words and their vectors as they are trained, float32[V, D], not copied; errors as of `export`."""
         if self.session is None:
             raise LookupError("no model yet: the vocabulary is not frozen")
         if self.condition.failure is not None:
             raise ExportError(self.condition.failure)
-        words, vectors = self.session.vocab.words, self.session.model.syn0
-        check_finite(words, vectors)
-        return len(words), lines(words, vectors)
+        return self.session.vocab.words, self.session.model.syn0
 
     def enter(self, state: Stage) -> None:
         """Go to another stage; the swarm is told with the next beat."""

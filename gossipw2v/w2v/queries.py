@@ -98,6 +98,14 @@ def unit(vectors: Floats, row: int, word: str) -> Floats:
     return _scaled(vectors[row].copy(), word)
 
 
+def finite_row(vectors: Floats, row: int, word: str) -> Floats:
+    """A copy of a row, float32[D]. ValueError, naming `word`, if it is not finite."""
+    vector: Floats = vectors[row].copy()
+    if not np.isfinite(vector).all():
+        raise ValueError(f"the vector of {word[:100]!r} holds a value that is not finite")
+    return vector
+
+
 def _scaled(vector: Floats, name: str) -> Floats:
     with np.errstate(over="ignore", invalid="ignore"):
         length = np.sqrt(vector @ vector)

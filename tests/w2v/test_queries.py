@@ -99,7 +99,13 @@ def test_a_line_end_finds_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "meant"),
-    [("Kingdom", "kingdom"), ("kingdm", "kingdom"), ("jingdom", "kingdom"), ("kingdomm", "kingdom"), ("PARIS", "Paris")],
+    [
+        ("Kingdom", "kingdom"),
+        ("kingdm", "kingdom"),
+        ("jingdom", "kingdom"),
+        ("kingdomm", "kingdom"),
+        ("PARIS", "Paris"),
+    ],
 )
 def test_an_unknown_word_is_told_with_words_that_may_have_been_meant(asked: str, meant: str) -> None:
     words, vectors = model(["the", "kingdom", "Paris", "zebra"])

@@ -1,0 +1,74 @@
+"""Figures of a node over its whole run, in a fixed number of points: the page's charts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gossipw2v.status.humanize import finite
+
+MOST_POINTS = 480  # as wide as a chart has dots to tell them apart; some 200 kB
+FIRST_PAUSE = 1.0  # s between two points, until there are too many
+
+Status = Mapping[str, Any]
+Point = dict[str, float | None]
+
+
+@dataclass(slots=True)
+class History:
+    """Points at even distances. When there are too many every other one goes, and the distance doubles."""
+
+    points: list[Point] = field(default_factory=list)  # the oldest first
+    every_seconds: float = FIRST_PAUSE  # between two points
+    _due: float = float("-inf")  # when the next point is, in the node's seconds
+
+    def add(self, status: Status) -> bool:
+        """Take a point of the status, if it is time for one; whether it was."""
+        seconds = finite(status.get("uptime_seconds"))
+        if seconds is None or seconds < self._due:
+            return False
+        self.points.append(point(status, seconds))
+        if len(self.points) > MOST_POINTS:
+            self.points, self.every_seconds = self.points[::2], self.every_seconds * 2
+        self._due = self.points[-1]["seconds"] + self.every_seconds * 0.99  # type: ignore[operator]  # never None
+        return True
+
+    def describe(self) -> dict[str, Any]:
+        """For the page and programs."""
+        return {"every_seconds": self.every_seconds, "points": self.points}
+
+
+def point(status: Status, seconds: float) -> Point:
+    """The figures of a status; None for what it lacks.
+
+    `unshared_ratio`: rows that a link's other end does not have as they are here, of the link with the most, over all
+    rows of both matrices: how far this node and those around it disagree.
+    """
+    progress, load = _of(status, "progress"), _of(status, "load")
+    links = [link for link in status.get("links") or () if isinstance(link, Mapping)]
+    rows = 2 * (finite(_of(status, "vocabulary").get("words")) or 0)
+    pending = [finite(link.get("pending_rows")) or 0.0 for link in links]
+    return {
+        "seconds": seconds,
+        "ratio": finite(progress.get("ratio")),
+        "words_per_second": finite(progress.get("words_per_second")),
+        "swarm_words_per_second": finite(progress.get("swarm_words_per_second")),
+        "loss": finite(progress.get("loss")),
+        "held_out_loss": finite(_of(status, "held_out").get("loss")),
+        "sent_bytes": _sum(links, "sent_bytes"),
+        "received_bytes": _sum(links, "received_bytes"),
+        "unshared_ratio": min(1.0, max(pending) / rows) if pending and rows else None,
+        "cpu_seconds": finite(load.get("process_cpu_seconds")),
+        "resident_bytes": finite(load.get("resident_bytes")),
+        "loop_lag_p99_seconds": finite(load.get("loop_lag_p99_seconds")),
+    }
+
+
+def _of(status: Status, key: str) -> Status:
+    value = status.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sum(links: list[Mapping[str, Any]], key: str) -> float:
+    return sum(finite(link.get(key)) or 0.0 for link in links)
