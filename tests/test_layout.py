@@ -14,7 +14,7 @@ from gossipw2v.config.options import OPTIONS, PREFIX
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "gossipw2v"
-COMMANDS = {"start", "export", "status", "evaluate", "demo"}
+COMMANDS = {"start", "export", "status", "neighbors", "evaluate", "demo"}
 MOST_LINES = 500  # of a module; the aim is 150 to 300
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gossipw2v import __version__
-from gossipw2v.cli import commands, evaluate, leaves
+from gossipw2v.cli import commands, evaluate, leaves, neighbors
 from gossipw2v.cli.commands import DEFAULT_URL
 from gossipw2v.config import options
 from gossipw2v.status import client
@@ -39,6 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_start(chosen.add_parser("start", help="train, together with the nodes there are"))
     _add_export(chosen.add_parser("export", help="write the vectors in word2vec's text format"))
     _add_status(chosen.add_parser("status", help="show how far a node and its swarm are"))
+    _add_neighbors(chosen.add_parser("neighbors", help="show which words a running node finds near others"))
     _add_evaluate(chosen.add_parser("evaluate", help="score vectors on test sets"))
     _add_what_leaves(chosen.add_parser("what-leaves", help="print the words that a node would tell others of"))
     _add_demo(chosen.add_parser("demo", help="see a swarm on this machine learn a small world"))
@@ -108,6 +109,13 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--watch", action="store_true", help="again every second, until the swarm is done")
     _add_token(parser)
     parser.set_defaults(run=commands.status)
+
+
+def _add_neighbors(parser: argparse.ArgumentParser) -> None:
+    neighbors.add_arguments(parser)
+    parser.add_argument("--url", type=_url, default=DEFAULT_URL, help="the node to ask (default %(default)s)")
+    _add_token(parser)
+    parser.set_defaults(run=lambda args: neighbors.run(args, commands.shown_token))
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:

@@ -48,7 +48,9 @@ def imported(result):
 # --- help and mistakes -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [(), ("start",), ("export",), ("status",), ("evaluate",), ("demo",)])
+@pytest.mark.parametrize(
+    "command", [(), ("start",), ("export",), ("status",), ("neighbors",), ("evaluate",), ("demo",)]
+)
 def test_help_is_printed_without_importing_anything_heavy(run, command):
     result = run(*command, "--help", python=["-X", "importtime"])
     assert result.returncode == 0

@@ -95,7 +95,7 @@ function show(status) {
     ["received", size(sum(links, "received_bytes"))],
     ["CPU", cores(load)],
     ["memory", size(load.resident_bytes)],
-    ["event loop late, 99 %", milliseconds(load.loop_lag_p99_seconds)],
+    ["loop late, p99", milliseconds(load.loop_lag_p99_seconds)],
   ]);
   showOverlay(status, list(status.members), links);
   showLinks(links);
@@ -228,7 +228,7 @@ const CHARTS = [
   ["Disagreement: rows not shared yet", [["unshared_ratio", "of all rows"]], percent],
   ["CPU", [["cpu_cores", "cores"]], decimal],
   ["Memory", [["resident_bytes", "resident"]], size],
-  ["Event loop late", [["loop_lag_p99_seconds", "99 %"]], milliseconds],
+  ["Event loop late", [["loop_lag_p99_seconds", "p99"]], milliseconds],
 ].map(([title, lines, form]) => chart($("charts"), title, lines, form, duration));
 
 async function drawHistory() {

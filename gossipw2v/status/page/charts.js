@@ -84,7 +84,8 @@ function path(points, key, low, high) {
   let out = "", drawn = false;
   for (const point of points) {
     const value = point[key], known = Number.isFinite(value);
-    if (known) out += `${drawn ? "L" : "M"}${place(points, point).toFixed(1)} ${((high - value) / (high - low) * HEIGHT).toFixed(1)}`;
+    const at = () => `${place(points, point).toFixed(1)} ${((high - value) / (high - low) * HEIGHT).toFixed(1)}`;
+    if (known) out += drawn ? `L${at()}` : `M${at()}h.01`; // a value that stands alone is a dot
     drawn = known;
   }
   return out;
