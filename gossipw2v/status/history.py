@@ -21,6 +21,7 @@ class History:
 
     points: list[Point] = field(default_factory=list)  # the oldest first
     every_seconds: float = FIRST_PAUSE  # between two points
+    _began: float = 0.0  # when the first point was
     _due: float = float("-inf")  # when the next point is, in the node's seconds
 
     def add(self, status: Status) -> bool:
@@ -28,10 +29,13 @@ class History:
         seconds = finite(status.get("uptime_seconds"))
         if seconds is None or seconds < self._due:
             return False
+        if not self.points:
+            self._began = seconds
         self.points.append(point(status, seconds))
         if len(self.points) > MOST_POINTS:
-            self.points, self.every_seconds = self.points[::2], self.every_seconds * 2
-        self._due = self.points[-1]["seconds"] + self.every_seconds * 0.99  # type: ignore[operator]  # never None
+            self.points = self.points[::2]
+            self.every_seconds = max(2 * self.every_seconds, (seconds - self._began) / (len(self.points) - 1))
+        self._due = seconds + self.every_seconds * 0.99  # a look that comes a little early counts
         return True
 
     def describe(self) -> dict[str, Any]:

@@ -36,12 +36,14 @@ class Text:
     about: str
     least: int = 1
     default: str | None = None
+    example: str = "king"
 
     @property
     def schema(self) -> Schema:
         """As JSON schema."""
         default = {} if self.default is None else {"default": self.default}
-        return {"type": "string", "minLength": self.least, "maxLength": MOST_LETTERS, **default}
+        bounds = {"minLength": self.least, "maxLength": MOST_LETTERS}
+        return {"type": "string", **bounds, **default, "examples": [self.example]}
 
     def read(self, given: str) -> str:
         """The value; ParameterError if it is out of bounds."""
@@ -120,7 +122,7 @@ STRING: Schema = {"type": "string"}
 COSINE: Schema = {"type": "number", "minimum": -1.001, "maximum": 1.001}
 SCORED = _list(_record(word=STRING, similarity=COSINE))
 MEMBER = _record(node=STRING, state=STRING, alive={"type": "boolean"}, addresses=_list(STRING))
-ERROR = _record(error=STRING, hint=STRING)
+ERROR: Schema = {**_record(error=STRING, hint=STRING), "required": ["error"]}
 HEALTH = _record(state={"type": ["string", "null"]}, ok={"type": "boolean"})
 MODEL = (400, 404, 409, 429)
 
@@ -153,12 +155,15 @@ ROUTES = (
     Route(
         f"{API}/similarity", "similarity", "The cosine of two words",
         _record(a=STRING, b=STRING, similarity=COSINE),
-        parameters=(Text("a", "a word"), Text("b", "another")), refusals=MODEL, asks_model=True,
+        parameters=(Text("a", "a word"), Text("b", "another", example="queen")), refusals=MODEL, asks_model=True,
     ),
     Route(
         f"{API}/analogy", "analogy", "What is to c as b is to a (3CosAdd)",
         _record(a=STRING, b=STRING, c=STRING, words=SCORED),
-        parameters=(Text("a", "as man"), Text("b", "is to king"), Text("c", "so is woman to the answer"), TOPN),
+        parameters=(
+            Text("a", "as this word", example="man"), Text("b", "is to this"),
+            Text("c", "so is this to the answer", example="woman"), TOPN,
+        ),
         refusals=MODEL, asks_model=True,
     ),
     Route(
