@@ -11,6 +11,7 @@ import numpy as np
 from gossipw2v import __version__
 from gossipw2v.config.node import Config
 from gossipw2v.gossip.core import GossipCore
+from gossipw2v.gossip.membership.suspicion import is_heard
 from gossipw2v.gossip.overlay.link import AnyLink, goes_up
 from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.session import Session
@@ -122,15 +123,16 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
 
 def _member(core: GossipCore, member: Member, now: float) -> dict[str, Any]:
     me = member.node == core.node
+    alive = me or core.view.members.is_alive(member.node, now)
     return {
         "node": member.node.hex(),
         "state": Stage(member.state).name.lower(),
-        "alive": me or core.view.members.is_alive(member.node, now),
+        "alive": alive,
         "addresses": list(member.addresses),
         "trained_tokens": member.trained,
         "total_tokens": member.total,
         "parent": member.parent.hex() or None,
-        "suspect": not me and core.view.is_suspect(member.node, now),
+        "suspect": alive and not me and not is_heard(core.members, member.node, now),
         "self": me,
     }
 

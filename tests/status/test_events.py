@@ -73,7 +73,7 @@ async def test_the_status_comes_at_once_and_again_and_again() -> None:
 
 
 async def test_head_has_headers_and_ends() -> None:
-    async with listening({}, "HEAD") as (server, answer):
+    async with listening({}, "HEAD") as (_, answer):
         assert (answer.status, await answer.read()) == (200, b"")
 
 
@@ -110,7 +110,7 @@ async def test_a_listener_that_reads_nothing_is_cut_and_holds_nobody_up() -> Non
 
 async def test_a_snapshot_that_fails_ends_no_stream(caplog: pytest.LogCaptureFixture) -> None:
     status: dict[str, Any] = {"state": "training"}
-    async with listening(status) as (server, answer):
+    async with listening(status) as (_, answer):
         await next_event(answer)
         status["odd"] = object()
         while "no event" not in caplog.text:  # noqa: ASYNC110

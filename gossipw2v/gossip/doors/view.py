@@ -10,7 +10,6 @@ from gossipw2v.gossip.census import VOCABULARY, Census
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.membership.connections import Connections
 from gossipw2v.gossip.membership.scores import PeerScores
-from gossipw2v.gossip.membership.suspicion import is_heard
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.link import AnyLink
 from gossipw2v.gossip.overlay.provenance import VersionVector
@@ -58,10 +57,6 @@ class View:
     def members(self) -> Members:
         """Everybody this node has heard of."""
         return self._members
-
-    def is_suspect(self, node: NodeId, now: float) -> bool:
-        """Whether another node is alive, but has not been heard of for some time."""
-        return self._members.is_alive(node, now) and not is_heard(self._members, node, now)
 
     @property
     def vocabulary(self) -> bytes | None:
