@@ -47,8 +47,14 @@ class Events:
             await asyncio.sleep(PERIOD)
 
     def _look(self) -> None:
+        """A status takes some milliseconds in a swarm of thousands: it is made only where somebody needs it."""
+        now = asyncio.get_running_loop().time()
+        due = self.history.due(now)
+        if not (due or self._listeners):
+            return
         status = self._snapshot()
-        self.history.add(status)
+        if due:
+            self.history.add(status, now)
         if self._listeners:
             self._tell(status)
 

@@ -9,7 +9,7 @@ from typing import Any
 from gossipw2v.status.humanize import finite
 
 MOST_POINTS = 480  # as wide as a chart has dots to tell them apart; some 200 kB
-FIRST_PAUSE = 1.0  # s between two points, until there are too many
+FIRST_PAUSE = 1.0  # s between two points, until there are too many of them
 
 Status = Mapping[str, Any]
 Point = dict[str, float | None]
@@ -21,29 +21,29 @@ class History:
 
     points: list[Point] = field(default_factory=list)  # the oldest first
     every_seconds: float = FIRST_PAUSE  # between two points
-    _began: float = 0.0  # when the first point was
-    _due: float = float("-inf")  # when the next point is, in the node's seconds
+    _began: float = 0.0  # when the first point was, in seconds of the owner's clock
+    _due: float = float("-inf")  # when the next one is
 
-    def add(self, status: Status) -> bool:
-        """Take a point of the status, if it is time for one; whether it was."""
-        seconds = finite(status.get("uptime_seconds"))
-        if seconds is None or seconds < self._due:
-            return False
+    def due(self, now: float) -> bool:
+        """Whether it is time for a point."""
+        return now >= self._due
+
+    def add(self, status: Status, now: float) -> None:
+        """Take a point of the status at `now`, seconds of a monotonic clock."""
         if not self.points:
-            self._began = seconds
-        self.points.append(point(status, seconds))
+            self._began = now
+        self.points.append(point(status))
         if len(self.points) > MOST_POINTS:
             self.points = self.points[::2]
-            self.every_seconds = max(2 * self.every_seconds, (seconds - self._began) / (len(self.points) - 1))
-        self._due = seconds + self.every_seconds * 0.99  # a look that comes a little early counts
-        return True
+            self.every_seconds = max(2 * self.every_seconds, (now - self._began) / (len(self.points) - 1))
+        self._due = now + self.every_seconds * 0.99  # a look that comes a little early counts
 
     def describe(self) -> dict[str, Any]:
         """For the page and programs."""
         return {"every_seconds": self.every_seconds, "points": self.points}
 
 
-def point(status: Status, seconds: float) -> Point:
+def point(status: Status) -> Point:
     """The figures of a status; None for what it lacks.
 
     `unshared_ratio`: rows that a link's other end does not have as they are here, of the link with the most, over all
@@ -54,7 +54,7 @@ def point(status: Status, seconds: float) -> Point:
     rows = 2 * (finite(_of(status, "vocabulary").get("words")) or 0)
     pending = [finite(link.get("pending_rows")) or 0.0 for link in links]
     return {
-        "seconds": seconds,
+        "seconds": finite(status.get("uptime_seconds")),
         "ratio": finite(progress.get("ratio")),
         "words_per_second": finite(progress.get("words_per_second")),
         "swarm_words_per_second": finite(progress.get("swarm_words_per_second")),

@@ -1,24 +1,31 @@
-"""The page of a node in a real browser, while two daemons train."""
+"""The page of a node in a real browser: while two daemons train, and with whatever a status may hold."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.browser import Tab, browsing, find_browser
-from support.daemons import Daemons, addresses, write_texts
+from support.daemons import Daemons, Status, addresses, write_texts
+
+from gossipw2v.status import events
+from gossipw2v.status.server import StatusSources, serve
+from gossipw2v.system.metrics import Metrics
 
 pytestmark = pytest.mark.slow
 
 BROWSER = find_browser()
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium here (apt-get install chromium)")
 WIDE = """[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll') && !e.closest('.skip')
     && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 100))"""
 NAMELESS = """[...document.querySelectorAll('input, button, progress, svg, a')].filter(e => !(e.ariaLabel
     || e.textContent.trim() || e.labels?.[0]?.textContent.trim())).map(e => e.outerHTML.slice(0, 100))"""
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here (apt-get install chromium)")
+@needs_browser
 async def test_the_page_of_a_node_in_a_browser(tmp_path: Path) -> None:
     assert BROWSER is not None
     one, two = await asyncio.to_thread(write_texts, tmp_path, 2)
@@ -31,6 +38,8 @@ async def test_the_page_of_a_node_in_a_browser(tmp_path: Path) -> None:
         async with browsing(BROWSER, tmp_path / "browser") as tab:
             await tab.send("Page.navigate", url=await asyncio.to_thread(lambda: first.url))
             await tab.until("document.querySelectorAll('#overlay li').length === 2")
+            await tab.until("document.querySelectorAll('#overlay li li').length === 1")  # one below the other
+            await tab.until("/link open: [1-9].* out/.test(document.querySelector('#overlay').textContent)")
             await tab.until("document.querySelectorAll('svg path')[0]?.getAttribute('d')?.includes('L')")
             await look_everywhere(tab, tmp_path)
             await ask(tab)
@@ -82,3 +91,74 @@ async def read_a_chart_by_keyboard(tab: Tab) -> None:
         await tab.press("ArrowLeft")
     assert await tab.evaluate("document.querySelector('svg line.cursor').getAttribute('visibility')") == "visible"
     assert before.startswith("Progress: trained ")
+
+
+# --- a status of a server without a node
+
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+WELL: Status = {
+    "version": "0.1.0", "node": "3fa2" * 8, "job": "default", "state": "training", "uptime_seconds": 12.0,
+    "addresses": {"listen": "127.0.0.1:7411", "http": "127.0.0.1:7412"},
+    "vocabulary": {"words": 67867, "digest": "9b1e" * 8, "tokens": 16718844},
+    "progress": {"ratio": 0.42, "swarm_trained_tokens": 21000000, "eta_seconds": 200.0, "loss": 2.31},
+    "members": [
+        {"node": "3fa2" * 8, "state": "training", "alive": True, "addresses": ["1.2.3.4:7411"], "self": True},
+        {"node": "81d0" * 8, "state": "training", "alive": True, "suspect": True, "addresses": [], "self": False},
+        {"node": "aaaa" * 8, "state": "training", "alive": False, "addresses": [], "self": False},
+    ],
+    "links": [{"peer": "81d0" * 8, "role": "parent", "exchanges": 10, "sent_bytes": 81234567, "pending_rows": 5}],
+    "refusals": {"magic": 3, "other": 0}, "problems": ["10.0.0.9 does not answer"],
+    "probe": {"sets": [{"name": "simlex", "figure": "rho", "last": 0.31, "best": 0.33, "known": 9, "total": 10}]},
+    "standing": {"origins": [{"origin": "10.0.0.3", "cut_off_seconds": 9.0}]},
+    "waiting": {"for": "2 other nodes", "seconds": 61.0, "found": [{}],
+                "unanswered": {"10.0.0.9:7411": "no answer in 3 s"}, "refused": {"10.0.0.8:7411": "another job"}},
+}  # fmt: skip
+SHOWN = (
+    "42.0 %", "67,867 words", "3 min 20 s left", "81.2 MB", "1.2.3.4:7411", "3 refused: magic", "10.0.0.9 does not",
+    "waiting for 2 other nodes, for 1 min 1 s; 1 found", "no answer from 10.0.0.9:7411: no answer in 3 s",
+    "refused 10.0.0.8:7411: another job", "aaaaaaaaaaaa is dead", "81d081d081d0 is suspect", "simlex",
+    "10.0.0.3 is cut off for 9 s more",
+)  # fmt: skip
+ODD: tuple[Any, ...] = (None, [], {}, "x", 7, [None, 7, "x", []], {"a": None, "b": [[]]})
+
+
+@needs_browser
+async def test_a_status_of_any_kind_is_shown_and_a_strangers_text_stays_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert BROWSER is not None
+    monkeypatch.setattr(events, "PERIOD", 0.05)
+    status = dict(WELL)
+    sources = StatusSources(lambda: status, lambda: (0, iter(())))
+    server = await serve(("127.0.0.1", 0), sources, Metrics())
+    async with browsing(BROWSER, tmp_path) as tab:
+        await tab.send("Page.navigate", url=f"http://{server.address}/")
+        await tab.until("document.querySelector('#job').textContent === 'default'")
+        text = await tab.evaluate("document.body.innerText")
+        assert [each for each in SHOWN if each not in text] == []
+        await change(tab, status, json.loads(json.dumps(WELL), object_pairs_hook=strange))
+        assert await tab.evaluate("document.querySelectorAll('main script, main img').length") == 0
+        assert HOSTILE in await tab.evaluate("document.body.textContent")
+        for number, odd in enumerate(ODD):
+            await change(tab, status, {"version": f"odd{number}", **dict.fromkeys(WELL.keys() - {"version"}, odd)})
+        for key in WELL.keys() - {"version"}:
+            await change(tab, status, {**{each: WELL[each] for each in WELL if each != key}, "version": f"no {key}"})
+        assert tab.complaints == []
+    await server.close()
+
+
+def strange(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What JSON makes of an object, with a stranger's text in place of each text."""
+    texts = {key: HOSTILE if isinstance(value, str) else value for key, value in pairs}
+    lists = {key: value for key, value in pairs if isinstance(value, list)}
+    return texts | {key: [HOSTILE if isinstance(each, str) else each for each in value] for key, value in lists.items()}
+
+
+async def change(tab: Tab, status: Status, wanted: Status) -> None:
+    """Serve another status and wait until the page shows it."""
+    status.clear()
+    status.update(wanted)
+    await tab.until(
+        f"document.querySelector('#about').textContent.includes({json.dumps(str(wanted['version'])[:600])})"
+    )

@@ -33,7 +33,8 @@ const text = value => (value === null || value === undefined || value === "" ? "
 const short = id => text(id).slice(0, 12);
 const list = value => (Array.isArray(value) ? value : []);
 const record = value => (value && typeof value === "object" && !Array.isArray(value) ? value : {});
-const sum = (rows, key) => rows.reduce((total, row) => total + (Number.isFinite(row[key]) ? row[key] : 0), 0);
+const rows = value => list(value).map(record);
+const sum = (each, key) => each.reduce((total, row) => total + (Number.isFinite(row[key]) ? row[key] : 0), 0);
 
 // --- parts of the page
 
@@ -58,22 +59,22 @@ function facts(element, pairs) {
   while (element.children.length > pairs.length) element.lastChild.remove();
 }
 
-/** A table of `rows`; `columns` are [title, cell, whether it is a number]. */
-function table(element, columns, rows) {
+/** A table of `lines`; `columns` are [title, cell, whether it is a number]. */
+function table(element, columns, lines) {
   element.replaceChildren();
   const head = add(element, "tr");
   columns.forEach(([title, , number]) => add(head, "th", { scope: "col", textContent: title, className: number ? "number" : "" }));
-  for (const row of rows.slice(0, LISTED)) {
+  for (const row of lines.slice(0, LISTED)) {
     const line = add(element, "tr");
     columns.forEach(([, cell, number]) => add(line, "td", { textContent: cell(row), className: number ? "number" : "" }));
   }
-  if (!rows.length) add(add(element, "tr"), "td", { colSpan: columns.length, className: "soft", textContent: "none yet" });
+  if (!lines.length) add(add(element, "tr"), "td", { colSpan: columns.length, className: "soft", textContent: "none yet" });
 }
 
 // --- what a status says
 
 function show(status) {
-  const progress = record(status.progress), links = list(status.links), load = record(status.load);
+  const progress = record(status.progress), links = rows(status.links), load = record(status.load);
   document.body.className = "";
   document.title = `${percent(progress.ratio)} · ${text(status.job)} · gossipw2v`;
   say($("job"), text(status.job));
@@ -97,9 +98,9 @@ function show(status) {
     ["memory", size(load.resident_bytes)],
     ["loop late, p99", milliseconds(load.loop_lag_p99_seconds)],
   ]);
-  showOverlay(status, list(status.members), links);
+  showOverlay(status, rows(status.members), links);
   showLinks(links);
-  showProbes(list(record(status.probe).sets));
+  showProbes(rows(record(status.probe).sets));
   showRefusals(status);
   showDetails(status);
 }
@@ -203,7 +204,7 @@ function showProbes(sets) {
 
 function showRefusals(status) {
   const refused = Object.entries(record(status.refusals)).filter(([, n]) => n).map(([why, n]) => `${count(n)} refused: ${why}`);
-  const cut = list(record(status.standing).origins).filter(each => each.cut_off_seconds > 0)
+  const cut = rows(record(status.standing).origins).filter(each => each.cut_off_seconds > 0)
     .map(each => `${text(each.origin)} is cut off for ${duration(each.cut_off_seconds)} more`);
   const all = [...cut, ...refused];
   items($("refusals"), all.length ? all : ["nothing, nobody"]);
@@ -264,11 +265,11 @@ let question = 0; // the last that was asked: an answer to an earlier one comes 
 async function answerTo(form, path, key) {
   const mine = ++question, out = $("answer"), parameters = Object.fromEntries(new FormData(form));
   try {
-    const rows = (await asked(path, parameters))[key];
+    const found = (await asked(path, parameters))[key];
     if (mine !== question) return;
     out.replaceChildren();
     const shown = add(out, "ol");
-    for (const row of rows) {
+    for (const row of found) {
       const item = add(shown, "li");
       add(item, "span", { textContent: row.word });
       add(item, "span", { className: "soft", textContent: row.similarity.toFixed(3) });
