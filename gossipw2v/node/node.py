@@ -130,6 +130,7 @@ class Node:
             "probe": self.probe.describe(),
             "members": describe_members(self.core, now),
             "links": describe_links(self.core, self.session),
+            "traffic": self.metrics.traffic(),
             "standing": self.core.view.scores(now),
             "load": describe_load(self.session, self.condition.pulse),
             "refusals": self.metrics.refusals(),

@@ -49,7 +49,7 @@ def point(status: Status) -> Point:
     `unshared_ratio`: rows that a link's other end does not have as they are here, of the link with the most, over all
     rows of both matrices: how far this node and those around it disagree.
     """
-    progress, load = _of(status, "progress"), _of(status, "load")
+    progress, load, traffic = (_of(status, key) for key in ("progress", "load", "traffic"))
     links = [link for link in status.get("links") or () if isinstance(link, Mapping)]
     rows = 2 * (finite(_of(status, "vocabulary").get("words")) or 0)
     pending = [finite(link.get("pending_rows")) or 0.0 for link in links]
@@ -60,8 +60,8 @@ def point(status: Status) -> Point:
         "swarm_words_per_second": finite(progress.get("swarm_words_per_second")),
         "loss": finite(progress.get("loss")),
         "held_out_loss": finite(_of(status, "held_out").get("loss")),
-        "sent_bytes": _sum(links, "sent_bytes"),
-        "received_bytes": _sum(links, "received_bytes"),
+        "sent_bytes": finite(traffic.get("sent_bytes")),
+        "received_bytes": finite(traffic.get("received_bytes")),
         "unshared_ratio": min(1.0, max(pending) / rows) if pending and rows else None,
         "cpu_seconds": finite(load.get("process_cpu_seconds")),
         "resident_bytes": finite(load.get("resident_bytes")),
@@ -72,7 +72,3 @@ def point(status: Status) -> Point:
 def _of(status: Status, key: str) -> Status:
     value = status.get(key)
     return value if isinstance(value, Mapping) else {}
-
-
-def _sum(links: list[Mapping[str, Any]], key: str) -> float:
-    return sum(finite(link.get(key)) or 0.0 for link in links)

@@ -33,10 +33,8 @@ def test_a_point_is_what_the_status_says() -> None:
         "progress": {"ratio": 0.5, "words_per_second": 10, "swarm_words_per_second": 30, "loss": 2.0},
         "held_out": {"loss": 2.5},
         "vocabulary": {"words": 100},
-        "links": [
-            {"sent_bytes": 5, "received_bytes": 7, "pending_rows": 20},
-            {"sent_bytes": 1, "received_bytes": 1, "pending_rows": 50},
-        ],
+        "links": [{"pending_rows": 20}, {"pending_rows": 50}],
+        "traffic": {"sent_bytes": 6, "received_bytes": 8},
         "load": {"process_cpu_seconds": 4.0, "resident_bytes": 1000, "loop_lag_p99_seconds": 0.01},
     }
     assert point(status) == {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from support.browser import Tab, browsing, find_browser
 from support.daemons import Daemons, Status, addresses, write_texts
 
 from gossipw2v.status import events
-from gossipw2v.status.server import StatusSources, serve
+from gossipw2v.status.server import Server, StatusSources, serve
 from gossipw2v.system.metrics import Metrics
 
 pytestmark = pytest.mark.slow
@@ -108,6 +110,7 @@ WELL: Status = {
         {"node": "aaaa" * 8, "state": "training", "alive": False, "addresses": [], "self": False},
     ],
     "links": [{"peer": "81d0" * 8, "role": "parent", "exchanges": 10, "sent_bytes": 81234567, "pending_rows": 5}],
+    "traffic": {"sent_bytes": 91234567, "received_bytes": 5},
     "refusals": {"magic": 3, "other": 0}, "problems": ["10.0.0.9 does not answer"],
     "probe": {"sets": [{"name": "simlex", "figure": "rho", "last": 0.31, "best": 0.33, "known": 9, "total": 10}]},
     "standing": {"origins": [{"origin": "10.0.0.3", "cut_off_seconds": 9.0}]},
@@ -115,7 +118,8 @@ WELL: Status = {
                 "unanswered": {"10.0.0.9:7411": "no answer in 3 s"}, "refused": {"10.0.0.8:7411": "another job"}},
 }  # fmt: skip
 SHOWN = (
-    "42.0 %", "67,867 words", "3 min 20 s left", "81.2 MB", "1.2.3.4:7411", "3 refused: magic", "10.0.0.9 does not",
+    "42.0 %", "67,867 words", "3 min 20 s left", "81.2 MB", "91.2 MB", "1.2.3.4:7411",
+    "3 refused: magic", "10.0.0.9 does not answer",
     "waiting for 2 other nodes, for 1 min 1 s; 1 found", "no answer from 10.0.0.9:7411: no answer in 3 s",
     "refused 10.0.0.8:7411: another job", "aaaaaaaaaaaa is dead", "81d081d081d0 is suspect", "simlex",
     "10.0.0.3 is cut off for 9 s more",
@@ -131,10 +135,9 @@ async def test_a_status_of_any_kind_is_shown_and_a_strangers_text_stays_text(
     monkeypatch.setattr(events, "PERIOD", 0.05)
     status = dict(WELL)
     sources = StatusSources(lambda: status, lambda: (0, iter(())))
-    server = await serve(("127.0.0.1", 0), sources, Metrics())
-    async with browsing(BROWSER, tmp_path) as tab:
+    async with serving(sources) as server, browsing(BROWSER, tmp_path) as tab:
         await tab.send("Page.navigate", url=f"http://{server.address}/")
-        await tab.until("document.querySelector('#job').textContent === 'default'")
+        await tab.until("document.querySelector('#job')?.textContent === 'default'")
         text = await tab.evaluate("document.body.innerText")
         assert [each for each in SHOWN if each not in text] == []
         await change(tab, status, json.loads(json.dumps(WELL), object_pairs_hook=strange))
@@ -145,7 +148,15 @@ async def test_a_status_of_any_kind_is_shown_and_a_strangers_text_stays_text(
         for key in WELL.keys() - {"version"}:
             await change(tab, status, {**{each: WELL[each] for each in WELL if each != key}, "version": f"no {key}"})
         assert tab.complaints == []
-    await server.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(sources: StatusSources) -> AsyncIterator[Server]:
+    server = await serve(("127.0.0.1", 0), sources, Metrics())
+    try:
+        yield server
+    finally:
+        await server.close()
 
 
 def strange(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import { add, chart } from "/page/charts.js";
 
 const API = "/api/v1";
 const SILENCE = 5000; // ms without an event, after which the page says so
-const HISTORY_PAUSE = 15000; // ms between two looks at the history, which grows at every event by itself
+const HISTORY_PAUSE = 10000; // ms at most between two looks at the history; fewer while it is short
 const LISTED = 100; // rows of a list
 const RATE_SECONDS = 20; // s over which a member's speed is taken
 const $ = id => document.getElementById(id);
@@ -34,7 +34,6 @@ const short = id => text(id).slice(0, 12);
 const list = value => (Array.isArray(value) ? value : []);
 const record = value => (value && typeof value === "object" && !Array.isArray(value) ? value : {});
 const rows = value => list(value).map(record);
-const sum = (each, key) => each.reduce((total, row) => total + (Number.isFinite(row[key]) ? row[key] : 0), 0);
 
 // --- parts of the page
 
@@ -92,8 +91,8 @@ function show(status) {
     ["loss on held-out text", decimal(record(status.held_out).loss)],
     ["alpha", decimal(progress.alpha)],
     ["epoch here", `${count(progress.epoch)} of ${count(progress.epochs)}`],
-    ["sent", size(sum(links, "sent_bytes"))],
-    ["received", size(sum(links, "received_bytes"))],
+    ["sent", size(record(status.traffic).sent_bytes)],
+    ["received", size(record(status.traffic).received_bytes)],
     ["CPU", cores(load)],
     ["memory", size(load.resident_bytes)],
     ["loop late, p99", milliseconds(load.loop_lag_p99_seconds)],
@@ -225,7 +224,7 @@ const CHARTS = [
   ["Progress", [["ratio", "trained"]], percent],
   ["Words a second", [["swarm_words_per_second", "swarm"], ["words_per_second", "this node"]], count],
   ["Loss", [["held_out_loss", "held-out"], ["loss", "training"]], decimal],
-  ["Bytes over links", [["sent_bytes", "sent"], ["received_bytes", "received"]], size],
+  ["Bytes of exchanges", [["sent_bytes", "sent"], ["received_bytes", "received"]], size],
   ["Disagreement: rows not shared yet", [["unshared_ratio", "of all rows"]], percent],
   ["CPU", [["cpu_cores", "cores"]], decimal],
   ["Memory", [["resident_bytes", "resident"]], size],
@@ -249,7 +248,7 @@ async function keepHistory() {
   if (performance.now() < historyDue) return;
   historyDue = performance.now() + 1000; // nobody asks twice at once
   const points = await drawHistory();
-  historyDue = performance.now() + Math.min(HISTORY_PAUSE, 1000 + 100 * points);
+  historyDue = performance.now() + Math.min(HISTORY_PAUSE, 1000 + 20 * points);
 }
 
 // --- questions
