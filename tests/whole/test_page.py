@@ -14,6 +14,7 @@ from support.browser import Tab, browsing, find_browser
 from support.daemons import Daemons, Status, addresses, write_texts
 
 from gossipw2v.status import events
+from gossipw2v.status.access import Access
 from gossipw2v.status.server import Server, StatusSources, serve
 from gossipw2v.system.metrics import Metrics
 
@@ -150,9 +151,20 @@ async def test_a_status_of_any_kind_is_shown_and_a_strangers_text_stays_text(
         assert tab.complaints == []
 
 
+@needs_browser
+async def test_the_page_of_a_node_with_a_token_shows_itself_to_those_who_have_it(tmp_path: Path) -> None:
+    assert BROWSER is not None
+    sources, access = StatusSources(lambda: WELL, lambda: (0, iter(()))), Access(b"token-of-this-test")
+    async with serving(sources, access) as server, browsing(BROWSER, tmp_path) as tab:
+        await tab.send("Page.navigate", url=f"http://anyone:token-of-this-test@{server.address}/")
+        await tab.until("document.querySelector('#job')?.textContent === 'default'")
+        await tab.until("document.querySelector('svg')?.ariaLabel?.startsWith('Progress: trained 42.0 %')")
+        assert tab.complaints == []
+
+
 @contextlib.asynccontextmanager
-async def serving(sources: StatusSources) -> AsyncIterator[Server]:
-    server = await serve(("127.0.0.1", 0), sources, Metrics())
+async def serving(sources: StatusSources, access: Access | None = None) -> AsyncIterator[Server]:
+    server = await serve(("127.0.0.1", 0), sources, Metrics(), access=access)
     try:
         yield server
     finally:

@@ -2,7 +2,7 @@
 
 import { add, chart } from "/page/charts.js";
 
-const API = "/api/v1";
+const API = `${location.origin}/api/v1`; // without the name and password that the address may hold
 const SILENCE = 5000; // ms without an event, after which the page says so
 const HISTORY_PAUSE = 10000; // ms at most between two looks at the history; fewer while it is short
 const LISTED = 100; // rows of a list
@@ -254,7 +254,7 @@ async function keepHistory() {
 // --- questions
 
 async function asked(path, parameters = {}) {
-  const answer = await fetch(`/api/v1${path}?${new URLSearchParams(parameters)}`, { signal: AbortSignal.timeout(20000) });
+  const answer = await fetch(`${API}${path}?${new URLSearchParams(parameters)}`, { signal: AbortSignal.timeout(20000) });
   const told = await answer.json();
   if (!answer.ok) throw Object.assign(new Error(`${told.error}${told.hint ? `; ${told.hint}` : ""}`), { close: list(told.close) });
   return told;
