@@ -172,7 +172,8 @@ class Server:
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer, whatever happens; a client that accepts nothing is cut."""
         try:
-            response = self._refusal(request) or await handler(request)
+            refused = self._refusal(request)
+            response = await handler(request) if refused is None else refused
         except (asyncio.CancelledError, ConnectionError):
             raise
         except web.HTTPNotFound:

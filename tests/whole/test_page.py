@@ -111,7 +111,7 @@ WELL: Status = {
         {"node": "aaaa" * 8, "state": "training", "alive": False, "addresses": [], "self": False},
     ],
     "links": [{"peer": "81d0" * 8, "role": "parent", "exchanges": 10, "sent_bytes": 81234567, "pending_rows": 5}],
-    "traffic": {"sent_bytes": 91234567, "received_bytes": 5},
+    "held_out": {"loss": 2.6612}, "traffic": {"sent_bytes": 91234567, "received_bytes": 5},
     "refusals": {"magic": 3, "other": 0}, "problems": ["10.0.0.9 does not answer"],
     "probe": {"sets": [{"name": "simlex", "figure": "rho", "last": 0.31, "best": 0.33, "known": 9, "total": 10}]},
     "standing": {"origins": [{"origin": "10.0.0.3", "cut_off_seconds": 9.0}]},
@@ -123,7 +123,7 @@ SHOWN = (
     "3 refused: magic", "10.0.0.9 does not answer",
     "waiting for 2 other nodes, for 1 min 1 s; 1 found", "no answer from 10.0.0.9:7411: no answer in 3 s",
     "refused 10.0.0.8:7411: another job", "aaaaaaaaaaaa is dead", "81d081d081d0 is suspect", "simlex",
-    "10.0.0.3 is cut off for 9 s more",
+    "10.0.0.3 is cut off for 9 s more", "loss on held-out text\n2.66\n", "simlex\trho\t0.31\t0.33\t9\t10",
 )  # fmt: skip
 ODD: tuple[Any, ...] = (None, [], {}, "x", 7, [None, 7, "x", []], {"a": None, "b": [[]]})
 
@@ -148,6 +148,10 @@ async def test_a_status_of_any_kind_is_shown_and_a_strangers_text_stays_text(
             await change(tab, status, {"version": f"odd{number}", **dict.fromkeys(WELL.keys() - {"version"}, odd)})
         for key in WELL.keys() - {"version"}:
             await change(tab, status, {**{each: WELL[each] for each in WELL if each != key}, "version": f"no {key}"})
+        status.update({"probe": {"sets": []}, "held_out": {"loss": None}, "version": "nothing"})
+        await tab.until("document.querySelector('#about').textContent.includes('nothing')")
+        assert "loss on held-out text\n\u2013\n" in await tab.evaluate("document.body.innerText")
+        assert await tab.evaluate("document.querySelector('#probes').hidden")
         assert tab.complaints == []
 
 
