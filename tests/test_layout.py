@@ -14,7 +14,7 @@ from gossipw2v.config.options import OPTIONS, PREFIX
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "gossipw2v"
-COMMANDS = {"start", "train", "export", "merge", "status", "evaluate", "what-leaves", "demo"}
+COMMANDS = {"start", "train", "export", "merge", "status", "neighbors", "evaluate", "what-leaves", "demo"}
 COMMANDS |= {"doctor", "config", "members", "top", "leave", "completion", "man"}
 MOST_LINES = 500  # of a module; the aim is 150 to 300
 

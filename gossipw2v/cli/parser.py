@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gossipw2v import __version__
-from gossipw2v.cli import commands, evaluate, leaves, merge, train, vectors
+from gossipw2v.cli import commands, evaluate, leaves, merge, neighbors, train, vectors
 from gossipw2v.cli.commands import DEFAULT_URL
 from gossipw2v.cli.operate import completion, configuration, doctor, leaving, manual, watching
 from gossipw2v.config import options
@@ -46,6 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_export(chosen.add_parser("export", help="write the vectors of a model to a file"))
     merge.add(chosen.add_parser("merge", help="make one of several models' vectors"), _target)
     _add_status(chosen.add_parser("status", help="show how far a node and its swarm are"))
+    _add_neighbors(chosen.add_parser("neighbors", help="show which words a running node finds near others"))
     _add_evaluate(chosen.add_parser("evaluate", help="score vectors on test sets"))
     _add_what_leaves(chosen.add_parser("what-leaves", help="print the words that a node would tell others of"))
     _add_doctor(chosen.add_parser("doctor", help="try what a node will need, and say what is wrong"))
@@ -133,6 +134,13 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--watch", action="store_true", help="again every second, until the swarm is done")
     _add_token(parser)
     parser.set_defaults(run=commands.status)
+
+
+def _add_neighbors(parser: argparse.ArgumentParser) -> None:
+    neighbors.add_arguments(parser)
+    parser.add_argument("--url", type=_url, default=DEFAULT_URL, help="the node to ask (default %(default)s)")
+    _add_token(parser)
+    parser.set_defaults(run=lambda args: neighbors.run(args, commands.shown_token))
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:

@@ -145,7 +145,7 @@ class Daemon:
             place = await located(Address.parse(config.listen))
             self.socket = bound(place)
         self.listening = Address(place.host, self.socket.getsockname()[1])
-        sources, access = StatusSources(node.snapshot, node.export), _access(config)
+        sources, access = StatusSources(node.snapshot, node.export, node.live_model), _access(config)
         with _naming("http", config.http):
             self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access=access)
         node.condition.where = {"listen": str(self.listening), "http": str(self.http.address)}

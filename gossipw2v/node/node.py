@@ -41,8 +41,9 @@ from gossipw2v.system.metrics import Metrics
 from gossipw2v.transport.network import Network
 from gossipw2v.w2v.evaluation.probe import Probe
 from gossipw2v.w2v.sources import Source, source_of
+from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.vectors.selection import Selection
-from gossipw2v.w2v.vectors.table import ExportError
+from gossipw2v.w2v.vectors.table import ExportError, Floats
 
 log = get_logger("node")
 
@@ -129,6 +130,7 @@ class Node:
             "probe": self.probe.describe(),
             "members": describe_members(self.core, now),
             "links": describe_links(self.core, self.session),
+            "traffic": self.metrics.traffic(),
             "standing": self.core.view.scores(now),
             "load": describe_load(self.session, self.condition.pulse),
             "refusals": self.metrics.refusals(),
@@ -161,13 +163,18 @@ class Node:
 
         LookupError if there is none yet, ExportError if the model has failed or holds a value that is not finite.
         """
+        words, syn0 = self.live_model()
+        assert self.session is not None  # or there is none
+        matrices = syn0, self.session.model.syn1neg
+        return stream(words, matrices, Selection(asked.matrix, asked.top), asked.binary)
+
+    def live_model(self) -> tuple[Words, Floats]:
+        """The words and their vectors as they are trained, float32[V, D], not copied; errors as of `export`."""
         if self.session is None:
             raise LookupError("no model yet: the vocabulary is not frozen")
         if self.condition.failure is not None:
             raise ExportError(self.condition.failure)
-        model = self.session.model
-        chosen = Selection(asked.matrix, asked.top)
-        return stream(self.session.vocab.words, (model.syn0, model.syn1neg), chosen, asked.binary)
+        return self.session.vocab.words, self.session.model.syn0
 
     def enter(self, state: Stage) -> None:
         """Go to another stage; the swarm is told with the next beat."""

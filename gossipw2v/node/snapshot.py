@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 from gossipw2v import __version__
 from gossipw2v.config.node import Config
 from gossipw2v.gossip.core import GossipCore
+from gossipw2v.gossip.membership.suspicion import is_heard
 from gossipw2v.gossip.overlay.link import AnyLink, goes_up
 from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.session import Session
+from gossipw2v.system.machine import resident_memory
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.w2v.sources import Source
 from gossipw2v.w2v.training.clipping import Bucket
@@ -73,9 +76,11 @@ def describe_held_out(config: Config, session: Session | None) -> dict[str, Any]
 
 
 def describe_load(session: Session | None, pulse: Pulse) -> dict[str, Any]:
-    """What training, merging and the event loop have used of the cores, and how late the loop runs."""
+    """What the process takes, what of it training, merging and the event loop do, and how late the loop runs."""
     training = session.trainer.threads.cpu_seconds if session else 0.0
     return {
+        "process_cpu_seconds": time.process_time(),
+        "resident_bytes": resident_memory(),
         "training_cpu_seconds": training,
         "merging_cpu_seconds": session.row_worker.cpu_seconds if session else 0.0,
         "loop_cpu_seconds": pulse.cpu_seconds,
@@ -118,13 +123,16 @@ def describe_corpus(corpus: Source) -> dict[str, Any]:
 
 def _member(core: GossipCore, member: Member, now: float) -> dict[str, Any]:
     me = member.node == core.node
+    alive = me or core.view.members.is_alive(member.node, now)
     return {
         "node": member.node.hex(),
         "state": Stage(member.state).name.lower(),
-        "alive": me or core.view.members.is_alive(member.node, now),
+        "alive": alive,
         "addresses": list(member.addresses),
         "trained_tokens": member.trained,
         "total_tokens": member.total,
+        "parent": member.parent.hex() or None,
+        "suspect": alive and not me and not is_heard(core.members, member.node, now),
         "self": me,
     }
 
@@ -142,6 +150,7 @@ def _link(link: AnyLink) -> dict[str, Any]:
     return {
         "peer": link.peer.hex(),
         "role": "parent" if goes_up(link) else "child",
+        "state": link.state.name.lower(),
         "pending_rows": link.end.pending,
         "outstanding": link.end.busy,
         **asdict(link.end.flow),

@@ -1,1 +1,1 @@
-"""What people and Prometheus see of a node: its JSON, metrics and page, and the client that reads them."""
+"""What people and programs see of a node: its page, API, JSON and metrics, and the client that reads them."""

@@ -6,7 +6,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
@@ -59,13 +59,29 @@ class Watcher:
 
 def status(url: str, token: bytes | None = None) -> dict[str, Any]:
     """The node's GET /status as it sent it. NoNodeError, or AnswerError if it is no status."""
-    with _get(url, "/status", token) as response:
+    answer = _json(url, "/status", token)
+    if not isinstance(answer.get("state"), str):
+        raise AnswerError(f"{url} answers, but not like gossipw2v: there is no state in its status")
+    return answer
+
+
+def query(url: str, name: str, parameters: Mapping[str, str | int], token: bytes | None = None) -> dict[str, Any]:
+    """The node's answer to a question to its model, as `/api/v1/NAME` gives it. NoNodeError, or AnswerError."""
+    typed = urllib.parse.urlencode(parameters, errors="replace")
+    answer = _json(url, f"/api/v1/{name}?{typed}", token)
+    if not isinstance(answer.get(name), list):
+        raise AnswerError(f"{url} answers, but not like gossipw2v: there are no {name} in its answer")
+    return answer
+
+
+def _json(url: str, path: str, token: bytes | None) -> dict[str, Any]:
+    with _get(url, path, token) as response:
         try:
             answer = json.loads(response.read(MAX_STATUS_BYTES))
         except (OSError, HTTPException, ValueError, RecursionError) as error:
             raise AnswerError(f"{url} answers, but not like gossipw2v: {error}") from error
-    if not isinstance(answer, dict) or not isinstance(answer.get("state"), str):
-        raise AnswerError(f"{url} answers, but not like gossipw2v: there is no state in its status")
+    if not isinstance(answer, dict):
+        raise AnswerError(f"{url} answers, but not like gossipw2v: there is no object")
     return answer
 
 
@@ -181,7 +197,8 @@ def _retry_seconds(header: str | None) -> float:
 def _refusal(error: urllib.error.HTTPError) -> str:
     """Why the node said no; its own words where they can be read."""
     with error, suppress(OSError, HTTPException, ValueError, LookupError, TypeError):
-        return str(json.loads(error.read(MAX_REFUSAL_BYTES))["error"])
+        told = json.loads(error.read(MAX_REFUSAL_BYTES))
+        return "; ".join(filter(None, (str(told["error"]), str(told.get("hint", "")))))
     return f"{error.code} {error.reason}"
 
 

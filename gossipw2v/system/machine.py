@@ -33,6 +33,11 @@ def available_memory(root: Path = ROOT) -> int | None:
     )
 
 
+def resident_memory(root: Path = ROOT) -> int | None:
+    """Bytes of memory that this process takes now; None where nothing says so."""
+    return _field(root / "proc/self/status", "VmRSS:", 1024)
+
+
 def limit_left(flag: str, root: Path = ROOT) -> int | None:
     """Bytes this process may still map under `ulimit -v` ("v", address space) or `-d` ("d", data); None: no limit."""
     kind, used = {"v": (resource.RLIMIT_AS, "VmSize:"), "d": (resource.RLIMIT_DATA, "VmData:")}[flag]

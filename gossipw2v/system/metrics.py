@@ -165,6 +165,10 @@ class Metrics:
         """Events so far, every one of `EVENTS` present."""
         return _counts(self._events)
 
+    def traffic(self) -> dict[str, int]:
+        """Bytes of exchanges so far, over all links that there have been."""
+        return {"sent_bytes": _count(self._sent_bytes), "received_bytes": _count(self._received_bytes)}
+
     def sent(self, size: int, rows: int) -> None:
         """Count a push or an answer of `size` bytes that went out."""
         self._sent_bytes.inc(size)
@@ -276,6 +280,12 @@ def _roles(status: Mapping[str, Any]) -> dict[str, int]:
 
 def _pending(status: Mapping[str, Any]) -> int:
     return sum(int(link.get("pending_rows") or 0) for link in _list(status, "links"))
+
+
+def _count(counter: Counter) -> int:
+    """What a counter without labels has come to."""
+    samples = (sample for family in counter.collect() for sample in family.samples)
+    return next(int(sample.value) for sample in samples if sample.name.endswith("_total"))
 
 
 def _counts(counter: Counter) -> dict[str, int]:

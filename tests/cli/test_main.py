@@ -49,7 +49,7 @@ def imported(result):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "start", "train", "export", "merge", "what-leaves", "status", "evaluate", "demo"]
+    "command", ["", "start", "train", "export", "merge", "what-leaves", "status", "neighbors", "evaluate", "demo"]
 )
 def test_help_is_printed_without_importing_anything_heavy(run, command):
     result = run(*command.split(), "--help", python=["-X", "importtime"])

@@ -149,3 +149,12 @@ def test_the_process_is_measured_too() -> None:
     found = samples(Metrics())
     assert found["process_resident_memory_bytes", ""] > 0
     assert found["process_open_fds", ""] > 0
+
+
+def test_traffic_is_the_sum_of_what_was_counted() -> None:
+    metrics = Metrics()
+    assert metrics.traffic() == {"sent_bytes": 0, "received_bytes": 0}
+    metrics.sent(10, 1)
+    metrics.sent(5, 1)
+    metrics.received(7, 1)
+    assert metrics.traffic() == {"sent_bytes": 15, "received_bytes": 7}

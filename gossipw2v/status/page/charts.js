@@ -1,0 +1,103 @@
+// Line charts as SVG: a title, one or two lines over time, and their values under a pointer or the arrow keys.
+
+const WIDTH = 400, HEIGHT = 100;
+
+/** A chart in `parent`: `lines` are [key, name] of points, `show` makes text of a value. Returns what draws points. */
+export function chart(parent, title, lines, show, duration) {
+  const figure = add(parent, "figure", { className: "card" });
+  const caption = add(figure, "figcaption");
+  add(caption, "b", { textContent: title });
+  const keys = lines.map(([, name], at) => add(caption, "span", { className: `key line${at}`, textContent: name }));
+  const svg = shape(figure, "svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", tabindex: "0" });
+  shape(svg, "line", { x1: 0, x2: WIDTH, y1: HEIGHT, y2: HEIGHT });
+  const paths = lines.map((_, at) => shape(svg, "path", { class: `line${at}` }));
+  const cursor = shape(svg, "line", { class: "cursor", y1: 0, y2: HEIGHT, visibility: "hidden" });
+  const scale = add(figure, "p", { className: "scale" });
+  const [from, top, to] = ["", "", ""].map(() => add(scale, "span"));
+  const state = { points: [], at: null };
+
+  function draw(points) {
+    state.points = points;
+    const values = points.flatMap(point => lines.map(([key]) => point[key])).filter(Number.isFinite);
+    const [low, high] = bounds(values);
+    lines.forEach(([key], at) => paths[at].setAttribute("d", path(points, key, low, high)));
+    from.textContent = points.length ? duration(points[0].seconds) : "–";
+    top.textContent = values.length ? `${show(low)} to ${show(high)}` : "nothing yet";
+    to.textContent = points.length ? duration(points.at(-1).seconds) : "–";
+    read();
+  }
+
+  function read() {
+    const { points, at } = state;
+    const point = points[at ?? points.length - 1];
+    lines.forEach(([key, name], number) => { keys[number].textContent = `${name} ${point ? show(point[key]) : "–"}`; });
+    cursor.setAttribute("visibility", at === null ? "hidden" : "visible");
+    if (at !== null && point) {
+      const x = place(points, point);
+      cursor.setAttribute("x1", x);
+      cursor.setAttribute("x2", x);
+      to.textContent = `at ${duration(point.seconds)}`;
+    } else if (points.length) to.textContent = duration(points.at(-1).seconds);
+    svg.setAttribute("aria-label", `${title}: ${keys.map(key => key.textContent).join(", ")}; ${top.textContent}`);
+  }
+
+  function move(at) {
+    state.at = at === null || !state.points.length ? null : Math.min(state.points.length - 1, Math.max(0, at));
+    read();
+  }
+
+  svg.addEventListener("pointermove", event => {
+    const box = svg.getBoundingClientRect();
+    move(nearest(state.points, (event.clientX - box.left) / box.width * WIDTH));
+  });
+  svg.addEventListener("pointerleave", () => move(null));
+  svg.addEventListener("blur", () => move(null));
+  svg.addEventListener("keydown", event => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    move((state.at ?? state.points.length) + step);
+  });
+  return draw;
+}
+
+function bounds(values) {
+  const low = Math.min(...values), high = Math.max(...values);
+  return low === high ? [Math.min(0, low), high || 1] : [low, high];
+}
+
+function place(points, point) {
+  const first = points[0].seconds, last = points.at(-1).seconds;
+  return last > first ? (point.seconds - first) / (last - first) * WIDTH : WIDTH;
+}
+
+function nearest(points, x) {
+  let best = 0;
+  points.forEach((point, at) => {
+    if (Math.abs(place(points, point) - x) < Math.abs(place(points, points[best]) - x)) best = at;
+  });
+  return best;
+}
+
+/** The line through all finite values; it is broken where there are none. */
+function path(points, key, low, high) {
+  let out = "", drawn = false;
+  for (const point of points) {
+    const value = point[key], known = Number.isFinite(value);
+    const at = () => `${place(points, point).toFixed(1)} ${((high - value) / (high - low) * HEIGHT).toFixed(1)}`;
+    if (known) out += drawn ? `L${at()}` : `M${at()}h.01`; // a value that stands alone is a dot
+    drawn = known;
+  }
+  return out;
+}
+
+function shape(parent, name, attributes) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return parent.appendChild(element);
+}
+
+/** A new element at the end of `parent`. Text goes in as text: it may come from strangers. */
+export function add(parent, name, properties = {}) {
+  return parent.appendChild(Object.assign(document.createElement(name), properties));
+}
