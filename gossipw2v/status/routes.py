@@ -135,7 +135,10 @@ ROUTES = (
     Route("/readyz", "readyz", "Whether the node has a model to serve", HEALTH, refusals=(503,)),
     Route("/status", "status", "All that a node tells of itself", OBJECT),
     Route("/metrics", "metrics", "The same in numbers, for Prometheus", None, "text/plain"),
-    Route("/export", "export", "The vectors in word2vec's text format; ?format=binary, matrix=in|out|sum, top=N", None, "text/plain", refusals=(400, 409, 429)),
+    Route(
+        "/export", "export", "The vectors in word2vec's text format; or ?format=binary, matrix=in|out|sum, top=N",
+        None, "text/plain", refusals=(400, 409, 429),
+    ),
     Route(f"{API}/openapi.json", "document", "This document", OBJECT),
     Route(f"{API}/status", "status", "All that a node tells of itself", OBJECT),
     Route(f"{API}/members", "members", "Everybody that the node has heard of", _record(members=_list(MEMBER))),

@@ -66,8 +66,8 @@ class StatusSources:
     thread.
 
     `export(asked)` returns the number of words and the file in chunks of at most a few MB. `model()` returns the words
-    and their live vectors, float32[V, D]. Of both, LookupError: no model yet; ValueError: none that may be read, its text
-    says why.
+    and their live vectors, float32[V, D]. Of both, LookupError: no model yet; ValueError: none that may be read, its
+    text says why.
     """
 
     snapshot: Callable[[], dict[str, Any]]

@@ -15,7 +15,6 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
-from gossipw2v.w2v.word2vec_format import ExportError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +25,7 @@ from gossipw2v.status.routes import API, MOST_WORDS, ROUTES, ParameterError, doc
 from gossipw2v.status.server import ClientLimits, Server, StatusSources, serve
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.w2v.text.words import Words
+from gossipw2v.w2v.vectors.table import ExportError
 
 NAMES = ["man", "king", "woman", "queen", "kingdom", "K\u00f6nig", "broken"]
 VECTORS = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1], [0.9, 1, 0], [0.8, 1, 0.1], [np.nan, 0, 0]], np.float32)

@@ -224,7 +224,7 @@ async def living(folder: Path, count: int, **job: Any) -> AsyncIterator[list[tup
         )
         config.data_dir.mkdir()
         node = Node(config, bytes([n + 1]) * 32, asyncio.get_running_loop().time())
-        nodes.append((node, asyncio.create_task(Process(node).run())))
+        nodes.append((node, asyncio.create_task(Process(node, lambda config=config: config).run())))
     try:
         yield nodes
     finally:

@@ -124,7 +124,7 @@ def test_edges_given_as_text_end_the_start_with_what_to_do(swarm: Daemons, tmp_p
     path = write_edges(tmp_path / "edges.csv", [f"{a},{b}" for a, b in pairs])
     node = swarm.start(path)
     assert node.end() == 2
-    assert "Give it with --graph" in node.log()
+    assert "give it with --graph" in node.log()
     node = swarm.start(path, graph=True)
     assert node.end() == 0
 
