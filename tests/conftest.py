@@ -29,10 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Most tests of daemons wait for timers, which takes no core; the others compute."""
-    cores = os.cpu_count() or 1
-    return min(MOST_PROCESSES, cores + 1 if config.getoption("--quick") else 2 * cores + 1)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since tests of daemons wait for timers; with more, daemons are late."""
+    return min(MOST_PROCESSES, (os.cpu_count() or 1) + 1)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
