@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gossipw2v.cli import streams, vectors
+from gossipw2v.cli import streams
+from gossipw2v.cli.models import vectors
 from gossipw2v.config import loader, options
 from gossipw2v.config.node import HTTP_PORT
 from gossipw2v.config.secret import read_secret

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gossipw2v import __version__
-from gossipw2v.cli import commands, evaluate, leaves, merge, neighbors, train, vectors
+from gossipw2v.cli import commands, leaves, neighbors
 from gossipw2v.cli.commands import DEFAULT_URL
+from gossipw2v.cli.models import evaluate, merge, train, vectors
 from gossipw2v.cli.operate import completion, configuration, doctor, leaving, manual, watching
 from gossipw2v.config import options
 from gossipw2v.status import client

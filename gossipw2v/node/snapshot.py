@@ -11,7 +11,6 @@ import numpy as np
 from gossipw2v import __version__
 from gossipw2v.config.node import Config
 from gossipw2v.gossip.core import GossipCore
-from gossipw2v.gossip.membership.suspicion import is_heard
 from gossipw2v.gossip.overlay.link import AnyLink, goes_up
 from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.session import Session
@@ -132,7 +131,7 @@ def _member(core: GossipCore, member: Member, now: float) -> dict[str, Any]:
         "trained_tokens": member.trained,
         "total_tokens": member.total,
         "parent": member.parent.hex() or None,
-        "suspect": alive and not me and not is_heard(core.members, member.node, now),
+        "suspect": not me and core.view.members.is_suspect(member.node, now),
         "self": me,
     }
 

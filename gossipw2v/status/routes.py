@@ -29,7 +29,7 @@ class ParameterError(ValueError):
 
 
 @dataclass(frozen=True)
-class Text:
+class TextParameter:
     """A parameter of `least` to MOST_LETTERS letters; `default` None: it has to be given."""
 
     name: str
@@ -53,7 +53,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Number:
+class NumberParameter:
     """A parameter that is a whole number from 1 to `most`, and `default` where it is not given."""
 
     name: str
@@ -85,7 +85,7 @@ class Route:
     about: str
     answer: Schema | None = None
     media: str = "application/json"
-    parameters: tuple[Text | Number, ...] = ()
+    parameters: tuple[TextParameter | NumberParameter, ...] = ()
     refusals: tuple[int, ...] = ()
     asks_model: bool = False
     shown: bool = True
@@ -126,7 +126,7 @@ ERROR: Schema = {**_record(error=STRING, hint=STRING), "required": ["error"]}
 HEALTH = _record(state={"type": ["string", "null"]}, ok={"type": "boolean"})
 MODEL = (400, 404, 409, 429)
 
-TOPN = Number("topn", "how many words to answer with", MOST_WORDS, 10)
+TOPN = NumberParameter("topn", "how many words to answer with", MOST_WORDS, 10)
 
 ROUTES = (
     Route("/", "page", "The page for people", None, "text/html", shown=False),
@@ -152,32 +152,36 @@ ROUTES = (
     ),
     Route(
         f"{API}/neighbors", "neighbors", "The words nearest to a word by cosine",
-        _record(word=STRING, neighbors=SCORED), parameters=(Text("word", "the word, as it is written"), TOPN),
+        _record(word=STRING, neighbors=SCORED), parameters=(TextParameter("word", "the word, as it is written"), TOPN),
         refusals=MODEL, asks_model=True,
     ),
     Route(
         f"{API}/similarity", "similarity", "The cosine of two words",
         _record(a=STRING, b=STRING, similarity=COSINE),
-        parameters=(Text("a", "a word"), Text("b", "another", example="queen")), refusals=MODEL, asks_model=True,
+        parameters=(TextParameter("a", "a word"), TextParameter("b", "another", example="queen")),
+        refusals=MODEL, asks_model=True,
     ),
     Route(
         f"{API}/analogy", "analogy", "What is to c as b is to a (3CosAdd)",
         _record(a=STRING, b=STRING, c=STRING, words=SCORED),
         parameters=(
-            Text("a", "as this word", example="man"), Text("b", "is to this"),
-            Text("c", "so is this to the answer", example="woman"), TOPN,
+            TextParameter("a", "as this word", example="man"), TextParameter("b", "is to this"),
+            TextParameter("c", "so is this to the answer", example="woman"), TOPN,
         ),
         refusals=MODEL, asks_model=True,
     ),
     Route(
         f"{API}/vector", "vector", "A word's vector as it is now; `row`: its rank by frequency, from 0",
         _record(word=STRING, row={"type": "integer"}, vector=_list({"type": "number"})),
-        parameters=(Text("word", "the word, as it is written"),), refusals=MODEL, asks_model=True,
+        parameters=(TextParameter("word", "the word, as it is written"),), refusals=MODEL, asks_model=True,
     ),
     Route(
         f"{API}/words", "words", "The most frequent words that begin so",
         _record(prefix=STRING, words=_list(STRING)),
-        parameters=(Text("prefix", "how they begin", 0, ""), Number("limit", "how many words", MOST_WORDS, 10)),
+        parameters=(
+            TextParameter("prefix", "how they begin", 0, ""),
+            NumberParameter("limit", "how many words", MOST_WORDS, 10),
+        ),
         refusals=(400, 409, 429), asks_model=True,
     ),
 )  # fmt: skip
@@ -223,7 +227,7 @@ def _operation(route: Route) -> Schema:
     }
 
 
-def _parameter(parameter: Text | Number) -> Mapping[str, Any]:
+def _parameter(parameter: TextParameter | NumberParameter) -> Mapping[str, Any]:
     needed = parameter.default is None
     about = {"name": parameter.name, "in": "query", "required": needed, "description": parameter.about}
     return {**about, "schema": parameter.schema}

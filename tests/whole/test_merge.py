@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 from support.daemons import Daemons, write_texts
 
 from gossipw2v.cli.synthetic import World
-from gossipw2v.w2v.similarity import Space, solve_analogies
+from gossipw2v.w2v.evaluation.analogies import score_analogies
+from gossipw2v.w2v.evaluation.embedding import Embedding
+from gossipw2v.w2v.evaluation.layouts import Question
 from gossipw2v.w2v.vectors.files import read_vectors
 
 MODELS = 8
 
 
-def analogies(words: list[bytes], vectors: NDArray[np.float32]) -> int:
-    """How many of the planted analogies come out right."""
-    space = Space.of([word.decode() for word in words], vectors)
-    return sum(score.right for score in solve_analogies(space, World().analogies()).values())
+def analogies(words: list[bytes], vectors: NDArray[np.float32]) -> float:
+    """The share of the planted analogies that come out right."""
+    questions = [Question(kind, a, b, c, (d,)) for kind, a, b, c, d in World().analogies()]
+    embedding = Embedding.of([word.decode() for word in words], vectors)
+    return float(score_analogies(embedding, questions, "world")[0].figures["3cosadd"])
 
 
 @pytest.mark.slow

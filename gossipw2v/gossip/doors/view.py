@@ -30,6 +30,9 @@ class Members(Protocol):
     def is_alive(self, node: NodeId, now: float) -> bool:
         """Whether `node` has neither left nor been silent for too long."""
 
+    def is_suspect(self, node: NodeId, now: float) -> bool:
+        """Whether another node, which is not yet taken for dead, has not been heard of as it should."""
+
     def get(self, node: NodeId) -> Member | None:
         """The record of another node, or None."""
 

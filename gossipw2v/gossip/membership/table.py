@@ -113,6 +113,10 @@ class MemberTable:
         entry = self.entries.get(node)
         return entry is not None and self.is_fresh(entry, now)
 
+    def is_suspect(self, node: NodeId, now: float) -> bool:
+        """Whether `node` is alive and has not been heard of as it should."""
+        return self.is_alive(node, now) and self.entries[node].rose_at < now - SUSPECT_AFTER - self.slack
+
     def has_left(self, node: NodeId) -> bool:
         """Whether `node` said goodbye."""
         entry = self.entries.get(node)

@@ -254,9 +254,9 @@ print(tracemalloc.get_traced_memory()[1] if sys.argv[2] == "traced" else residen
 def test_a_merge_takes_less_memory_than_its_result(how: str, tmp_path: Path) -> None:
     names, size = [], 300
     for seed in range(3):
-        rows = np.random.default_rng(seed).normal(0, 0.3, (12_000, size)).astype(np.float32)
-        numbers = np.random.default_rng(seed).permutation(15_000)[:12_000]
-        names.append(save(tmp_path / f"{seed}.npy", some_words(15_000).take(numbers), rows))
+        rows = np.random.default_rng(seed).normal(0, 0.3, (30_000, size)).astype(np.float32)
+        numbers = np.random.default_rng(seed).permutation(37_500)[:30_000]
+        names.append(save(tmp_path / f"{seed}.npy", some_words(37_500).take(numbers), rows))
     del rows
     gc.collect()
     out = tmp_path / "out.npy"

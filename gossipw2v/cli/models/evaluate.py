@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gossipw2v.cli import streams, vectors
+from gossipw2v.cli import streams
+from gossipw2v.cli.models import vectors
 from gossipw2v.status import client
 from gossipw2v.system.launch import prepare_machine
 from gossipw2v.system.machine import usable_cores

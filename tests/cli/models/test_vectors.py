@@ -15,7 +15,7 @@ from support.checkpoints import keep
 from support.stub_node import stub_node
 from support.vector_files import save, some_rows, some_words
 
-from gossipw2v.cli.merge import METHODS
+from gossipw2v.cli.models.merge import METHODS
 from gossipw2v.w2v.alignment import combine
 from gossipw2v.w2v.vectors.files import read_vectors
 from gossipw2v.w2v.vectors.formats import formats

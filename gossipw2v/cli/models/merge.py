@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gossipw2v.cli import streams, vectors
+from gossipw2v.cli import streams
+from gossipw2v.cli.models import vectors
 from gossipw2v.system.launch import prepare_machine
 
 if TYPE_CHECKING:

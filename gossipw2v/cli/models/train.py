@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from gossipw2v.cli import streams, vectors
+from gossipw2v.cli import streams
 from gossipw2v.cli.commands import FAILURE, USAGE
+from gossipw2v.cli.models import vectors
 from gossipw2v.config import loader, options
 from gossipw2v.system.launch import prepare_machine
 
