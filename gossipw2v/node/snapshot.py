@@ -131,7 +131,7 @@ def _member(core: GossipCore, member: Member, now: float) -> dict[str, Any]:
         "trained_tokens": member.trained,
         "total_tokens": member.total,
         "parent": member.parent.hex() or None,
-        "suspect": not me and core.view.members.is_suspect(member.node, now),
+        "suspect": alive and not me and not core.view.members.is_alive(member.node, now, heard=True),
         "self": me,
     }
 

@@ -27,11 +27,8 @@ class Members(Protocol):
     def alive(self, now: float) -> Iterator[Member]:
         """The other members that are alive."""
 
-    def is_alive(self, node: NodeId, now: float) -> bool:
-        """Whether `node` has neither left nor been silent for too long."""
-
-    def is_suspect(self, node: NodeId, now: float) -> bool:
-        """Whether another node, which is not yet taken for dead, has not been heard of as it should."""
+    def is_alive(self, node: NodeId, now: float, heard: bool = False) -> bool:
+        """Whether `node` has neither left nor been silent for too long; and if it has to be `heard`, is no suspect."""
 
     def get(self, node: NodeId) -> Member | None:
         """The record of another node, or None."""

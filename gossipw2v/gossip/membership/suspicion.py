@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gossipw2v.gossip.membership.table import Entry, MemberTable
+from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.records import SUSPECT_AFTER, Member, NodeId, Stage, Verdict
 
 
@@ -22,17 +22,7 @@ def suspects(table: MemberTable, now: float) -> list[tuple[float, NodeId]]:
 
 def heard(table: MemberTable, now: float) -> Iterator[Member]:
     """The living who are not suspect."""
-    return (entry.member for entry in table.entries.values() if _is_heard(table, entry, now))
-
-
-def is_heard(table: MemberTable, node: NodeId, now: float) -> bool:
-    """Whether `node` is alive and not suspect."""
-    entry = table.entries.get(node)
-    return entry is not None and _is_heard(table, entry, now)
-
-
-def _is_heard(table: MemberTable, entry: Entry, now: float) -> bool:
-    return entry.rose_at >= now - SUSPECT_AFTER - table.slack and table.is_fresh(entry, now)
+    return (entry.member for entry in table.entries.values() if table.is_alive(entry.member.node, now, heard=True))
 
 
 def suspect(table: MemberTable, node: NodeId, beat: int | None = None) -> None:

@@ -108,14 +108,11 @@ class MemberTable:
         entry = self.entries.get(node)
         return entry.member if entry else None
 
-    def is_alive(self, node: NodeId, now: float) -> bool:
-        """Whether `node` has neither left nor been silent for too long."""
+    def is_alive(self, node: NodeId, now: float, heard: bool = False) -> bool:
+        """Whether `node` has neither left nor been silent for too long; and if it has to be `heard`, is no suspect."""
         entry = self.entries.get(node)
-        return entry is not None and self.is_fresh(entry, now)
-
-    def is_suspect(self, node: NodeId, now: float) -> bool:
-        """Whether `node` is alive and has not been heard of as it should."""
-        return self.is_alive(node, now) and self.entries[node].rose_at < now - SUSPECT_AFTER - self.slack
+        since = now - SUSPECT_AFTER - self.slack if heard else float("-inf")
+        return entry is not None and self.is_fresh(entry, now) and entry.rose_at >= since
 
     def has_left(self, node: NodeId) -> bool:
         """Whether `node` said goodbye."""

@@ -10,7 +10,6 @@ import random
 from dataclasses import dataclass
 
 from gossipw2v.gossip.instructions import Instruction, Send
-from gossipw2v.gossip.membership.suspicion import is_heard
 from gossipw2v.gossip.messages import LINK_BYTES, LinkOpen, LinkOpened, LinkRefused, ProtocolError
 from gossipw2v.gossip.overlay.candidates import Candidates
 from gossipw2v.gossip.overlay.link import Phase, Uplink, link_up
@@ -47,7 +46,7 @@ class ParentSearch:
         if link.lost_at is None:
             link.lost_at = now
             link.move(LinkInput.VANISHED)
-        heard = is_heard(members, link.peer, now)
+        heard = members.is_alive(link.peer, now, heard=True)
         if now - link.lost_at < GRACE if heard else members.is_alive(link.peer, now):
             return []
         gone = self.links.uplink is None or members.has_left(link.peer)
