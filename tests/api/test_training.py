@@ -106,7 +106,8 @@ def test_errors_come_to_the_caller(text: Path, tmp_path: Path) -> None:
 
 def test_ctrl_c_keeps_what_is_there(text: Path) -> None:
     program = f"""
-        import gossipw2v, warnings, sys
+        import gossipw2v, signal, warnings
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has it ignored
         warnings.simplefilter("error")
         def tell(epoch):
             print("trained", epoch.number, flush=True)
