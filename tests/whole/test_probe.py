@@ -44,10 +44,13 @@ def by_name(status: dict) -> dict:
 
 
 def measured_at_the_end(status: dict) -> bool:
-    """Whether the last score is of the model in which all is that was trained."""
-    last = [each["history"][-1] for each in status["probe"]["sets"] if each["history"]]
-    return len(last) == 2 and all(
-        point["swarm_trained_tokens"] == status["progress"]["swarm_total_tokens"] for point in last
+    """Whether the last score is of the model in which all is that was trained, and no measurement is under way."""
+    sets, counted = status["probe"]["sets"], status["probe"]["measurements"]
+    last = [each["history"][-1] for each in sets if len(each["history"]) == counted]
+    return (
+        len(last) == 2
+        and counted > 0
+        and all(point["swarm_trained_tokens"] == status["progress"]["swarm_total_tokens"] for point in last)
     )
 
 
