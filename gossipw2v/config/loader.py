@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from gossipw2v.config.address import Address, is_local
 from gossipw2v.config.job import Job, Walks
 from gossipw2v.config.node import Config
-from gossipw2v.config.options import JOB_OPTIONS, OPTIONS, PREFIX, WALK_OPTIONS, Value, known
+from gossipw2v.config.options import JOB_OPTIONS, OPTIONS, PREFIX, WALK_OPTIONS, Value, as_flag, known
 from gossipw2v.config.secret import ADVICE, SecretError, read_secret
 
 MAX_TOML_BYTES = 1 << 16  # ten times what can be set; stops at a device or a corpus given by mistake
@@ -35,11 +35,6 @@ class ConfigError(ValueError):
         self.problems = tuple(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__("\n  - ".join([f"{count} in the configuration:", *problems]))
-
-
-def as_flag(name: str) -> str:
-    """`--vector-size` for `vector_size`: what a message calls a setting that was typed."""
-    return "--" + name.replace("_", "-")
 
 
 def load(

@@ -45,6 +45,11 @@ EXAMPLES = {  # of what has no default
 Value = str | int | float | bool | tuple[str, ...] | Path
 
 
+def as_flag(name: str) -> str:
+    """`--vector-size` for `vector_size`."""
+    return "--" + name.replace("_", "-")
+
+
 class Option(NamedTuple):
     """One field as users meet it. `default` is None if there is none or the machine decides it."""
 
@@ -59,7 +64,7 @@ class Option(NamedTuple):
     @property
     def flag(self) -> str:
         """`--vector-size` for `vector_size`."""
-        return "--" + self.name.replace("_", "-")
+        return as_flag(self.name)
 
     @property
     def variable(self) -> str:

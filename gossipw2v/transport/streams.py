@@ -238,12 +238,7 @@ async def _expect_tls(sock: socket.socket) -> None:
 
 async def _peek(sock: socket.socket) -> bytes:
     """Up to four bytes, left unread; empty at the end."""
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(sock, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(sock)
+    await _readable(sock)
     return sock.recv(len(MAGIC), socket.MSG_PEEK)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gossipw2v.cli import streams
+from gossipw2v.cli.commands import USAGE
 from gossipw2v.cli.models import vectors
 from gossipw2v.status import client
 from gossipw2v.system.launch import prepare_machine
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from gossipw2v.w2v.evaluation.report import Result
     from gossipw2v.w2v.vectors.table import Vectors
 
-USAGE = 2
 RESTRICT = 300_000  # as in `embedding`, which is too heavy to ask
 KINDS = ("pairs", "analogies", "categories", "next_item", "labels", "compare")
 

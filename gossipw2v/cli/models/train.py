@@ -9,7 +9,7 @@ from pathlib import Path
 from gossipw2v.cli import streams
 from gossipw2v.cli.commands import FAILURE, USAGE
 from gossipw2v.cli.models import vectors
-from gossipw2v.config import loader, options
+from gossipw2v.config import options
 from gossipw2v.system.launch import prepare_machine
 
 NODE_FLAGS = (
@@ -64,7 +64,7 @@ def train(args: argparse.Namespace) -> int:
     settings = {name: getattr(args, name) for name in _flags()}
     try:
         with vectors.telling(), files.opened(target) as opened:
-            session, interrupted = trained(args.corpus or None, settings, named=loader.as_flag)
+            session, interrupted = trained(args.corpus or None, settings, named=options.as_flag)
             matrices = session.model.syn0, session.model.syn1neg
             words, rows = select(session.vocab.words, matrix_of(matrices, selection.matrix), selection)
             files.write(opened, target, words, rows)
