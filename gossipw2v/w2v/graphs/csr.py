@@ -19,7 +19,7 @@ import mmap
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -33,7 +33,7 @@ from gossipw2v.w2v.kernels.graphs import parsing, rows
 from gossipw2v.w2v.text.blocks import Stopped
 from gossipw2v.w2v.text.files import Source as File
 from gossipw2v.w2v.text.files import corpus_digest
-from gossipw2v.w2v.text.shards import ShardError
+from gossipw2v.w2v.text.shards import ShardError, drop_old, naming
 from gossipw2v.w2v.text.sources.form import Form
 from gossipw2v.w2v.text.words import Words
 
@@ -100,7 +100,7 @@ class GraphFiles:
 
     def graph(self, reader: EdgesReader) -> Graph:
         """The graph, from `folder` if it was read before. CorpusError, Stopped; ShardError if it cannot be kept."""
-        with _naming(self.folder):
+        with naming(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             sweep(self.folder, f"*{SUFFIX}")
         identity = self._identity()
@@ -110,11 +110,11 @@ class GraphFiles:
                 return self._open(path, identity)
             except ShardError:
                 path.unlink(missing_ok=True)
-        with _naming(self.folder):
+        with naming(self.folder):
             with closing(reader.read(self.files)) as spill:
                 _write(path, reader, spill, self.directed, identity)
-            _drop_old(self.folder, path)
-        with _naming(path), path.open("rb") as file:
+            drop_old(path, KEEP)
+        with naming(path), path.open("rb") as file:
             return _map(path, file, identity, self.directed)
 
     def _identity(self) -> bytes:
@@ -122,7 +122,7 @@ class GraphFiles:
         return hashlib.blake2b(digest + bytes([self.directed]), digest_size=16, person=b"gossipw2v.graph").digest()
 
     def _open(self, path: Path, identity: bytes) -> Graph:
-        with _naming(path), path.open("rb") as file:
+        with naming(path), path.open("rb") as file:
             graph = _map(path, file, identity, self.directed)
             if _checksum(file, graph.sizes) != graph.checksum:
                 raise ShardError(f"{path}: the graph does not match its checksum")
@@ -214,13 +214,6 @@ def _made(
     return targets[:used], cells, ends
 
 
-def _drop_old(folder: Path, current: Path) -> None:
-    others = [path for path in folder.glob(f"*{SUFFIX}") if path != current]
-    others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    for path in others[KEEP - 1 :]:
-        path.unlink(missing_ok=True)
-
-
 # --- reading ------------------------------------------------------------------------------------------------
 
 
@@ -260,11 +253,3 @@ def _checksum(file: IO[bytes], sizes: Sizes) -> bytes:
             digest.update(data)
             left -= len(data)
     return digest.digest()
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ShardError(f"{path}: {error.strerror or error}: check the data directory's space and owner") from error

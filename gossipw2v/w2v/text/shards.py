@@ -110,7 +110,7 @@ def encode(
     Its phrases are joined, other words are left out. One process at a time may use `folder`. Raises ShardError when it
     cannot be written, CorpusError, or Stopped.
     """
-    with _naming(folder):
+    with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder, f"*{SUFFIX}")
         identity = (corpus_digest, vocab.digest, division.digest)
@@ -122,10 +122,10 @@ def encode(
         except ShardError:
             path.unlink(missing_ok=True)
     blocks = _blocks(files, vocab, reader or TextReader())
-    with _naming(folder):
+    with naming(folder):
         _write(path, blocks, b"".join(identity), Divider(division))
-        _drop_old(folder, path)
-    with _naming(path), path.open("rb") as file:  # what was just written need not be checked
+        drop_old(path, KEEP)
+    with naming(path), path.open("rb") as file:  # what was just written need not be checked
         shard = _map(path, file, b"".join(identity))
     return replace(shard, reused=False, broken=int(found))
 
@@ -142,7 +142,7 @@ def _blocks(files: Sequence[Source], vocab: Vocab, reader: TextReader) -> Iterat
 
 def open_shard(path: Path, corpus_digest: bytes, vocab_digest: bytes, division: Division = ALL_TRAINED) -> Shard:
     """Map a shard file after checking all of it (about 1 GB/s). Raises ShardError if it is not what was asked for."""
-    with _naming(path), path.open("rb") as file:
+    with naming(path), path.open("rb") as file:
         shard = _map(path, file, corpus_digest + vocab_digest + division.digest)
         if _checksum(file, len(shard.tokens), len(shard.held_out)) != shard.checksum:
             raise ShardError(f"{path}: the ids do not match their checksum")
@@ -226,16 +226,17 @@ def _hash(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _drop_old(folder: Path, current: Path) -> None:
-    """Keep the KEEP shards used last; a clock that jumped costs an encoding, no more."""
-    others = [path for path in folder.glob(f"*{SUFFIX}") if path != current]
+def drop_old(current: Path, keep: int) -> None:
+    """Of the files of this kind beside `current` keep the `keep` used last; a clock that jumped costs one made anew."""
+    others = [path for path in current.parent.glob(f"*{current.suffix}") if path != current]
     others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    for path in others[KEEP - 1 :]:
+    for path in others[keep - 1 :]:
         path.unlink(missing_ok=True)
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
+    """ShardError, with what to do, for an OSError at `path` in the data directory."""
     try:
         yield
     except OSError as error:
