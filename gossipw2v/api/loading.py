@@ -14,6 +14,8 @@ from gossipw2v.status.query import ExportRequest
 from gossipw2v.w2v.vectors.files import read_open, read_vectors
 from gossipw2v.w2v.vectors.table import Vectors
 
+BINARY, UNWATCHED = ExportRequest(binary=True), client.Watcher()
+
 
 def load(source: str | os.PathLike[str], token: bytes | None = None) -> WordVectors:
     """The vectors in a file, or those that the node at a URL, such as http://127.0.0.1:7412, has now.
@@ -26,10 +28,12 @@ def load(source: str | os.PathLike[str], token: bytes | None = None) -> WordVect
     return as_word_vectors(found)
 
 
-def fetched(url: str, token: bytes | None = None) -> Vectors:
-    """What a node has now, by way of a temporary file. NoNodeError, AnswerError, OSError."""
+def fetched(
+    url: str, token: bytes | None = None, asked: ExportRequest = BINARY, watcher: client.Watcher = UNWATCHED
+) -> Vectors:
+    """What a node has now, by way of a temporary file. NoNodeError, AnswerError, VectorFileError, OSError."""
     with tempfile.TemporaryFile() as sent:
-        client.fetch(url, ExportRequest(binary=True), sent, token=token)
+        client.fetch(url, asked, sent, watcher, token)
         sent.flush()
         return read_open(sent, Path(), url)
 

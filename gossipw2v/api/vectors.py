@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.w2v.similarity import Space, most_similar
+from gossipw2v.w2v.queries import nearest, unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,18 +52,18 @@ class WordVectors:
         return int(self.vectors.shape[1])
 
     def similarity(self, one: str, other: str) -> float:
-        """The cosine of two words' vectors, -1 to 1; 0 where one is zero. KeyError."""
-        a, b = self[one], self[other]
-        lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
-        return float(a @ b) / lengths if lengths else 0.0
+        """The cosine of two words' vectors, -1 to 1. KeyError; ValueError if one is zero or not finite."""
+        a, b = (unit(self.vectors, self._row(word), word) for word in (one, other))
+        return float(np.clip(a @ b, -1.0, 1.0))
 
     def most_similar(self, word: str, topn: int = 10) -> list[tuple[str, float]]:
-        """The `topn` words nearest by cosine, nearest first, with their cosines. KeyError.
+        """The `topn` words nearest by cosine as they are now, nearest first, with their cosines.
 
-        The rows are scaled once, when this is first asked: of vectors that are still trained it tells how they were.
+        KeyError; ValueError if the word's vector is zero or not finite.
         """
-        self._row(word)
-        return most_similar(self._space, word, topn)
+        row = self._row(word)
+        found = nearest(self.vectors, unit(self.vectors, row, word), topn, (row,))
+        return [(self.words[other], cosine) for other, cosine in found]
 
     def to_gensim(self) -> Any:
         """gensim's KeyedVectors of the same memory, without a copy. ImportError says what to install."""
@@ -75,10 +74,6 @@ class WordVectors:
         keyed = KeyedVectors(self.vector_size, dtype=self.vectors.dtype)
         keyed.index_to_key, keyed.key_to_index, keyed.vectors = list(self.words), dict(self.index), self.vectors
         return keyed
-
-    @cached_property
-    def _space(self) -> Space:
-        return Space.of(self.words, self.vectors)
 
     def _row(self, word: str) -> int:
         row = self.index.get(word)

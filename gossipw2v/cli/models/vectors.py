@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,13 +135,12 @@ def export_node(url: str, target: Destination, selection: Selection, token: byte
 def _convert(
     url: str, target: Destination, selection: Selection, watcher: client.Watcher, token: bytes | None
 ) -> tuple[int, int]:
+    from gossipw2v.api.loading import fetched  # noqa: PLC0415
     from gossipw2v.w2v.vectors import files  # noqa: PLC0415
     from gossipw2v.w2v.vectors.selection import selected  # noqa: PLC0415
 
     asked = ExportRequest(True, selection.matrix, None if selection.words is not None else selection.top)
-    with files.opened(target) as opened, tempfile.TemporaryFile() as sent:
-        client.fetch(url, asked, sent, watcher, token)
-        sent.flush()
-        words, rows = selected(files.read_open(sent, Path(), url), selection)
+    with files.opened(target) as opened:
+        words, rows = selected(fetched(url, token, asked, watcher), selection)
         files.write(opened, target, words, rows)
     return len(words), rows.shape[1]

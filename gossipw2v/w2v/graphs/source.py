@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from gossipw2v.w2v.text.files import Source as File
 from gossipw2v.w2v.text.sources.form import Form
 from gossipw2v.w2v.text.sources.spool import Spool
 from gossipw2v.w2v.text.vocab import Counts, Vocab
-from gossipw2v.w2v.text.words import Words, ascending
+from gossipw2v.w2v.text.words import ascending
 
 T = TypeVar("T")
 
@@ -79,12 +79,12 @@ class GraphSource:
     def counted_before(self, totals: tuple[int, ...]) -> None:
         """These are the totals of a count in an earlier life; the names are not needed any more."""
         if totals:
-            self.counts = Counts(Words.of(()), np.empty(0, np.int64), *totals)
+            self.counts = Counts.of_totals(totals)
 
     def let_go(self) -> None:
         """Forget the names that were counted; their totals stay, for people."""
         if self.counts is not None:
-            self.counts = replace(self.counts, words=Words.of(()), counts=np.empty(0, np.int64))
+            self.counts = Counts.of_totals(self.counts.totals())
 
     async def encode(self, vocab: Vocab) -> WalkText:
         """The walks, as ids of `vocab`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +15,6 @@ from gossipw2v.config.encoding import UTF_8
 from gossipw2v.config.tokenize import WHITESPACE
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
-from gossipw2v.w2v.phrases.grams import no_grams
 from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.damage import Damage
 from gossipw2v.w2v.text.files import USUAL, CorpusError, Source, corpus_digest, find, head_of, total_bytes
@@ -27,7 +26,6 @@ from gossipw2v.w2v.text.sources.remote import shown
 from gossipw2v.w2v.text.sources.spool import Spool
 from gossipw2v.w2v.text.sources.tokens import check_speed
 from gossipw2v.w2v.text.vocab import Counts, Vocab, count_grams, count_words
-from gossipw2v.w2v.text.words import Words
 
 T = TypeVar("T")
 Digest = bytes
@@ -109,7 +107,7 @@ class Corpus:
     def counted_before(self, totals: tuple[int, ...]) -> None:
         """These are the totals of a count in an earlier life; the words are not needed any more."""
         if totals:
-            self.counts = Counts(Words.of(()), np.empty(0, np.int64), *totals)
+            self.counts = Counts.of_totals(totals)
             if lost := self.counts.replaced:
                 told = f"{lost:,} bytes are no {self.form.encoding}, or NUL; words with them are spoiled"
                 self._told["damage"] = told
@@ -117,7 +115,7 @@ class Corpus:
     def let_go(self) -> None:
         """Forget the words that were counted; their totals stay, for people."""
         if self.counts is not None:
-            self.counts = replace(self.counts, words=Words.of(()), counts=np.empty(0, np.int64), grams=no_grams())
+            self.counts = Counts.of_totals(self.counts.totals())
 
     async def encode(self, vocab: Vocab) -> Shard:
         """The text as word ids of `vocab`, from the data directory if it was encoded before."""

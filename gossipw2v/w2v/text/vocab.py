@@ -68,6 +68,11 @@ class Counts:
         """Everything that adds up when counts are merged."""
         return self.tokens, self.replaced, self.dropped, self.pruned_words, self.pruned_tokens
 
+    @classmethod
+    def of_totals(cls, totals: tuple[int, ...]) -> Counts:
+        """What is left of a count when its words are not needed any more: `totals`, for people."""
+        return cls(Words.of(()), np.empty(0, np.int64), *totals)
+
     def at_least(self, count: int) -> Counts:
         """The words and grams that occur at least so often; the totals stay those of the whole text."""
         often = self.counts >= count
