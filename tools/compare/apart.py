@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from compare.baselines import alir, pca, procrustes
+from compare.baselines.apart import merge
 from compare.baselines.rows import Floats
 from compare.course import bytes_of
 from compare.network import BANDWIDTHS, SERVER, Phase, Traffic, Transfer, bytes_per_second
 from compare.replicas import make_replica
 from compare.runs import Run
 from compare.texts import Material
-
-MERGES = {"procrustes": procrustes.merge, "pca": pca.merge, "alir": alir.merge}
 
 
 class Apart:
@@ -49,7 +47,7 @@ class Apart:
 
     def merged(self, how: str, bandwidth: float) -> dict[str, Any]:
         """The scores of one model made of all; each node sends its own, `syn0` alone, once."""
-        weights = MERGES[how](self.models, self.known)
+        weights = merge(how, self.models, self.known)
         phase = Phase([Transfer("model", node, SERVER, model.nbytes) for node, model in enumerate(self.models)])
         traffic = Traffic()
         traffic.note(phase.transfers)
