@@ -6,7 +6,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)  # a node; a node heeds them even where a shell has them ignored
 RELOADING = signal.SIGUSR1  # not HUP, which ends a node with its terminal
@@ -37,21 +36,25 @@ class Ended(BaseException):
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """In the block, the first signal that ends a process is an exception there, so that it cleans up; the rest are not
-    heard meanwhile. KeyboardInterrupt for Ctrl-C, Ended for others. A signal that is ignored, as by nohup, stays so.
+    """In the block, the first signal that ends a process is an exception there, so that it cleans up; no other is heard
+    from then on. KeyboardInterrupt for Ctrl-C, Ended for others. A signal that is ignored, as by nohup, stays so.
+
+    The handlers stay once a signal has come: Python prints a traceback for one that came before and is ignored now.
     """
     before = {number: signal.getsignal(number) for number in ENDING}
     heard = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    told = False
 
-    def end(number: int, _: FrameType | None) -> NoReturn:
-        for each in heard:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt if number == signal.SIGINT else Ended(number)
+    def end(number: int, _: FrameType | None) -> None:
+        nonlocal told
+        if not told:
+            told = True
+            raise KeyboardInterrupt if number == signal.SIGINT else Ended(number)
 
     for number in heard:
         signal.signal(number, end)
     try:
         yield
     finally:
-        for number in heard:
+        for number in () if told else heard:
             signal.signal(number, before[number])
