@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.cli.streams import redraws
 from gossipw2v.cli.synthetic import World
-from gossipw2v.status.humanize import count, decimal, duration, finite, percent, size
+from gossipw2v.status.humanize import count, decimal, duration, finite, items, percent, rows, section, size
 from gossipw2v.status.report import bar
 from gossipw2v.w2v.evaluation.analogies import COS_ADD, score_analogies
 from gossipw2v.w2v.evaluation.embedding import Embedding
@@ -80,7 +80,7 @@ class Progress:
         """Take in the statuses by node name at the time `now` (seconds), and draw them."""
         self._measure(statuses, now)
         lines = [_line(name, status) for name, status in statuses.items()]
-        news = {f"{name}: {text}" for name, status in statuses.items() for text in status.get("problems", [])}
+        news = {f"{name}: {text}" for name, status in statuses.items() for text in items(status, "problems")}
         lines_above = sorted(news - self._problems)
         self._problems |= news
         if redraws(self.screen):
@@ -93,15 +93,16 @@ class Progress:
             print("\n".join((*lines_above, *lines)), file=self.screen, flush=True)
 
     def _measure(self, statuses: Mapping[str, Mapping[str, Any]], now: float) -> None:
-        tokens = sum(_progress(status).get("trained_tokens", 0) for status in statuses.values())
+        done = (section(status, "progress").get("trained_tokens") for status in statuses.values())
+        tokens = int(sum(finite(number) or 0 for number in done))
         if tokens > self.tokens:
             self._first = self._first or (now, tokens)
             self.tokens, self.seconds = tokens, now - self._first[0]
 
 
 def _line(name: str, status: Mapping[str, Any]) -> str:
-    progress = _progress(status)
-    sent = sum(link["sent_bytes"] for link in status.get("links", []))
+    progress = section(status, "progress")
+    sent = sum(finite(link.get("sent_bytes")) or 0 for link in rows(status, "links"))
     done, total = finite(progress.get("trained_tokens")), finite(progress.get("total_tokens"))
     ratio = done / total if done is not None and total else 0.0
     return (  # fits a terminal of 80 columns
@@ -109,11 +110,6 @@ def _line(name: str, status: Mapping[str, Any]) -> str:
         f" {count(progress.get('words_per_second')):>7} words/s loss {decimal(progress.get('loss')):>5}"
         f" {size(sent):>7} ~{duration(progress.get('eta_seconds'))}"
     )
-
-
-def _progress(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    progress: Mapping[str, Any] = status.get("progress", {})
-    return progress
 
 
 # --- afterwards -----------------------------------------------------------------------------------------

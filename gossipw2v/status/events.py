@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from gossipw2v.status.history import History
+from gossipw2v.status.humanize import items, rows
 from gossipw2v.status.responses import HEADERS, accepted, busy, encoded
 
 PERIOD = 1.0  # s between two events
@@ -95,12 +96,11 @@ class Events:
 
 def summary(status: Status) -> Status:
     """The status without what may be long: curves go, lists and texts are cut; `counts` says how long lists were."""
-    members = _list(status, "members")
     short = {key: _cut(value) for key, value in status.items() if key != "events"}
     short["counts"] = {
-        "members": len(members),
-        "links": len(_list(status, "links")),
-        "conditions": Counter(condition(member) for member in members if isinstance(member, Mapping)),
+        "members": len(items(status, "members")),
+        "links": len(items(status, "links")),
+        "conditions": Counter(map(condition, rows(status, "members"))),
     }
     return short
 
@@ -120,8 +120,3 @@ def _cut(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _cut(value[key]) for key in list(value)[:LISTED] if key not in ("history", "curve")}
     return [_cut(item) for item in value[:LISTED]] if isinstance(value, list | tuple) else value
-
-
-def _list(status: Status, key: str) -> list[Any]:
-    value = status.get(key)
-    return value if isinstance(value, list) else []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gossipw2v.status.humanize import finite
+from gossipw2v.status.humanize import finite, rows, section
 
 MOST_POINTS = 480  # as wide as a chart has dots to tell them apart; some 200 kB
 FIRST_PAUSE = 1.0  # s between two points, until there are too many of them
@@ -49,26 +49,20 @@ def point(status: Status) -> Point:
     `unshared_ratio`: rows that a link's other end does not have as they are here, of the link with the most, over all
     rows of both matrices: how far this node and those around it disagree.
     """
-    progress, load, traffic = (_of(status, key) for key in ("progress", "load", "traffic"))
-    links = [link for link in status.get("links") or () if isinstance(link, Mapping)]
-    rows = 2 * (finite(_of(status, "vocabulary").get("words")) or 0)
-    pending = [finite(link.get("pending_rows")) or 0.0 for link in links]
+    progress, load, traffic = (section(status, key) for key in ("progress", "load", "traffic"))
+    whole = 2 * (finite(section(status, "vocabulary").get("words")) or 0)
+    pending = [finite(link.get("pending_rows")) or 0.0 for link in rows(status, "links")]
     return {
         "seconds": finite(status.get("uptime_seconds")),
         "ratio": finite(progress.get("ratio")),
         "words_per_second": finite(progress.get("words_per_second")),
         "swarm_words_per_second": finite(progress.get("swarm_words_per_second")),
         "loss": finite(progress.get("loss")),
-        "held_out_loss": finite(_of(status, "held_out").get("loss")),
+        "held_out_loss": finite(section(status, "held_out").get("loss")),
         "sent_bytes": finite(traffic.get("sent_bytes")),
         "received_bytes": finite(traffic.get("received_bytes")),
-        "unshared_ratio": min(1.0, max(pending) / rows) if pending and rows else None,
+        "unshared_ratio": min(1.0, max(pending) / whole) if pending and whole else None,
         "cpu_seconds": finite(load.get("process_cpu_seconds")),
         "resident_bytes": finite(load.get("resident_bytes")),
         "loop_lag_p99_seconds": finite(load.get("loop_lag_p99_seconds")),
     }
-
-
-def _of(status: Status, key: str) -> Status:
-    value = status.get(key)
-    return value if isinstance(value, Mapping) else {}

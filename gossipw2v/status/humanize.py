@@ -1,6 +1,8 @@
-"""Numbers as people read them. What is no finite number is shown as a dash."""
+"""What a status holds, as people read it, whatever it holds. What is no finite number is shown as a dash."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 UNKNOWN = "–"  # noqa: RUF001 (a dash is meant)
 
@@ -8,6 +10,23 @@ UNKNOWN = "–"  # noqa: RUF001 (a dash is meant)
 def finite(value: object) -> float | None:
     """`value` as a float, or None for what is not a finite number."""
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def section(status: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The mapping at `key`; an empty one where there is none."""
+    value = status.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def rows(status: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The mappings in the list at `key`; what else it holds is left out, and where there is no list there are none."""
+    return [row for row in items(status, key) if isinstance(row, Mapping)]
+
+
+def items(status: Mapping[str, Any], key: str) -> list[Any]:
+    """The list at `key`; an empty one where there is none."""
+    value = status.get(key)
+    return value if isinstance(value, list) else []
 
 
 def count(value: object) -> str:

@@ -7,7 +7,7 @@ shown as a dash, and nothing that moves a terminal's cursor gets through.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gossipw2v.status.humanize import UNKNOWN, count, decimal, duration, finite, percent, size
+from gossipw2v.status.humanize import UNKNOWN, count, decimal, duration, finite, items, percent, section, size
 
 BAR = 30  # characters of the progress bar
 LISTED = 20  # members and links shown; --json has them all
@@ -26,8 +26,8 @@ def render(status: Row) -> str:
         *_waiting(status),
         *_progress(status),
         *_probes(status),
-        *_table("members", _rows(status, "members"), _member),
-        *_table("links", _rows(status, "links"), _link),
+        *_table("members", items(status, "members"), _member),
+        *_table("links", items(status, "links"), _link),
         *_problems(status),
     ]
     return "\n".join(parts)
@@ -35,7 +35,7 @@ def render(status: Row) -> str:
 
 def members(status: Row) -> str:
     """The members alone, as `render` shows them; all, however many."""
-    return "\n".join(_table("members", _rows(status, "members"), _member, most=None)[1:])
+    return "\n".join(_table("members", items(status, "members"), _member, most=None)[1:])
 
 
 def traffic(links: Sequence[Row]) -> str:
@@ -45,9 +45,9 @@ def traffic(links: Sequence[Row]) -> str:
 
 def summary(status: Row) -> str:
     """One line, for where a screen cannot be redrawn."""
-    progress = _of(status, "progress")
+    progress = section(status, "progress")
     rate, left = count(progress.get("swarm_words_per_second")), duration(progress.get("eta_seconds"))
-    done, members = percent(progress.get("ratio")), len(_rows(status, "members"))
+    done, members = percent(progress.get("ratio")), len(items(status, "members"))
     return f"{_state(status)} {done}, {rate} words/s, {left} left, {members} members"
 
 
@@ -63,20 +63,20 @@ def bar(ratio: object, width: int = BAR) -> str:
 
 
 def _addresses(status: Row) -> str:
-    addresses = _of(status, "addresses")
+    addresses = section(status, "addresses")
     tls = " (TLS)" if status.get("tls") else ""
     return f"gossip on {_text(addresses.get('listen'))}{tls}, http on {_text(addresses.get('http'))}"
 
 
 def _corpus(status: Row) -> str:
-    corpus, vocabulary = _of(status, "corpus"), _of(status, "vocabulary")
+    corpus, vocabulary = section(status, "corpus"), section(status, "vocabulary")
     words = f"{count(vocabulary.get('words'))} words" if vocabulary else "not agreed yet"
     return f"{size(corpus.get('bytes'))} of text, vocabulary {words} {_short(vocabulary.get('digest'), '')}".rstrip()
 
 
 def _text_read(status: Row) -> str:
     """What was made of the text, so that a backup among it is seen, or a file in another encoding."""
-    corpus = _of(status, "corpus")
+    corpus = section(status, "corpus")
     replaced, long, passed = "replaced_bytes", "dropped_tokens", "passed_over_files"
     shown = {key: count(corpus.get(key)) for key in ("files", replaced, long, passed)}
     return (
@@ -87,24 +87,26 @@ def _text_read(status: Row) -> str:
 
 def _waiting(status: Row) -> list[str]:
     """What the node waits for, who is there, and who is not, a line each."""
-    waiting = _of(status, "waiting")
+    waiting = section(status, "waiting")
     if not waiting:
         return []
-    since, found = duration(waiting.get("seconds")), len(_rows(waiting, "found"))
+    since, found = duration(waiting.get("seconds")), len(items(waiting, "found"))
     lines = [f"waiting for {_text(waiting.get('for'), longest=LONGEST_PROBLEM)}, for {since}; {found} found"]
     for title, key in (("no answer from", "unanswered"), ("refused", "refused")):
-        places = list(_of(waiting, key).items())[:LISTED]
+        places = list(section(waiting, key).items())[:LISTED]
         lines += [f"  {title} {_text(place)}: {_text(why, longest=LONGEST_PROBLEM)}" for place, why in places]
     return lines
 
 
 def _progress(status: Row) -> list[str]:
-    progress = _of(status, "progress")
+    progress = section(status, "progress")
     ratio, left = progress.get("ratio"), duration(progress.get("eta_seconds"))
     rate = ("swarm_words_per_second", "words_per_second")
     swarm, own = (count(progress.get(key)) for key in rate)
     epoch = f"epoch {count(progress.get('epoch'))} of {count(progress.get('epochs'))}"
-    losses = f"loss {decimal(progress.get('loss'))}, on held-out text {decimal(_of(status, 'held_out').get('loss'))}"
+    losses = (
+        f"loss {decimal(progress.get('loss'))}, on held-out text {decimal(section(status, 'held_out').get('loss'))}"
+    )
     learned = f"alpha {decimal(progress.get('alpha'))}, {losses}"
     tokens = f"{count(progress.get('swarm_trained_tokens'))} of {count(progress.get('swarm_total_tokens'))} tokens"
     return [
@@ -124,7 +126,7 @@ def _table(title: str, rows: Sequence[Any], line: Any, most: int | None = LISTED
 
 
 def _probes(status: Row) -> list[str]:
-    sets = _rows(_of(status, "probe"), "sets")
+    sets = items(section(status, "probe"), "sets")
     return _table("probes", sets, _probe) if sets else []
 
 
@@ -141,7 +143,7 @@ def _probe(row: Row) -> list[str]:
 def _member(row: Row) -> list[str]:
     trained, total = finite(row.get("trained_tokens")), finite(row.get("total_tokens"))
     done = percent(trained / total) if trained is not None and total else UNKNOWN
-    place = "this node" if row.get("self") else ", ".join(_text(a) for a in _rows(row, "addresses")[:2])
+    place = "this node" if row.get("self") else ", ".join(_text(a) for a in items(row, "addresses")[:2])
     state = _text(row.get("state")) if row.get("alive", True) else "lost"
     return [_short(row.get("node")), state, done, place]
 
@@ -169,20 +171,10 @@ def _traffic(row: Row) -> list[str]:
 
 
 def _problems(status: Row) -> list[str]:
-    refused = sum(finite(number) or 0 for number in _of(status, "refusals").values())
-    problems = [f"  {_text(problem, longest=LONGEST_PROBLEM)}" for problem in _rows(status, "problems")[:LISTED]]
+    refused = sum(finite(number) or 0 for number in section(status, "refusals").values())
+    problems = [f"  {_text(problem, longest=LONGEST_PROBLEM)}" for problem in items(status, "problems")[:LISTED]]
     problems += [f"  {count(refused)} messages refused; --json says why"] if refused else []
     return ["", "problems", *problems] if problems else []
-
-
-def _of(row: Row, key: str) -> Row:
-    value = row.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _rows(row: Row, key: str) -> Sequence[Any]:
-    value = row.get(key)
-    return value if isinstance(value, list) else []
 
 
 def _text(value: object, missing: str = UNKNOWN, longest: int = LONGEST) -> str:

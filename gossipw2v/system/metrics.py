@@ -254,7 +254,8 @@ def _number(status: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
 
 
 def _list(status: Mapping[str, Any], key: str) -> list[Any]:
-    return list(status.get(key) or ())[:LISTED]
+    value = status.get(key)
+    return value[:LISTED] if isinstance(value, list) else []
 
 
 def _states(status: Mapping[str, Any]) -> dict[str, int]:

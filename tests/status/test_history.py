@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gossipw2v.status.history import MOST_POINTS, History, point
@@ -54,6 +54,7 @@ JSON = st.recursive(
 
 
 @given(JSON, JSON, JSON)
+@example(None, 7, {})
+@example(None, {"words": 1}, {"words": 10})
 def test_a_status_of_any_kind_makes_a_point(progress: Any, links: Any, vocabulary: Any) -> None:
-    status = {"progress": progress, "links": links if isinstance(links, list) else [links], "vocabulary": vocabulary}
-    assert encoded(point(status))
+    assert encoded(point({"progress": progress, "links": links, "vocabulary": vocabulary}))

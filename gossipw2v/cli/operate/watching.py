@@ -11,6 +11,7 @@ from typing import Any
 
 from gossipw2v.cli import streams
 from gossipw2v.status import client, report
+from gossipw2v.status.humanize import rows
 
 Token = Callable[[argparse.Namespace], bytes | None]
 Row = dict[str, Any]
@@ -71,18 +72,13 @@ def traffic(before: Mapping[str, Any], now: Mapping[str, Any], seconds: float) -
 
     A link that began since then has its counts from 0, one that began anew too. What is no number counts as 0.
     """
-    earlier = {str(link.get("peer")): link for link in _links(before)}
-    rows = []
-    for link in _links(now):
+    earlier = {str(link.get("peer")): link for link in rows(before, "links")}
+    found = []
+    for link in rows(now, "links"):
         last = earlier.get(str(link.get("peer")), {})
         rates = {name: _rate(link.get(key), last.get(key), seconds) for name, key in COUNTERS.items()}
-        rows.append({**{key: link.get(key) for key in ("peer", "role", "pending_rows")}, **rates})
-    return sorted(rows, key=lambda row: -(row["sent"] + row["received"]))
-
-
-def _links(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = status.get("links")
-    return [link for link in found if isinstance(link, Mapping)] if isinstance(found, list) else []
+        found.append({**{key: link.get(key) for key in ("peer", "role", "pending_rows")}, **rates})
+    return sorted(found, key=lambda row: -(row["sent"] + row["received"]))
 
 
 def _rate(now: object, before: object, seconds: float) -> float:
