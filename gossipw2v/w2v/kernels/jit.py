@@ -25,9 +25,11 @@ from typing import Any, BinaryIO
 
 import llvmlite
 import numba
+from llvmlite import binding
 from numba import njit
 from numba.core.caching import FunctionCache
 from numba.core.registry import cpu_target
+from numba.core.runtime.nrt import rtsys
 from numba.core.serialize import dumps
 
 from gossipw2v.system.durable import Disk, replacing
@@ -89,16 +91,46 @@ class _Files:
 
 
 class _Cache(FunctionCache):
-    """Numba's cache on disk with other files. Numba calls it whenever it needs a form that is not in memory."""
+    """Numba's cache on disk with other files. Numba calls it whenever it needs a form that is not in memory.
+
+    What is kept of a form is what Numba makes of it, and the symbols outside that its machine code refers to.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         self._files = _Files(Path(self.cache_path), self._impl.filename_base)
-        self._cache_file = self._files  # type: ignore[assignment]  # Numba loads and saves, no more
+
+    def load_overload(self, signature: tuple[Any, ...], context: Any) -> Any:
+        """The form for a signature, or None.
+
+        Numba's own would first make ready what only a compiler needs, which takes longer than to load all kernels.
+        """
+        kept = self._files.load(self._index_key(signature, context.codegen()))
+        if kept is None:
+            return None
+        symbols, form = kept
+        rtsys.initialize(context)  # the symbols of what arrays are allocated with
+        if not all(map(binding.address_of_symbol, symbols)):
+            context.refresh()  # LLVM would end the process
+        return self._impl.rebuild(context, form)
+
+    def save_overload(self, signature: tuple[Any, ...], form: Any) -> None:
+        """Keep a form that was compiled. OSError."""
+        if self._impl.check_cachable(form):
+            key = self._index_key(signature, form.codegen)
+            self._impl.locator.ensure_cache_path()
+            self._files.save(key, (_symbols(form.library), self._impl.reduce(form)))
 
     def holds(self, signature: tuple[Any, ...], codegen: Any) -> bool:
         """Whether a form can be loaded."""
         return self._files.code(self._index_key(signature, codegen)) is not None
+
+
+def _symbols(library: Any) -> list[str]:
+    """What the code of a compiled function refers to and does not define, as far as it has an address."""
+    module = library._final_module
+    declared = (each.name for each in (*module.functions, *module.global_variables) if each.is_declaration)
+    return [name for name in declared if binding.address_of_symbol(name)]
 
 
 def target() -> str:

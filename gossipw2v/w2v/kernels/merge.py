@@ -192,12 +192,13 @@ def collect_rows(here, rows, longest, out, sound):
     That is not finite, or longer than `longest`; `out` has zeros for them, and `sound` bool[n] says which are not.
     """
     weights, reference = here.weights, here.reference
-    change = np.empty(weights.shape[1], np.float32)
+    change, broken = np.empty(weights.shape[1], np.float32), 0
     for i in range(len(rows)):
         _fetch(weights, reference, rows, i)
         sound[i] = _change(weights[rows[i]], reference[rows[i]], longest, change)
+        broken += not sound[i]
         pack_row(change, out, i)
-    return len(rows) - np.count_nonzero(sound)
+    return broken
 
 
 @exact

@@ -15,12 +15,14 @@ _LOW32 = np.uint64(0xFFFFFFFF)
 _ONE = np.uint64(1)
 
 
-@inline_exact
-def mix(z):
-    """splitmix64's finaliser (Steele et al. 2014): uint64 -> uint64."""
+def mixed(z):
+    """splitmix64's finaliser (Steele et al. 2014): uint64 -> uint64, of each number of an array."""
     z = (z ^ (z >> _S30)) * _MIX1
     z = (z ^ (z >> _S27)) * _MIX2
     return z ^ (z >> _S31)
+
+
+mix = inline_exact(mixed)  # of one number, in kernels alone: called from Python it would be compiled at every start
 
 
 @inline_exact
@@ -40,9 +42,7 @@ def rng_state(seed: int, thread: int) -> NDArray[np.uint64]:
     """State for one thread's random numbers; equal (seed, thread) give equal numbers."""
     mask = (1 << 64) - 1
     state = np.array([(seed * 0x9E3779B97F4A7C15 + thread * 0xD1342543DE82EF95) & mask], np.uint64)
-    next_bits(state)
-    state[0] = mix(state[0])
-    return state
+    return np.asarray(mixed(state + GOLDEN))
 
 
 def keep_table(counts: NDArray[np.int64], sample: float) -> NDArray[np.uint32]:
@@ -124,8 +124,7 @@ def init_rows(word_hashes: NDArray[np.uint64], seed: int, out: NDArray[np.float3
     if len(word_hashes) != len(out):
         raise ValueError(f"{len(word_hashes)} word hashes for {len(out)} rows: one each is needed")
     key = np.array([seed & ((1 << 64) - 1)], np.uint64)
-    key[0] = next_bits(key)
-    _init_rows(word_hashes, key, out)
+    _init_rows(word_hashes, mixed(key + GOLDEN), out)
 
 
 @inline_exact

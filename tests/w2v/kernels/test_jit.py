@@ -1,6 +1,7 @@
 """Compiled code on disk: it is used if it is whole and of these sources, and compiled anew if it is not."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,16 +20,29 @@ found = priority.both(np.array([1, 3], np.int32), np.array([2, 3], np.int32))
 print(found[0].tolist(), found[1].tolist(), sum(priority.both.stats.cache_hits.values()))
 """
 TRAINING = """
-from pathlib import Path
-import sys
 from gossipw2v.w2v.kernels import sgns
-print(sgns.compiled())
 sgns.warm_up(8)
-print(sgns.compiled())
+print(sgns._skipgram._cache.cache_path)
 """
 STATES = """
 from gossipw2v.w2v.kernels import sgns
 print(sgns.compiled())
+"""
+WARMING = """
+import sys
+from numba.core import event
+from gossipw2v.w2v.warmup import warm_up
+with event.install_recorder("numba:compile") as compiled:
+    for sg in (0, 1):
+        warm_up(16, sg)
+    ready = "numba.np.linalg" in sys.modules  # as a compiler needs it
+    warm_up(16, 1, graph=True)
+print(len(compiled.buffer), ready)
+"""
+NO_SYMBOL = """
+import sys
+from gossipw2v.w2v.kernels import jit
+jit.binding = type("Binding", (), {"address_of_symbol": staticmethod(lambda name: None)})
 """
 FRESH, FROM_DISK = ("[1, 2, 3] [0, -1, 1] 0\n", "[1, 2, 3] [0, -1, 1] 1\n")
 
@@ -83,6 +97,18 @@ def test_what_was_compiled_is_loaded_the_next_time_and_nothing_else_is_left(comp
     assert files(compiled) == before
 
 
+def test_symbols_that_are_not_there_yet_are_made_ready_before_code_that_needs_them(compiled: Path) -> None:
+    shown = '\nprint("numba.np.linalg" in sys.modules)'
+    assert run("import sys" + ROWS + shown, compiled) == FROM_DISK + "False\n"
+    assert run(NO_SYMBOL + ROWS + shown, compiled) == FROM_DISK + "True\n"
+
+
+def test_once_all_is_kept_a_start_compiles_nothing_and_makes_no_compiler_ready() -> None:
+    folder = Path(os.environ["NUMBA_CACHE_DIR"])
+    run(WARMING, folder)
+    assert run(WARMING, folder) == "0 False\n"
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_damaged_is_compiled_anew(compiled: Path, damage) -> None:
     for path, whole in files(compiled).items():
@@ -117,13 +143,12 @@ def test_without_any_folder_it_is_compiled_each_time() -> None:
 
 
 def test_a_damaged_kernel_is_told_before_it_is_compiled(tmp_path: Path) -> None:
-    assert run(TRAINING, tmp_path) == "False\nTrue\n"
-    (path,) = [path for path in files(tmp_path) if "_skipgram" in path.name]
-    whole = path.read_bytes()
-    for damage in (cut_to_nothing, another_bit):
-        path.write_bytes(damage(whole))
-        assert run(STATES, tmp_path) == "False\n"
-    path.write_bytes(whole)
+    kept = Path(run(TRAINING, Path(os.environ["NUMBA_CACHE_DIR"])).strip())
+    (tmp_path / kept.name).mkdir()
+    paths = [Path(shutil.copy(path, tmp_path / kept.name)) for path in kept.glob("sgns._skipgram*.nbc")]
     assert run(STATES, tmp_path) == "True\n"
-    path.write_bytes(cut_in_half(whole))
-    assert run(TRAINING, tmp_path) == "False\nTrue\n"
+    wholes = [path.read_bytes() for path in paths]
+    for damage in DAMAGES:
+        for path, whole in zip(paths, wholes, strict=True):
+            path.write_bytes(damage(whole))
+        assert run(STATES, tmp_path) == "False\n"
