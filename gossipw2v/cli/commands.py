@@ -23,7 +23,7 @@ from gossipw2v.config.node import HTTP_PORT
 from gossipw2v.config.secret import read_secret
 from gossipw2v.status import client, report
 from gossipw2v.system import lock, machine, signals
-from gossipw2v.system.launch import TEMPORARY, leave, prepare_machine, run_loop, telling_of_limits
+from gossipw2v.system.launch import TEMPORARY, leave, prepare_machine, run_loop, telling_of_limits, uncollected
 from gossipw2v.system.output import STANDARD_OUTPUT
 
 FAILURE, USAGE = 1, 2  # exit codes: something failed; wrong usage
@@ -53,7 +53,7 @@ def start(args: argparse.Namespace) -> int:
     with _holding(config.data_dir):
         prepare_machine()
         machine.share_heap()
-        with telling_of_limits():
+        with telling_of_limits(), uncollected():
             from gossipw2v.node import daemon  # noqa: PLC0415
             from gossipw2v.system import logs  # noqa: PLC0415
 

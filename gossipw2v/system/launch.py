@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import gc
 import os
 import shutil
 import sys
@@ -42,6 +43,17 @@ def telling_of_limits() -> Iterator[None]:
 def _too_little(flag: str, left: int) -> str:
     least = LEAST_MEMORY[flag] >> 20
     return f"ulimit -{flag} leaves {left >> 20} MiB, and the program alone takes some {least}; raise or lift that limit"
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Import without the garbage collector, which would look through what stays again and again, as it grows."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
