@@ -14,6 +14,7 @@ from gossipw2v.status import routes
 from gossipw2v.status.events import Events
 from gossipw2v.status.responses import answer, busy, refusal
 from gossipw2v.status.routes import ParameterError, Route, Values, read_parameters
+from gossipw2v.system.machine import make_way
 from gossipw2v.w2v import queries
 from gossipw2v.w2v.queries import UnknownWordError
 
@@ -133,7 +134,7 @@ class QueryQueue:
     def __init__(self, most: int) -> None:
         self._most = most
         self._waiting: set[Future[Any]] = set()
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="query", initializer=make_way)
 
     async def ask(self, question: Callable[[], Answer]) -> Answer:
         """Its answer, or what it raises; QueueFullError at once if there is no room.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -23,8 +24,10 @@ from gossipw2v.status.access import Access
 from gossipw2v.status.api import QueryQueue, QueueFullError
 from gossipw2v.status.routes import API, MOST_WORDS, ROUTES, ParameterError, document, read_parameters
 from gossipw2v.status.server import ClientLimits, Server, StatusSources, serve
+from gossipw2v.system import machine
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.w2v.text.words import Words
+from gossipw2v.w2v.training.threads import NICE as TRAINING_NICE
 from gossipw2v.w2v.vectors.table import ExportError
 
 NAMES = ["man", "king", "woman", "queen", "kingdom", "K\u00f6nig", "broken"]
@@ -204,6 +207,15 @@ async def test_a_question_that_nobody_waits_for_is_left_out() -> None:
     assert await queue.ask(lambda: 7) == 7
     assert done == []
     queue.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own here")
+async def test_questions_make_way_for_training() -> None:
+    queue, own = QueryQueue(1), os.getpriority(os.PRIO_PROCESS, 0)
+    nice = await queue.ask(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    queue.close()
+    assert nice == min(19, own + machine.NICE) > TRAINING_NICE + own
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
 
 
 # --- the document
