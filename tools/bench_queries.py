@@ -1,20 +1,29 @@
 #!/usr/bin/env python3
-"""How long a node takes to answer over HTTP which words are near, alone and while all cores train.
+"""How long a node takes to answer over HTTP which words are near, and what its answers take from training.
 
-    OPENBLAS_NUM_THREADS=1 tools/bench_queries.py [--words 70000 1000000] [--sizes 128 300] [--questions 100]
+    tools/bench_queries.py [--words 70000 1000000] [--sizes 128 300] [--questions 100] [--rate 10] [--rounds 10]
 
 For each number of words and the size beside it: a model of random rows, the server of a node on loopback, and one
 client that asks for `neighbors` of random words, one after another. Times are in milliseconds, from the request to the
-last byte; `loop` is how late the event loop ran, which answers everybody else. Then the same while as many threads as
-there are cores train the model on random text, and unknown words, which are looked for letter by letter.
+last byte; `loop` is how late the event loop ran, which answers everybody else. First alone, also unknown words, which
+are looked for letter by letter.
+
+Then as many threads as there are cores train the model on random text, and a client in a process of its own asks: not
+at all, `--rate` times a second, and without a pause, in rounds that alternate. What it takes from training is the mean
+of the rounds' ratios; `CPU` is what a question took of the cores, in its thread and in the event loop.
 """
 
 import argparse
 import asyncio
+import json
+import math
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -30,6 +39,25 @@ from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Recipe, Trainer
 
+ROUND_SECONDS = 3.0
+CLIENT = """
+import http.client, json, random, sys, time
+connection, random_words = http.client.HTTPConnection(sys.argv[1]), random.Random(2)
+for line in sys.stdin:
+    rate, seconds = map(float, line.split())
+    began, times = time.perf_counter(), []
+    if not rate:
+        time.sleep(seconds)
+    while rate and time.perf_counter() - began < seconds:
+        time.sleep(max(0.0, began + len(times) / rate - time.perf_counter()))
+        asked = time.perf_counter()
+        connection.request("GET", f"/api/v1/neighbors?word=word{random_words.randrange(int(sys.argv[2]))}")
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 200, answer.status
+        times.append(time.perf_counter() - asked)
+    print(json.dumps(times), flush=True)
+"""
 TOKENS = 2_000_000  # of the random text
 RECIPE = Recipe(5, 5, 1e-4, 0.025, 0.0001, 100_000, 0.75, 1, usable_cores())
 
@@ -82,12 +110,96 @@ async def measure(bench: Bench, questions: int, title: str, form: str) -> None:
     print(f"{title:<44} p50 {p50:7.1f}   p99 {p99:7.1f}   loop p99 {late:6.1f}", flush=True)
 
 
+@dataclass
+class Asking:
+    """What came of a number of rounds with so many questions a second; 0: none, infinite: without a pause."""
+
+    rate: float
+    ratios: list[float] = field(default_factory=list)  # of the speed of training to that without questions
+    seconds: list[float] = field(default_factory=list)  # of each answer
+    cpu: list[float] = field(default_factory=list)  # seconds of a question in its thread, each round's mean
+    loop: list[float] = field(default_factory=list)  # and in the event loop
+
+    def print(self) -> None:
+        """A line."""
+        ratio, error = np.mean(self.ratios), np.std(self.ratios) / max(1, len(self.ratios) - 1) ** 0.5
+        p50, p99 = (1000 * float(np.quantile(self.seconds, share)) for share in (0.5, 0.99))
+        title = "without a pause" if math.isinf(self.rate) else f"{self.rate:g} a second"
+        cpu, loop = 1000 * np.mean(self.cpu), 1000 * np.mean(self.loop)
+        print(
+            f"    {title:<20} training x {ratio:.4f} +- {error:.4f}   p50 {p50:6.1f}   p99 {p99:6.1f}"
+            f"   CPU {cpu:.2f} + {loop:.2f}",
+            flush=True,
+        )
+
+
+class Client:
+    """A process that asks; it is started once, since starting takes more than asking."""
+
+    def __init__(self, url: str, words: int) -> None:
+        line = [sys.executable, "-c", CLIENT, url, str(words)]
+        self._process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, rate: float, seconds: float) -> list[float]:
+        """Ask for so long; the seconds of each answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(rate, seconds, file=self._process.stdin, flush=True)
+        times: list[float] = json.loads(self._process.stdout.readline())
+        return times
+
+    def end(self) -> None:
+        """It ends with its input."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+async def contend(bench: Bench, trainer: Trainer, rounds: int, rate: float) -> None:
+    """Rounds without questions, with some, and with as many as are answered; two rounds without are around each."""
+    sources = StatusSources(dict, lambda: (0, iter(())), lambda: (bench.words, bench.model.syn0))
+    server = await serve(("127.0.0.1", 0), sources, Metrics())
+    client, kinds = Client(str(server.address), len(bench.words)), [Asking(rate), Asking(math.inf)]
+    await asyncio.to_thread(client.ask, math.inf, 1.0)
+    for _ in range(rounds):
+        for kind in kinds:
+            before = await _speed(trainer, client, 0)
+            speed = await _speed(trainer, client, kind.rate, kind)
+            kind.ratios.append(speed / ((before + await _speed(trainer, client, 0)) / 2))
+    client.end()
+    await server.close()
+    for kind in kinds:
+        kind.print()
+
+
+async def _speed(trainer: Trainer, client: Client, rate: float, noted: Asking | None = None) -> float:
+    """Words a second under questions."""
+    before, began, cpu, loop = trainer.trained, time.perf_counter(), _cpu("query"), time.thread_time()
+    times = await asyncio.to_thread(client.ask, rate, ROUND_SECONDS)
+    speed = (trainer.trained - before) / (time.perf_counter() - began)
+    if noted is not None:
+        noted.seconds += times
+        noted.cpu.append((_cpu("query") - cpu) / len(times))
+        noted.loop.append((time.thread_time() - loop) / len(times))
+    return speed
+
+
+def _cpu(name: str) -> float:
+    """Seconds of CPU of the threads whose name begins so."""
+    clocks = (
+        time.pthread_getcpuclockid(each.ident or 0) for each in threading.enumerate() if each.name.startswith(name)
+    )
+    return sum(map(time.clock_gettime, clocks))
+
+
 def main() -> None:
     """Measure every size."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--words", type=int, nargs="+", default=[70_000, 1_000_000])
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 300])
     parser.add_argument("--questions", type=int, default=100)
+    parser.add_argument("--rate", type=float, default=10.0, help="questions a second")
+    parser.add_argument("--rounds", type=int, default=10, help="how often each rate is tried")
     args = parser.parse_args()
     for words, size in zip(args.words, args.sizes, strict=True):
         sgns.warm_up(size, 1)
@@ -96,14 +208,8 @@ def main() -> None:
         asyncio.run(measure(bench, args.questions, f"{name}, unknown word, alone", "wodr%d"))
         with bench.training() as trainer:
             time.sleep(3)
-            before, began = trainer.trained, time.perf_counter()
-            asyncio.run(measure(bench, args.questions, f"{name}, {RECIPE.threads} threads train", "word%d"))
-            rate = (trainer.trained - before) / (time.perf_counter() - began)
-            asyncio.run(measure(bench, args.questions, f"{name}, unknown word, training", "wodr%d"))
-            before, began = trainer.trained, time.perf_counter()
-            time.sleep(5)
-            free = (trainer.trained - before) / (time.perf_counter() - began)
-            print(f"    trained {rate:,.0f} words/s under questions without a pause, {free:,.0f} without any")
+            print(f"{name}, {RECIPE.threads} threads train {trainer.words_per_second:,.0f} words/s", flush=True)
+            asyncio.run(contend(bench, trainer, args.rounds, args.rate))
 
 
 if __name__ == "__main__":

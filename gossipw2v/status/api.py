@@ -14,7 +14,9 @@ from gossipw2v.status import routes
 from gossipw2v.status.events import Events
 from gossipw2v.status.responses import answer, busy, refusal
 from gossipw2v.status.routes import ParameterError, Route, Values, read_parameters
+from gossipw2v.system.machine import make_way
 from gossipw2v.w2v import queries
+from gossipw2v.w2v.projection import WordMap
 from gossipw2v.w2v.queries import UnknownWordError
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ QUERY_RETRY = 1  # s: a question takes a fraction of one
 
 Answer = TypeVar("Answer")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Question = Callable[..., dict[str, Any]]
 ModelSource = Callable[[], "tuple[Words, Floats]"]
 
 
@@ -38,6 +41,7 @@ class Api:
     def __init__(self, snapshot: Callable[[], dict[str, Any]], model: ModelSource, events: Events, most: int) -> None:
         self._snapshot, self._model, self._events = snapshot, model, events
         self._queue = QueryQueue(most)
+        self._questions: dict[str, Question] = {**QUESTIONS, "map": partial(_map, WordMap())}
         document = routes.document()
         self._told: dict[str, Callable[[], Any]] = {
             "document": lambda: document,
@@ -72,7 +76,7 @@ class Api:
         except (LookupError, ValueError) as error:
             return refusal(409, str(error.args[0]), hint=NO_MODEL)
         try:
-            return answer(200, await self._queue.ask(partial(QUESTIONS[route.name], words, vectors, **values)))
+            return answer(200, await self._queue.ask(partial(self._questions[route.name], words, vectors, **values)))
         except UnknownWordError as error:
             hint = f"close to it: {', '.join(error.close)}" if error.close else "/api/v1/words?prefix= lists words"
             return refusal(404, str(error), hint=hint, word=error.word, close=error.close)
@@ -107,11 +111,17 @@ def _words(words: Words, _: Floats, prefix: str, limit: int) -> dict[str, Any]:
     return {"prefix": prefix, "words": queries.complete(words, prefix, limit)}
 
 
+def _map(kept: WordMap, vocabulary: Words, vectors: Floats, /, words: int) -> dict[str, Any]:
+    points, share = kept.places(vocabulary, vectors)
+    shown = ((queries.shown(vocabulary, row), *map(float, point)) for row, point in enumerate(points[:words].round(4)))
+    return {"share": share, "words": [{"word": word, "x": x, "y": y} for word, x, y in shown]}
+
+
 def _scored(found: list[tuple[str, float]]) -> list[dict[str, Any]]:
     return [{"word": word, "similarity": score} for word, score in found]
 
 
-QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {
+QUESTIONS: dict[str, Question] = {
     "neighbors": _neighbors,
     "similarity": _similarity,
     "analogy": _analogy,
@@ -133,7 +143,7 @@ class QueryQueue:
     def __init__(self, most: int) -> None:
         self._most = most
         self._waiting: set[Future[Any]] = set()
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="query", initializer=make_way)
 
     async def ask(self, question: Callable[[], Answer]) -> Answer:
         """Its answer, or what it raises; QueueFullError at once if there is no room.

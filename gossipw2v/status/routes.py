@@ -15,6 +15,7 @@ from gossipw2v import __version__
 API = "/api/v1"
 MOST_LETTERS = 200  # of a word that is asked for
 MOST_WORDS = 1000  # in one answer
+MAPPED = 500  # words of a map, unless another number is asked for
 
 Schema = dict[str, Any]
 Values = dict[str, Any]  # of parameters: text, or whole numbers
@@ -119,6 +120,7 @@ def _list(items: Schema) -> Schema:
 
 OBJECT: Schema = {"type": "object"}
 STRING: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "number"}
 COSINE: Schema = {"type": "number", "minimum": -1.001, "maximum": 1.001}
 SCORED = _list(_record(word=STRING, similarity=COSINE))
 MEMBER = _record(node=STRING, state=STRING, alive={"type": "boolean"}, addresses=_list(STRING))
@@ -144,7 +146,7 @@ ROUTES = (
     Route(f"{API}/members", "members", "Everybody that the node has heard of", _record(members=_list(MEMBER))),
     Route(
         f"{API}/history", "history", "Figures over the whole run, at most some hundred points, the oldest first",
-        _record(every_seconds={"type": "number"}, points=_list(OBJECT)),
+        _record(every_seconds=NUMBER, points=_list(OBJECT)),
     ),
     Route(
         f"{API}/events", "events", "A summary of the status every second, as server-sent events named `status`",
@@ -172,7 +174,7 @@ ROUTES = (
     ),
     Route(
         f"{API}/vector", "vector", "A word's vector as it is now; `row`: its rank by frequency, from 0",
-        _record(word=STRING, row={"type": "integer"}, vector=_list({"type": "number"})),
+        _record(word=STRING, row={"type": "integer"}, vector=_list(NUMBER)),
         parameters=(TextParameter("word", "the word, as it is written"),), refusals=MODEL, asks_model=True,
     ),
     Route(
@@ -182,6 +184,13 @@ ROUTES = (
             TextParameter("prefix", "how they begin", 0, ""),
             NumberParameter("limit", "how many words", MOST_WORDS, 10),
         ),
+        refusals=(400, 409, 429), asks_model=True,
+    ),
+    Route(
+        f"{API}/map", "map", "Where the most frequent words are in the plane that shows most (PCA of unit vectors): at "
+        "most 5 s old, of mean 0 and mean square 1, and turned as it was before. `share`: of the variance",
+        _record(share=NUMBER, words=_list(_record(word=STRING, x=NUMBER, y=NUMBER))),
+        parameters=(NumberParameter("words", "how many words", MOST_WORDS, MAPPED),),
         refusals=(400, 409, 429), asks_model=True,
     ),
 )  # fmt: skip

@@ -39,6 +39,7 @@ FILES = {
     "style.css": "text/css",
     "app.js": "text/javascript",
     "charts.js": "text/javascript",
+    "map.js": "text/javascript",
 }
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; "

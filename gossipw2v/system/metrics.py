@@ -200,6 +200,10 @@ class Metrics:
         encoder, content_type = choose_encoder(openmetrics if openmetrics in accept else "")
         return encoder(self._registry), content_type
 
+    def families(self) -> list[Metric]:
+        """All that a scrape shows of this program, of the process and of Python, each with its samples."""
+        return list(self._registry.collect())
+
     def _counter(self, name: str, documentation: str) -> Counter:
         return Counter(f"gossipw2v_{name}", documentation, registry=self._registry)
 
@@ -292,3 +296,38 @@ def _count(counter: Counter) -> int:
 def _counts(counter: Counter) -> dict[str, int]:
     samples = [sample for metric in counter.collect() for sample in metric.samples]
     return {next(iter(sample.labels.values())): int(sample.value) for sample in samples}
+
+
+# -- what there is, for people ------------------------------------------------------------------------------
+
+
+def reference() -> str:
+    """Every metric of this program as a table in Markdown: its name in a scrape, its type, its labels, its help."""
+    metrics = Metrics()
+    metrics.observe(complete_status())
+    rows = [_row(each) for each in metrics.families() if each.name.startswith("gossipw2v_")]
+    head = "# What `/metrics` shows\n\nWritten by `gossipw2v.system.metrics.reference()`; a test compares it.\n"
+    return "\n".join([head, "| metric | type | labels | what it is |", "|---|---|---|---|", *sorted(rows), ""])
+
+
+def complete_status() -> dict[str, Any]:
+    """A status in which every number that is read is there, 0, and one probe: so that a scrape leaves nothing out."""
+    status: dict[str, Any] = {}
+    for reading in (*GAUGES, *COUNTERS):
+        at = status
+        for key in reading.path[:-1]:
+            at = at.setdefault(key, {})
+        at[reading.path[-1]] = 0
+    status["probe"]["sets"] = [{"name": "name of the test set"}]
+    return status
+
+
+def _row(family: Metric) -> str:
+    suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+    labels: dict[str, list[str]] = {}
+    for sample in family.samples:
+        for label, value in sample.labels.items():
+            labels.setdefault(label, []).append(value)
+    labels.pop("le", None)  # of a histogram: its bounds
+    told = "; ".join(f"{label}: {', '.join(values)}" if any(values) else label for label, values in labels.items())
+    return f"| `{family.name}{suffix}` | {family.type} | {told} | {family.documentation} |"

@@ -1,9 +1,8 @@
 """Questions to a model that is being trained: which words are near, how near two are, and what a word may have meant.
 
-The weights are read where they are: rows are scored block by block, and lengths computed anew each time, so that a
-question takes memory for one block and its best rows alone. Training goes on meanwhile, and an answer may hold the old
-half of one row and the new half of another: that moves a cosine by less than a thousandth. `similarity` is for
-matrices that nobody changes.
+The weights are read where they are, once, and lengths computed anew each time, so that a question takes memory for a
+number a word. Training goes on meanwhile, and an answer may hold the old half of one row and the new half of another:
+that moves a cosine by less than a thousandth. `similarity` is for matrices that nobody changes.
 
 Words are found in the text that the vocabulary is: an index of them would take more memory than it saves time.
 """
@@ -17,13 +16,13 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from gossipw2v.w2v.kernels.search.nearest import nearest_rows
 from gossipw2v.w2v.text.words import Words
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Scored = list[tuple[int, float]]  # rows with their cosine, the best first
 
-BLOCK_BYTES = 1 << 20  # of rows scored at a time: the second pass over them finds them in the cache
 PIECE_BYTES = 1 << 18  # of words searched at a time: between two pieces other threads have their turn
 CANDIDATES = 500  # words compared letter by letter, for each half of an unknown word: some 10 ms
 LONGEST_CLOSE = 40  # letters of an unknown word for which others are sought: comparing takes their square
@@ -72,25 +71,10 @@ def nearest(vectors: Floats, query: Floats, topn: int, without: Sequence[int] = 
 
     Rows `without` are left out, and so are rows that hold a value that is not finite; a zero row scores 0.
     """
-    rows, scores, worst = np.empty(0, np.int64), np.empty(0, np.float32), np.float32(-np.inf)
-    size = max(1, BLOCK_BYTES // (4 * vectors.shape[1]))
-    for start in range(0, len(vectors), size):
-        cosines = _cosines(vectors[start : start + size], query)
-        cosines[[row - start for row in without if 0 <= row - start < len(cosines)]] = -np.inf
-        better = np.flatnonzero(cosines > worst)
-        if better.size:
-            rows, scores = np.append(rows, better + start), np.append(scores, cosines[better])
-            best = np.argsort(-scores, kind="stable")[:topn]
-            rows, scores = rows[best], scores[best]
-            worst = scores[-1] if len(scores) == topn else worst
-    return [(int(row), float(score)) for row, score in zip(rows, scores, strict=True)]
-
-
-def _cosines(block: Floats, query: Floats) -> Floats:
-    """float32[n]; NaN for a row that is not finite, which compares as worse than any."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.sqrt(np.einsum("nd,nd->n", block, block))
-        return np.asarray(block @ query / np.where(lengths == 0, np.float32(1), lengths))
+    most = min(topn, len(vectors))
+    rows, scores = np.empty(most, np.int64), np.empty(most, np.float32)
+    found = nearest_rows(vectors, query, np.asarray(without, np.int64), rows, scores) if most else 0
+    return [(int(row), float(score)) for row, score in zip(rows[:found], scores[:found], strict=True)]
 
 
 def unit(vectors: Floats, row: int, word: str) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -23,8 +24,10 @@ from gossipw2v.status.access import Access
 from gossipw2v.status.api import QueryQueue, QueueFullError
 from gossipw2v.status.routes import API, MOST_WORDS, ROUTES, ParameterError, document, read_parameters
 from gossipw2v.status.server import ClientLimits, Server, StatusSources, serve
+from gossipw2v.system import machine
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.w2v.text.words import Words
+from gossipw2v.w2v.training.threads import NICE as TRAINING_NICE
 from gossipw2v.w2v.vectors.table import ExportError
 
 NAMES = ["man", "king", "woman", "queen", "kingdom", "K\u00f6nig", "broken"]
@@ -36,6 +39,10 @@ BY_NAME = {route.name: route for route in ROUTES if route.path.startswith(API)}
 
 def model() -> tuple[Words, np.ndarray]:
     return Words.of([name.encode() for name in NAMES]), VECTORS
+
+
+def whole_model() -> tuple[Words, np.ndarray]:
+    return Words.of([name.encode() for name in NAMES[:-1]]), VECTORS[:-1]
 
 
 def nothing(*_: object) -> Any:
@@ -79,6 +86,23 @@ async def test_questions_to_the_model() -> None:
     assert every["words"] == NAMES[:2]
 
 
+async def test_the_map_has_the_most_frequent_words_and_stays_for_some_seconds() -> None:
+    words, vectors = whole_model()
+    vectors = vectors.copy()
+    async with running(lambda: (words, vectors)) as server:
+        told = (await get(server, "map"))[2]
+        few = (await get(server, "map", words=2))[2]
+        vectors[:] = vectors[::-1].copy()
+        again = (await get(server, "map"))[2]
+    assert [each["word"] for each in told["words"]] == NAMES[:-1]
+    assert 0.5 < told["share"] <= 1
+    assert few["words"] == told["words"][:2]
+    assert again == told
+    places = {each["word"]: np.array([each["x"], each["y"]]) for each in told["words"]}
+    near, far = (np.linalg.norm(places["king"] - places[other]) for other in ("kingdom", "man"))
+    assert near < far
+
+
 async def test_a_word_of_any_letters_can_be_asked_for() -> None:
     async with running() as server:
         assert (await get(server, "vector", word="K\u00f6nig"))[0] == 200
@@ -119,6 +143,8 @@ async def test_what_the_node_tells_of_itself() -> None:
         ("status", {"x": "1"}, 400, "no parameter 'x'"),
         ("vector", {"word": "broken"}, 409, "not finite"),
         ("neighbors", {"word": "broken"}, 409, "not finite"),
+        ("map", {}, 409, "not finite"),
+        ("map", {"words": "1001"}, 400, "words is '1001'"),
         ("nothing", {}, 404, "/api/v1/neighbors"),
     ],
 )
@@ -206,6 +232,15 @@ async def test_a_question_that_nobody_waits_for_is_left_out() -> None:
     queue.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own here")
+async def test_questions_make_way_for_training() -> None:
+    queue, own = QueryQueue(1), os.getpriority(os.PRIO_PROCESS, 0)
+    nice = await queue.ask(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    queue.close()
+    assert nice == min(19, own + machine.NICE) > TRAINING_NICE + own
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
+
+
 # --- the document
 
 
@@ -253,7 +288,7 @@ CHECKS = (
 @pytest.mark.skipif(not SCHEMATHESIS.exists(), reason="schemathesis is not installed here")
 async def test_the_server_answers_as_its_document_says(tmp_path: Path) -> None:
     """A program that reads the document makes requests of it, good and bad; but for events, which do not end."""
-    async with running() as server:
+    async with running(whole_model) as server:
         url = f"http://{server.address}{API}/openapi.json"
         line = [SCHEMATHESIS, "run", url, "--exclude-path", f"{API}/events", "--max-examples", "25", "--seed", "1"]
         line += ["--phases", "examples,coverage,fuzzing", "--checks", CHECKS, "--no-color"]

@@ -31,6 +31,12 @@ def find_browser() -> str | None:
     return os.environ.get("BROWSER_FOR_TESTS") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
+def find_axe() -> Path | None:
+    """The script of axe-core, where AXE_FOR_TESTS says or `npm install --no-save axe-core` has put it, or None."""
+    place = Path(os.environ.get("AXE_FOR_TESTS", "node_modules/axe-core/axe.min.js"))
+    return place if place.is_file() else None
+
+
 @dataclass
 class Tab:
     """A page that is open. `complaints`: errors, refused resources and uncaught exceptions that it has told of."""

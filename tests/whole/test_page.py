@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from support.browser import Tab, browsing, find_browser
+from support.browser import Tab, browsing, find_axe, find_browser
 from support.daemons import Daemons, Status, addresses, write_texts
 
 from gossipw2v.status import events
 from gossipw2v.status.access import Access
 from gossipw2v.status.server import Server, StatusSources, serve
 from gossipw2v.system.metrics import Metrics
+from gossipw2v.w2v.text.words import Words
 
 pytestmark = pytest.mark.slow
 
-BROWSER = find_browser()
+BROWSER, AXE = find_browser(), find_axe()
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium here (apt-get install chromium)")
+needs_axe = pytest.mark.skipif(AXE is None, reason="no axe-core here (npm install --no-save axe-core)")
 WIDE = """[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll') && !e.closest('.skip')
     && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 100))"""
+BARRIERS = """axe.run(document).then(found => found.violations.map(
+    rule => [rule.id, rule.impact, ...rule.nodes.map(node => node.html.slice(0, 100))]))"""
 NAMELESS = """[...document.querySelectorAll('input, button, progress, svg, a')].filter(e => !(e.ariaLabel
     || e.textContent.trim() || e.labels?.[0]?.textContent.trim())).map(e => e.outerHTML.slice(0, 100))"""
 
@@ -43,10 +50,12 @@ async def test_the_page_of_a_node_in_a_browser(tmp_path: Path) -> None:
             await tab.until("document.querySelectorAll('#overlay li').length === 2")
             await tab.until("document.querySelectorAll('#overlay li li').length === 1")  # one below the other
             await tab.until("/link open: [1-9].* out/.test(document.querySelector('#overlay').textContent)")
-            await tab.until("document.querySelectorAll('svg path')[0]?.getAttribute('d')?.includes('L')")
+            await tab.until("document.querySelectorAll('#charts svg path')[0]?.getAttribute('d')?.includes('L')")
             await look_everywhere(tab, tmp_path)
             await ask(tab)
             await read_a_chart_by_keyboard(tab)
+            await tab.evaluate("document.querySelector('#map').scrollIntoView()")
+            await tab.until("document.querySelectorAll('#map g text').length > 3")
             assert tab.complaints == []
             first.process.kill()
             await tab.until("document.body.className === 'silent'")
@@ -88,12 +97,86 @@ async def ask(tab: Tab) -> None:
 
 async def read_a_chart_by_keyboard(tab: Tab) -> None:
     """The arrow keys move along a chart, whose label says what a reader of the screen would see."""
-    await tab.evaluate("document.querySelector('svg').focus()")
-    before = await tab.evaluate("document.querySelector('svg').ariaLabel")
+    await tab.evaluate("document.querySelector('#charts svg').focus()")
+    before = await tab.evaluate("document.querySelector('#charts svg').ariaLabel")
     for _ in range(3):
         await tab.press("ArrowLeft")
-    assert await tab.evaluate("document.querySelector('svg line.cursor').getAttribute('visibility')") == "visible"
+    assert (
+        await tab.evaluate("document.querySelector('#charts svg line.cursor').getAttribute('visibility')") == "visible"
+    )
     assert before.startswith("Progress: trained ")
+
+
+# --- the map
+
+NAMES = """[...document.querySelectorAll('#map g text')].map(
+    e => [e.textContent, Number(e.getAttribute('x')), Number(e.getAttribute('y'))])"""
+TOLD = "document.querySelector('#map output').textContent"
+BOX = "(({ x, y, width, height }) => [x, y, width, height])(document.querySelector('#map svg').getBoundingClientRect())"
+
+
+@needs_browser
+async def test_the_map_is_dragged_zoomed_and_read_by_pointer_wheel_keys_and_buttons(tmp_path: Path) -> None:
+    assert BROWSER is not None
+    rows = np.random.default_rng(1).standard_normal((200, 8)).astype(np.float32)
+    model = Words.of([b"word%d" % row for row in range(200)]), rows
+    sources = StatusSources(lambda: WELL, lambda: (0, iter(())), lambda: model)
+    async with serving(sources) as server, browsing(BROWSER, tmp_path) as tab:
+        await tab.send("Page.navigate", url=f"http://{server.address}/")
+        await tab.until("document.querySelector('#job')?.textContent === 'default'")
+        await tab.look(1280, dark=False)
+        await tab.until("document.querySelectorAll('#map g text').length > 5")
+        await tab.evaluate("document.querySelector('#map svg').scrollIntoView({ block: 'center' })")
+        await hover_and_drag(tab)
+        await use_keys_and_buttons(tab)
+        assert tab.complaints == []
+
+
+async def use_keys_and_buttons(tab: Tab) -> None:
+    """Each of them changes the map, and 0 brings all of it back."""
+    await tab.evaluate("document.querySelector('#map svg').focus()")
+    await tab.press("0")
+    whole = await names_by_word(tab)
+    await tab.press("ArrowRight")
+    moved = await names_by_word(tab)
+    both = whole.keys() & moved.keys()
+    assert both
+    assert all(moved[word][0] < whole[word][0] for word in both)
+    assert (await tab.evaluate(TOLD)).startswith("word")  # which is in the middle
+    for act in ("+", "-", "button:nth-of-type(1)", "button:nth-of-type(2)"):
+        before = await names_by_word(tab)
+        button = f"document.querySelector('#map {act}').click()"
+        await (tab.evaluate(button) if act.startswith("button") else tab.press(act))
+        assert await names_by_word(tab) != before, act
+    await tab.press("0")
+    assert await names_by_word(tab) == whole
+
+
+async def hover_and_drag(tab: Tab) -> None:
+    """Over a dot its word is told; a drag takes it along; the wheel leaves what is under the pointer where it is."""
+    left, top, width, height = await tab.evaluate(BOX)
+    before, names = await tab.evaluate(f"JSON.stringify({NAMES})"), await names_by_word(tab)
+    off = {word: math.hypot(x - width / 2, y - height / 2) for word, (x, y) in names.items()}
+    word = min(off, key=lambda each: abs(off[each] - 100))
+    x, y = names[word][0] - 5, names[word][1] - 4  # a name stands beside its dot
+    await tab.send("Input.dispatchMouseEvent", type="mouseMoved", x=left + x, y=top + y)
+    await tab.until(f"{TOLD} === {json.dumps(word)}")
+    await tab.send("Input.dispatchMouseEvent", type="mouseWheel", x=left + x, y=top + y, deltaX=0, deltaY=-100)
+    await tab.until(f"JSON.stringify({NAMES}) !== {json.dumps(before)}")
+    zoomed = await names_by_word(tab)
+    assert zoomed.keys() != names.keys()
+    assert math.dist(zoomed[word], names[word]) < off[word] / 5  # about the middle it would be 2 / 5
+    for kind, step in (("mousePressed", 0), ("mouseMoved", 30), ("mouseReleased", 30)):
+        place = {"x": left + x + step, "y": top + y, "button": "left", "buttons": 1, "clickCount": 1}
+        await tab.send("Input.dispatchMouseEvent", type=kind, **place)
+    dragged = await names_by_word(tab)
+    assert dragged[word] == pytest.approx((zoomed[word][0] + 30, zoomed[word][1]), abs=1)
+    await tab.send("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+
+
+async def names_by_word(tab: Tab) -> dict[str, tuple[float, float]]:
+    """Where names stand, in pixels of the map."""
+    return {word: (x, y) for word, x, y in await tab.evaluate(NAMES)}
 
 
 # --- a status of a server without a node
@@ -135,12 +218,16 @@ async def test_a_status_of_any_kind_is_shown_and_a_strangers_text_stays_text(
     assert BROWSER is not None
     monkeypatch.setattr(events, "PERIOD", 0.05)
     status = dict(WELL)
-    sources = StatusSources(lambda: status, lambda: (0, iter(())))
+    rows = np.random.default_rng(1).standard_normal((9, 4)).astype(np.float32)
+    model = Words.of([HOSTILE.replace(" ", "_").encode(), *(b"word%d" % row for row in range(8))]), rows
+    sources = StatusSources(lambda: status, lambda: (0, iter(())), lambda: model)
     async with serving(sources) as server, browsing(BROWSER, tmp_path) as tab:
         await tab.send("Page.navigate", url=f"http://{server.address}/")
         await tab.until("document.querySelector('#job')?.textContent === 'default'")
         text = await tab.evaluate("document.body.innerText")
         assert [each for each in SHOWN if each not in text] == []
+        await tab.evaluate("document.querySelector('#map svg').scrollIntoView()")
+        await tab.until("document.querySelectorAll('#map text').length > 5")
         await change(tab, status, json.loads(json.dumps(WELL), object_pairs_hook=strange))
         assert await tab.evaluate("document.querySelectorAll('main script, main img').length") == 0
         assert HOSTILE in await tab.evaluate("document.body.textContent")
@@ -158,12 +245,34 @@ async def test_a_status_of_any_kind_is_shown_and_a_strangers_text_stays_text(
 @needs_browser
 async def test_the_page_of_a_node_with_a_token_shows_itself_to_those_who_have_it(tmp_path: Path) -> None:
     assert BROWSER is not None
-    sources, access = StatusSources(lambda: WELL, lambda: (0, iter(()))), Access(b"token-of-this-test")
+    model = Words.of([b"a", b"b"]), np.eye(2, dtype=np.float32)
+    sources = StatusSources(lambda: WELL, lambda: (0, iter(())), lambda: model)
+    access = Access(b"token-of-this-test")
     async with serving(sources, access) as server, browsing(BROWSER, tmp_path) as tab:
         await tab.send("Page.navigate", url=f"http://anyone:token-of-this-test@{server.address}/")
         await tab.until("document.querySelector('#job')?.textContent === 'default'")
-        await tab.until("document.querySelector('svg')?.ariaLabel?.startsWith('Progress: trained 42.0 %')")
+        await tab.until("document.querySelector('#charts svg')?.ariaLabel?.startsWith('Progress: trained 42.0 %')")
         assert tab.complaints == []
+
+
+@needs_browser
+@needs_axe
+async def test_axe_finds_no_barrier_at_any_width_light_or_dark(tmp_path: Path) -> None:
+    assert BROWSER is not None
+    assert AXE is not None
+    model = Words.of([b"word%d" % row for row in range(99)]), np.random.default_rng(1).random((99, 8), np.float32)
+    sources = StatusSources(lambda: WELL, lambda: (0, iter(())), lambda: model)
+    async with serving(sources) as server, browsing(BROWSER, tmp_path) as tab:
+        await tab.send("Page.navigate", url=f"http://{server.address}/")
+        await tab.until("document.querySelector('#job')?.textContent === 'default'")
+        await tab.evaluate("document.querySelector('#neighbors input').value = 'word1'")
+        await tab.evaluate("document.querySelector('#neighbors').requestSubmit()")
+        await tab.evaluate("document.querySelector('#map').scrollIntoView()")
+        await tab.until("document.querySelectorAll('#answer li, #map g text').length > 15")
+        await tab.evaluate(f"{AXE.read_text('utf-8')}; 0")
+        for width, dark in itertools.product((360, 1280), (False, True)):
+            await tab.look(width, dark)
+            assert await tab.evaluate(BARRIERS) == [], (width, dark)
 
 
 @contextlib.asynccontextmanager

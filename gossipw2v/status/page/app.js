@@ -1,6 +1,7 @@
 // The page of a node: listens to its events, shows them, and asks its model. All text from the node goes in as text.
 
 import { add, chart } from "/page/charts.js";
+import { wordMap } from "/page/map.js";
 
 const API = `${location.origin}/api/v1`; // without the name and password that the address may hold
 const SILENCE = 5000; // ms without an event, after which the page says so
@@ -298,6 +299,11 @@ for (const [id, path, key] of [["neighbors", "/neighbors", "neighbors"], ["analo
   $(id).addEventListener("input", complete);
 }
 
+// --- the map
+
+const MAPPED = ["training", "draining", "complete"]; // states in which there is a model
+const keepMap = wordMap($("map"), () => asked("/map"));
+
 // --- events
 
 let heardAt = performance.now();
@@ -305,8 +311,10 @@ function listen() {
   const events = new EventSource(`${API}/events`);
   events.addEventListener("status", event => {
     heardAt = performance.now();
-    show(JSON.parse(event.data));
+    const status = JSON.parse(event.data);
+    show(status);
     keepHistory();
+    if (MAPPED.includes(status.state)) keepMap();
   });
   events.addEventListener("error", () => {
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, SILENCE); // turned away: there were too many

@@ -91,7 +91,8 @@ function path(points, key, low, high) {
   return out;
 }
 
-function shape(parent, name, attributes) {
+/** A new element of SVG at the end of `parent`. */
+export function shape(parent, name, attributes = {}) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   return parent.appendChild(element);
