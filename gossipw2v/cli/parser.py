@@ -26,6 +26,7 @@ METAVARS_BY_NAME = {
     "other_secret_file": "FILE",
     "http_token_file": "FILE",
     "http_names": "NAME[,NAME...]",
+    "vocab": "FILE",
     "probe": "FILE[,FILE...]",
     "ban": "ADDRESS[,ADDRESS...]",
 }

@@ -36,6 +36,7 @@ EXAMPLES = {  # of what has no default
     "jsonl": "text",
     "csv": "text",
     "parquet": "text",
+    "vocab": "/srv/words.txt",
     "data_dir": "/var/lib/gossipw2v",
     "secret_file": "/etc/gossipw2v/secret",
     "other_secret_file": "/etc/gossipw2v/other-secret",

@@ -156,6 +156,7 @@ class Daemon:
         node, config = self.node, self.node.config
         compiled = config.job.vector_size, config.job.sg, bool(config.graph)
         await asyncio.to_thread(node.probe.read, config.probe)
+        await asyncio.to_thread(node.read_given)
         await asyncio.to_thread(node.corpus.find, own_files(config), config.fresh)
         await asyncio.to_thread(node.checkpointer.look, node.config.fresh)
         node.begin()
@@ -386,7 +387,7 @@ def _differing(one: Config, other: Config) -> list[str]:
 
 def own_files(config: Config) -> list[Path]:
     """Files of the node that may lie among its text, and are none of it: its state, and what must not become words."""
-    named = (config.secret_file, config.other_secret_file, config.http_token_file)
+    named = (config.secret_file, config.other_secret_file, config.http_token_file, config.vocab)
     lists = (Path(peer.removeprefix("file:")) for peer in config.peers if peer.startswith("file:"))
     state = (path for pattern in STATE_FILES for path in config.data_dir.glob(pattern))
     return [*state, *lists, *map(Path, config.probe), *filter(None, named)]

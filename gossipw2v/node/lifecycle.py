@@ -82,7 +82,7 @@ async def count(node: Node) -> None:
         log.info("counted neighbours", grams=len(counts.grams), forgotten=counts.grams.pruned)
     node.condition.problem("text", node.corpus.problem)
     if node.core.view.vocabulary is None:
-        offered = counts.at_least(node.config.job.min_local_count)
+        offered = node.given.leaving(counts.at_least(node.config.job.min_local_count))
         kept = len(counts.words) - len(offered.words)
         log.info("offers its counts", words=len(offered.words), grams=len(offered.grams), kept_to_itself=kept)
         node.agreement.counts[counts_name(node.core.node)] = offered

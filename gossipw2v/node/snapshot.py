@@ -16,6 +16,7 @@ from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.session import Session
 from gossipw2v.system.machine import resident_memory
 from gossipw2v.system.pulse import Pulse
+from gossipw2v.w2v.given.given import Given
 from gossipw2v.w2v.sources import Source
 from gossipw2v.w2v.training.clipping import Bucket
 
@@ -34,12 +35,12 @@ def describe_start(config: Config, state: str, uptime: float, where: dict[str, s
     return {**about, "uptime_seconds": uptime, "addresses": where, **nothing, "failure": None, "problems": []}
 
 
-def describe_vocabulary(session: Session | None) -> dict[str, Any] | None:
-    """The frozen vocabulary, or None."""
+def describe_vocabulary(session: Session | None, given: Given) -> dict[str, Any] | None:
+    """The frozen vocabulary, or None; `listed` words are in the list that it is taken from, null without one."""
     if session is None:
         return None
-    vocab = session.vocab
-    return {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens}
+    vocab, listed = session.vocab, None if given.words is None else len(given.words.words)
+    return {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens, "listed": listed}
 
 
 def describe_progress(config: Config, core: GossipCore, session: Session | None, now: float) -> dict[str, Any]:

@@ -19,6 +19,7 @@ NODE_FLAGS = (
     "parquet",
     "plain",
     "encoding",
+    "vocab",
     "threads",
     "held_out",
 )  # the rest of a node's settings are about others, and about staying

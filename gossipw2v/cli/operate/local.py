@@ -18,6 +18,8 @@ from gossipw2v.status.humanize import size
 from gossipw2v.system import lock
 from gossipw2v.system.launch import TEMPORARY
 from gossipw2v.system.machine import available_memory
+from gossipw2v.w2v.given.given import read_given
+from gossipw2v.w2v.text.vocab import VocabError
 
 NODE_FILE = "node.json"  # as in `daemon`
 CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`
@@ -33,6 +35,7 @@ def look_at_machine(config: Config, words: int) -> list[Finding]:
     return [
         running(config.data_dir),
         *secrets(config),
+        *given(config),
         *folder(config.data_dir, 8 * words * config.job.vector_size, words),
         memory(config, words),
         kernels(config),
@@ -66,6 +69,18 @@ def secrets(config: Config) -> list[Finding]:
         text = f"there is none: anyone who reaches {config.listen} can join and change the model"
         found.append(note("secret_file", text, f"give all nodes one by --secret-file, unless you trust all; {ADVICE}"))
     return found
+
+
+def given(config: Config) -> list[Finding]:
+    """Whether the list of words can be read, if there is one."""
+    if config.vocab is None:
+        return []
+    try:
+        words = read_given(config).words
+    except VocabError as error:
+        return [wrong("vocab", str(error), "mend the file, and give all nodes the same")]
+    assert words is not None
+    return [fine("vocab", f"{words.name} has {len(words.words):,} words, digest {words.digest.hex()}")]
 
 
 def folder(data_dir: Path, model: int, words: int) -> list[Finding]:
