@@ -44,8 +44,8 @@ def what_leaves(args: argparse.Namespace) -> int:
     flags = {name: getattr(args, name) for name in FLAGS}
     config = loader.load({**flags, "data_dir": os.devnull}, config_file(args), os.environ)
     prepare_machine()
+    from gossipw2v.node.storage.inputs import read_given  # noqa: PLC0415
     from gossipw2v.system.machine import usable_cores  # noqa: PLC0415
-    from gossipw2v.w2v.given.given import read_given  # noqa: PLC0415
     from gossipw2v.w2v.text.corpus import Corpus  # noqa: PLC0415
     from gossipw2v.w2v.text.files import CorpusError  # noqa: PLC0415
     from gossipw2v.w2v.text.sources.form import Form  # noqa: PLC0415

@@ -27,6 +27,7 @@ METAVARS_BY_NAME = {
     "http_token_file": "FILE",
     "http_names": "NAME[,NAME...]",
     "vocab": "FILE",
+    "from": "VECTORS|DIR",
     "probe": "FILE[,FILE...]",
     "ban": "ADDRESS[,ADDRESS...]",
 }

@@ -89,6 +89,8 @@ def _build(values: dict[str, Any], environ: Mapping[str, str]) -> Config:
     walks = Walks(**{o.name: values.pop(o.name) for o in WALK_OPTIONS if o.name in values})
     job = Job(**{o.name: values.pop(o.name) for o in JOB_OPTIONS if o.name in values})
     values.setdefault("corpus", ())
+    if "from" in values:  # a keyword, which no field can be called
+        values["init"] = values.pop("from")
     if "data_dir" not in values:  # not asked for in vain: a user without a home has no default
         values["data_dir"] = default_data_dir(job.job, environ)
     return Config(job=job, walks=walks, **values)

@@ -125,7 +125,7 @@ async def prepare(node: Node, vocab: Vocab) -> None:
     check_room(node.config, vocab)
     shard = await node.corpus.encode(vocab)
     node.condition.problem("text", node.corpus.problem)
-    session = await asyncio.to_thread(make_session, node.config, vocab, shard, node.rows.done)
+    session = await asyncio.to_thread(make_session, node.config, vocab, shard, node.rows.done, node.given)
     if await asyncio.to_thread(node.checkpointer.restore, session, shard.checksum):
         node.core.own.take_up(await asyncio.to_thread(node.checkpointer.links, session), node.network.now())
     node.session = session  # from here on it is seen, exported and merged

@@ -34,13 +34,14 @@ from gossipw2v.node.snapshot import (
 )
 from gossipw2v.node.storage.checkpointer import Checkpointer
 from gossipw2v.node.storage.export import stream
+from gossipw2v.node.storage.inputs import read_given
 from gossipw2v.node.waiting import describe, reason
 from gossipw2v.status.query import ExportRequest
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.transport.network import Network
 from gossipw2v.w2v.evaluation.probe import Probe
-from gossipw2v.w2v.given.given import NOTHING, Given, read_given
+from gossipw2v.w2v.given.given import NOTHING, Given
 from gossipw2v.w2v.sources import Source, source_of
 from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.vectors.selection import Selection
@@ -81,7 +82,7 @@ class Node:
         self.checkpointer = Checkpointer(config.data_dir, job)
 
     def read_given(self) -> None:
-        """Read what the job begins with besides text, in a thread; it is part of the job. VocabError."""
+        """Read what the job begins with besides text, and is part of it; in a thread. VocabError, WarmStartError."""
         self.given = read_given(self.config)
         self.checkpointer.job |= self.given.job
 

@@ -36,11 +36,16 @@ def describe_start(config: Config, state: str, uptime: float, where: dict[str, s
 
 
 def describe_vocabulary(session: Session | None, given: Given) -> dict[str, Any] | None:
-    """The frozen vocabulary, or None; `listed` words are in the list that it is taken from, null without one."""
+    """The frozen vocabulary, or None; `listed` words are in the list that it is taken from, null without one.
+
+    `start`: the vectors that `words` of them start from, null without any.
+    """
     if session is None:
         return None
-    vocab, listed = session.vocab, None if given.words is None else len(given.words.words)
-    return {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens, "listed": listed}
+    vocab, first = session.vocab, session.first
+    listed = None if given.words is None else len(given.words.words)
+    start = given.start and {"from": given.start.name, "words": len(first.at), "context_vectors": first.both}
+    return {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens, "listed": listed, "start": start}
 
 
 def describe_progress(config: Config, core: GossipCore, session: Session | None, now: float) -> dict[str, Any]:

@@ -20,6 +20,7 @@ NODE_FLAGS = (
     "plain",
     "encoding",
     "vocab",
+    "from",
     "threads",
     "held_out",
 )  # the rest of a node's settings are about others, and about staying

@@ -14,11 +14,12 @@ from gossipw2v.config.node import Config
 from gossipw2v.config.secret import ADVICE
 from gossipw2v.node.compiler import cache, is_compiled
 from gossipw2v.node.memory import LESS_MEMORY, MEMORY_SHARE, memory_needed
+from gossipw2v.node.storage.inputs import read_given
 from gossipw2v.status.humanize import size
 from gossipw2v.system import lock
 from gossipw2v.system.launch import TEMPORARY
 from gossipw2v.system.machine import available_memory
-from gossipw2v.w2v.given.given import read_given
+from gossipw2v.w2v.given.warm_start import WarmStartError
 from gossipw2v.w2v.text.vocab import VocabError
 
 NODE_FILE = "node.json"  # as in `daemon`
@@ -72,15 +73,17 @@ def secrets(config: Config) -> list[Finding]:
 
 
 def given(config: Config) -> list[Finding]:
-    """Whether the list of words can be read, if there is one."""
-    if config.vocab is None:
-        return []
+    """Whether the list of words and the vectors to start from can be read, if there are any."""
     try:
-        words = read_given(config).words
-    except VocabError as error:
-        return [wrong("vocab", str(error), "mend the file, and give all nodes the same")]
-    assert words is not None
-    return [fine("vocab", f"{words.name} has {len(words.words):,} words, digest {words.digest.hex()}")]
+        found = read_given(config)
+    except (VocabError, WarmStartError) as error:
+        return [wrong("vocab, from", str(error), "mend the file, and give all nodes the same")]
+    each = {"vocab": found.words, "from": found.start}
+    return [
+        fine(name, f"{one.name} has {len(one.words):,} words, digest {one.digest.hex()}")
+        for name, one in each.items()
+        if one is not None
+    ]
 
 
 def folder(data_dir: Path, model: int, words: int) -> list[Finding]:

@@ -20,11 +20,12 @@ from gossipw2v.config.node import Config
 from gossipw2v.gossip.codec import HEADER, MAGIC, decode, frame_length
 from gossipw2v.gossip.membership.connections import objection
 from gossipw2v.gossip.messages import MAX_HELLO, Hello, Message, ProtocolError, Refuse
+from gossipw2v.node.storage.inputs import read_given
 from gossipw2v.transport.authority import from_files
 from gossipw2v.transport.credentials import Credentials
 from gossipw2v.transport.seeds import DNS_TIMEOUT, parse_lines, read_list, resolve
 from gossipw2v.transport.streams import StrangerError, UnreachableError, dial
-from gossipw2v.w2v.given.given import read_given
+from gossipw2v.w2v.given.warm_start import WarmStartError
 from gossipw2v.w2v.text.vocab import VocabError
 
 MOST_PEERS = 64  # visited, 16 at a time
@@ -108,7 +109,7 @@ def _job(config: Config) -> dict[str, str]:
     """The job as the node would tell it; what its files lack has been told."""
     fields = job_fields(config.job, config.walks if config.graph else None)
     job = {name: str(value) for name, value in fields.items()}
-    with suppress(VocabError):
+    with suppress(VocabError, WarmStartError):
         job |= read_given(config).job
     return job
 

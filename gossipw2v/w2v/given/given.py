@@ -1,28 +1,31 @@
-"""What a node was given besides text, read and judged before anything else is done."""
+"""What a job begins with besides text, whichever of it there is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from gossipw2v.config.node import Config
-from gossipw2v.system.logs import get_logger
-from gossipw2v.w2v.given.word_list import WordList, read_word_list
+from gossipw2v.w2v.given.warm_start import NO_ROWS, FirstRows, WarmStart
+from gossipw2v.w2v.given.word_list import WordList
 from gossipw2v.w2v.text.vocab import Counts, Ints
 from gossipw2v.w2v.text.words import Words
-
-log = get_logger("given")
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a job begins with; `words`: the only ones that there may be, None if a text may bring any."""
+    """What a job begins with; `words`: the only ones that there may be, None if a text may bring any.
+
+    `start`: where their vectors start from, None if from (seed, word) alone.
+    """
 
     words: WordList | None = None
+    start: WarmStart | None = None
 
     @property
     def job(self) -> dict[str, str]:
         """What of it is part of the job, by digest: as handshakes and checkpoints hold it."""
-        return {} if self.words is None else {"vocab": self.words.digest.hex()}
+        found = {"vocab": self.words, "from": self.start}
+        return {name: each.digest.hex() for name, each in found.items() if each is not None}
 
     def leaving(self, counts: Counts) -> Counts:
         """What others may be told of a node's counts."""
@@ -37,15 +40,9 @@ class Given:
         if self.words is not None:
             self.words.check(words, counts)
 
+    def rows_of(self, words: Words, folder: Path) -> FirstRows:
+        """Where a vocabulary's vectors start from; `folder` is for a copy. WarmStartError, ShardError."""
+        return NO_ROWS if self.start is None else self.start.rows_of(words, folder)
+
 
 NOTHING = Given()
-
-
-def read_given(config: Config) -> Given:
-    """Read what the settings name. VocabError names the file, the line and what to do."""
-    if config.vocab is None:
-        return NOTHING
-    words = read_word_list(config.vocab)
-    counted = words.counts is not None
-    log.info("only words of a list", path=words.name, words=len(words.words), counts=counted, digest=words.digest.hex())
-    return Given(words)
