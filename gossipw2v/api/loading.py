@@ -11,8 +11,12 @@ import numpy as np
 from gossipw2v.api.vectors import WordVectors
 from gossipw2v.status import client
 from gossipw2v.status.query import ExportRequest
+from gossipw2v.w2v.vectors import files
 from gossipw2v.w2v.vectors.files import read_open, read_vectors
+from gossipw2v.w2v.vectors.formats import choose
 from gossipw2v.w2v.vectors.table import Vectors
+
+Start = str | os.PathLike[str] | WordVectors | None
 
 BINARY, UNWATCHED = ExportRequest(binary=True), client.Watcher()
 
@@ -41,3 +45,13 @@ def fetched(
 def as_word_vectors(found: Vectors) -> WordVectors:
     """Words as texts, rows as float32, which copies those of float16 alone."""
     return WordVectors([word.decode() for word in found.words], found.rows.astype(np.float32, copy=False))
+
+
+def as_file(vectors: Start, folder: Path) -> str | None:
+    """Where vectors are: the path itself, or a file of them in `folder`. ExportError, OSError."""
+    if not isinstance(vectors, WordVectors):
+        return None if vectors is None else os.fspath(vectors)
+    target = choose(folder / "start.npy")
+    with files.opened(target) as opened:
+        files.write(opened, target, [word.encode() for word in vectors.words], vectors.vectors)
+    return str(target.path)

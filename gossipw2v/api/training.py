@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gossipw2v.api.corpus import Paths, Sentences, as_paths
+from gossipw2v.api.loading import Start, as_file
 from gossipw2v.api.progress import Callback, Epoch, TrainingLine, epochs_in, words_trained
 from gossipw2v.api.running import NodeThread
 from gossipw2v.api.vectors import WordVectors
@@ -38,6 +39,7 @@ def train(  # noqa: PLR0913 - the settings, under the names that people know
     ns_exponent: float = Job.ns_exponent,
     seed: int = Job.seed,
     workers: int = 0,
+    init: Start = None,
     callbacks: Iterable[Callback] = (),
     progress: bool | None = None,
     **settings: Any,
@@ -51,6 +53,9 @@ def train(  # noqa: PLR0913 - the settings, under the names that people know
     `peers="auto"` this node trains together with those of the same job that it finds; with `data_dir` it keeps
     checkpoints there and goes on from them. Without, it works in a temporary folder, which takes 4 bytes a word.
 
+    `init`: vectors that words which are in them start from: a file of them, a node's data directory, or what `load` and
+    `train` return; in a swarm all nodes need the same.
+
     `callbacks` are called after each epoch of this node's text with an `Epoch`. `progress` draws a line on standard
     error; None: on a terminal or in a notebook. Ctrl-C stops the training and returns what is there.
 
@@ -61,7 +66,7 @@ def train(  # noqa: PLR0913 - the settings, under the names that people know
         **{name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in settings.items()},
         **{"vector_size": vector_size, "window": window, "negative": negative, "sg": sg, "min_count": min_count},
         **{"sample": sample, "alpha": alpha, "min_alpha": min_alpha, "epochs": epochs, "ns_exponent": ns_exponent},
-        **{"seed": seed, "threads": workers},
+        **{"seed": seed, "threads": workers, "from": init},
     }
     done = trained(corpus, given, tuple(callbacks), progress)
     if done.interrupted:
@@ -89,6 +94,7 @@ def trained(
         given = {**PRIVATE, "data_dir": str(folder / "data"), **settings, "until_complete": True}
         if corpus is not None:
             given["corpus"] = as_paths(corpus, folder)
+        given["from"] = as_file(given.get("from"), folder)
         config = loader.load(given, None, {}, named)
         stack.enter_context(lock.holding(config.data_dir))
         return _finished(NodeThread(config), callbacks, TrainingLine(progress))

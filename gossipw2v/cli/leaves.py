@@ -28,6 +28,7 @@ FLAGS = (
     "tokenize",
     "lowercase",
     "min_local_count",
+    "vocab",
     "phrases",
 )
 DESCRIPTION = (
@@ -43,24 +44,29 @@ def what_leaves(args: argparse.Namespace) -> int:
     flags = {name: getattr(args, name) for name in FLAGS}
     config = loader.load({**flags, "data_dir": os.devnull}, config_file(args), os.environ)
     prepare_machine()
+    from gossipw2v.node.storage.inputs import read_given  # noqa: PLC0415
     from gossipw2v.system.machine import usable_cores  # noqa: PLC0415
     from gossipw2v.w2v.text.corpus import Corpus  # noqa: PLC0415
     from gossipw2v.w2v.text.files import CorpusError  # noqa: PLC0415
     from gossipw2v.w2v.text.sources.form import Form  # noqa: PLC0415
+    from gossipw2v.w2v.text.vocab import VocabError  # noqa: PLC0415
 
     try:
+        given = read_given(config)
         with TemporaryDirectory(prefix="gossipw2v-") as folder:  # for text that can be read only once
             corpus = Corpus(config.corpus, Path(folder), config.threads or usable_cores(), form=Form.of(config))
             corpus.find()
             counts = asyncio.run(corpus.count(config.job.phrases))
-    except CorpusError as error:
+    except (CorpusError, VocabError) as error:
         streams.tell(f"gossipw2v: {error}")
         return USAGE
-    leaving = counts.at_least(config.job.min_local_count)
+    leaving = given.leaving(counts.at_least(config.job.min_local_count))
     for row in (-leaving.counts).argsort(kind="stable"):
         sys.stdout.write(f"{leaving.words[row].decode()}\t{leaving.counts[row]}\n")
     _write_grams(leaving)
     kept, told = len(counts.words) - len(leaving.words), f"at least {config.job.min_local_count} times here"
+    if given.words is not None:
+        told += f", and in {given.words.name}" if given.words.counts is None else f"; {given.words.name} has the counts"
     streams.tell(f"{len(leaving.words):,} words would leave this node ({told}); {kept:,} would not")
     return 0
 

@@ -26,6 +26,8 @@ METAVARS_BY_NAME = {
     "other_secret_file": "FILE",
     "http_token_file": "FILE",
     "http_names": "NAME[,NAME...]",
+    "vocab": "FILE",
+    "from": "VECTORS|DIR",
     "probe": "FILE[,FILE...]",
     "ban": "ADDRESS[,ADDRESS...]",
 }

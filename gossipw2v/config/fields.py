@@ -35,6 +35,12 @@ class OneOf:
         return ", ".join(self.words)
 
 
-def setting(default: Any, check: Callable[[Any], object], unit: str, does: str, reason: str) -> Any:
-    """A field and what `options` needs of it; `check` raises ValueError. MISSING as default makes it required."""
-    return field(default=default, metadata={"check": check, "unit": unit, "does": does, "reason": reason})
+def setting(
+    default: Any, check: Callable[[Any], object], unit: str, does: str, reason: str, *, called: str = ""
+) -> Any:
+    """A field and what `options` needs of it; `check` raises ValueError. MISSING as default makes it required.
+
+    `called`: how people call it, where Python cannot.
+    """
+    told = {"check": check, "unit": unit, "does": does, "reason": reason}
+    return field(default=default, metadata=told | ({"called": called} if called else {}))

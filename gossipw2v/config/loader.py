@@ -89,6 +89,8 @@ def _build(values: dict[str, Any], environ: Mapping[str, str]) -> Config:
     walks = Walks(**{o.name: values.pop(o.name) for o in WALK_OPTIONS if o.name in values})
     job = Job(**{o.name: values.pop(o.name) for o in JOB_OPTIONS if o.name in values})
     values.setdefault("corpus", ())
+    if "from" in values:  # a keyword, which no field can be called
+        values["init"] = values.pop("from")
     if "data_dir" not in values:  # not asked for in vain: a user without a home has no default
         values["data_dir"] = default_data_dir(job.job, environ)
     return Config(job=job, walks=walks, **values)
@@ -189,13 +191,21 @@ def _contradictions(given: _Given) -> Iterator[tuple[set[str], str]]:
             {"peers", "min_peers"},
             f"{given.named('min_peers')} would wait for ever with {given.named('peers')}",
         )
-    if given.value("max_vocab") == 1:
-        yield {"max_vocab"}, f"{given.named('max_vocab')}: one word has no context to learn from"
+    yield from _wrong_words(given)
     if _same_socket(Address.parse(given.value("listen")), Address.parse(given.value("http"))):
         yield {"listen", "http"}, f"{given.named('listen')} and {given.named('http')} take the same port"
     if given.value("other_secret_file") is not None and given.value("secret_file") is None:
         yield {"secret_file", "other_secret_file"}, f"{given.named('other_secret_file')} needs secret_file"
     yield from _open_http(given)
+
+
+def _wrong_words(given: _Given) -> Iterator[tuple[set[str], str]]:
+    """What cannot be of the settings that say which words there are."""
+    if given.value("max_vocab") == 1:
+        yield {"max_vocab"}, f"{given.named('max_vocab')}: one word has no context to learn from"
+    if given.value("vocab") is not None and given.value("phrases"):
+        text = f"{given.named('phrases')} would make words that {given.named('vocab')} may not have; leave one out"
+        yield {"vocab", "phrases"}, text
 
 
 def _open_http(given: _Given) -> Iterator[tuple[set[str], str]]:

@@ -116,6 +116,22 @@ class Config:
         "take files for plain text that look like JSON lines or a table, which are refused otherwise",
         "field names would become the commonest words",
     )
+    vocab: Path | None = setting(  # noqa: RUF009 (the call makes a field)
+        None,
+        _path,
+        "path",
+        "file with all words that there may be, one a line, or each with a count; part of the job, by its content",
+        "the text brings the words; a public list keeps all others on their node",
+    )
+    init: Path | None = setting(  # noqa: RUF009 (the call makes a field)
+        None,
+        _path,
+        "path",
+        "file of vectors, or another node's data directory, from which words that are in it start; part of the job, by "
+        "its content",
+        "words start from small random vectors; what was trained before need not be learned again",
+        called="from",
+    )
     peers: tuple[str, ...] = setting(
         ("auto",),
         _peer,

@@ -7,7 +7,7 @@ import os
 import re
 import textwrap
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, NamedTuple, get_args
@@ -36,6 +36,8 @@ EXAMPLES = {  # of what has no default
     "jsonl": "text",
     "csv": "text",
     "parquet": "text",
+    "vocab": "/srv/words.txt",
+    "from": "/srv/vectors.txt",
     "data_dir": "/var/lib/gossipw2v",
     "secret_file": "/etc/gossipw2v/secret",
     "other_secret_file": "/etc/gossipw2v/other-secret",
@@ -86,7 +88,13 @@ class Option(NamedTuple):
 
 def _options(owner: type) -> tuple[Option, ...]:
     own = [f for f in fields(owner) if f.metadata]
-    return tuple(Option(f.name, _kind(f.type), None if f.default is MISSING else f.default, **f.metadata) for f in own)
+    return tuple(_option(f) for f in own)
+
+
+def _option(made: Field[Any]) -> Option:
+    told = dict(made.metadata)
+    name, default = told.pop("called", made.name), None if made.default is MISSING else made.default
+    return Option(name, _kind(made.type), default, **told)
 
 
 def _kind(declared: Any) -> Any:

@@ -13,6 +13,7 @@ from gossipw2v.node.condition import Condition
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
 from gossipw2v.transport.network import Network
+from gossipw2v.w2v.given.given import NOTHING, Given
 from gossipw2v.w2v.phrases.rule import PhraseRule
 from gossipw2v.w2v.sources import Source
 from gossipw2v.w2v.text.vocab import Counts, Vocab, VocabError, freeze, merge_counts
@@ -33,6 +34,7 @@ class VocabularyAgreement:
     network: Network
     corpus: Source
     condition: Condition
+    given: Given = NOTHING  # what words there may be
     counts: dict[str, Counts] = field(default_factory=dict)  # by the name that the census gives them
     ready: asyncio.Queue[Vocab | VocabError] = field(default_factory=asyncio.Queue)
     _task: asyncio.Task[None] | None = None  # the freezing under way
@@ -48,7 +50,8 @@ class VocabularyAgreement:
 
     async def _freeze(self, origins: tuple[str, ...]) -> None:
         try:
-            data = await asyncio.to_thread(_frozen, [self.counts[name] for name in origins], self.job)
+            parts = [self.counts[name] for name in origins]
+            data = await asyncio.to_thread(_frozen, parts, self.job, self.given)
         except VocabError as error:
             self.ready.put_nowait(error)
             return
@@ -61,10 +64,14 @@ class VocabularyAgreement:
         """Counts or a vocabulary from another node: believed only as far as they can be checked."""
         try:
             if blob.name.startswith(COUNTS):
-                self.counts[blob.name] = Counts.from_bytes(blob.data)
+                counts = Counts.from_bytes(blob.data)
+                self.given.check(counts.words)
+                self.counts[blob.name] = counts
                 self.core.own.hold_counts(blob.name, blob.data)
             else:
-                self.adopt(Vocab.from_bytes(blob.data), blob.data)
+                vocab = Vocab.from_bytes(blob.data)
+                self.given.check(vocab.units, vocab.counts)
+                self.adopt(vocab, blob.data)
         except VocabError as error:
             self.core.own.reject(blob.data)
             self.network.metrics.refused("blob")
@@ -83,6 +90,6 @@ class VocabularyAgreement:
         return_memory()
 
 
-def _frozen(parts: list[Counts], job: Job) -> bytes:
+def _frozen(parts: list[Counts], job: Job, given: Given) -> bytes:
     rule = PhraseRule(job.phrases, job.phrase_threshold, job.phrase_min_count)
-    return freeze(merge_counts(parts), job.min_count, job.max_vocab, rule).to_bytes()
+    return freeze(given.frozen_from(merge_counts(parts)), job.min_count, job.max_vocab, rule).to_bytes()

@@ -15,6 +15,7 @@ class Condition:
     """What `/status` and the probes tell beside numbers."""
 
     stage: str | None = "starting"  # what the node does before it counts; None from then on
+    born: float = 0.0  # when the node was made, in the loop's seconds
     begun: bool = False  # whether there are a core and a network
     entered: float = 0.0  # when it came to its state, in the loop's seconds
     stuck: str | None = None  # why it seems not to get on; None if it does

@@ -43,6 +43,7 @@ from gossipw2v.transport.discovery import Discovery, local_addresses
 from gossipw2v.transport.seeds import follow
 from gossipw2v.transport.streams import bound, located
 from gossipw2v.w2v.evaluation.tables import LayoutError
+from gossipw2v.w2v.given.warm_start import WarmStartError
 from gossipw2v.w2v.graphs import csr
 from gossipw2v.w2v.text.files import CorpusError
 from gossipw2v.w2v.text.shards import SUFFIX, ShardError
@@ -58,7 +59,8 @@ RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others
 SEEN_SECONDS = 3.0  # in which a node that has failed still answers over HTTP; `status --watch` asks every second
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
 NO_THREAD = "can't start new thread"  # Python's own words, of a RuntimeError
-UNUSABLE = (CorpusError, LayoutError, VocabError, SecretError, CheckpointError)  # people can mend these: no traceback
+# people can mend these: no traceback
+UNUSABLE = (CorpusError, LayoutError, VocabError, WarmStartError, SecretError, CheckpointError)
 
 log = get_logger("daemon")
 
@@ -156,6 +158,7 @@ class Daemon:
         node, config = self.node, self.node.config
         compiled = config.job.vector_size, config.job.sg, bool(config.graph)
         await asyncio.to_thread(node.probe.read, config.probe)
+        await asyncio.to_thread(node.read_given)
         await asyncio.to_thread(node.corpus.find, own_files(config), config.fresh)
         await asyncio.to_thread(node.checkpointer.look, node.config.fresh)
         node.begin()
@@ -386,7 +389,7 @@ def _differing(one: Config, other: Config) -> list[str]:
 
 def own_files(config: Config) -> list[Path]:
     """Files of the node that may lie among its text, and are none of it: its state, and what must not become words."""
-    named = (config.secret_file, config.other_secret_file, config.http_token_file)
+    named = (config.secret_file, config.other_secret_file, config.http_token_file, config.vocab, config.init)
     lists = (Path(peer.removeprefix("file:")) for peer in config.peers if peer.startswith("file:"))
     state = (path for pattern in STATE_FILES for path in config.data_dir.glob(pattern))
     return [*state, *lists, *map(Path, config.probe), *filter(None, named)]

@@ -82,7 +82,7 @@ async def count(node: Node) -> None:
         log.info("counted neighbours", grams=len(counts.grams), forgotten=counts.grams.pruned)
     node.condition.problem("text", node.corpus.problem)
     if node.core.view.vocabulary is None:
-        offered = counts.at_least(node.config.job.min_local_count)
+        offered = node.given.leaving(counts.at_least(node.config.job.min_local_count))
         kept = len(counts.words) - len(offered.words)
         log.info("offers its counts", words=len(offered.words), grams=len(offered.grams), kept_to_itself=kept)
         node.agreement.counts[counts_name(node.core.node)] = offered
@@ -125,7 +125,7 @@ async def prepare(node: Node, vocab: Vocab) -> None:
     check_room(node.config, vocab)
     shard = await node.corpus.encode(vocab)
     node.condition.problem("text", node.corpus.problem)
-    session = await asyncio.to_thread(make_session, node.config, vocab, shard, node.rows.done)
+    session = await asyncio.to_thread(make_session, node.config, vocab, shard, node.rows.done, node.given)
     if await asyncio.to_thread(node.checkpointer.restore, session, shard.checksum):
         node.core.own.take_up(await asyncio.to_thread(node.checkpointer.links, session), node.network.now())
     node.session = session  # from here on it is seen, exported and merged

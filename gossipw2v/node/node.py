@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from random import Random
 from typing import Any
 
@@ -34,12 +34,14 @@ from gossipw2v.node.snapshot import (
 )
 from gossipw2v.node.storage.checkpointer import Checkpointer
 from gossipw2v.node.storage.export import stream
+from gossipw2v.node.storage.inputs import read_given
 from gossipw2v.node.waiting import describe, reason
 from gossipw2v.status.query import ExportRequest
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.transport.network import Network
 from gossipw2v.w2v.evaluation.probe import Probe
+from gossipw2v.w2v.given.given import NOTHING, Given
 from gossipw2v.w2v.sources import Source, source_of
 from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.vectors.selection import Selection
@@ -50,20 +52,21 @@ log = get_logger("node")
 
 @dataclass(slots=True)
 class Node:
-    """The parts; `core` and what goes with it as of `begin`.
+    """The parts; `core` and what goes with it as of `begin`, `given` as of `read_given`.
 
     `stopping`: set when the node was told to end.
     """
 
     config: Config
     random: bytes
-    now: float
+    now: InitVar[float]
     state: Stage = Stage.COUNTING
     session: Session | None = None
     metrics: Metrics = field(default_factory=Metrics)
     probe: Probe = field(default_factory=Probe)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     condition: Condition = field(default_factory=Condition)
+    given: Given = NOTHING
     corpus: Source = field(init=False)
     checkpointer: Checkpointer = field(init=False)
     core: GossipCore = field(init=False)
@@ -71,12 +74,17 @@ class Node:
     rows: RowReports = field(init=False)
     agreement: VocabularyAgreement = field(init=False)
 
-    def __post_init__(self) -> None:
-        config = self.config
+    def __post_init__(self, now: float) -> None:
+        config, self.condition.born = self.config, now
         self.corpus = source_of(config)
         walks = config.walks if config.graph else None
         job = {name: str(value) for name, value in job_fields(config.job, walks).items()}
         self.checkpointer = Checkpointer(config.data_dir, job)
+
+    def read_given(self) -> None:
+        """Read what the job begins with besides text, and is part of it; in a thread. VocabError, WarmStartError."""
+        self.given = read_given(self.config)
+        self.checkpointer.job |= self.given.job
 
     def begin(self) -> None:
         """Make the core, with the id of this life; after the checkpointer has looked for an earlier one."""
@@ -91,10 +99,12 @@ class Node:
             banned=config.ban,
         )
         me = Member(self.checkpointer.next_life(self.random[:16]), 0, Stage.COUNTING, min_peers=config.min_peers)
-        self.core = GossipCore(me, rules, Random(self.random), self.now)
+        self.core = GossipCore(me, rules, Random(self.random), self.condition.born)
         self.network = Network(self.core, self.metrics, self._on_rows)
         self.rows = RowReports(self.core, self.network, self.metrics)
-        self.agreement = VocabularyAgreement(config.job, self.core, self.network, self.corpus, self.condition)
+        self.agreement = VocabularyAgreement(
+            config.job, self.core, self.network, self.corpus, self.condition, self.given
+        )
         self.condition.begun = True
 
     # -- what the core asks for -----------------------------------------------------------------------------
@@ -116,15 +126,16 @@ class Node:
         """The `/status` answer; a short one as long as there are no parts to describe."""
         now = asyncio.get_running_loop().time()
         if not self.condition.begun:
-            start = describe_start(self.config, self._shown_state(), now - self.now, self.condition.where)
+            uptime = now - self.condition.born
+            start = describe_start(self.config, self._shown_state(), uptime, self.condition.where)
             return {**start, "probe": self.probe.describe()}
         self.condition.problem("checkpoint", self.checkpointer.problem(self.config.checkpoint_interval))
         return {
             **describe_job(self.config, self.core, self._shown_state()),
-            "uptime_seconds": now - self.now,
+            "uptime_seconds": now - self.condition.born,
             "addresses": self.condition.where,
             "tls": self.network.credentials is not None,
-            "vocabulary": describe_vocabulary(self.session),
+            "vocabulary": describe_vocabulary(self.session, self.given),
             "progress": describe_progress(self.config, self.core, self.session, now),
             "held_out": describe_held_out(self.config, self.session),
             "probe": self.probe.describe(),

@@ -19,6 +19,8 @@ from gossipw2v.node.memory import check_memory, explain_memory, memory_needed
 from gossipw2v.node.row_worker import RowWorker
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory, usable_cores
+from gossipw2v.w2v.given.given import NOTHING, Given
+from gossipw2v.w2v.given.warm_start import NO_ROWS, FirstRows
 from gossipw2v.w2v.graphs.walks import WalkText
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.text.shards import Shard, describe_lines
@@ -45,7 +47,7 @@ Report = Callable[[RowWork, Batch | Exception | None], None]
 class Session:
     """A vocabulary's model with the threads that train and merge it; `text`: the checksum of what they train.
 
-    `evaluation`: of the model, on the part of the text that is held out.
+    `evaluation`: of the model, on the part of the text that is held out. `first`: rows that start from given vectors.
     """
 
     vocab: Vocab
@@ -55,6 +57,7 @@ class Session:
     row_worker: RowWorker
     brake: Brake
     evaluation: Evaluation
+    first: FirstRows = NO_ROWS
 
     def close(self) -> None:
         """Stop all threads; some milliseconds. The model stays readable."""
@@ -69,11 +72,16 @@ def check_room(config: Config, vocab: Vocab) -> None:
     check_memory(memory_needed(len(vocab), size, links), explain_memory(len(vocab), size, links))
 
 
-def make_session(config: Config, vocab: Vocab, shard: Shard | WalkText, report: Report) -> Session:
-    """Allocate and wire everything; training does not start yet."""
-    job = config.job
+def make_session(
+    config: Config, vocab: Vocab, shard: Shard | WalkText, report: Report, given: Given = NOTHING
+) -> Session:
+    """Allocate and wire everything; training does not start yet. WarmStartError if what is given has changed."""
+    job, first = config.job, given.rows_of(vocab.words, config.data_dir)
+    if given.start is not None:
+        told = log.info if len(first.at) else log.warning
+        told("words start from vectors", path=given.start.name, found=len(first.at), words=len(vocab), both=first.both)
     most = most_rows(job.vector_size)
-    initial = partial(initial_weights, vocab, job.seed, job.vector_size)
+    initial = partial(initial_weights, vocab, job.seed, job.vector_size, first)
     limits = ClippingLimits(config.max_row_move, config.row_budget)
     rows = min(config.exchange_rows, most)
     model = Model(initial, rows, most, job.alpha, limits=limits, longest=LONGEST)
@@ -99,7 +107,7 @@ def make_session(config: Config, vocab: Vocab, shard: Shard | WalkText, report: 
     shard.forget()
     return_memory()  # what making all this took; training touches the rest of the matrices
     brake = Brake(model.budget, config.merge_share)
-    return Session(vocab, shard.checksum, model, trainer, RowWorker(model, trainer, report), brake, evaluation)
+    return Session(vocab, shard.checksum, model, trainer, RowWorker(model, trainer, report), brake, evaluation, first)
 
 
 def windows(job: Job, shard: Shard | WalkText) -> tuple[int, int, int]:
@@ -120,12 +128,15 @@ def most_rows(vector_size: int) -> int:
     return min(MAX_ROWS, (MAX_FRAME - MAX_PART) // row_bytes) // 2
 
 
-def initial_weights(vocab: Vocab, seed: int, vector_size: int) -> NDArray[np.float32]:
-    """float32[2V, D] that every node computes alike: small random `syn0` rows from (seed, word), zero `syn1neg`."""
+def initial_weights(vocab: Vocab, seed: int, vector_size: int, first: FirstRows = NO_ROWS) -> NDArray[np.float32]:
+    """float32[2V, D] that every node computes alike: small random `syn0` rows from (seed, word), zero `syn1neg`; but
+    for those that are given: `first`, in which `syn1neg` may be left at zero.
+    """
     weights = sgns.aligned(2 * len(vocab), vector_size)  # a tenth faster, where rows fill whole cache lines
     if not weights.flags.c_contiguous:  # the loops of `rows` are compiled for rows without gaps
         weights = np.zeros(weights.shape, np.float32)
     sgns.init_rows(vocab.hashes, seed, weights[: len(vocab)])
+    first.put(weights)
     return weights
 
 

@@ -16,6 +16,7 @@ from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.session import Session
 from gossipw2v.system.machine import resident_memory
 from gossipw2v.system.pulse import Pulse
+from gossipw2v.w2v.given.given import Given
 from gossipw2v.w2v.sources import Source
 from gossipw2v.w2v.training.clipping import Bucket
 
@@ -34,12 +35,17 @@ def describe_start(config: Config, state: str, uptime: float, where: dict[str, s
     return {**about, "uptime_seconds": uptime, "addresses": where, **nothing, "failure": None, "problems": []}
 
 
-def describe_vocabulary(session: Session | None) -> dict[str, Any] | None:
-    """The frozen vocabulary, or None."""
+def describe_vocabulary(session: Session | None, given: Given) -> dict[str, Any] | None:
+    """The frozen vocabulary, or None; `listed` words are in the list that it is taken from, null without one.
+
+    `start`: the vectors that `words` of them start from, null without any.
+    """
     if session is None:
         return None
-    vocab = session.vocab
-    return {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens}
+    vocab, first = session.vocab, session.first
+    listed = None if given.words is None else len(given.words.words)
+    start = given.start and {"from": given.start.name, "words": len(first.at), "context_vectors": first.both}
+    return {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens, "listed": listed, "start": start}
 
 
 def describe_progress(config: Config, core: GossipCore, session: Session | None, now: float) -> dict[str, Any]:

@@ -135,3 +135,14 @@ def test_a_graph_is_walked(tmp_path: Path) -> None:
     path.write_text("".join(f"n{node}\tn{(node + step) % 50}\n" for node in range(50) for step in (1, 2)))
     vectors = gossipw2v.train(graph=path, vector_size=8, min_count=1, sample=0, workers=1)
     assert sorted(vectors) == sorted(f"n{node}" for node in range(50))
+
+
+def test_training_starts_from_vectors_that_there_are(text: Path, tmp_path: Path) -> None:
+    before = gossipw2v.train(text, **SETTINGS)
+    still = {"epochs": 1, "alpha": 1e-6, "min_alpha": 0}
+    after = gossipw2v.train(text, init=before, **SETTINGS, **still)
+    assert after.words == before.words
+    assert largest_difference(after.vectors, before.vectors) < 0.01
+    assert largest_difference(gossipw2v.train(text, **SETTINGS, **still).vectors, before.vectors) > 0.5
+    with pytest.raises(ValueError, match="16 dimensions, and vector_size is 8; give --vector-size 16"):
+        gossipw2v.train(text, init=before, **{**SETTINGS, "vector_size": 8})

@@ -192,6 +192,10 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
         ({"corpus": None}, "give --corpus PATH"),
         ({"jsonl": "a", "csv": "b"}, r"jsonl = 'a' \(--jsonl\), csv = 'b' \(--csv\): a node's text has one form"),
         ({"parquet": "a", "plain": True}, "one form"),
+        (
+            {"vocab": "words", "phrases": "1"},
+            r"phrases = 1 \(--phrases\) would make words that vocab = .*leave one out",
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(flags, told):

@@ -25,7 +25,8 @@ def test_every_field_says_what_it_does_its_unit_and_why(option):
 
 
 def test_every_field_is_in_the_table_and_no_name_is_there_twice():
-    names = {field.name for owner in (Config, Job, Walks) for field in dataclasses.fields(owner)}
+    fields = [field for owner in (Config, Job, Walks) for field in dataclasses.fields(owner)]
+    names = {field.metadata.get("called", field.name) for field in fields}
     assert set(OPTIONS) == names  # "job" and "walks", classes in Config, are also names in Job and Walks
     assert len(OPTIONS) == len(NODE_OPTIONS) + len(JOB_OPTIONS)
 

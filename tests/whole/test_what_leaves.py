@@ -1,4 +1,7 @@
-"""What leaves a node, as somebody sees it who listens to every packet: no word that is rarer than --min-local-count."""
+"""What leaves a node, as somebody sees it who listens to every packet.
+
+No word that is rarer than --min-local-count, and none that is not in the list of --vocab.
+"""
 
 import socket
 import struct
@@ -77,7 +80,47 @@ def test_no_packet_holds_a_rare_word(tmp_path: Path) -> None:
     assert {word for word in PLANTED if word in sent} == {word for word, count in PLANTED.items() if count >= LEAST}
     assert words == theirs
     assert set(PLANTED) & set(words) == {word for word, count in PLANTED.items() if count >= LEAST}
-    assert _would_leave(texts[0]) & set(PLANTED) == set(PLANTED) & set(words)
+    assert _would_leave(texts[0], "--min-local-count", str(LEAST)) & set(PLANTED) == set(PLANTED) & set(words)
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_no_packet_holds_a_word_that_is_not_listed(counted: bool, tmp_path: Path) -> None:
+    texts = write_texts(tmp_path, 2, 500)
+    listed, private = {word for word in PLANTED if word.endswith(b"1")}, {word for word in PLANTED if word[-1:] != b"1"}
+    public = sorted(listed | set(texts[0].read_bytes().split()[:200]) | {b"in_no_text"})
+    ends = [b" %d" % (len(public) - n) if counted else b"" for n in range(len(public))]
+    (tmp_path / "list").write_bytes(b"".join(b"%b%b\n" % line for line in zip(public, ends, strict=True)))
+    with texts[0].open("ab") as file:
+        file.writelines(b"%s here\n" % word for word in PLANTED for _ in range(9))
+    here, there = addresses(2)
+    settings = {"vocab": tmp_path / "list", "min_count": 1, "min_peers": 1, "epochs": 1}
+    with Listener({int(place.rpartition(":")[2]) for place in (here, there)}) as heard, Daemons(tmp_path) as swarm:
+        one = swarm.start(texts[0], listen=here, peers=there, **settings)
+        other = swarm.start(texts[1], listen=there, peers=here, **settings)
+        assert swarm.ended() == [0, 0]
+        words, theirs = one.model()[0], other.model()[0]
+    sent = b"\n".join(heard.streams())
+    assert not {word for word in private if word in sent}
+    assert {word for word in listed if word in sent} == listed
+    assert words == theirs
+    assert set(words) == set(public) - (set() if counted else {b"in_no_text"})
+    assert not counted or list(words) == public
+    leaving = _would_leave(texts[0], "--vocab", str(tmp_path / "list"))
+    assert leaving == (set() if counted else set(public) & set(texts[0].read_bytes().split()))
+
+
+def test_a_node_without_the_list_is_turned_away_and_told_why(tmp_path: Path) -> None:
+    texts, here = write_texts(tmp_path, 2, 300), addresses(1)[0]
+    (tmp_path / "list").write_bytes(b"\n".join(set(texts[0].read_bytes().split())))
+    with Daemons(tmp_path) as swarm:
+        one = swarm.start(texts[0], listen=here, vocab=tmp_path / "list", peers="auto", until_complete=False)
+        other = swarm.start(texts[1], peers=here, min_peers=1, until_complete=False)
+        other.until(lambda status: status["refusals"].get("job"))
+        other.says("another job: vocab is '[0-9a-f]{32}' there and None here")
+        assert one.status()["vocabulary"] is None or one.status()["vocabulary"]["listed"]
+        bad = swarm.start(texts[1], vocab=texts[1])
+        assert bad.end() == 2
+        assert "line 1: what follows the word is no count" in bad.log()
 
 
 def test_the_words_of_standard_input_are_told_as_well() -> None:
@@ -86,8 +129,8 @@ def test_the_words_of_standard_input_are_told_as_well() -> None:
     assert done.stdout == b"one\t2\ntwo\t1\n"
 
 
-def _would_leave(text: Path) -> set[bytes]:
-    command = [sys.executable, "-m", "gossipw2v", "what-leaves", "--corpus", text, "--min-local-count", str(LEAST)]
+def _would_leave(text: Path, *flags: str) -> set[bytes]:
+    command = [sys.executable, "-m", "gossipw2v", "what-leaves", "--corpus", text, *flags]
     done = subprocess.run(command, capture_output=True, check=True)
     assert b"would leave this node" in done.stderr
     return {line.split(b"\t")[0] for line in done.stdout.splitlines()}

@@ -19,6 +19,8 @@ NODE_FLAGS = (
     "parquet",
     "plain",
     "encoding",
+    "vocab",
+    "from",
     "threads",
     "held_out",
 )  # the rest of a node's settings are about others, and about staying

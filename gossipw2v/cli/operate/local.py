@@ -14,10 +14,13 @@ from gossipw2v.config.node import Config
 from gossipw2v.config.secret import ADVICE
 from gossipw2v.node.compiler import cache, is_compiled
 from gossipw2v.node.memory import LESS_MEMORY, MEMORY_SHARE, memory_needed
+from gossipw2v.node.storage.inputs import read_given
 from gossipw2v.status.humanize import size
 from gossipw2v.system import lock
 from gossipw2v.system.launch import TEMPORARY
 from gossipw2v.system.machine import available_memory
+from gossipw2v.w2v.given.warm_start import WarmStartError
+from gossipw2v.w2v.text.vocab import VocabError
 
 NODE_FILE = "node.json"  # as in `daemon`
 CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`
@@ -33,6 +36,7 @@ def look_at_machine(config: Config, words: int) -> list[Finding]:
     return [
         running(config.data_dir),
         *secrets(config),
+        *given(config),
         *folder(config.data_dir, 8 * words * config.job.vector_size, words),
         memory(config, words),
         kernels(config),
@@ -66,6 +70,20 @@ def secrets(config: Config) -> list[Finding]:
         text = f"there is none: anyone who reaches {config.listen} can join and change the model"
         found.append(note("secret_file", text, f"give all nodes one by --secret-file, unless you trust all; {ADVICE}"))
     return found
+
+
+def given(config: Config) -> list[Finding]:
+    """Whether the list of words and the vectors to start from can be read, if there are any."""
+    try:
+        found = read_given(config)
+    except (VocabError, WarmStartError) as error:
+        return [wrong("vocab, from", str(error), "mend the file, and give all nodes the same")]
+    each = {"vocab": found.words, "from": found.start}
+    return [
+        fine(name, f"{one.name} has {len(one.words):,} words, digest {one.digest.hex()}")
+        for name, one in each.items()
+        if one is not None
+    ]
 
 
 def folder(data_dir: Path, model: int, words: int) -> list[Finding]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from gossipw2v.cli.operate.findings import Finding, fine, note, wrong
@@ -18,10 +20,13 @@ from gossipw2v.config.node import Config
 from gossipw2v.gossip.codec import HEADER, MAGIC, decode, frame_length
 from gossipw2v.gossip.membership.connections import objection
 from gossipw2v.gossip.messages import MAX_HELLO, Hello, Message, ProtocolError, Refuse
+from gossipw2v.node.storage.inputs import read_given
 from gossipw2v.transport.authority import from_files
 from gossipw2v.transport.credentials import Credentials
 from gossipw2v.transport.seeds import DNS_TIMEOUT, parse_lines, read_list, resolve
 from gossipw2v.transport.streams import StrangerError, UnreachableError, dial
+from gossipw2v.w2v.given.warm_start import WarmStartError
+from gossipw2v.w2v.text.vocab import VocabError
 
 MOST_PEERS = 64  # visited, 16 at a time
 AT_ONCE = 16
@@ -96,7 +101,17 @@ async def look_at_peer(
     except (OSError, EOFError):
         text = "it hung up without a word: this machine is banned or cut off there, or it has too many connections"
         return wrong(check, text, "see `standing` and `refusals` in its status")
-    return _judged(check, first, {name: str(value) for name, value in job_fields(config.job).items()}, here)
+    return _judged(check, first, await asyncio.to_thread(_job, config), here)
+
+
+@cache
+def _job(config: Config) -> dict[str, str]:
+    """The job as the node would tell it; what its files lack has been told."""
+    fields = job_fields(config.job, config.walks if config.graph else None)
+    job = {name: str(value) for name, value in fields.items()}
+    with suppress(VocabError, WarmStartError):
+        job |= read_given(config).job
+    return job
 
 
 async def _first_message(place: tuple[Address, ...], credentials: Credentials | None) -> Message:

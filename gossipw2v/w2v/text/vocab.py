@@ -75,9 +75,12 @@ class Counts:
 
     def at_least(self, count: int) -> Counts:
         """The words and grams that occur at least so often; the totals stay those of the whole text."""
-        often = self.counts >= count
-        kept, places = np.flatnonzero(often), np.where(often, np.cumsum(often) - 1, -1)
-        grams = self.grams.kept(self.grams.counts >= count, places)
+        return self.of(self.counts >= count, count)
+
+    def of(self, chosen: NDArray[np.bool_], least: int = 1) -> Counts:
+        """The words of bool[len(words)], and grams that occur at least so often, whose words stay; so do all totals."""
+        kept, rows = np.flatnonzero(chosen), np.where(chosen, np.cumsum(chosen) - 1, -1)
+        grams = self.grams.kept(self.grams.counts >= least, rows)
         return replace(self, words=self.words.take(kept), counts=self.counts[kept], grams=grams)
 
     def to_bytes(self) -> bytes:
