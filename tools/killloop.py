@@ -8,8 +8,8 @@ A real node trains on a small world and is killed while it starts, reads its che
 (every tenth of a second). After each kill the newest checkpoint must be whole, finite, and no older than any that was
 seen before; the next start must go on from it. Ends with 1 if a state was unreadable. Ctrl-C ends it early.
 
-With --warm nodes are forked from a process that has loaded everything, which saves most of what a start costs; else
-each is a command of its own.
+With --warm nodes are forked from a process that has loaded everything, which saves most of what a start costs, or a
+share of them, as by --warm 0.8; else each is a command of its own.
 """
 
 import argparse
@@ -101,7 +101,7 @@ class Lane:
     folder: Path
     text: Path
     rng: random.Random
-    warm: bool
+    warm: float  # share of its nodes that are forked
     kills: int = 0
     early: int = 0  # before they trained
     unwritten: int = 0
@@ -118,7 +118,7 @@ class Lane:
         delay = self.rng.uniform(0, WITHIN[moment])
         self.kills, self.early = self.kills + 1, self.early + (moment != "training")
         (self.folder / "node.json").unlink(missing_ok=True)
-        with (Forked if self.warm else Started)(self._arguments(), self.folder / "log") as node:
+        with (Forked if self.rng.random() < self.warm else Started)(self._arguments(), self.folder / "log") as node:
             url = self._reach(node, moment)
             time.sleep(delay)
             status = client.status(url) if url else None
@@ -188,7 +188,7 @@ class Lane:
             self.lost_seconds.append(lost / max(1.0, status["progress"]["words_per_second"]))
 
 
-def run(times: int, lanes: int, seed: int, folder: Path, warm: bool) -> Iterator[Lane]:
+def run(times: int, lanes: int, seed: int, folder: Path, warm: float) -> Iterator[Lane]:
     """`times` kills in so many data directories at once; each lane when it is done."""
     text = folder / "text"
     text.write_text("".join(f"{line}\n" for line in World().sentences(40_000, 1)), encoding="utf-8")
@@ -232,7 +232,8 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=1000, help="kills (default %(default)s)")
     parser.add_argument("--lanes", type=int, default=2, help="nodes at once, each alone (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default %(default)s)")
-    parser.add_argument("--warm", action="store_true", help="fork nodes from a process that has loaded everything")
+    forked = "fork nodes, or that share of them, from a process that has loaded everything"
+    parser.add_argument("--warm", metavar="SHARE", nargs="?", type=float, const=1.0, default=0.0, help=forked)
     args = parser.parse_args()
     signal.signal(signal.SIGINT, lambda *_: STOP.set())
     prepare_machine()

@@ -53,16 +53,20 @@ def test_swarms_whose_nodes_come_back_go_on_with_their_links(monkeypatch):
         lasted += any(link.name in kept for node in trial.swarm.living() for link in node.core.view.links())
         exact += bool(kept) and not trial.auditor.overlapped  # every row was found to hold just what was trained
         kept.clear()
-    assert lasted > 5
-    assert exact > 2
+        if lasted > 5 and exact > 2:
+            return
+    pytest.fail(f"{lasted} swarms went on with their links, {exact} with all that was trained and no more")
 
 
 def test_what_no_tcp_would_do_is_refused_and_does_no_harm():
-    strayed = [trial for seed in range(60) if (trial := Trial(seed)).line.astray]
-    for trial in strayed:
-        trial.run()
-    refused = [text for trial in strayed for node in trial.swarm.nodes.values() for text in node.refused]
-    assert any(text.startswith("sequence") for text in refused)
+    strayed = (trial for seed in range(60) if (trial := Trial(seed)).line.astray)
+    assert any(text.startswith("sequence") for trial in strayed for text in refused_by(trial))
+
+
+def refused_by(trial: Trial) -> list[str]:
+    """What nodes refused in it, run to its end."""
+    trial.run()
+    return [text for node in trial.swarm.nodes.values() for text in node.refused]
 
 
 def test_a_failure_says_how_to_replay_it_and_what_had_happened(monkeypatch):

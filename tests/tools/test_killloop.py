@@ -9,7 +9,7 @@ TOOL = Path(__file__).parents[2] / "tools" / "killloop.py"
 
 
 def test_fifty_kills_leave_no_unreadable_state() -> None:
-    command = [sys.executable, str(TOOL), "--times", "50", "--lanes", "2", "--seed", "50"]
+    command = [sys.executable, str(TOOL), "--times", "50", "--lanes", "2", "--seed", "50", "--warm", "0.8"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "unreadable states: 0" in done.stdout
