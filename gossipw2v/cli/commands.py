@@ -11,13 +11,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gossipw2v.cli import streams
 from gossipw2v.cli.models import vectors
+from gossipw2v.cli.screen import Screen
 from gossipw2v.config import loader, options
 from gossipw2v.config.node import HTTP_PORT
 from gossipw2v.config.secret import read_secret
@@ -30,6 +31,7 @@ FAILURE, USAGE = 1, 2  # exit codes: something failed; wrong usage
 DEFAULT_URL = f"http://127.0.0.1:{HTTP_PORT}"
 STANDARD_OUTPUT_NAME = "standard output"
 WATCH_SECONDS = 1.0
+ENDS = ("complete", "failed")  # states in which a watch ends
 CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`, which is too heavy to ask
 NO_CACHE = "kernels are compiled at every start: no folder keeps them; set NUMBA_CACHE_DIR to one that can be written"
 
@@ -99,31 +101,36 @@ def demo(args: argparse.Namespace) -> int:
 def status(args: argparse.Namespace) -> int:
     """Show how far a node is, once or until its swarm is done."""
     token = shown_token(args)
-    try:
-        while True:
-            status = client.status(args.url, token)
-            done = not args.watch or status["state"] in ("complete", "failed")
-            print(_shown(status, args), flush=True)
-            if done:
-                return 0
+    with suppress(KeyboardInterrupt):  # the way to end a watch
+        if args.watch:
+            _watch(args, token)
+        else:
+            print(_told(client.status(args.url, token), args.json), flush=True)
+    return 0
+
+
+def _watch(args: argparse.Namespace, token: bytes | None) -> None:
+    """Show a status every second: on all of a terminal, where only the last one stays, or else a line each."""
+    with Screen(sys.stdout, whole=True) as screen:
+        while (last := client.status(args.url, token))["state"] not in ENDS:
+            if screen.drawn and not args.json:
+                screen.show(report.render(last))
+            else:
+                print(_told(last, args.json, brief=True), flush=True)
             time.sleep(WATCH_SECONDS)
-    except KeyboardInterrupt:
-        return 0  # the way to end a watch
+    print(_told(last, args.json, brief=not screen.drawn), flush=True)
+
+
+def _told(status: dict[str, Any], as_json: bool, brief: bool = False) -> str:
+    if as_json:
+        return json.dumps(status)
+    return report.summary(status) if brief else report.render(status)
 
 
 def shown_token(args: argparse.Namespace) -> bytes | None:
     """What to show a node, from the file that it has it from."""
     path = loader.find("http_token_file", args.http_token_file, config_file(args), os.environ)
     return None if path is None else read_secret(path)
-
-
-def _shown(status: dict[str, Any], args: argparse.Namespace) -> str:
-    if args.json:
-        return json.dumps(status)
-    if args.watch and not streams.redraws(sys.stdout):
-        return report.summary(status)
-    clear = "\x1b[H\x1b[J" if args.watch else ""
-    return clear + report.render(status)
 
 
 def export(args: argparse.Namespace) -> int:

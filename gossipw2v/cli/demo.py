@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from gossipw2v.cli import streams
+from gossipw2v.cli.screen import Screen
 from gossipw2v.cli.showcase import LinkTraffic, Outcome, Progress, account, examine, held_out
 from gossipw2v.cli.synthetic import World
 from gossipw2v.config.options import PREFIX
@@ -123,8 +124,9 @@ def run(plan: DemoPlan, folder: Path, screen: TextIO) -> Outcome:
     write_parts(plan, world, [place / "text" for place in folders])
     _say(screen, "compiling, once for this machine")
     subprocess.run([sys.executable, "-c", COMPILE], check=True)
-    progress = Progress(screen)
-    nodes = _train(plan, folders, progress)
+    with Screen(screen) as drawn:
+        progress = Progress(drawn)
+        nodes = _train(plan, folders, progress)
     models = []
     for node in nodes:
         export_model(node.data, node.folder / "vectors.txt")

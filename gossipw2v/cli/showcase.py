@@ -1,15 +1,14 @@
 """What the demo shows a person: progress while the swarm trains, and afterwards what its nodes have learned."""
 
 import itertools
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.cli.streams import redraws
+from gossipw2v.cli.screen import Screen
 from gossipw2v.cli.synthetic import World
 from gossipw2v.status.humanize import count, decimal, duration, finite, items, percent, rows, section, size
 from gossipw2v.status.report import bar
@@ -63,11 +62,10 @@ class Outcome:
 class Progress:
     """Draws the nodes' statuses, over each other on a terminal, and measures the swarm's speed meanwhile."""
 
-    screen: TextIO
+    screen: Screen
     tokens: int = 0
     seconds: float = 0.0  # from the first tokens seen to the last
     _first: tuple[float, int] | None = None
-    _lines: int = 0
     _quiet_until: float = 0.0
     _problems: set[str] = field(default_factory=set)
 
@@ -83,14 +81,12 @@ class Progress:
         news = {f"{name}: {text}" for name, status in statuses.items() for text in items(status, "problems")}
         lines_above = sorted(news - self._problems)
         self._problems |= news
-        if redraws(self.screen):
-            width = shutil.get_terminal_size().columns - 1
-            up = f"\x1b[{self._lines}F\x1b[J" if self._lines else ""
-            self._lines = len(lines)
-            print(up + "\n".join(line[:width] for line in (*lines_above, *lines)), file=self.screen, flush=True)
+        if self.screen.drawn:
+            self.screen.above("\n".join(lines_above))
+            self.screen.show("\n".join(lines))
         elif now >= self._quiet_until or lines_above:
             self._quiet_until = now + QUIET_SECONDS
-            print("\n".join((*lines_above, *lines)), file=self.screen, flush=True)
+            print("\n".join((*lines_above, *lines)), file=self.screen.stream, flush=True)
 
     def _measure(self, statuses: Mapping[str, Mapping[str, Any]], now: float) -> None:
         done = (section(status, "progress").get("trained_tokens") for status in statuses.values())

@@ -34,8 +34,8 @@ def prepare() -> None:
 
 
 def tell(text: str) -> None:
-    """Print `text` to standard error, with nothing in it that moves a terminal's cursor: strangers wrote some of it."""
-    print(_printable(text), file=sys.stderr)
+    """Print `text` to standard error, as `printable` has it."""
+    print(printable(text), file=sys.stderr)
 
 
 def redraws(stream: TextIO) -> bool:
@@ -54,7 +54,7 @@ class ProgressLine:
         """Draw `text`, cut to the terminal's width."""
         if self._drawn:
             width = _columns() - 1
-            line = _printable(text)[:width].ljust(width)  # over what a longer text has left there
+            line = printable(text)[:width].ljust(width)  # over what a longer text has left there
             print(f"\r{line}", end="", file=sys.stderr, flush=True)
             self._open = True
 
@@ -124,7 +124,8 @@ def _replacement(otherwise: Callable[[str], str]) -> Callable[[UnicodeError], tu
     return replaced
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """`text` without anything that moves a terminal's cursor, but for line ends: strangers wrote some of it."""
     return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
 
 

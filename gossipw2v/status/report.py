@@ -25,10 +25,10 @@ def render(status: Row) -> str:
         _text_read(status),
         *_waiting(status),
         *_progress(status),
+        *_problems(status),
         *_probes(status),
         *_table("members", items(status, "members"), _member),
         *_table("links", items(status, "links"), _link),
-        *_problems(status),
     ]
     return "\n".join(parts)
 

@@ -18,6 +18,7 @@ from gossipw2v.system.lock import holding
 
 HEAVY = {
     "numpy", "numba", "aiohttp", "zeroconf", "uvloop", "msgpack", "structlog", "prometheus_client", "cryptography",
+    "rich",
 }  # fmt: skip
 VECTORS = b"2 2\nthe 0.5 -1\nof 2 3\n"
 

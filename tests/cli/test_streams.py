@@ -113,6 +113,24 @@ def test_a_bar_stays_in_its_line_on_a_narrow_terminal(node, tmp_path):
     assert max(map(len, bars)) < 20
 
 
+def test_a_watch_on_a_terminal_fills_it_and_leaves_the_last_report(node):
+    def complete():
+        deadline = time.monotonic() + 60
+        while len(node.asked) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        node.body = json.dumps(STATUS | {"state": "complete"}).encode()
+
+    node.body = json.dumps(STATUS | {"state": "training"}).encode()
+    meanwhile = threading.Thread(target=complete)
+    meanwhile.start()
+    drawn = on_a_terminal([*GOSSIPW2V, "status", "--watch", "--url", node.url], 80, TERM="xterm")
+    meanwhile.join()
+    _, whole, left = re.split(r"\x1b\[\?1049[hl]", drawn)  # the terminal's other screen comes and goes
+    assert "training for 2 min 5 s" in whole
+    assert "complete for 2 min 5 s" in left
+    assert "members 2" in left
+
+
 def test_a_watch_on_a_terminal_that_cannot_move_its_cursor_is_lines(node):
     assert "\x1b" not in on_a_terminal([*GOSSIPW2V, "status", "--watch", "--url", node.url], 80, TERM="dumb")
 

@@ -21,16 +21,16 @@ def test_a_report_tells_what_the_status_holds():
         "21 M of 50.2 M tokens, 3.4 M words/s; this node 1.2 M words/s, epoch 2 of 3; alpha 0.0145, "
         "loss 2.31, on held-out text 2.45",
         "",
+        "problems",
+        "  10.0.0.9:7411 does not answer",
+        "  2 messages refused; --json says why",
+        "",
         "members 2",
         "  3fa2c1d0e5b6  training  25.0 %  this node",
         "  b6a7983fa2c1  lost      75.0 %  10.0.0.2:7411",
         "",
         "links 1",
         "  b6a7983fa2c1  parent  10 exchanges  2.5 MB out  999 B in  12,345 rows pending",
-        "",
-        "problems",
-        "  10.0.0.9:7411 does not answer",
-        "  2 messages refused; --json says why",
     ]
 
 

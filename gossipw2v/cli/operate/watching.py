@@ -7,9 +7,10 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from gossipw2v.cli import streams
+from gossipw2v.cli.screen import Screen
 from gossipw2v.status import client, report
 from gossipw2v.status.humanize import rows
 
@@ -56,14 +57,12 @@ def top(args: argparse.Namespace, token: Token) -> int:
     """Print the links by traffic, once in an interval, until the rounds are over. NoNodeError, AnswerError."""
     shown, left = token(args), args.rounds
     before, looked = client.status(args.url, shown), time.monotonic()
-    try:
+    with suppress(KeyboardInterrupt), Screen(sys.stdout, whole=True) as screen:  # Ctrl-C is the way to end it
         while left is None or left > 0:
             time.sleep(args.interval)
             now, then = client.status(args.url, shown), time.monotonic()
-            _print(traffic(before, now, then - looked), then - looked, args.json)
+            _show(screen, traffic(before, now, then - looked), then - looked, args.json)
             before, looked, left = now, then, None if left is None else left - 1
-    except KeyboardInterrupt:
-        pass  # the way to end it
     return 0
 
 
@@ -87,9 +86,10 @@ def _rate(now: object, before: object, seconds: float) -> float:
     return float(counted - start) / max(seconds, 1e-9)
 
 
-def _print(rows: list[Row], seconds: float, as_json: bool) -> None:
+def _show(screen: Screen, rows: list[Row], seconds: float, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"seconds": round(seconds, 3), "links": rows}), flush=True)
-        return
-    clear = "\x1b[H\x1b[J" if streams.redraws(sys.stdout) else ""
-    print(clear + report.traffic(rows), flush=True)
+    elif screen.drawn:
+        screen.show(report.traffic(rows))
+    else:
+        print(report.traffic(rows), flush=True)
