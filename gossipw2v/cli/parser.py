@@ -11,6 +11,7 @@ from gossipw2v.cli import commands, leaves, neighbors
 from gossipw2v.cli.commands import DEFAULT_URL
 from gossipw2v.cli.models import evaluate, merge, train, vectors
 from gossipw2v.cli.operate import completion, configuration, doctor, leaving, manual, watching
+from gossipw2v.cli.planning import command as planning
 from gossipw2v.config import options
 from gossipw2v.status import client
 from gossipw2v.system.output import STANDARD_OUTPUT
@@ -52,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_neighbors(chosen.add_parser("neighbors", help="show which words a running node finds near others"))
     _add_evaluate(chosen.add_parser("evaluate", help="score vectors on test sets"))
     _add_what_leaves(chosen.add_parser("what-leaves", help="print the words that a node would tell others of"))
+    planning.add_arguments(chosen.add_parser("plan", help="say what a training will cost, before it begins"))
     _add_doctor(chosen.add_parser("doctor", help="try what a node will need, and say what is wrong"))
     configuration.add_arguments(chosen.add_parser("config", help="print every setting, or check a file of them"))
     _add_watching(chosen.add_parser("members", help="list the nodes of a swarm"), watching.members)
