@@ -144,6 +144,13 @@ class Job:
         "make all letters lower case, in every script",
         "names and first words of sentences look different for a reason, and this takes time",
     )
+    shared_corpus: bool = setting(
+        False,
+        bool,
+        "true or false",
+        "all nodes have the same text, on a disk that they share or as copies, and train it together",
+        "a node's text is its own unless it is said to be everybody's",
+    )
     phrases: int = setting(
         0,
         Between(0, 4),
@@ -216,6 +223,7 @@ LATER = {
     "phrase_min_count",
     "phrase_threshold",
     "phrases",
+    "shared_corpus",
     "shrink_windows",
     "tokenize",
 }

@@ -179,6 +179,7 @@ def _contradictions(given: _Given) -> Iterator[tuple[set[str], str]]:
     for name in TEXT_ALONE:
         if given.value("graph") and given.value(name) != OPTIONS[name].default:
             yield {"graph", name}, f"{given.named(name)} is about text; leave it out with graph"
+    yield from _not_shared(given)
     forms = [name for name in FORMS if given.value(name)]
     if len(forms) > 1:
         yield set(forms), f"{', '.join(map(given.named, forms))}: a node's text has one form; give one of them"
@@ -206,6 +207,20 @@ def _wrong_words(given: _Given) -> Iterator[tuple[set[str], str]]:
     if given.value("vocab") is not None and given.value("phrases"):
         text = f"{given.named('phrases')} would make words that {given.named('vocab')} may not have; leave one out"
         yield {"vocab", "phrases"}, text
+
+
+def _not_shared(given: _Given) -> Iterator[tuple[set[str], str]]:
+    """What does not go with a text that all nodes have."""
+    if not given.value("shared_corpus"):
+        return
+    if given.value("graph"):
+        text = f"{given.named('shared_corpus')} is about text; nodes with one graph take parts of it by graph_share"
+        yield {"graph", "shared_corpus"}, text
+    if "-" in (given.value("corpus") or ()):
+        yield {"corpus", "shared_corpus"}, f"{given.named('shared_corpus')}: standard input is this node's alone"
+    if given.value("lines") == "whole":
+        text = f"{given.named('shared_corpus')}, {given.named('lines')}: nobody looks at all lines of a shared text"
+        yield {"lines", "shared_corpus"}, text
 
 
 def _open_http(given: _Given) -> Iterator[tuple[set[str], str]]:

@@ -1,6 +1,7 @@
 """How a swarm without a coordinator comes to one vocabulary.
 
-Every node offers the counts of its own text as a blob; whoever lacks one pulls it, part by part, from any neighbour.
+Every node offers the counts of its own text as a blob; whoever lacks one pulls it, part by part, from any neighbour. Of
+a text that all share, the first that has counted it has counted for all.
 The member of highest priority freezes the vocabulary once everybody it knows has counted, `min_peers` others are
 there and no new member has come for a while; the rest pull the result. Nodes that froze apart and meet settle by
 `rank` (tokens counted, then digest), as long as the one that must yield has hardly begun to train.
@@ -19,6 +20,7 @@ from gossipw2v.gossip.records import NodeId, Stage
 
 VOCABULARY = "vocabulary"
 COUNTS = "counts/"
+SHARED = "shared"
 MAX_HELD = 4 << 30  # bytes of strangers' counts held before the freeze
 STALLED = 20.0  # s; a part of 1 MiB takes 4 s at 2 Mbit/s
 YOUNG = 0.1  # share of the training after which a swarm no longer gives up its vocabulary
@@ -29,9 +31,9 @@ def digest_of(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def counts_name(node: NodeId) -> str:
-    """The blob that holds a node's word counts."""
-    return COUNTS + node.hex()
+def counts_name(node: NodeId, shared: bool = False) -> str:
+    """The blob that holds a node's word counts; of a `shared` text all nodes count the same, and one is enough."""
+    return COUNTS + (SHARED if shared else node.hex())
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class Census:
     """Blobs held and wanted, and when to freeze."""
 
     me: NodeId
+    shared: bool = False  # whether all nodes have the same text
     held: dict[str, tuple[Offer, bytes]] = field(default_factory=dict)  # what this node serves, by name
     transfers: dict[int, _Transfer] = field(default_factory=dict)  # what it is getting, by connection
     rejected: set[bytes] = field(default_factory=set)  # digests of what turned out to be nonsense
@@ -137,14 +140,14 @@ class Census:
 
     def freeze_due(self, members: MemberTable, now: float, quiet: float) -> list[Instruction]:
         """Freeze if that is this node's to do and all conditions hold; said once."""
-        if self.vocabulary or self.freezing or counts_name(self.me) not in self.held:
+        if self.vocabulary or self.freezing or counts_name(self.me, self.shared) not in self.held:
             return []
         others = list(members.alive(now))
         if any(member.node > self.me for member in others) or now - members.newest_at < quiet:
             return []
         if len(others) < max([members.me.min_peers, *(m.min_peers for m in others)]):
             return []
-        if any(m.state > Stage.GATHERING or counts_name(m.node) not in self.held for m in others):
+        if any(m.state > Stage.GATHERING or counts_name(m.node, self.shared) not in self.held for m in others):
             return []  # somebody still counts, or has a vocabulary that is on its way here
         self.freezing = True
         return [Freeze(tuple(sorted(name for name in self.held if name.startswith(COUNTS))))]

@@ -22,15 +22,20 @@ from gossipw2v.gossip.messages import (
     MAX_BLOB,
     MAX_DIMENSIONS,
     MAX_FRAME,
+    MAX_LISTING,
     MAX_OFFERS,
     MAX_ORIGINS,
     MAX_PART,
     MAX_ROWS,
+    MAX_TASKS,
+    MAX_TOLD,
     Answer,
     BlobPart,
     BlobPull,
     Dead,
+    FileListing,
     Hello,
+    Holding,
     Leave,
     LinkOpen,
     LinkOpened,
@@ -41,6 +46,7 @@ from gossipw2v.gossip.messages import (
     Push,
     Refuse,
     StateNews,
+    TaskNews,
 )
 from gossipw2v.gossip.records import MAX_MEMBERS, Member, Stage
 
@@ -197,6 +203,8 @@ _member = _record(
 )
 _verdict = _record(lambda *each: each, _node, _number)
 _offer = _record(Offer, _name, _digest, _integer(1, MAX_BLOB), _number)
+_holding = _record(Holding, _flag, _number, _parent)
+_task = _record(lambda *each: each, _integer(0, MAX_TASKS - 1), _holding)
 _exchange = (_link, _number, _flag, _number, _number, _origins, _delta, _integer(0, MAX_ROWS))
 
 # tag -> (message, a check for each field). ONLY APPEND; 5 and 6 were in use up to protocol 2.
@@ -213,5 +221,7 @@ KINDS: dict[int, tuple[Any, tuple[Check, ...]]] = {
     11: (Leave, ()),
     12: (Dead, (_many(_verdict, MAX_MEMBERS),)),
     13: (LinkRefused, (_link, _name)),
+    14: (TaskNews, (_digest, _many(_task, MAX_TOLD))),
+    15: (FileListing, (_octets(0, MAX_LISTING),)),
 }
 TAGS = {kind: tag for tag, (kind, _) in KINDS.items()}

@@ -15,4 +15,5 @@ class GossipConfig:
     seats: int = 4  # children taken
     quiet: float = 3.0  # s without a new member before the vocabulary is frozen
     banned: tuple[str, ...] = ()  # node ids, addresses and networks nobody talks to
+    listing: bytes = b""  # the files of a shared text, whose digest is `corpus` in `job`; else none
     lost_patience: float = 60.0  # s that half of the swarm must be silent until this node believes that it is gone

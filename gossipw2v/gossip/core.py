@@ -1,9 +1,9 @@
 """The protocol core of one node: events in, instructions out; no clock, no socket, no randomness of its own.
 
 Every method takes what happened, with the time where time matters, and returns what the owner must do, in order. The
-owner (the daemon, or a swarm in memory) moves bytes, runs the model and calls back. It has three doors, and uses no
-other part: the methods here for what happens outside and what time brings, `own` for what it tells of its own node, and
-`view` for looking.
+owner (the daemon, or a swarm in memory) moves bytes, runs the model and calls back. It has four doors, and uses no
+other part: the methods here for what happens outside and what time brings, `own` for what it tells of its own node,
+`view` for looking, and `tasks` where all nodes have the same text.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from gossipw2v.gossip.dialer import Dialer
 from gossipw2v.gossip.dissemination import Dissemination
 from gossipw2v.gossip.doors.own import OwnNode
 from gossipw2v.gossip.doors.reception import Reception
+from gossipw2v.gossip.doors.tasks import SharedTasks
 from gossipw2v.gossip.doors.view import View
 from gossipw2v.gossip.instructions import Cause, Close, Instruction, because
 from gossipw2v.gossip.membership.awareness import LocalHealth
@@ -29,6 +30,7 @@ from gossipw2v.gossip.messages import PROTOCOL, Hello, Message, ProtocolError
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import Member, NodeId
 from gossipw2v.gossip.sanctions import Sanctions
+from gossipw2v.gossip.tasks.listing import CORPUS
 
 
 class GossipCore:
@@ -37,8 +39,8 @@ class GossipCore:
     def __init__(self, me: Member, config: GossipConfig, rng: random.Random, now: float) -> None:
         self.members = members = MemberTable(me, newest_at=now)
         hello = Hello(PROTOCOL, PROTOCOL, me.node, config.job, list(me.addresses))
-        self.connections = connections = Connections(hello, rng)
-        self.census = census = Census(me.node)
+        self.connections = connections = Connections(hello, rng, config.listing)
+        self.census = census = Census(me.node, CORPUS in config.job)
         self.tree = tree = Tree(members, rng, config)
         self.scores = PeerScores(config.banned)
         tree.search.candidates.ban(self.scores.nodes)
@@ -46,7 +48,8 @@ class GossipCore:
         self.sanctions = Sanctions(self.scores, connections, members, tree)
         self.dialer = Dialer(connections, members, tree, rng, self.sanctions.is_banned)
         self.dissemination = Dissemination(members, connections, census, now, now)
-        self.reception = Reception(members, connections, census, tree, self.sanctions, self.dissemination)
+        self.tasks = tasks = SharedTasks(config, members, connections)
+        self.reception = Reception(members, connections, census, tree, self.sanctions, self.dissemination, tasks)
         self.own = OwnNode(config, members, connections, census, tree, self.dissemination, self.health, self.sanctions)
         self.view = View(config, members, connections, census, tree, self.scores)
 
@@ -170,6 +173,7 @@ class GossipCore:
         yield Cause("members are found dead"), self.dissemination.verdicts(now)  # dials might still save them
         yield Cause("a blob does not come"), self.census.overdue(now)  # before it counts as under way for the freeze
         yield Cause("it is time to freeze"), self.census.freeze_due(self.members, now, self.view.config.quiet)
+        yield Cause("it is time to deal out tasks"), [*self.tasks.deal(now), *self.tasks.tell(now)]
         if not self.dissemination.due(now):  # last, so that it tells of all that changed above
             yield Cause("it is time to tell on"), self.dissemination.relay(now)
             return

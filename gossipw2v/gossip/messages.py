@@ -8,6 +8,8 @@
       | LinkRefused <------------>  |    there is no such link, or no more
       | Push -------------------->  |    rows since the reference, numbered
       | <------------------- Answer |    the merged rows: both ends add them to the reference
+      | TaskNews <--------------->  |    of a shared text: who trains what, and what has been trained
+      | FileListing <---------------->  |    the files of a shared text, where they are not the same
       | Leave, Refuse               |    goodbye, with or without a quarrel
 
 How they become bytes is `codec`'s business.
@@ -16,10 +18,10 @@ How they become bytes is `codec`'s business.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from gossipw2v.delta import RowDelta
-from gossipw2v.gossip.records import MAX_MEMBERS, Member, Verdict
+from gossipw2v.gossip.records import MAX_MEMBERS, Member, NodeId, Verdict
 
 PROTOCOL = 3  # 2: initial vectors in (-1, 1) / D; 3: a child asks for its seat and its link at once
 MAX_FRAME = 8 << 20  # bytes; a push of 16,384 rows of 300 dimensions is 5.1 MB
@@ -31,6 +33,9 @@ MAX_DIMENSIONS = 4096
 MAX_OFFERS = 2 * MAX_MEMBERS
 MAX_ORIGINS = MAX_MEMBERS
 LINK_BYTES = 8  # of a link's name
+MAX_TASKS = 1 << 14  # of a shared text; twice what `w2v/shared/pieces.py` makes of the longest run
+MAX_TOLD = 1 << 11  # tasks in one frame: some 60 kB
+MAX_LISTING = 1 << 20  # bytes of names, sizes and samples of files: some 10,000
 BIG = 1 << 62  # token counts, sequence numbers
 
 
@@ -181,6 +186,32 @@ class Dead:
     verdicts: list[Verdict]
 
 
+class Holding(NamedTuple):
+    """Whose a task is, or by whom it was `done`: of two, the greater is right. `term`: how often it changed hands.
+
+    `owner`: b"" if it is nobody's.
+    """
+
+    done: bool = False
+    term: int = 0
+    owner: NodeId = b""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskNews:
+    """What the sender has learned of the tasks of a shared text, of which `vocabulary` (a digest) is trained."""
+
+    vocabulary: bytes
+    tasks: list[tuple[int, Holding]]
+
+
+@dataclass(frozen=True, slots=True)
+class FileListing:
+    """The files of the sender's shared text, a line each, in order: two nodes say them when they are not the same."""
+
+    files: bytes
+
+
 Message: TypeAlias = (
     Hello
     | Refuse
@@ -194,4 +225,6 @@ Message: TypeAlias = (
     | Answer
     | Leave
     | Dead
+    | TaskNews
+    | FileListing
 )

@@ -15,6 +15,7 @@ from gossipw2v.gossip.census import counts_name
 from gossipw2v.gossip.records import Stage
 from gossipw2v.node.node import Node
 from gossipw2v.node.session import ENOUGH, Session, check_room, make_session
+from gossipw2v.node.sharing.tasks import begin, count_until_told, hand_on, is_shared, swarm_total
 from gossipw2v.node.storage.checkpoint import CheckpointError
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.notify import notify
@@ -42,7 +43,7 @@ log = get_logger("work")
 async def work(node: Node) -> None:
     """Do the job, anew if the swarm comes to another vocabulary; returns when the node may leave."""
     if node.checkpointer.resumed is None:
-        await count(node)
+        await (count_until_told(node, count) if is_shared(node.core) else count(node))
     vocab = await agreed(node)
     while True:
         job = asyncio.create_task(learn(node, vocab), name="learn")
@@ -71,6 +72,8 @@ async def resume(node: Node) -> None:
         raise CheckpointError(f"{found.path}: {error}") from error
     node.agreement.adopt(vocab, found.vocabulary)
     node.core.own.resumed(found.state.origins, found.state.lives)
+    if is_shared(node.core):
+        node.core.tasks.resumed(vocab.digest, found.state.tasks)
 
 
 async def count(node: Node) -> None:
@@ -85,7 +88,7 @@ async def count(node: Node) -> None:
         offered = node.given.leaving(counts.at_least(node.config.job.min_local_count))
         kept = len(counts.words) - len(offered.words)
         log.info("offers its counts", words=len(offered.words), grams=len(offered.grams), kept_to_itself=kept)
-        node.agreement.counts[counts_name(node.core.node)] = offered
+        node.agreement.counts[counts_name(node.core.node, is_shared(node.core))] = offered
         node.enter(Stage.GATHERING)
         node.network.perform(node.core.own.counted(offered.to_bytes()))
 
@@ -130,6 +133,7 @@ async def prepare(node: Node, vocab: Vocab) -> None:
         node.core.own.take_up(await asyncio.to_thread(node.checkpointer.links, session), node.network.now())
     node.session = session  # from here on it is seen, exported and merged
     node.core.own.to_train(session.trainer.total)
+    begin(node, session)
     node.enter(Stage.JOINING)
     node.network.perform(node.core.own.ready())
 
@@ -150,6 +154,8 @@ async def shift(node: Node) -> None:
     """Leave out what an earlier life trained and others have merged; train again what nobody has."""
     assert node.session is not None
     trainer = node.session.trainer
+    if is_shared(node.core):
+        return  # what has been done is in the table of tasks
     if moved := node.core.own.shift():
         before = trainer.total
         await asyncio.to_thread(trainer.shift, moved)
@@ -298,8 +304,10 @@ def tell(node: Node) -> None:
     trainer = node.session.trainer
     if node.core.view.links():
         node.condition.problem("tree", None)
+    hand_on(node, node.session)
     node.core.own.trained(trainer.trained)
     trained, total = node.core.view.progress(node.network.now())
+    total = swarm_total(node.session, trained, total)
     trainer.others = (trained - trainer.trained, total - trainer.total)
     if trainer.words_per_second:
         run_seconds = trainer.total / trainer.words_per_second

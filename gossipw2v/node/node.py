@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -17,6 +17,7 @@ from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, DropLink, Freeze, Instruction, Merge, OpenLink, Received, Settle
 from gossipw2v.gossip.records import Member, Stage
+from gossipw2v.gossip.tasks.listing import CORPUS
 from gossipw2v.node.agreement import VocabularyAgreement
 from gossipw2v.node.condition import Condition
 from gossipw2v.node.row_worker import RowReports
@@ -42,6 +43,7 @@ from gossipw2v.system.metrics import Metrics
 from gossipw2v.transport.network import Network
 from gossipw2v.w2v.evaluation.probe import Probe
 from gossipw2v.w2v.given.given import NOTHING, Given
+from gossipw2v.w2v.shared.source import SharedCorpus
 from gossipw2v.w2v.sources import Source, source_of
 from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.vectors.selection import Selection
@@ -98,6 +100,9 @@ class Node:
             quiet=config.settle_seconds if config.peers != ("none",) else 0.0,
             banned=config.ban,
         )
+        if isinstance(self.corpus, SharedCorpus):
+            pieces = self.corpus.pieces
+            rules = replace(rules, job={**rules.job, CORPUS: pieces.digest.hex()}, listing=pieces.listing)
         me = Member(self.checkpointer.next_life(self.random[:16]), 0, Stage.COUNTING, min_peers=config.min_peers)
         self.core = GossipCore(me, rules, Random(self.random), self.condition.born)
         self.network = Network(self.core, self.metrics, self._on_rows)

@@ -23,14 +23,16 @@ from gossipw2v.w2v.given.given import NOTHING, Given
 from gossipw2v.w2v.given.warm_start import NO_ROWS, FirstRows
 from gossipw2v.w2v.graphs.walks import WalkText
 from gossipw2v.w2v.kernels import sgns
+from gossipw2v.w2v.shared.cursor import SharedCursor
+from gossipw2v.w2v.shared.text import SharedText
 from gossipw2v.w2v.text.shards import Shard, describe_lines
 from gossipw2v.w2v.text.vocab import Vocab
 from gossipw2v.w2v.training.clipping import ClippingLimits
-from gossipw2v.w2v.training.cursor import StoredText
+from gossipw2v.w2v.training.cursor import Course, StoredText, Text
 from gossipw2v.w2v.training.evaluation import Evaluation, draw_pairs
 from gossipw2v.w2v.training.guard import LONGEST
 from gossipw2v.w2v.training.model import Model
-from gossipw2v.w2v.training.trainer import Recipe, Trainer
+from gossipw2v.w2v.training.trainer import Recipe, Trainer, first_bits
 
 ENOUGH = 110  # exchanges in a run, on a link, which reach one machine's quality
 PLENTY = 250  # these gain two points of analogy, and twice as many gain nothing more
@@ -73,7 +75,7 @@ def check_room(config: Config, vocab: Vocab) -> None:
 
 
 def make_session(
-    config: Config, vocab: Vocab, shard: Shard | WalkText, report: Report, given: Given = NOTHING
+    config: Config, vocab: Vocab, shard: Shard | WalkText | SharedText, report: Report, given: Given = NOTHING
 ) -> Session:
     """Allocate and wire everything; training does not start yet. WarmStartError if what is given has changed."""
     job, first = config.job, given.rows_of(vocab.words, config.data_dir)
@@ -100,8 +102,7 @@ def make_session(
         threads=config.threads or usable_cores(),
         sg=job.sg,
     )
-    text = StoredText(shard.tokens, shard.forget) if isinstance(shard, Shard) else shard
-    trainer = Trainer(model, text, vocab.counts, recipe)
+    trainer = Trainer(model, _to_train(shard, vocab, recipe), vocab.counts, recipe)
     words = int(np.count_nonzero(shard.held_out >= 0))
     evaluation = Evaluation(model, draw_pairs(shard.held_out, trainer), words)
     shard.forget()
@@ -110,7 +111,14 @@ def make_session(
     return Session(vocab, shard.checksum, model, trainer, RowWorker(model, trainer, report), brake, evaluation, first)
 
 
-def windows(job: Job, shard: Shard | WalkText) -> tuple[int, int, int]:
+def _to_train(shard: Shard | WalkText | SharedText, vocab: Vocab, recipe: Recipe) -> Text | Course:
+    if isinstance(shard, SharedText):
+        words = vocab.tokens - int(np.count_nonzero(shard.held_out >= 0))
+        return SharedCursor(shard, words, first_bits(recipe))
+    return StoredText(shard.tokens, shard.forget) if isinstance(shard, Shard) else shard
+
+
+def windows(job: Job, shard: Shard | WalkText | SharedText) -> tuple[int, int, int]:
     """How far windows reach to each side, at least and at most, and the usual window (0: as these say)."""
     if job.lines != "whole" or not isinstance(shard, Shard):
         return (1 if job.shrink_windows else job.window), job.window, 0

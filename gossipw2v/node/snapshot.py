@@ -56,11 +56,11 @@ def describe_progress(config: Config, core: GossipCore, session: Session | None,
     rate = trainer.words_per_second if trainer else 0.0
     swarm_rate = rate * trainer.swarm_trained / trainer.trained if trainer and trainer.trained else 0.0
     epochs = config.job.epochs
-    words = trainer.cursor.words if trainer else 0
+    own = trainer.before + trainer.total if trainer else 0
     return {
         "ratio": trained / total if total else 0.0,
         "trained_tokens": mine,
-        "total_tokens": words * epochs,
+        "total_tokens": own,
         "swarm_trained_tokens": trained,
         "swarm_total_tokens": total,
         "words_per_second": rate,
@@ -69,7 +69,7 @@ def describe_progress(config: Config, core: GossipCore, session: Session | None,
         "alpha": trainer.alpha if trainer else config.job.alpha,
         "loss": trainer.losses.recent if trainer else None,
         "epoch_losses": trainer.losses.means if trainer else [],
-        "epoch": min(epochs, mine // words + 1) if words else 0,
+        "epoch": min(epochs, mine * epochs // own + 1) if own else 0,
         "epochs": epochs,
     }
 

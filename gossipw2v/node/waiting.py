@@ -7,6 +7,7 @@ from typing import Any
 from gossipw2v.gossip.census import counts_name
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.records import Member, Stage
+from gossipw2v.gossip.tasks.listing import CORPUS
 from gossipw2v.transport.contacts import Contacts
 
 SHOWN = 5  # places in a sentence; /status has more
@@ -22,7 +23,8 @@ def reason(core: GossipCore, state: Stage, now: float) -> str | None:
     needed = max([me.min_peers, *(other.min_peers for other in others)])
     if len(others) < needed:
         return f"{needed} other nodes to count with (min_peers), of which {len(others)} are there"
-    if missing := [each for each in others if counts_name(each.node) not in core.view.blobs]:
+    shared = CORPUS in core.view.config.job
+    if missing := [each for each in others if counts_name(each.node, shared) not in core.view.blobs]:
         return f"the word counts of {_names(missing)}"
     if above := [each for each in others if each.node > me.node]:
         return f"the vocabulary of {_names([max(above, key=lambda each: each.node)])}"

@@ -73,7 +73,7 @@ class StepWatch:
 def step_of(node: Node) -> tuple[str, int] | None:
     """What the node is at and how far; None where it waits for others or does what cannot be measured."""
     name, trainer = node.state.name.lower(), node.session.trainer if node.session else None
-    if node.state is Stage.TRAINING and trainer is not None and not trainer.done:
+    if node.state is Stage.TRAINING and trainer is not None and not trainer.done and not trainer.cursor.idle:
         return name, trainer.trained
     if node.state in (Stage.COUNTING, Stage.ENCODING) and node.corpus.done_bytes < node.corpus.bytes:
         return name, node.corpus.done_bytes

@@ -11,6 +11,8 @@ from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import usable_cores
 from gossipw2v.w2v.graphs.source import GraphSource
 from gossipw2v.w2v.graphs.walks import WalkPlan, WalkText
+from gossipw2v.w2v.shared.source import SharedCorpus
+from gossipw2v.w2v.shared.text import SharedText
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.files import Source as File
 from gossipw2v.w2v.text.heldout import Division
@@ -24,13 +26,33 @@ log = get_logger("sources")
 class Source(Protocol):
     """The files that a node trains; numbers for people are as those of `Corpus`."""
 
-    form: Form
-    files: list[File]
-    passed_over: dict[File, str]
-    bytes: int
-    done_bytes: int
-    counts: Counts | None
-    damaged_files: int
+    @property
+    def form(self) -> Form:
+        """How the files are written."""
+
+    @property
+    def files(self) -> list[File]:
+        """All of them."""
+
+    @property
+    def passed_over(self) -> dict[File, str]:
+        """Files among them that are none of it, and what they are."""
+
+    @property
+    def bytes(self) -> int:
+        """Of all files."""
+
+    @property
+    def done_bytes(self) -> int:
+        """Of `bytes`, read in the current pass."""
+
+    @property
+    def counts(self) -> Counts | None:
+        """None until they are there."""
+
+    @property
+    def damaged_files(self) -> int:
+        """With replaced bytes."""
 
     def find(self, own: Sequence[Path] = (), fresh: bool = False) -> None:
         """Find the files; those of `own` are none. CorpusError names what is missing or unusable.
@@ -54,7 +76,7 @@ class Source(Protocol):
     def let_go(self) -> None:
         """Forget the words that were counted; their totals stay."""
 
-    async def encode(self, vocab: Vocab) -> Shard | WalkText:
+    async def encode(self, vocab: Vocab) -> Shard | WalkText | SharedText:
         """What is to be trained, as ids of `vocab`."""
 
     def stop(self) -> None:
@@ -65,8 +87,11 @@ def source_of(config: Config) -> Source:
     """What a node with these settings trains."""
     job, walks, threads = config.job, config.walks, config.threads or usable_cores()
     if not config.graph:
-        division = Division(config.held_out, job.seed)
-        return Corpus(config.corpus, config.data_dir, threads, division, Form.of(config))
+        division, form = Division(config.held_out, job.seed), Form.of(config)
+        if job.shared_corpus:
+            whole = Corpus(config.corpus, config.data_dir, threads, form=form)
+            return SharedCorpus(whole, job.epochs, config.held_out)
+        return Corpus(config.corpus, config.data_dir, threads, division, form)
     if job.sample:
         log.warning("sample thins out a small graph's nodes; 0 suits walks (configs/graph.toml)", sample=job.sample)
     plan = WalkPlan(walks.walk_length, walks.walks, walks.p, walks.q, job.seed, parse_share(config.graph_share))

@@ -200,7 +200,8 @@ def _command(corpus: Path, data: Path, options: dict[str, object]) -> list[str]:
     }
     given["graph" if given.pop("graph", False) else "corpus"] = corpus
     flags = ["--until-complete"] if given.pop("until-complete") else []
-    return [sys.executable, "-m", "gossipw2v", "start", *flags, *(f"--{name}={value}" for name, value in given.items())]
+    flags += [f"--{name}" if value is True else f"--{name}={value}" for name, value in given.items()]
+    return [sys.executable, "-m", "gossipw2v", "start", *flags]
 
 
 def _environ() -> dict[str, str]:

@@ -8,11 +8,14 @@ from gossipw2v.delta import RowDelta, empty
 from gossipw2v.gossip.messages import (
     BIG,
     MAX_BLOB,
+    MAX_TASKS,
     Answer,
     BlobPart,
     BlobPull,
     Dead,
+    FileListing,
     Hello,
+    Holding,
     Leave,
     LinkOpen,
     LinkOpened,
@@ -21,6 +24,7 @@ from gossipw2v.gossip.messages import (
     Push,
     Refuse,
     StateNews,
+    TaskNews,
 )
 from gossipw2v.gossip.records import MAX_MEMBERS, Member, Stage
 
@@ -57,6 +61,8 @@ SAMPLES = [
     Leave(),
     Dead([(NODE, 7), (OTHER, 2**62)]),
     LinkRefused(LINK, "no seat"),
+    TaskNews(DIGEST, [(0, Holding(True, 3, NODE)), (MAX_TASKS - 1, Holding())]),
+    FileListing(b"a.txt\t12 bytes\t00ff\n"),
 ]
 
 nodes, links, digests = (st.binary(min_size=n, max_size=n) for n in (16, 8, 16))
@@ -99,6 +105,7 @@ def deltas(draw, dimensions: int = 3):
     )
 
 
+holdings = st.builds(Holding, flags, numbers, st.one_of(nodes, st.just(b"")))
 _exchange = (links, numbers, flags, numbers, numbers, origins, deltas())
 messages = st.one_of(
     st.builds(
@@ -120,4 +127,6 @@ messages = st.one_of(
     st.builds(Answer, *_exchange),
     st.builds(Leave),
     st.builds(Dead, st.lists(st.tuples(nodes, numbers), max_size=4)),
+    st.builds(TaskNews, digests, st.lists(st.tuples(st.integers(0, MAX_TASKS - 1), holdings), max_size=4)),
+    st.builds(FileListing, st.binary(max_size=100)),
 )

@@ -57,7 +57,7 @@ class OwnNode:
 
     def counted(self, counts: bytes) -> list[Instruction]:
         """The own text is counted: offer the counts."""
-        self.hold_counts(counts_name(self.members.me.node), counts)
+        self.hold_counts(counts_name(self.members.me.node, self.census.shared), counts)
         return because(Cause("the text is counted"), self.dissemination.news())
 
     def hold_counts(self, name: str, counts: bytes) -> None:

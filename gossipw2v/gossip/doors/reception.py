@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gossipw2v.gossip.census import VOCABULARY, YOUNG, Census
 from gossipw2v.gossip.dissemination import Dissemination
+from gossipw2v.gossip.doors.tasks import SharedTasks
 from gossipw2v.gossip.instructions import Close, Instruction, Refused
 from gossipw2v.gossip.membership.connections import Connection, Connections
 from gossipw2v.gossip.membership.table import MemberTable
@@ -14,6 +15,7 @@ from gossipw2v.gossip.messages import (
     BlobPart,
     BlobPull,
     Dead,
+    FileListing,
     Hello,
     Leave,
     LinkOpen,
@@ -24,6 +26,7 @@ from gossipw2v.gossip.messages import (
     Push,
     Refuse,
     StateNews,
+    TaskNews,
 )
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import Member, NodeId, Stage
@@ -40,6 +43,7 @@ class Reception:
     tree: Tree
     sanctions: Sanctions
     dissemination: Dissemination
+    tasks: SharedTasks
 
     def take(self, here: Connection, message: Message, now: float) -> list[Instruction]:
         """A message has come in on a connection that there is."""
@@ -48,6 +52,8 @@ class Reception:
         if isinstance(message, Refuse):
             self._quarrelled(here.conn, now, message.reason)
             return [Refused("peer", text := f"refused by the other end: {message.text}"), Close(here.conn, text)]
+        if isinstance(message, FileListing):
+            return self.connections.listed(here.conn, message, now)
         if here.node is None:
             raise ProtocolError("handshake", f"{type(message).__name__} before Hello")
         if self.connections.by_node.get(here.node) is not here:
@@ -85,6 +91,8 @@ class Reception:
                 return tree.exchanges.on_push(node, message, conn, now)
             case Answer():
                 return tree.exchanges.on_answer(node, message)
+            case TaskNews():
+                return self.tasks.heard(conn, message)
             case Leave():
                 self.members.left(node)
                 return [*self.dissemination.relay(now), *tree.on_leave(node, conn, now)]

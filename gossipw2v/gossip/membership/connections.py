@@ -12,8 +12,9 @@ import random
 from dataclasses import dataclass, field, replace
 
 from gossipw2v.gossip.instructions import Close, Dial, Instruction, Refused, Send, turn_away
-from gossipw2v.gossip.messages import PROTOCOL, Hello
+from gossipw2v.gossip.messages import PROTOCOL, FileListing, Hello, ProtocolError
 from gossipw2v.gossip.records import DEAD_AFTER, NodeId
+from gossipw2v.gossip.tasks.listing import CORPUS, cut, first_difference
 
 HELLO_DEADLINE = 5.0  # s from connecting to the other end's Hello
 SILENCE = DEAD_AFTER  # s without a frame until a connection counts as dead; State comes every second
@@ -61,6 +62,7 @@ class Connections:
 
     hello: Hello  # what this node says first
     rng: random.Random
+    listing: bytes = b""  # the files of a text that all nodes share; b"": each has its own
     by_conn: dict[int, Connection] = field(default_factory=dict)  # all of them, by number
     by_node: dict[NodeId, Connection] = field(default_factory=dict)  # the one in use with each node
     targets: dict[str, Target] = field(default_factory=dict)  # by the key that discovery or a member's record gives
@@ -90,12 +92,28 @@ class Connections:
             return self._turn_away(here, ("self", "connected to itself"), now)
         if here.node is not None:
             return self._turn_away(here, ("protocol", "a second Hello"), now)
+        if self._has_other_files(hello):  # it is turned away once it has said which
+            return [Send(conn, FileListing(cut(self.listing)))]
         if (against := objection(self.hello.job, hello)) is not None:
             return self._turn_away(here, against, now)
         if target is not None:
             target.failures, target.best = 0, here.address
         here.node = hello.node
         return self._settle_duplicate(here)
+
+    def _has_other_files(self, hello: Hello) -> bool:
+        """Whether a node is of the same job but for its files of the shared text."""
+        mine = self.hello.job.get(CORPUS)
+        same = objection(self.hello.job, replace(hello, job=hello.job | {CORPUS: mine or ""})) is None
+        return same and mine != hello.job.get(CORPUS)
+
+    def listed(self, conn: int, listing: FileListing, now: float) -> list[Instruction]:
+        """The other end says which files it has, since they are not the same: tell which differs first."""
+        here = self.by_conn[conn]
+        if here.node is not None or not self.listing:
+            raise ProtocolError("protocol", "FileListing out of place")
+        text = f"--shared-corpus: {first_difference(self.listing, listing.files)}"
+        return self._turn_away(here, (CORPUS, text), now)
 
     def _mistaken(self, here: Connection, target: Target, node: NodeId) -> bool:
         """Whether a node was wanted and another has answered; the rest of its addresses may be tried at once."""

@@ -302,6 +302,7 @@ def state_of(core: GossipCore, session: Session) -> SavedState:
         tuple(trainer.cursor.positions),
         tuple(trainer.losses.by_epoch),
         tuple(core.view.members.addresses(now))[:MOST_ADDRESSES],
+        tuple(core.tasks.done()),
     )
 
 

@@ -19,7 +19,7 @@ from gossipw2v.w2v.text.encodings import LOST, Transcoder, resolved
 from gossipw2v.w2v.text.formats import HEAD_BYTES, ours, refusal
 from gossipw2v.w2v.text.sources import remote
 from gossipw2v.w2v.text.sources.errors import SourceError
-from gossipw2v.w2v.text.sources.form import CSV, PARQUET, PLAIN, TEXT, Form
+from gossipw2v.w2v.text.sources.form import CSV, JSONL, PARQUET, PLAIN, TEXT, Form
 from gossipw2v.w2v.text.sources.jsonl import jsonl_text
 from gossipw2v.w2v.text.sources.parquet import MAGIC, ParquetText
 from gossipw2v.w2v.text.sources.records import LeftOut, Pieces
@@ -180,13 +180,23 @@ def corpus_digest(files: Sequence[Source], form: Form = PLAIN) -> bytes:
     return digest.digest()
 
 
-def _add_samples(digest: hashlib.blake2b, path: Path) -> None:
+def _add_samples(digest: hashlib.blake2b, path: Path, timed: bool = True) -> None:
     status = _regular(path)
-    digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
+    digest.update(f"{status.st_size} {status.st_mtime_ns if timed else 0}\n".encode())
     with _naming(path), path.open("rb") as file:
         for n in range(SAMPLES):
             file.seek(max(0, status.st_size - SAMPLE_BYTES) * n // (SAMPLES - 1))
             digest.update(file.read(SAMPLE_BYTES))
+
+
+def content_digest(source: Source) -> hashlib.blake2b:
+    """Of a file's size and 1 MiB of samples, so that copies have the same; of an object, its version."""
+    digest = hashlib.blake2b(digest_size=16, person=b"gossipw2v.file")
+    if isinstance(source, Remote):
+        digest.update(f"{source.size} {source.version}".encode())
+    else:
+        _add_samples(digest, source, timed=False)
+    return digest
 
 
 @contextmanager
@@ -209,6 +219,36 @@ def open_text(source: Source, form: Form = PLAIN, left_out: LeftOut | None = Non
         stream: IO[bytes] = raw if kind is None else buffered(Unpacker(raw, kind).some)
         stream = stream if actual == UTF_8 else buffered(Transcoder(stream, actual).some)
         yield _plain(stream, form, left_out), raw
+
+
+def is_divisible(source: Source, form: Form) -> bool:
+    """Whether a part of a file, from the end of one line to that of another, is text by itself. CorpusError."""
+    with _naming(source), _opened(source) as raw:
+        kind, head = _looked_at(raw, form)
+        return kind is None and form.kind in (TEXT, JSONL) and _resolved(form, head) == UTF_8
+
+
+@contextmanager
+def open_bytes(source: Source) -> Iterator[IO[bytes]]:
+    """A file as it is, which can be sought in. CorpusError naming it, now or while it is read."""
+    with _naming(source), _opened(source) as raw:
+        yield raw
+
+
+@contextmanager
+def open_stretch(source: Source, form: Form, start: int, stop: int) -> Iterator[IO[bytes]]:
+    """Bytes `start` to `stop` of a divisible file as plain text in UTF-8. CorpusError."""
+    with open_bytes(source) as raw:
+        raw.seek(start)
+        left = stop - start
+
+        def some(most: int) -> bytes:
+            nonlocal left
+            data = raw.read(min(left, most))
+            left -= len(data)
+            return data
+
+        yield _plain(buffered(some), form, LeftOut())
 
 
 def head_of(source: Source, form: Form) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,6 +159,58 @@ class Text(Protocol):
         """Called now and then, to hand back what a mapped text takes of memory."""
 
 
+@runtime_checkable
+class Course(Protocol):
+    """Where all threads of a trainer are in what they train."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing will be added to what is to be trained."""
+
+    @property
+    def text(self) -> Text:
+        """A text that pairs can be sampled from."""
+
+    @property
+    def words(self) -> int:
+        """In-vocabulary tokens of the text."""
+
+    @property
+    def positions(self) -> Sequence[Position]:
+        """The places that another course of the same text can go on from."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether all threads wait."""
+
+    def state(self, thread: int) -> int:
+        """The state of a thread's random numbers, 64 bits."""
+
+    def next(self, thread: int) -> TokenSpan | None:
+        """What a thread trains next, which may be nothing for now; None at the end."""
+
+    def ids(self, thread: int, span: TokenSpan, stop: int) -> NDArray[np.int32]:
+        """The ids of a thread's next span up to `stop`."""
+
+    def count(self, thread: int, span: TokenSpan, stop: int) -> int:
+        """How many of these are counted as words."""
+
+    def advance(self, thread: int, span: TokenSpan, end: int, bits: int) -> None:
+        """A thread has trained its next span up to `end`; `bits` is the state of its random numbers now."""
+
+    def before(self, total: int) -> int:
+        """Words that others had trained of it when `total` were left."""
+
+    def left(self) -> int:
+        """Words to train."""
+
+    def resume(self, positions: Sequence[Position]) -> None:
+        """Take over the positions of another course. ValueError if they cannot be of this text."""
+
+    def shift(self, words: int) -> None:
+        """Leave out `words` of what comes next, or with a negative number train as many again; of each thread alike."""
+
+
 def _nothing() -> None:
     pass
 
@@ -209,10 +261,28 @@ class Cursor:
     positions: list[Position]  # of each thread; at first the beginnings
     schedules: list[Schedule] = field(init=False)  # of each thread
     words: int = field(init=False)  # in-vocabulary tokens of the text
+    closed: bool = True
+    idle: bool = False
 
     def __post_init__(self) -> None:
         self.schedules = schedules(len(self.positions), len(self.text), self.epochs)
         self.words = self.text.count(0, len(self.text))
+
+    def state(self, thread: int) -> int:
+        """As `Course`."""
+        return self.positions[thread].bits
+
+    def ids(self, _thread: int, span: TokenSpan, stop: int) -> NDArray[np.int32]:
+        """As `Course`."""
+        return self.text.ids(span.epoch, span.start, stop)
+
+    def count(self, _thread: int, span: TokenSpan, stop: int) -> int:
+        """As `Course`."""
+        return self.text.count(span.start, stop)
+
+    def before(self, total: int) -> int:
+        """Words of all epochs but `total`."""
+        return self.words * self.epochs - total
 
     def next(self, thread: int) -> TokenSpan | None:
         """What a thread trains next; None at the end."""

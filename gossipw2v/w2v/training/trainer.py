@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.training import guard
-from gossipw2v.w2v.training.cursor import Cursor, Position, StoredText, Text
+from gossipw2v.w2v.training.cursor import Course, Cursor, Position, StoredText, Text
 from gossipw2v.w2v.training.guard import Guard
 from gossipw2v.w2v.training.losses import Losses
 from gossipw2v.w2v.training.model import Model
@@ -45,12 +45,23 @@ class Recipe:
     usual: int = 0  # the window that has as many pairs for a word as this text, see `sgns.Params`
 
 
+def first_course(tokens: Tokens | Text, recipe: Recipe) -> Cursor:
+    """Through all of a text, or of `tokens` that are one, from its beginning."""
+    text = StoredText(tokens) if isinstance(tokens, np.ndarray) else tokens
+    return Cursor(text, recipe.epochs, [Position((), 0, bits) for bits in first_bits(recipe)])
+
+
+def first_bits(recipe: Recipe) -> list[int]:
+    """The state of each thread's random numbers at the beginning, 64 bits."""
+    return [int(sgns.rng_state(recipe.seed, n)[0]) for n in range(recipe.threads)]
+
+
 @dataclass(slots=True)
 class Trainer:
     """Trains `model` on a text, or on `tokens` that are one: int32 word ids, -1 between sentences."""
 
     model: Model
-    tokens: InitVar[Tokens | Text]
+    tokens: InitVar[Tokens | Text | Course]
     counts: NDArray[np.int64]  # [V], of the vocabulary
     recipe: Recipe
     others: tuple[int, int] = (0, 0)  # trained and total tokens of the rest of the swarm; the owner keeps it up to date
@@ -59,20 +70,19 @@ class Trainer:
     scale: float = 1.0  # of all step sizes, see `go_on`
     keep: NDArray[np.uint32] = field(init=False)  # of `keep_table`
     noise: NDArray[np.uint64] = field(init=False)  # of `noise_table`
-    cursor: Cursor = field(init=False)  # where the threads are in the text
+    cursor: Course = field(init=False)  # where the threads are in the text
     total: int = field(init=False)  # words left to train when this trainer began, every epoch's
     losses: Losses = field(init=False)
     threads: Threads = field(init=False)
     _trained: list[int] = field(init=False)  # words, by each thread
     _others_before: int = 0  # what the rest of the swarm had trained at the start
 
-    def __post_init__(self, tokens: Tokens | Text) -> None:
-        recipe, text = self.recipe, StoredText(tokens) if isinstance(tokens, np.ndarray) else tokens
+    def __post_init__(self, tokens: Tokens | Text | Course) -> None:
+        recipe = self.recipe
         self.keep = sgns.keep_table(self.counts, recipe.sample)
         self.noise = sgns.noise_table(self.counts, recipe.ns_exponent)
-        beginnings = [Position((), 0, int(sgns.rng_state(recipe.seed, n)[0])) for n in range(recipe.threads)]
-        self.cursor = Cursor(text, recipe.epochs, beginnings)
-        self.total = self.cursor.words * recipe.epochs
+        self.cursor = tokens if isinstance(tokens, Course) else first_course(tokens, recipe)
+        self.total = self.cursor.before(0)  # all
         self.losses = Losses(recipe.threads, recipe.epochs)
         self.threads = Threads(recipe.threads)
         self._trained = [0] * recipe.threads
@@ -85,7 +95,7 @@ class Trainer:
     @property
     def before(self) -> int:
         """In-vocabulary tokens that had been trained when this trainer began."""
-        return self.cursor.words * self.recipe.epochs - self.total
+        return self.cursor.before(self.total)
 
     @property
     def swarm_trained(self) -> int:
@@ -95,7 +105,7 @@ class Trainer:
     @property
     def done(self) -> bool:
         """Whether the text has had its epochs."""
-        return self.trained >= self.total
+        return self.cursor.closed and self.trained >= self.total
 
     @property
     def alpha(self) -> float:
@@ -165,13 +175,16 @@ class Trainer:
 
     def steps(self, n: int, size: int) -> Iterator[None]:
         """Train thread `n`'s share of the text, `size` tokens at each step; for one thread at a time."""
-        state = np.array([self.cursor.positions[n].bits], np.uint64)
+        state = np.array([self.cursor.state(n)], np.uint64)
         train, watch = self._slices(state), Guard(self.model.weights, self.recipe.negative)
         while (span := self.cursor.next(n)) is not None and not self.threads.stopping and self.breach is None:
+            if span.start == span.stop:
+                yield
+                continue
             end = min(span.start + size, span.stop)
-            tokens = self.cursor.text.ids(span.epoch, span.start, end)
+            tokens = self.cursor.ids(n, span, end)
             pairs, loss = train(tokens)
-            self._trained[n] += self.cursor.text.count(span.start, end)
+            self._trained[n] += self.cursor.count(n, span, end)
             if self.guarded and (why := watch.look(tokens, pairs, loss)) is not None:
                 self.breach = self.breach or why  # the first of all threads
             elif loss:  # a slice too short to be measured says nothing
