@@ -71,6 +71,7 @@ class SavedState:
     """How far node `node` was: tokens of all `origins` in its rows, `places` of its threads and their `losses`.
 
     `lives`: the ids under which the text was trained up to `places`, each with its tokens. `addresses` of others.
+    `lift`: of alpha, as in `Recipe`.
     """
 
     node: bytes
@@ -80,6 +81,7 @@ class SavedState:
     places: tuple[Position, ...]
     losses: tuple[tuple[float, float], ...]
     addresses: tuple[tuple[str, ...], ...] = ()
+    lift: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ def _state_json(state: SavedState) -> dict[str, Any]:
         "places": [[place.left, place.epoch, place.bits] for place in state.places],
         "losses": state.losses,
         "addresses": state.addresses,
+        "lift": state.lift,
     }
 
 
@@ -237,6 +240,7 @@ def _state(raw: dict[str, Any]) -> SavedState:
             tuple(_place(*place) for place in raw["places"]),
             tuple((float(pairs), float(loss)) for pairs, loss in raw["losses"]),
             tuple(tuple(map(str, each)) for each in raw["addresses"]),
+            _lift(raw.get("lift", 1.0)),  # checkpoints of earlier versions have none
         )
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise DamagedError(f"its state cannot be read: {error}") from error
@@ -255,6 +259,12 @@ def version_vector_of(raw: dict[str, int]) -> Origins:
     if not all(_whole(n) for n in raw.values()):
         raise ValueError("a number of tokens that is none")
     return {node_id(origin): n for origin, n in raw.items()}
+
+
+def _lift(value: float) -> float:
+    if not 1 <= value < float("inf"):
+        raise ValueError("a lift of alpha that is none")
+    return float(value)
 
 
 def _place(left: list[list[int]], epoch: int, bits: int) -> Position:
