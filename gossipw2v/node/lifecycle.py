@@ -194,6 +194,9 @@ async def train(node: Node) -> None:
     assert node.session is not None
     trainer = node.session.trainer
     tell(node)  # alpha is that of the swarm's progress from the first step
+    if node.checkpointer.was_done and not trainer.done:
+        trainer.go_further()
+        log.info("goes on with a model that was done", left=trainer.total, alpha=round(trainer.alpha, 6))
     trainer.start()
     while not await trained(node):
         tell(node)

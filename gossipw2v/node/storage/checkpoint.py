@@ -72,6 +72,7 @@ class SavedState:
 
     `lives`: the ids under which the text was trained up to `places`, each with its tokens. `addresses` of others. Of a
     shared text there are no places, but the `tasks` that had been done.
+    `lift`: of alpha, as in `Recipe`.
     """
 
     node: bytes
@@ -82,6 +83,7 @@ class SavedState:
     losses: tuple[tuple[float, float], ...]
     addresses: tuple[tuple[str, ...], ...] = ()
     tasks: tuple[int, ...] = ()
+    lift: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ def _state_json(state: SavedState) -> dict[str, Any]:
         "losses": state.losses,
         "addresses": state.addresses,
         **({"tasks": state.tasks} if state.tasks else {}),
+        "lift": state.lift,
     }
 
 
@@ -241,6 +244,7 @@ def _state(raw: dict[str, Any]) -> SavedState:
             tuple((float(pairs), float(loss)) for pairs, loss in raw["losses"]),
             tuple(tuple(map(str, each)) for each in raw["addresses"]),
             _tasks(raw.get("tasks", [])),
+            _lift(raw.get("lift", 1.0)),  # checkpoints of earlier versions have none
         )
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise DamagedError(f"its state cannot be read: {error}") from error
@@ -265,6 +269,12 @@ def _tasks(raw: list[int]) -> tuple[int, ...]:
     if not all(_whole(n) for n in raw):
         raise ValueError("a task that is none")
     return tuple(raw)
+
+
+def _lift(value: float) -> float:
+    if not 1 <= value < float("inf"):
+        raise ValueError("a lift of alpha that is none")
+    return float(value)
 
 
 def _place(left: list[list[int]], epoch: int, bits: int) -> Position:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -115,10 +115,15 @@ class Checkpointer:
         if found.newest is not None:
             log.info("going on from", path=str(found.newest.path), complete=found.newest.state.complete)
 
+    @property
+    def was_done(self) -> bool:
+        """Whether the model that this node has gone on from was that of a whole swarm that had come to its end."""
+        return self.resumed is not None and self.resumed.state.complete
+
     def _check_job(self, found: Checkpoint) -> None:
         theirs = found.about.job
         names = sorted(name for name in self.job.keys() | theirs.keys() if self.job.get(name) != theirs.get(name))
-        if names:
+        if names and not (names == ["epochs"] and _is_more(theirs["epochs"], self.job["epochs"])):
             told = ", ".join(f"{name} is {theirs.get(name)!r} there and {self.job.get(name)!r} here" for name in names)
             raise CheckpointError(f"{found.path}: is of another job: {told}; {_WAYS_OUT}")
 
@@ -146,6 +151,7 @@ class Checkpointer:
         found.restore(session.model.weights, session.model.updates)
         try:
             session.trainer.resume(found.state.places, found.state.losses)
+            session.trainer.recipe = replace(session.trainer.recipe, lift=found.state.lift)
         except ValueError as error:
             raise CheckpointError(f"{found.path}: {error}") from error
         self.resumed, self._counted = found, session.model.updates.copy()
@@ -280,6 +286,11 @@ class Checkpointer:
         }
 
 
+def _is_more(before: str, now: str) -> bool:
+    """Whether a number of epochs, as a job has it, has been raised."""
+    return before.isdecimal() and int(now) > int(before)
+
+
 def _progress(core: GossipCore, session: Session, now: float) -> Progress:
     """What differs when there is something to write: what was trained here shows in the updates.
 
@@ -303,6 +314,7 @@ def state_of(core: GossipCore, session: Session) -> SavedState:
         tuple(trainer.losses.by_epoch),
         tuple(core.view.members.addresses(now))[:MOST_ADDRESSES],
         tuple(core.tasks.done()),
+        trainer.recipe.lift,
     )
 
 

@@ -8,7 +8,7 @@ training went through or was interrupted and resumed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from gossipw2v.w2v.training.losses import Losses
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.threads import Threads
 
+AGAIN = 0.2  # of alpha, at least: where a model that was done goes on with more epochs or more text
 SLICE = 20_000  # tokens a kernel call: some 10 ms, so that a stop or a new alpha is not kept waiting
 
 Tokens = NDArray[np.int32]
@@ -43,6 +44,7 @@ class Recipe:
     sg: int = 1
     least: int = 1  # words that a window reaches to each side at least
     usual: int = 0  # the window that has as many pairs for a word as this text, see `sgns.Params`
+    lift: float = 1.0  # of alpha while it falls, see `go_further`
 
 
 def first_course(tokens: Tokens | Text, recipe: Recipe) -> Cursor:
@@ -110,9 +112,14 @@ class Trainer:
     @property
     def alpha(self) -> float:
         """The step size that the swarm's progress asks for, and what has come of larger ones."""
+        share = min(self.recipe.lift * self._left, max(AGAIN, self._left))
+        return self.scale * max(self.recipe.min_alpha, self.recipe.alpha * share)
+
+    @property
+    def _left(self) -> float:
+        """The share of the swarm's training that is still to be done."""
         trained, total = self.others
-        ratio = (self.trained + trained) / max(1, self.total + total)
-        return self.scale * max(self.recipe.min_alpha, self.recipe.alpha * (1 - ratio))
+        return 1 - (self.trained + trained) / max(1, self.total + total)
 
     @property
     def words_per_second(self) -> float:
@@ -137,6 +144,10 @@ class Trainer:
         """Leave out `words` of what comes next, or with a negative number train as many again; before the start."""
         self.cursor.shift(words)
         self.total = self.cursor.left()
+
+    def go_further(self) -> None:
+        """Go on with a model that was done: from `AGAIN` of alpha, or from where a longer run would have it by now."""
+        self.recipe = replace(self.recipe, lift=max(1.0, AGAIN / max(self._left, 1e-9)))
 
     # -- the threads ----------------------------------------------------------------------------------------
 

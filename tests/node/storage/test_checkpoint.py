@@ -157,6 +157,7 @@ STATES: list[dict[str, Any]] = [
     {"origins": {"11" * 16: 1 << 64}}, {"lives": {"11" * 16: "5"}}, {"places": 5}, {"places": [5]},
     {"places": [[[[0, 1]], 1, 7]]}, {"places": [[[], -1, 7]]}, {"places": [[[], 1, True]]}, {"losses": [[1.0]]},
     {"losses": [["x", 1]]}, {"addresses": 5}, {"addresses": [5]},
+    {"lift": 0.5}, {"lift": "2"}, {"lift": None}, {"lift": 1e999},
 ]  # fmt: skip
 
 

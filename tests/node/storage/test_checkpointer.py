@@ -530,6 +530,23 @@ async def test_one_of_another_job_is_refused_with_what_differs_and_left_alone(ma
     assert files(tmp_path) == {"checkpoint-1"}
 
 
+async def test_more_epochs_go_on_from_where_it_was_and_fewer_are_refused(make: Make) -> None:
+    node = make()
+    train(node, slices=3)
+    assert node.session is not None
+    node.session.trainer.recipe = replace(node.session.trainer.recipe, lift=2.5)
+    left = node.session.trainer.cursor.left()
+    await node.save()
+    more = make(epochs=7)
+    assert more.session is not None
+    assert more.session.trainer.total == left + 2 * len(TOKENS)
+    assert more.session.trainer.recipe.lift == 2.5
+    assert np.array_equal(more.session.model.weights, node.session.model.weights)
+    assert not more.checkpointer.was_done
+    with pytest.raises(CheckpointError, match=r"another job: epochs is '5' there and '4' here; .*--fresh"):
+        make(epochs=4)
+
+
 async def test_one_of_another_text_is_refused_and_left_alone(make: Make, tmp_path: Path) -> None:
     node = make()
     train(node)

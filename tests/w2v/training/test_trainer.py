@@ -116,6 +116,28 @@ def test_alpha_falls_with_the_progress_of_the_whole_swarm() -> None:
     assert trainer.alpha == 0.01
 
 
+def test_alpha_rises_to_a_fifth_for_a_little_more_and_falls_again() -> None:
+    trainer = make(a_text(), alpha=0.1, min_alpha=0.001)
+    trainer.others = (910_000, 910_000)  # earlier lives and others: nine tenths and more of all there is
+    assert trainer.alpha == pytest.approx(0.009)
+    trainer.go_further()
+    assert trainer.alpha == pytest.approx(0.02)
+    trainer.others = (955_000, 910_000)
+    assert trainer.alpha == pytest.approx(0.01)
+    trainer.others = (1_000_000, 910_000)
+    assert trainer.alpha == 0.001
+    trainer.others = (910_000, 1_820_000)  # somebody brings more text: as in a run that knew of it
+    assert trainer.alpha == pytest.approx(0.1 * 1_000_000 / 1_910_000)
+
+
+def test_alpha_of_much_more_is_that_of_a_longer_run() -> None:
+    trainer = make(a_text(), alpha=0.1, min_alpha=0.001)
+    trainer.others = (60_000, 60_000)
+    before = trainer.alpha
+    trainer.go_further()
+    assert trainer.alpha == before == pytest.approx(0.06)
+
+
 def test_each_call_trains_with_the_alpha_of_its_moment_and_knows_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
     real = sgns.sgns_train
