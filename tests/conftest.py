@@ -4,6 +4,7 @@
 tools, and what is marked `slow`.
 """
 
+import gc
 import os
 from pathlib import Path
 
@@ -19,6 +20,7 @@ LONG = tuple(
 MOST_PROCESSES = 8  # each takes some 300 MB, and those of its daemons as much
 
 prepare_machine()
+gc.disable()  # until all is imported, of which nothing goes: a fifth of that time
 # a first call may compile; a test that fails must fail again
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
@@ -46,6 +48,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [item for item in items if takes_long(item)]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if not takes_long(item)]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def takes_long(item: pytest.Item) -> bool:
