@@ -20,7 +20,7 @@ NOBODY = 45_678  # a user id that no system knows
 
 @pytest.fixture
 def swarm(tmp_path: Path) -> Iterator[Daemons]:
-    with Daemons(tmp_path) as daemons:
+    with Daemons(tmp_path, subprocess.Popen) as daemons:
         yield daemons
 
 
