@@ -32,8 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, since tests of daemons wait for timers; with more, daemons are late."""
-    return min(MOST_PROCESSES, (os.cpu_count() or 1) + 1)
+    """Two more than there are cores, since tests of daemons wait for timers as long as they compute."""
+    return min(MOST_PROCESSES, (os.cpu_count() or 1) + 2)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -113,7 +113,8 @@ def shared() -> Iterator[Path]:
 def cache(shared: Path) -> Path:
     """The compiled kernels, in that folder."""
     copy = shared / "cache"
-    shutil.copytree(os.environ["NUMBA_CACHE_DIR"], copy)
+    unfinished = shutil.ignore_patterns(".*")  # which other processes of the tests write just now
+    shutil.copytree(os.environ["NUMBA_CACHE_DIR"], copy, ignore=unfinished)
     open_to_all(copy)
     return copy
 
