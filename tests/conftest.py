@@ -4,6 +4,7 @@
 tools, and what is marked `slow`.
 """
 
+import gc
 import os
 from pathlib import Path
 
@@ -19,6 +20,7 @@ LONG = tuple(
 MOST_PROCESSES = 8  # each takes some 300 MB, and those of its daemons as much
 
 prepare_machine()
+gc.disable()  # until all is imported, of which nothing goes: a fifth of that time
 # a first call may compile; a test that fails must fail again
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
@@ -30,8 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, since tests of daemons wait for timers; with more, daemons are late."""
-    return min(MOST_PROCESSES, (os.cpu_count() or 1) + 1)
+    """Two more than there are cores, since tests of daemons wait for timers as long as they compute."""
+    return min(MOST_PROCESSES, (os.cpu_count() or 1) + 2)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -46,6 +48,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [item for item in items if takes_long(item)]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if not takes_long(item)]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def takes_long(item: pytest.Item) -> bool:

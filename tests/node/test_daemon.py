@@ -4,6 +4,7 @@ import re
 import secrets
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ UNTRAINED = 6 * np.log(2)  # loss of a pair and its five noise words while all s
 
 @pytest.fixture
 def swarm(tmp_path: Path) -> Iterator[Daemons]:
-    with Daemons(tmp_path) as daemons:
+    with Daemons(tmp_path, subprocess.Popen) as daemons:
         yield daemons
 
 

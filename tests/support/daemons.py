@@ -8,7 +8,6 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -26,9 +25,10 @@ from gossipw2v.node.storage.export import load_model
 from gossipw2v.status import client
 from gossipw2v.w2v.similarity import largest_difference
 from gossipw2v.w2v.warmup import warm_up
+from support.forks import COMMAND, Forked
 
 Status = dict[str, Any]
-Popen = Callable[..., "subprocess.Popen[Any]"]
+Popen = Callable[..., "subprocess.Popen[Any] | Forked"]
 
 PATIENCE = 240.0  # s, many times what a busy machine takes: only a test that fails waits as long
 STOP_SECONDS = 10.0  # the bound that the daemon promises
@@ -45,7 +45,7 @@ class Daemon:
 
     name: str
     folder: Path
-    process: "subprocess.Popen[Any]"
+    process: "subprocess.Popen[Any] | Forked"
     ask: Callable[[str], Status] = client.status
     export: Callable[[str, Path], object] = client.export
 
@@ -72,12 +72,8 @@ class Daemon:
         return str(self.where["listen"])
 
     def status(self) -> Status:
-        """Its status now; AssertionError if it has ended."""
-        try:
-            return self.ask(self.url)
-        except client.NoNodeError:
-            self._alive("it was asked for its status")
-            raise
+        """Its status now, however busy the machine is; AssertionError if it has ended."""
+        return self.until(lambda _: True)
 
     def until(self, condition: Callable[[Status], object]) -> Status:
         """The first status that meets `condition`. A daemon that ends before is an AssertionError."""
@@ -134,13 +130,16 @@ class Daemon:
 
 
 class Daemons:
-    """`with Daemons(folder) as swarm:` ends every daemon with the block; a failure shows the last of their logs."""
+    """`with Daemons(folder) as swarm:` ends every daemon with the block; a failure shows the last of their logs.
 
-    def __init__(self, folder: Path) -> None:
+    `popen` is what starts them: `subprocess.Popen` makes each a command that loads everything itself.
+    """
+
+    def __init__(self, folder: Path, popen: Popen = Forked) -> None:
         self.all: list[Daemon] = []
-        self._folder = folder
+        self._folder, self._popen = folder, popen
 
-    def start(self, corpus: Path, popen: Popen = subprocess.Popen, **options: object) -> Daemon:
+    def start(self, corpus: Path, popen: Popen | None = None, **options: object) -> Daemon:
         """Start a daemon on `corpus`; options as on the command line, `_` for `-`, over those of `SMALL`.
 
         With `graph=True` it is the file of edges of a graph.
@@ -152,7 +151,7 @@ class Daemons:
         folder.mkdir(exist_ok=True)  # a test may have put a disk there
         with (folder / "log").open("wb") as log:
             argv = _command(corpus, folder / "data", options)
-            process = popen(argv, stdout=log, stderr=log, env=_environ(), cwd=folder)
+            process = (popen or self._popen)(argv, stdout=log, stderr=log, env=_environ(), cwd=folder)
         daemon = Daemon(name, folder, process)
         self.all.append(daemon)
         return daemon
@@ -163,7 +162,8 @@ class Daemons:
         (daemon.data / "node.json").unlink(missing_ok=True)
         with (daemon.folder / "log").open("ab") as log:
             argv = [*daemon.process.args, *more]
-            daemon.process = subprocess.Popen(argv, stdout=log, stderr=log, env=_environ(), cwd=daemon.folder)
+            popen = type(daemon.process)
+            daemon.process = popen(argv, stdout=log, stderr=log, env=_environ(), cwd=daemon.folder)
 
     def ended(self) -> list[int]:
         """Wait until all have ended of their own accord; their exit codes."""
@@ -201,7 +201,7 @@ def _command(corpus: Path, data: Path, options: dict[str, object]) -> list[str]:
     given["graph" if given.pop("graph", False) else "corpus"] = corpus
     flags = ["--until-complete"] if given.pop("until-complete") else []
     flags += [f"--{name}" if value is True else f"--{name}={value}" for name, value in given.items()]
-    return [sys.executable, "-m", "gossipw2v", "start", *flags]
+    return [*COMMAND, "start", *flags]
 
 
 def _environ() -> dict[str, str]:

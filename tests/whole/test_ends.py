@@ -18,7 +18,7 @@ ENDING = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 @pytest.fixture
 def swarm(tmp_path: Path) -> Iterator[Daemons]:
-    with Daemons(tmp_path) as daemons:
+    with Daemons(tmp_path, subprocess.Popen) as daemons:
         yield daemons
 
 

@@ -20,7 +20,7 @@ NOBODY = 45_678  # a user id that no system knows
 
 @pytest.fixture
 def swarm(tmp_path: Path) -> Iterator[Daemons]:
-    with Daemons(tmp_path) as daemons:
+    with Daemons(tmp_path, subprocess.Popen) as daemons:
         yield daemons
 
 
@@ -113,7 +113,8 @@ def shared() -> Iterator[Path]:
 def cache(shared: Path) -> Path:
     """The compiled kernels, in that folder."""
     copy = shared / "cache"
-    shutil.copytree(os.environ["NUMBA_CACHE_DIR"], copy)
+    unfinished = shutil.ignore_patterns(".*")  # which other processes of the tests write just now
+    shutil.copytree(os.environ["NUMBA_CACHE_DIR"], copy, ignore=unfinished)
     open_to_all(copy)
     return copy
 

@@ -4,6 +4,7 @@ import random
 import secrets
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -144,9 +145,8 @@ def test_a_recorder_would_see_what_is_said_in_clear(swarm: Daemons, texts: list[
 
 def test_nothing_that_people_can_look_at_holds_the_secret(swarm: Daemons, texts: list[Path], tmp_path: Path) -> None:
     secret, token = write_secret(tmp_path), write_secret(tmp_path, "token")
-    node = swarm.start(
-        texts[0], secret_file=secret, http_token_file=token, log_level="debug", epochs=ENDLESS, until_complete=False
-    )
+    options = {"secret_file": secret, "http_token_file": token, "log_level": "debug"}
+    node = swarm.start(texts[0], subprocess.Popen, **options, epochs=ENDLESS, until_complete=False)
     node.ask = lambda url: client.status(url, read(token))
     status = node.progress(0.001)
     places = [node.log().encode(), repr(status).encode()]

@@ -192,10 +192,11 @@ def orphans(overlay: Overlay, gone: set[NodeId]) -> set[NodeId]:
     return {node for node, (parent, _) in overlay.links().items() if parent in gone and node not in gone}
 
 
-sizes = pytest.mark.parametrize("n", [10, 100, pytest.param(1000, marks=pytest.mark.slow)])
+slow = pytest.mark.slow
+sizes = pytest.mark.parametrize("n", [10, 100, pytest.param(400, marks=slow)])  # the last is as deep as a thousand
 
 
-@sizes
+@pytest.mark.parametrize("n", [10, 100, pytest.param(1000, marks=slow)])
 def test_those_who_know_each_other_make_a_heap_with_one_question_each(n):
     overlay = Overlay(n)
     overlay.know(overlay.add(n))
@@ -292,6 +293,7 @@ def test_views_that_lack_a_tenth_make_no_cycle_and_one_tree_once_they_are_comple
     assert moved(overlay, before) == set()
 
 
+@slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_tree_that_grows_by_one_at_a_time_stays_shallow(seed):
     overlay = Overlay(seed)
@@ -303,6 +305,7 @@ def test_a_tree_that_grows_by_one_at_a_time_stays_shallow(seed):
     fits(overlay, deeper=4, more=2 * SEATS)
 
 
+@slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_tree_in_which_all_are_replaced_again_and_again_stays_shallow(seed):
     overlay = grown(100, seed)

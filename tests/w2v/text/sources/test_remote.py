@@ -10,13 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem
 from support.daemons import Daemons, write_texts
 
 from gossipw2v.w2v.text import files as files_module
@@ -37,6 +34,9 @@ SMALL_RANGE = 100_000
 @pytest.fixture(scope="module")
 def s3() -> Iterator[tuple[Any, str]]:
     """A client of a server on loopback that has a bucket `texts`, and where it is."""
+    import boto3  # here, since every process of the tests collects all of them
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -327,6 +327,8 @@ def test_missing_keys_are_told_at_once(site: Site, monkeypatch: pytest.MonkeyPat
 
 def forget_connections() -> None:
     """Connect anew: fsspec keeps one connection for all of S3."""
+    from s3fs import S3FileSystem
+
     S3FileSystem.clear_instance_cache()
     remote._connected.cache_clear()
 
