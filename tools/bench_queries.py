@@ -36,6 +36,7 @@ from gossipw2v.system.machine import usable_cores
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.w2v.kernels import sgns
+from gossipw2v.w2v.kernels.search import nearest
 from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Recipe, Trainer
@@ -212,6 +213,7 @@ def main() -> None:
     args = parser.parse_args()
     for words, size in zip(args.words, args.sizes, strict=True):
         sgns.warm_up(size, 1)
+        nearest.warm_up()
         bench, name = make(words, size), f"{words:,} x {size}"
         asyncio.run(measure(bench, args.questions, f"{name}, alone", "word%d"))
         asyncio.run(measure(bench, args.questions, f"{name}, unknown word, alone", "wodr%d"))
