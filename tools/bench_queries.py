@@ -10,7 +10,8 @@ are looked for letter by letter.
 
 Then as many threads as there are cores train the model on random text, and a client in a process of its own asks: not
 at all, `--rate` times a second, and without a pause, in rounds that alternate. What it takes from training is the mean
-of the rounds' ratios; `CPU` is what a question took of the cores, in its thread and in the event loop.
+of the rounds' ratios of words, by the clock and by the CPU time of the threads that train: the latter says more where
+others use the machine. `CPU` is what a question took of the cores, in its thread and in the event loop.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from gossipw2v.system.machine import usable_cores
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.w2v.kernels import sgns
+from gossipw2v.w2v.kernels.search import nearest
 from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Recipe, Trainer
@@ -116,19 +118,21 @@ class Asking:
 
     rate: float
     ratios: list[float] = field(default_factory=list)  # of the speed of training to that without questions
+    work: list[float] = field(default_factory=list)  # of the words trained in a second of the cores, likewise
     seconds: list[float] = field(default_factory=list)  # of each answer
     cpu: list[float] = field(default_factory=list)  # seconds of a question in its thread, each round's mean
     loop: list[float] = field(default_factory=list)  # and in the event loop
 
     def print(self) -> None:
         """A line."""
-        ratio, error = np.mean(self.ratios), np.std(self.ratios) / max(1, len(self.ratios) - 1) ** 0.5
+        ratio, work = np.mean(self.ratios), np.mean(self.work)
+        error = np.std(self.ratios) / max(1, len(self.ratios) - 1) ** 0.5
         p50, p99 = (1000 * float(np.quantile(self.seconds, share)) for share in (0.5, 0.99))
         title = "without a pause" if math.isinf(self.rate) else f"{self.rate:g} a second"
         cpu, loop = 1000 * np.mean(self.cpu), 1000 * np.mean(self.loop)
         print(
-            f"    {title:<20} training x {ratio:.4f} +- {error:.4f}   p50 {p50:6.1f}   p99 {p99:6.1f}"
-            f"   CPU {cpu:.2f} + {loop:.2f}",
+            f"    {title:<20} training x {ratio:.4f} +- {error:.4f}, a CPU second x {work:.4f}"
+            f"   p50 {p50:6.1f}   p99 {p99:6.1f}   CPU {cpu:.2f} + {loop:.2f}",
             flush=True,
         )
 
@@ -164,24 +168,30 @@ async def contend(bench: Bench, trainer: Trainer, rounds: int, rate: float) -> N
     for _ in range(rounds):
         for kind in kinds:
             before = await _speed(trainer, client, 0)
-            speed = await _speed(trainer, client, kind.rate, kind)
-            kind.ratios.append(speed / ((before + await _speed(trainer, client, 0)) / 2))
+            during = await _speed(trainer, client, kind.rate, kind)
+            without = (before + await _speed(trainer, client, 0)) / 2
+            kind.ratios.append(float(during[0] / without[0]))
+            kind.work.append(float(during[1] / without[1]))
     client.end()
     await server.close()
     for kind in kinds:
         kind.print()
 
 
-async def _speed(trainer: Trainer, client: Client, rate: float, noted: Asking | None = None) -> float:
-    """Words a second under questions."""
-    before, began, cpu, loop = trainer.trained, time.perf_counter(), _cpu("query"), time.thread_time()
+async def _speed(trainer: Trainer, client: Client, rate: float, noted: Asking | None = None) -> NDArray[np.float64]:
+    """Words a second under questions, and words a second of the training threads' CPU."""
+    before, began, cpu, loop = _trained(trainer), time.perf_counter(), _cpu("query"), time.thread_time()
     times = await asyncio.to_thread(client.ask, rate, ROUND_SECONDS)
-    speed = (trainer.trained - before) / (time.perf_counter() - began)
+    words, used = _trained(trainer) - before
     if noted is not None:
         noted.seconds += times
         noted.cpu.append((_cpu("query") - cpu) / len(times))
         noted.loop.append((time.thread_time() - loop) / len(times))
-    return speed
+    return np.array([words / (time.perf_counter() - began), words / used])
+
+
+def _trained(trainer: Trainer) -> NDArray[np.float64]:
+    return np.array([trainer.trained, trainer.threads.cpu_seconds])
 
 
 def _cpu(name: str) -> float:
@@ -203,6 +213,7 @@ def main() -> None:
     args = parser.parse_args()
     for words, size in zip(args.words, args.sizes, strict=True):
         sgns.warm_up(size, 1)
+        nearest.warm_up()
         bench, name = make(words, size), f"{words:,} x {size}"
         asyncio.run(measure(bench, args.questions, f"{name}, alone", "word%d"))
         asyncio.run(measure(bench, args.questions, f"{name}, unknown word, alone", "wodr%d"))

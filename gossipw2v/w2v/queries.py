@@ -20,7 +20,6 @@ from gossipw2v.w2v.kernels.search.nearest import nearest_rows
 from gossipw2v.w2v.text.words import Words
 
 Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
 Scored = list[tuple[int, float]]  # rows with their cosine, the best first
 
 PIECE_BYTES = 1 << 18  # of words searched at a time: between two pieces other threads have their turn
@@ -71,10 +70,8 @@ def nearest(vectors: Floats, query: Floats, topn: int, without: Sequence[int] = 
 
     Rows `without` are left out, and so are rows that hold a value that is not finite; a zero row scores 0.
     """
-    most = min(topn, len(vectors))
-    rows, scores = np.empty(most, np.int64), np.empty(most, np.float32)
-    found = nearest_rows(vectors, query, np.asarray(without, np.int64), rows, scores) if most else 0
-    return [(int(row), float(score)) for row, score in zip(rows[:found], scores[:found], strict=True)]
+    rows, scores = nearest_rows(vectors, query, np.asarray(without, np.int64), min(topn, len(vectors)))
+    return [(int(row), float(score)) for row, score in zip(rows, scores, strict=True)]
 
 
 def unit(vectors: Floats, row: int, word: str) -> Floats:

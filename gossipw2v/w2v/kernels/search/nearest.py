@@ -7,19 +7,32 @@ through several parts of the matrix at a time, since one stream alone does not u
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gossipw2v.w2v.kernels.jit import reordered
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 _STREAMS = 4  # parts of the matrix; with eight it was slower again
 
 
-@reordered
-def nearest_rows(vectors, query, without, rows, best):
-    """Fill `rows` int64[k] and `best` float32[k] with the rows of highest cosine; returns how many there are.
+def nearest_rows(vectors: Floats, query: Floats, without: Ints, most: int) -> tuple[Ints, Floats]:
+    """The `most` rows of float32[V, D] of highest cosine with `query` float32[D] of length 1, and these cosines.
 
-    `vectors` float32[V, D]; `query` float32[D] of length 1; the best first, of equal ones the lowest row. Rows of
-    `without` int64[n] are left out, and so are rows that hold a value that is not finite; a zero row scores 0.
+    The best first, of equal ones the lowest row. Rows of `without` int64[n] are left out, and so are rows that hold a
+    value that is not finite; a zero row scores 0.
     """
+    seen = vectors.view()
+    seen.flags.writeable = False  # one compiled form for live matrices and those that are mapped from files
+    rows, best = np.empty(most, np.int64), np.empty(most, np.float32)
+    found = _search(seen, query, without, rows, best) if most else 0
+    return rows[:found], best[:found]
+
+
+@reordered
+def _search(vectors, query, without, rows, best):
+    """Fill `rows` int64[k] and `best` float32[k], k > 0; returns how many there are."""
     cosines = np.empty(len(vectors), np.float32)
     part = len(vectors) // _STREAMS
     for r in range(part):
@@ -61,4 +74,4 @@ def _choose(cosines, rows, best):
 def warm_up() -> None:
     """Compile the search, or load it from the cache."""
     matrix = np.zeros((1, 1), np.float32)
-    nearest_rows(matrix, matrix[0], np.empty(0, np.int64), np.empty(1, np.int64), np.empty(1, np.float32))
+    nearest_rows(matrix, matrix[0], np.empty(0, np.int64), 1)
