@@ -24,6 +24,8 @@ from compare.course import Course
 from compare.events import Events
 from compare.network import BANDWIDTHS
 from compare.pooled import run_gensim, run_one
+from compare.real.hosts import FailedError, NoHostsError
+from compare.real.runs import run_real
 from compare.replicas import DivergedError
 from compare.rounds import Rounds
 from compare.runs import Run
@@ -101,6 +103,7 @@ def backups(nodes: int) -> int:
     return max(1, nodes // 8)
 
 
+REAL = ("gossip", "server-sync", "averaging-ring", "gossip-average")  # what can be run as processes
 OFTEN, SOME, RARE = (200, 100, 400), (100, 50, 200), (50, 25, 100)  # exchanges in a run
 ADDED = (0.5, 0.25, 1.0)  # alphas of what adds up all nodes' steps
 
@@ -174,8 +177,8 @@ def perform(run: Run, material: Material) -> dict[str, Any]:
     began = time.process_time()
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # of what diverges, which is told once, as a result
-            result = BASELINES[run.baseline].runner(run, material)
-    except DivergedError as error:
+            result = (run_real if run.real else BASELINES[run.baseline].runner)(run, material)
+    except (DivergedError, NoHostsError, FailedError) as error:
         return {"failed": str(error)}
     except Exception as error:  # whatever it is: the others go on, and the page says so
         return {"failed": f"{type(error).__name__}: {error}"}
