@@ -29,6 +29,7 @@ from compare.real.runs import run_real
 from compare.replicas import DivergedError
 from compare.rounds import Rounds
 from compare.runs import Run
+from compare.spark import run_spark
 from compare.swarm import Gossip
 from compare.texts import Material
 
@@ -109,6 +110,7 @@ ADDED = (0.5, 0.25, 1.0)  # alphas of what adds up all nodes' steps
 
 BASELINES: dict[str, Entry] = {
     "gensim": Entry("gensim, one worker, all text on one machine", "ceiling", run_gensim),
+    "spark": Entry("MLlib's Word2Vec on Spark, local[2], all text on one machine", "ceiling", run_spark, (1.0,)),
     "one": Entry("one gossipw2v node, all text on one machine", "ceiling", run_one, rounds=(60,)),
     "gossip": Entry("gossipw2v, as it is", "gossip", gossip, (1.0, 0.5, 2.0), SOME),
     "gossip-adasum": Entry("its protocol, rows merged by AdaSum", "gossip", gossip, (1.0, 2.0, 4.0), SOME),

@@ -167,13 +167,14 @@ def _best_row(found: Findings, line: Line, scores: Sequence[str], goal: float) -
     if line.failed:
         return [run.baseline, *["" for _ in scores], "", "", f"{run.alpha:g}", *[""] * 8, line.failed]
     best = f" (best {result['best_points']:.1f})" if "best_points" in result else ""
+    speed = f"; {result['words_per_second']:,.0f} words a real second" if "words_per_second" in result else ""
     reached = next((f"{seconds:.1f}" for seconds, points in result["curve"] if points >= goal), "")
     return [
         run.baseline, *[f"{result[name]:.1f}" for name in scores], f"{line.points:.1f}{best}",
         _spread(found.seeds(line)), f"{run.alpha:g}", str(run.rounds) if entry.exchanges else "",
         f"{result['bytes'] / max(1, result['trained']):.1f}", f"{result['busiest'] / 1e6:.1f}",
         f"{result['apart']:.1e}", f"{result['seconds']:.1f}", reached, f"{result['cpu_seconds']:.1f}",
-        f"{result['words_per_cpu_second']:,.0f}", entry.says,
+        f"{result['words_per_cpu_second']:,.0f}", entry.says + speed,
     ]  # fmt: skip
 
 
