@@ -101,6 +101,16 @@ class Netns:
         shape = ("rate", f"{megabits}mbit", "burst", "8kb", "limit", "24kb")
         _in(self._namespace(host), "tc", "qdisc", "replace", "dev", "eth0", "root", "tbf", *shape)
 
+    def cable(self, host: int, megabits: float) -> None:
+        """Let so much a second pass over a host's cable, each way; what does not fit waits, and TCP slows down."""
+        shape = ("root", "tbf", "rate", f"{megabits}mbit", "burst", "64kb", "latency", "100ms")
+        for place, device in ((self._namespace(host), "eth0"), (self._bridge, f"port{host}")):
+            _in(place, "tc", "qdisc", "replace", "dev", device, *shape)
+
+    def sent(self, host: int) -> int:
+        """Bytes that a host has sent over its cable."""
+        return int(self.run(host, ["cat", "/sys/class/net/eth0/statistics/tx_bytes"]))
+
     def lost(self, host: int) -> int:
         """Packets that `narrow` has lost so far."""
         found = json.loads(self.run(host, ["tc", "-s", "-j", "qdisc", "show", "dev", "eth0"]))

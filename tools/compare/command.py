@@ -9,6 +9,11 @@ is run again under other conditions: skewed text, a slow node, a paused one, nod
 --quick trains a generated text, judged by what was planted in it, and starts nothing new after nine minutes: call it
 again for the rest.
 
+--real runs the swarm, a synchronous server, averaging and gossip averaging as processes, each on a network namespace of
+its own (root makes them) with cables of 200 and 50 Mbit/s and without limit, and once with a death at half time: of the
+server, which is started again at once, of the first rank, of the root of the swarm. Step sizes and intervals are those
+that --out knows as the best. Their rows stand apart on the page, marked `real`.
+
 Results are lines of JSON in --out; what is there is not run again. --page is one HTML file. Seconds are simulated: a
 node trains --speed words a virtual second, and has one cable.
 """
@@ -16,6 +21,7 @@ node trains --speed words a virtual second, and has one cable.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -26,8 +32,8 @@ from pathlib import Path
 from test_sets import TestSets, add_test_sets
 
 from compare.network import BANDWIDTHS
-from compare.registry import BASELINES, Entry, perform
-from compare.report import write_page
+from compare.registry import BASELINES, REAL, Entry, perform
+from compare.report import Findings, write_page
 from compare.runs import EVENTS, Line, Results, Run
 from compare.texts import Material, make_world, read_corpus
 from gossipw2v.w2v.warmup import warm_up
@@ -35,6 +41,7 @@ from gossipw2v.w2v.warmup import warm_up
 QUICK = {"nodes": [4, 2], "alpha": 0.05, "epochs": 12, "vector_size": 48, "settings": [(5, 5)]}
 QUICK_SENTENCES = 25_000
 QUICK_MINUTES = 9.0
+REAL_BANDWIDTHS = (0.0, 200.0, 50.0)  # Mbit/s
 BEYOND = 3  # step sizes beyond the three, at most
 FULL = {
     "nodes": [1, 2, 4, 8, 16, 32],
@@ -177,8 +184,23 @@ def headline(line: Line, took: float) -> str:
     told += f" {run.bandwidth:g} Mbit/s" if run.bandwidth else ""
     if line.failed:
         return f"{told}: {line.failed}"
-    megabytes = result["bytes"] / 1e6
-    return f"{told}: {line.points:.1f} points, {megabytes:.1f} MB, {result['seconds']:.1f} virtual s ({took:.1f} s)"
+    megabytes, kind = result["bytes"] / 1e6, "real" if run.real else "virtual"
+    return f"{told}: {line.points:.1f} points, {megabytes:.1f} MB, {result['seconds']:.1f} {kind} s ({took:.1f} s)"
+
+
+def real_plan(plan: Plan, args: argparse.Namespace) -> None:
+    """What can be run as processes, at several bandwidths and with a death, with what is known to be best for it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that no namespace stays behind
+    at = replace(plan.base, nodes=args.nodes[0])
+    found = Findings([line for line in plan.results.lines.values() if line.run.corpus == at.corpus], at)
+    for name in REAL:
+        known, entry = found.best(name, at.nodes, (at.negative, at.window)), BASELINES[name]
+        usual = replace(at, baseline=name, alpha=at.alpha * entry.alphas[0], rounds=entry.rounds[0])
+        best = usual if known is None or known.failed else known.run
+        real = replace(best, real=True, epochs=best.epochs * args.real_epochs)
+        for bandwidth in REAL_BANDWIDTHS:
+            plan.run(replace(real, bandwidth=bandwidth))
+        plan.run(replace(real, event="death"))
 
 
 # --- the command ---------------------------------------------------------------------------------------------------
@@ -214,6 +236,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--vector-size", type=int)
     parser.add_argument("--speed", type=float, default=Run.speed, help="words that a node trains in a virtual second")
+    parser.add_argument("--real", action="store_true", help="instead, run what can be as processes, as said above")
+    parser.add_argument("--real-epochs", type=int, default=20, metavar="TIMES", help="as many epochs, so many times")
     parser.add_argument("--minutes", type=float, help="after which nothing new is begun")
     parser.add_argument("--out", type=Path, default=Path("compare.jsonl"), metavar="FILE")
     parser.add_argument("--page", type=Path, default=Path("compare.html"), metavar="FILE")
@@ -232,7 +256,7 @@ def with_defaults(args: argparse.Namespace, parser: argparse.ArgumentParser) -> 
         args.minutes = QUICK_MINUTES if args.quick else float("inf")
     if min(args.nodes) < 1 or max(args.nodes) > 64:
         parser.error("--nodes are 1 to 64")
-    for name in ("alpha", "epochs", "vector_size", "speed", "sentences", "conditions_at"):
+    for name in ("alpha", "epochs", "vector_size", "speed", "sentences", "conditions_at", "real_epochs"):
         if getattr(args, name) <= 0:
             parser.error(f"--{name.replace('_', '-')} must be above 0")
     return args
@@ -267,7 +291,10 @@ def main(argv: list[str] | None = None) -> int:
             epochs=args.epochs, vector_size=args.vector_size, speed=args.speed, corpus=material.digest,
         )  # fmt: skip
         plan = Plan(material, results, base, until)
-        quick_plan(plan, args.runs, args.nodes) if args.quick else full_plan(plan, args.runs, args)
+        if args.real:
+            real_plan(plan, args)
+        else:
+            quick_plan(plan, args.runs, args.nodes) if args.quick else full_plan(plan, args.runs, args)
     lines = [line for line in results.lines.values() if line.run.corpus == base.corpus]
     write_page(args.page, lines, base, command_of(args))
     print(args.page)

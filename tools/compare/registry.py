@@ -24,9 +24,12 @@ from compare.course import Course
 from compare.events import Events
 from compare.network import BANDWIDTHS
 from compare.pooled import run_gensim, run_one
+from compare.real.hosts import FailedError, NoHostsError
+from compare.real.runs import run_real
 from compare.replicas import DivergedError
 from compare.rounds import Rounds
 from compare.runs import Run
+from compare.spark import run_spark
 from compare.swarm import Gossip
 from compare.texts import Material
 
@@ -101,11 +104,13 @@ def backups(nodes: int) -> int:
     return max(1, nodes // 8)
 
 
+REAL = ("gossip", "server-sync", "averaging-ring", "gossip-average")  # what can be run as processes
 OFTEN, SOME, RARE = (200, 100, 400), (100, 50, 200), (50, 25, 100)  # exchanges in a run
 ADDED = (0.5, 0.25, 1.0)  # alphas of what adds up all nodes' steps
 
 BASELINES: dict[str, Entry] = {
     "gensim": Entry("gensim, one worker, all text on one machine", "ceiling", run_gensim),
+    "spark": Entry("MLlib's Word2Vec on Spark, local[2], all text on one machine", "ceiling", run_spark, (1.0,)),
     "one": Entry("one gossipw2v node, all text on one machine", "ceiling", run_one, rounds=(60,)),
     "gossip": Entry("gossipw2v, as it is", "gossip", gossip, (1.0, 0.5, 2.0), SOME),
     "gossip-adasum": Entry("its protocol, rows merged by AdaSum", "gossip", gossip, (1.0, 2.0, 4.0), SOME),
@@ -174,8 +179,8 @@ def perform(run: Run, material: Material) -> dict[str, Any]:
     began = time.process_time()
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # of what diverges, which is told once, as a result
-            result = BASELINES[run.baseline].runner(run, material)
-    except DivergedError as error:
+            result = (run_real if run.real else BASELINES[run.baseline].runner)(run, material)
+    except (DivergedError, NoHostsError, FailedError) as error:
         return {"failed": str(error)}
     except Exception as error:  # whatever it is: the others go on, and the page says so
         return {"failed": f"{type(error).__name__}: {error}"}

@@ -42,9 +42,16 @@ rounds a node trains on while its last exchange is under way. A row of few seeds
 about a point."""
 
 
+REAL_CLAIMS = """Each on a network namespace of its own with one cable; seconds are real, on one machine whose cores all
+share, and begin with the first trained word. Bytes are what the cables carried, TCP and all. A killed server is started
+again at once and comes back with its last checkpoint. After a death, the time is the longest in which no survivor had
+trained its next words; what died is a process, whose machine closes its connections at once, so that nobody has to wait
+for a silence. Points lost are against the same run without a death."""
+
+
 def write_page(path: Path, lines: Sequence[Line], base: Run, command: str) -> None:
     """All results of one text as a page; `command` is what makes it."""
-    found = Findings(lines, base)
+    found = Findings([line for line in lines if not line.run.real], base)
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
         f"<title>gossipw2v against its field</title><style>{STYLE}{_colours()}</style>",
@@ -53,6 +60,7 @@ def write_page(path: Path, lines: Sequence[Line], base: Run, command: str) -> No
         *_tables(found),
         *_pictures(found, command),
         *_conditions(found),
+        *_real([line for line in lines if line.run.real]),
         *_everything(found),
     ]
     path.write_text("\n".join(parts), encoding="utf-8")
@@ -85,7 +93,7 @@ class Findings:
         """The runs of a baseline under no special conditions, with the first seed."""
         wanted = {
             "baseline": name, "nodes": nodes, "negative": negative, "window": window, "text": "equal",
-            "event": "none", "bandwidth": 0.0, "seed": self.base.seed,
+            "event": "none", "bandwidth": 0.0, "seed": self.base.seed, "real": False,
         }  # fmt: skip
         return [each for each in self.lines if all(getattr(each.run, k) == v for k, v in wanted.items())]
 
@@ -159,13 +167,14 @@ def _best_row(found: Findings, line: Line, scores: Sequence[str], goal: float) -
     if line.failed:
         return [run.baseline, *["" for _ in scores], "", "", f"{run.alpha:g}", *[""] * 8, line.failed]
     best = f" (best {result['best_points']:.1f})" if "best_points" in result else ""
+    speed = f"; {result['words_per_second']:,.0f} words a real second" if "words_per_second" in result else ""
     reached = next((f"{seconds:.1f}" for seconds, points in result["curve"] if points >= goal), "")
     return [
         run.baseline, *[f"{result[name]:.1f}" for name in scores], f"{line.points:.1f}{best}",
         _spread(found.seeds(line)), f"{run.alpha:g}", str(run.rounds) if entry.exchanges else "",
         f"{result['bytes'] / max(1, result['trained']):.1f}", f"{result['busiest'] / 1e6:.1f}",
         f"{result['apart']:.1e}", f"{result['seconds']:.1f}", reached, f"{result['cpu_seconds']:.1f}",
-        f"{result['words_per_cpu_second']:,.0f}", entry.says,
+        f"{result['words_per_cpu_second']:,.0f}", entry.says + speed,
     ]  # fmt: skip
 
 
@@ -267,6 +276,33 @@ def _conditions(found: Findings) -> list[str]:
         "changes nothing but the time.</p>",
         _table(["", *cables], [[name, *_cable_cells(found, line)] for name, line in best.items()]),
     ]
+
+
+def _real(lines: Sequence[Line]) -> list[str]:
+    """Runs by processes; nothing where there are none."""
+    if not lines:
+        return []
+    head = ["", "", "nodes", "Mbit/s", "event", "epochs", "points", "lost", "MB", "busiest cable, MB", "s",
+            "s without training after a death", "words a s"]  # fmt: skip
+    usual = {line.run.key: line for line in lines}
+    return [
+        f"<h2>Real processes</h2><p>{_once(REAL_CLAIMS)}</p>",
+        _table(head, [_real_row(line, usual) for line in sorted(lines, key=lambda line: line.run.key)]),
+    ]  # fmt: skip
+
+
+def _real_row(line: Line, usual: dict[str, Line]) -> list[str]:
+    run, result = line.run, line.result
+    told = [run.baseline, "real", str(run.nodes), f"{run.bandwidth:g}", run.event, str(run.epochs)]
+    if line.failed:
+        return [*told, f"failed: {line.failed}", *[""] * 6]
+    same = usual.get(replace(run, event="none").key)
+    lost = f"{same.points - line.points:.1f}" if run.event != "none" and same and not same.failed else ""
+    stall = f"{result['stall']:.1f}" if run.event != "none" else ""
+    return [
+        *told, f"{line.points:.1f}", lost, f"{result['bytes'] / 1e6:.1f}", f"{result['busiest'] / 1e6:.1f}",
+        f"{result['seconds']:.1f}", stall, f"{result['trained'] / max(result['seconds'], 1e-9):,.0f}",
+    ]  # fmt: skip
 
 
 def _cell(line: Line | None) -> str:

@@ -15,7 +15,8 @@ TEXTS = ("equal", "skewed")
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """All that a result depends on. `rounds`: exchanges of a node while it trains; `bandwidth`: Mbit/s each way of a
-    node's only cable, 0 without limit; `speed`: words that a node trains in a virtual second; `corpus`: a digest."""
+    node's only cable, 0 without limit; `speed`: words that a node trains in a virtual second; `corpus`: a digest;
+    `real`: by processes in real seconds, whatever `speed` says."""
 
     baseline: str
     nodes: int
@@ -31,6 +32,7 @@ class Run:
     vector_size: int = 128
     speed: float = 25_000.0
     corpus: str = ""
+    real: bool = False
 
     @property
     def key(self) -> str:
