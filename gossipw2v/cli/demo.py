@@ -4,8 +4,6 @@ Writes a part of a text for each node, starts the nodes, shows their progress, a
 whether they agree. Everything is in a temporary folder that is removed at the end.
 """
 
-import json
-import os
 import secrets
 import subprocess
 import sys
@@ -15,13 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
+from gossipw2v.api import process
 from gossipw2v.cli import streams
 from gossipw2v.cli.screen import Screen
 from gossipw2v.cli.showcase import LinkTraffic, Outcome, Progress, account, examine, held_out
 from gossipw2v.cli.synthetic import World
-from gossipw2v.config.options import PREFIX
 from gossipw2v.node.storage.checkpoint import CheckpointError
 from gossipw2v.node.storage.export import export_model, load_model
 from gossipw2v.status import client
@@ -30,13 +28,11 @@ from gossipw2v.w2v.text.files import CorpusError, find_files, total_bytes
 
 # Enough text for most analogies, not for all, to come out: a merge that loses something shows in the score.
 SENTENCES = 240_000
-SMALL_WORLD = {"vector-size": 64, "sample": 1e-3, "epochs": 6}
-PLENTY_BYTES = 100_000_000  # of a user's text, from which on the usual options do
+SMALL_WORLD = {"vector_size": 64, "sample": 1e-3, "epochs": 6}
+PLENTY_BYTES = 100_000_000  # of a user's text, from which on the usual settings do
 MOST_EPOCHS = 15
 POLL_SECONDS = 0.25
-STOP_SECONDS = 10.0
 MEETING_SECONDS = 60.0  # for all nodes to find each other once they have counted
-LOG_LINES = 15
 BLOCK_BYTES = 1 << 20
 PATIENCE = 0.05  # of a part, to wait for a line end to cut at
 COMPILE = """
@@ -51,12 +47,12 @@ class DemoError(Exception):
 
 @dataclass(frozen=True)
 class DemoPlan:
-    """How many nodes, on what text (None: the small world, so many sentences), with which `start` options."""
+    """How many nodes, on what text (None: the small world, so many sentences), with which settings of `start`."""
 
     nodes: int
     corpus: str | None = None
     sentences: int = SENTENCES
-    options: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -77,27 +73,23 @@ class LocalNode:
     def poll(self) -> None:
         """Ask the daemon how it is; without an answer the last one stays. DemoError if it died."""
         if self.process.poll():
-            self._fail()
+            raise DemoError(process.last_words(self.name, self.folder, self.process.returncode))
+        if (found := process.where(self.data)) is None:
+            return
         with suppress(OSError, ValueError, client.NoNodeError, client.AnswerError):
-            address = json.loads((self.data / "node.json").read_bytes())["http"]
-            self.status = client.status(f"http://{address}")
+            self.status = client.status(f"http://{found['http']}")
             for row in self.status["links"]:
                 link = LinkTraffic(self.status["node"], row["peer"], row["sent_bytes"], row["exchanges"])
                 self.links[link.peer] = link
-
-    def _fail(self) -> NoReturn:
-        log = (self.folder / "log").read_text("utf-8", "replace").splitlines()
-        code = self.process.returncode
-        raise DemoError("\n".join([f"{self.name} ended with exit code {code}; its last words:", *log[-LOG_LINES:]]))
 
 
 def run_demo(nodes: int, corpus: str | Path | None) -> int:
     """The `demo` command: exit code 0 if the swarm completed and its nodes agree, else 1."""
     try:
         if corpus is None:
-            plan = DemoPlan(nodes, options=SMALL_WORLD)
+            plan = DemoPlan(nodes, settings=SMALL_WORLD)
         else:
-            plan = DemoPlan(nodes, str(corpus), options=_suited(total_bytes(find_files([str(corpus)]))))
+            plan = DemoPlan(nodes, str(corpus), settings=_suited(total_bytes(find_files([str(corpus)]))))
         with tempfile.TemporaryDirectory(prefix="gossipw2v-demo-") as folder:
             outcome = run(plan, Path(folder), sys.stdout)
     except (DemoError, CorpusError, CheckpointError) as error:
@@ -107,7 +99,7 @@ def run_demo(nodes: int, corpus: str | Path | None) -> int:
 
 
 def _suited(size: int) -> dict[str, object]:
-    """Options for `size` bytes of text: a small one is read more often and thinned less, or little is learned."""
+    """Settings for `size` bytes of text: a small one is read more often and thinned less, or little is learned."""
     if size >= PLENTY_BYTES:
         return {}
     return {"sample": 1e-3, "epochs": max(3, min(MOST_EPOCHS, PLENTY_BYTES // max(1, size)))}
@@ -210,29 +202,23 @@ def _train(plan: DemoPlan, folders: Sequence[Path], progress: Progress) -> list[
             nodes.append(LocalNode(f"node {number}", folder, _start(folder, job, plan)))
         _watch(nodes, progress)
     finally:
-        _stop(nodes)
+        process.stop(node.process for node in nodes)
     return nodes
 
 
 def _start(folder: Path, job: str, plan: DemoPlan) -> subprocess.Popen[bytes]:
-    options = {
+    settings = {
         "peers": "auto",
         "listen": "127.0.0.1:0",
         "http": "127.0.0.1:0",
-        "data-dir": folder / "data",
         "job": job,
-        "min-peers": plan.nodes - 1,
+        "min_peers": plan.nodes - 1,
         "threads": 1,
-        "log-format": "text",
-        **plan.options,
-        "corpus": folder / "text",
+        "until_complete": True,
+        **plan.settings,
+        "corpus": [str(folder / "text")],
     }
-    command = [sys.executable, "-m", "gossipw2v", "start", "--until-complete"]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    with (folder / "log").open("wb") as log:
-        # In a session of its own, so that Ctrl-C reaches only us and the nodes are stopped in order.
-        return subprocess.Popen(command, stdout=log, stderr=log, env=environ, start_new_session=True)
+    return process.start(folder, settings)
 
 
 def _watch(nodes: Sequence[LocalNode], progress: Progress) -> None:
@@ -251,16 +237,3 @@ def _watch(nodes: Sequence[LocalNode], progress: Progress) -> None:
     for node in nodes:
         node.poll()
     progress.show({node.name: {**node.status, "state": "left"} for node in nodes}, time.monotonic())
-
-
-def _stop(nodes: Sequence[LocalNode]) -> None:
-    """End what still runs: first asked, then made to."""
-    for node in nodes:
-        node.process.terminate()
-    deadline = time.monotonic() + STOP_SECONDS
-    for node in nodes:
-        try:
-            node.process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            node.process.kill()
-            node.process.wait()

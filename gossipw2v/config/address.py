@@ -76,10 +76,16 @@ def parse_node(text: str) -> Address:
 
 
 def is_source(text: str) -> bool:
-    """Whether `text` names many nodes, as `dns:NAME[:PORT]` or `file:PATH` do. ValueError if it is a wrong one."""
+    """Whether `text` names many nodes: `dns:NAME[:PORT]`, `file:PATH` or `slurm:`. ValueError if it is a wrong one."""
     kind, _, rest = text.partition(":")
-    if kind not in ("dns", "file") or rest.isdigit():  # a host may be called so
+    if kind not in ("dns", "file", "slurm") or rest.isdigit():  # a host may be called so
         return False
+    if kind == "slurm":
+        if rest:
+            raise ValueError(
+                f"{text[:80]!r}: nothing stands behind slurm:, the job's environment says where its nodes are"
+            )
+        return True
     if kind == "dns":
         parse_node(rest)
     elif not rest.strip() or "\0" in rest:

@@ -137,7 +137,7 @@ class Config:
         _peer,
         "addresses",
         "auto (nodes found on this network), HOST:PORT of a node, dns:NAME (all of its addresses), file:PATH (a node a "
-        "line), or none",
+        "line), slurm: (the hosts of this job, at the port that this node listens at), or none",
         "a local network needs no list; elsewhere one node that answers is enough to meet all",
     )
     data_dir: Path = setting(  # noqa: RUF009 (the call makes a field)

@@ -217,7 +217,7 @@ class Daemon:
             if peer == "auto":
                 self._start(self._discover(listening), "discovery")
             elif is_source(peer):
-                self._start(self._follow(peer), peer)
+                self._start(self._follow(peer, listening.port), peer)
             elif peer != "none":
                 self.node.core.discovered(peer, (peer,), self.node.network.now())
         if self.node.config.peers != ("none",):
@@ -230,15 +230,15 @@ class Daemon:
             if others := tuple(address for address in addresses if address not in own):
                 self.node.core.discovered(others[0], others, self.node.network.now())
 
-    async def _follow(self, source: str) -> None:
-        """Try what a name in DNS or a file says."""
+    async def _follow(self, source: str, port: int) -> None:
+        """Try what a name in DNS, a file or a job says."""
         node = self.node
 
         def found(addresses: list[Address]) -> None:
             for text in map(str, addresses):
                 node.core.discovered(text, (text,), node.network.now())
 
-        await follow(source, found, partial(node.condition.problem, source))
+        await follow(source, port, found, partial(node.condition.problem, source))
 
     async def _watch_addresses(self, listening: Address) -> None:
         """Tell others when this machine's addresses change; connections from an address that is gone lead nowhere."""

@@ -1,17 +1,19 @@
-"""Where to look for nodes other than by multicast: a name in DNS with many addresses, or a file that somebody keeps.
+"""Where to look for nodes other than by multicast: a name in DNS, a file that somebody keeps, the job of a scheduler.
 
-Both only give addresses to try, and are read again and again: a headless service gets new addresses as its nodes come
+They only give addresses to try, and are read again and again: a headless service gets new addresses as its nodes come
 and go, a file new lines. What is found stays a hint; an address that is no longer named is not forgotten.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from gossipw2v.config.address import Address, parse_node
+from gossipw2v.transport import slurm
 
 DNS_SECONDS = 30.0  # between two questions
 DNS_TIMEOUT = 10.0  # s for an answer; the resolver's own is longer
@@ -23,16 +25,27 @@ Found = Callable[[list[Address]], None]
 Problem = Callable[[str | None], None]
 
 
-async def follow(text: str, on_found: Found, on_problem: Problem) -> None:
-    """Tell `on_found` what a source says, whenever that may have changed; returns never.
+async def follow(text: str, port: int, on_found: Found, on_problem: Problem) -> None:
+    """Tell `on_found` what a source says, whenever that may have changed; returns never. This node listens at `port`.
 
     `on_problem` is told what is wrong with the source, or None when all is well.
     """
     kind, _, rest = text.partition(":")
     if kind == "dns":
         await _follow_name(parse_node(rest), on_found, on_problem)
+    elif kind == "slurm":
+        await _follow_job(port, on_found, on_problem)
     else:
         await _follow_file(Path(rest), on_found, on_problem)
+
+
+async def _follow_job(port: int, on_found: Found, on_problem: Problem) -> None:
+    try:
+        on_found(slurm.places(os.environ, port, MOST_ADDRESSES))
+        on_problem(None)
+    except ValueError as error:
+        on_problem(f"slurm: {error}")
+    await asyncio.Event().wait()  # a job's hosts are the same to its end
 
 
 async def _follow_name(service: Address, on_found: Found, on_problem: Problem) -> None:

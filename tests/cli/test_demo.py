@@ -232,7 +232,7 @@ def test_a_node_that_dies_is_reported_with_its_last_words(tmp_path: Path) -> Non
 
 
 def test_a_swarm_of_two_learns_the_small_world_and_agrees(tmp_path: Path) -> None:
-    plan = DemoPlan(2, sentences=40_000, options={**demo.SMALL_WORLD, "vector-size": 32})
+    plan = DemoPlan(2, sentences=40_000, settings={**demo.SMALL_WORLD, "vector_size": 32})
     screen = io.StringIO()
     outcome = run(plan, tmp_path, screen)
     assert outcome.difference <= 1e-3

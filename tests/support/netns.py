@@ -54,6 +54,10 @@ class Netns:
         """The address of a host on the bridge; beyond the last host, one that is free."""
         return f"{self._subnet}{host + 1}"
 
+    def name(self, host: int) -> str:
+        """What the system calls a host's namespace."""
+        return self._namespace(host)
+
     def popen(self, host: int, argv: Sequence[str], **kw: Any) -> subprocess.Popen[Any]:
         """Start a program on a host; it is killed at the end of the block if it still runs."""
         process = subprocess.Popen(["ip", "netns", "exec", self._namespace(host), *argv], **kw)

@@ -51,7 +51,7 @@ async def following():
 
     def start(text: str) -> Told:
         told = Told()
-        tasks.append(asyncio.create_task(follow(text, told.finds, told.problems)))
+        tasks.append(asyncio.create_task(follow(text, PORT, told.finds, told.problems)))
         return told
 
     yield start
@@ -67,6 +67,8 @@ async def following():
         ("dns:nodes.example:7500", True),
         ("file:/etc/peers", True),
         ("file:peers", True),
+        ("slurm:", True),
+        ("slurm:7411", False),
         ("dns:7411", False),
         ("file:7411", False),
         ("10.0.0.1:7411", False),
@@ -78,7 +80,9 @@ def test_a_source_is_told_from_an_address(text, source):
     assert is_source(text) is source
 
 
-@pytest.mark.parametrize("text", ["dns:", "dns:a b", "dns:x:0", "dns:x:99999", "file:", "file: ", "file:a\0b"])
+@pytest.mark.parametrize(
+    "text", ["dns:", "dns:a b", "dns:x:0", "dns:x:99999", "file:", "file: ", "file:a\0b", "slurm:x"]
+)
 def test_a_wrong_source_is_refused(text):
     with pytest.raises(ValueError, match=r".+"):
         is_source(text)
@@ -171,6 +175,21 @@ async def test_a_name_is_asked_for_again_and_again(monkeypatch, following):
     await told.until(lambda t: len(t.found) >= 2)
     assert told.found[:2] == [[HERE, Address("10.0.0.2", PORT)], [Address("10.0.0.3", PORT)]]
     assert told.problem is None
+
+
+async def test_a_job_gives_its_hosts_at_the_port_of_this_node(monkeypatch, following):
+    monkeypatch.setenv("SLURM_JOB_NODELIST", "10.0.0.[1-2]")
+    monkeypatch.delenv("SLURM_TASKS_PER_NODE", raising=False)
+    told = following("slurm:")
+    await told.until(lambda t: t.problem is None)
+    assert told.found == [[HERE, Address("10.0.0.2", PORT)]]
+
+
+async def test_where_there_is_no_job_is_a_problem(monkeypatch, following):
+    monkeypatch.delenv("SLURM_JOB_NODELIST", raising=False)
+    told = following("slurm:")
+    await told.until(lambda t: t.problem and "start the node by sbatch or srun" in t.problem)
+    assert not told.found
 
 
 async def test_a_name_that_nobody_knows_is_a_problem(following):

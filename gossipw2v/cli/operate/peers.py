@@ -7,6 +7,7 @@ would object to follows from that by the rule that nodes go by.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
@@ -21,9 +22,10 @@ from gossipw2v.gossip.codec import HEADER, MAGIC, decode, frame_length
 from gossipw2v.gossip.membership.connections import objection
 from gossipw2v.gossip.messages import MAX_HELLO, Hello, Message, ProtocolError, Refuse
 from gossipw2v.node.storage.inputs import read_given
+from gossipw2v.transport import slurm
 from gossipw2v.transport.authority import from_files
 from gossipw2v.transport.credentials import Credentials
-from gossipw2v.transport.seeds import DNS_TIMEOUT, parse_lines, read_list, resolve
+from gossipw2v.transport.seeds import DNS_TIMEOUT, MOST_ADDRESSES, parse_lines, read_list, resolve
 from gossipw2v.transport.streams import StrangerError, UnreachableError, dial
 from gossipw2v.w2v.given.warm_start import WarmStartError
 from gossipw2v.w2v.text.vocab import VocabError
@@ -47,7 +49,7 @@ async def named(config: Config) -> tuple[list[Finding], Places]:
         if peer in ("auto", "none"):
             continue
         try:
-            addresses = await _of_source(peer) if is_source(peer) else [Address.parse(peer)]
+            addresses = await _of_source(peer, config) if is_source(peer) else [Address.parse(peer)]
         except (OSError, UnicodeError, ValueError) as error:
             found.append(wrong(f"peers {peer}", str(error) or "no answer in time", "mend it, or name nodes themselves"))
         else:
@@ -55,8 +57,10 @@ async def named(config: Config) -> tuple[list[Finding], Places]:
     return found, places
 
 
-async def _of_source(peer: str) -> list[Address]:
+async def _of_source(peer: str, config: Config) -> list[Address]:
     kind, _, rest = peer.partition(":")
+    if kind == "slurm":
+        return slurm.places(os.environ, Address.parse(config.listen).port, MOST_ADDRESSES)
     if kind == "dns":
         async with asyncio.timeout(DNS_TIMEOUT):
             return await resolve(parse_node(rest))
