@@ -5,7 +5,9 @@ import hashlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -123,20 +125,25 @@ def kernel_version() -> str:
     left = ["gossipw2v.w2v.kernels.sgns"]
     while left:
         name = left.pop()
-        spec = find_spec(name) if name not in found else None
+        spec = module_spec(name) if name not in found else None
         if spec is not None and spec.origin is not None:
             found[name] = Path(spec.origin).read_bytes()
             left += imported(found[name])
     return hashlib.blake2b(b"".join(found[name] for name in sorted(found)), digest_size=8).hexdigest()
 
 
+def module_spec(name: str) -> ModuleSpec | None:
+    """Where a module is; None for what is none, but a name in one."""
+    with suppress(ModuleNotFoundError):
+        return find_spec(name)
+    return None
+
+
 def imported(source: bytes) -> Iterator[str]:
-    """The modules of this package that a source may import."""
+    """The modules of this package that a source may import; a name that is imported may be one."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module == "gossipw2v":
-            yield from (f"gossipw2v.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gossipw2v."):
-            yield str(node.module)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "gossipw2v":
+            yield from (str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names))
 
 
 # --- gensim --------------------------------------------------------------------------------------------------------

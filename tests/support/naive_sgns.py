@@ -94,13 +94,12 @@ def sgns_train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, rng): 
 
 def cbow_train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, rng):  # noqa: PLR0917
     """`kernels.cbow_train` in float64; returns (pairs, loss) of each group."""
-    kept = subsample(tokens, keep, rng)
+    positions = windows(subsample(tokens, keep, rng), params, rng)
     sets = Sets(noise, plan, params, syn1neg, updates, rng)
-    at, trained = 0, []
-    while at < len(kept):
-        at, group = next_group(kept, at, plan.group, params, rng)
-        if not group:
-            break
+    trained = []
+    while positions:
+        group = first_group(positions, plan.group)
+        positions = positions[len(group) :]
         drawn = sets.next()
         words = [word for word, _ in group]
         before = np.array([syn0[context].mean(axis=0) for _, context in group])
@@ -119,18 +118,24 @@ def cbow_train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, rng): 
     return trained
 
 
-def next_group(kept, at, most, params, rng):
-    """Up to `most` positions of different words with neighbours: (where they end, [(word, context)])."""
-    group = []
-    while at < len(kept) and len(group) < most:
-        if kept[at] >= 0:
-            if kept[at] in [word for word, _ in group]:
-                break
+def windows(kept, params, rng):
+    """All positions that have neighbours: [(word, the other words of its window)]."""
+    found = []
+    for at, word in enumerate(kept):
+        if word >= 0 and any(window(kept, at, 1)):
             left, right = window(kept, at, reach(params, rng))
-            if left or right:
-                group.append((kept[at], left[::-1] + right))
-        at += 1
-    return at, group
+            found.append((word, left[::-1] + right))
+    return found
+
+
+def first_group(positions, most):
+    """The first of them, up to `most` and up to a word that is among them."""
+    group = []
+    for word, context in positions[:most]:
+        if word in [other for other, _ in group]:
+            break
+        group.append((word, context))
+    return group
 
 
 class Sets:

@@ -20,6 +20,7 @@ from gossipw2v.w2v.kernels import tiles
 from gossipw2v.w2v.kernels.jit import inline
 from gossipw2v.w2v.kernels.sampling import draw
 from gossipw2v.w2v.kernels.tiles import TILE, aligned
+from gossipw2v.w2v.kernels.windows.spans import STRETCH
 
 BLOCK = 2 * TILE  # most inputs that are trained as one; a group of CBOW has `TILE` positions at most
 MOST = 64  # rows of a set, true words included
@@ -30,7 +31,9 @@ STALE = 10.0  # alpha * window * negative * inputs of a block: with twice that, 
 ENOUGH = 5  # noise words from which on more of them do not change that
 MANY = 10  # noise words from which on blocks may be of one input; with two, SimLex loses 2 to 3 points at window 50
 LONG = 10  # window of skip-gram from which on sets are at least as large; labels of walks gain half a point by it
-NEAR = 20  # words left and right of a group up to which all of its windows are gone through together
+NEAR = 15  # longest window of CBOW whose rows are read for each group
+TWINS = 64  # pairs of places with the same word up to which groups of CBOW share a stretch
+SLOTS = 4096  # places by the last bits of their words; a power of 2
 MEASURED = 8  # one position in so many has its loss computed; logarithms are dear
 
 
@@ -62,9 +65,9 @@ class Plan(NamedTuple):
 class Scratch(NamedTuple):
     """Working memory of one thread; made by `make_scratch`. Slots are places of a set, true words first."""
 
-    x: NDArray[np.float32]  # [TILE, padded]: CBOW's inputs, means of windows
-    before: NDArray[np.float32]  # [TILE, padded]: as they were
-    sums: NDArray[np.float32]  # [2 * TILE + 1, padded]: of the words far left and far right in windows, then zeros
+    x: NDArray[np.float32]  # [STRETCH + TILE, padded]: CBOW's inputs, means of windows, then what has changed in them
+    before: NDArray[np.float32]  # [TILE, padded]: those of a group as they were
+    sums: NDArray[np.float32]  # [2 * (STRETCH + window), padded]: running sums of the rows of a stretch
     blank: NDArray[np.float32]  # [2, padded]: rows that fill up a block: an input, an output
     draws: NDArray[np.int64]  # [2, MOST]: the noise words of both sets, each once
     times: NDArray[np.int64]  # [2, MOST]: how often each was drawn
@@ -73,15 +76,21 @@ class Scratch(NamedTuple):
     rows: NDArray[np.int64]  # [2, MOST]: addresses of output rows
     inputs: NDArray[np.int64]  # [BLOCK]: words of a block
     xs: NDArray[np.int64]  # [BLOCK]: addresses of input rows
-    centers: NDArray[np.int64]  # [TILE]: words of CBOW's positions
-    places: NDArray[np.int64]  # [TILE]: where they stand
-    lows: NDArray[np.int64]  # [TILE]: where their windows begin
-    highs: NDArray[np.int64]  # [TILE]: the last places of their windows
-    shares: NDArray[np.float32]  # [TILE]: 1 / words of a window
-    near: NDArray[np.int64]  # [TILE + 2 * NEAR]: addresses of the rows of words that the windows share
-    held: NDArray[np.float32]  # [(TILE + 2 * NEAR + 1) * TILE]: 1.0 at TILE * k + p where word k is in window p
-    far: NDArray[np.int64]  # [2, TILE]: other words of a window left and right of them
-    nested: NDArray[np.int64]  # [2, TILE]: positions by that number, the smallest first
+    centers: NDArray[np.int64]  # [STRETCH + TILE]: words of CBOW's positions
+    lows: NDArray[np.int32]  # [STRETCH + TILE]: where their windows begin, in places of the stretch
+    ends: NDArray[np.int32]  # [STRETCH + TILE]: the places behind them
+    shares: NDArray[np.float32]  # [STRETCH + TILE]: 1 / words of a window
+    groups: NDArray[np.int64]  # [STRETCH + 1]: the first position of each group, then how many positions there are
+    common: NDArray[np.float32]  # [STRETCH * STRETCH + TILE]: how often windows p and q have a word in common
+    newest: NDArray[np.int32]  # [SLOTS]: the last place of a slot
+    twins: NDArray[np.int32]  # [2, TWINS]: pairs of places with the same word
+    found: NDArray[np.int64]  # [2]: how many pairs, and the place up to which they were looked for
+    holds: NDArray[np.uint64]  # [2, STRETCH]: the pairs that have a place in a window, a bit each
+    heads: NDArray[np.int32]  # [as sums]: of a list of the windows that begin and end at a place, -1 if there are none
+    following: NDArray[np.int32]  # [2 * STRETCH]: the next of the list; STRETCH + p is the end of window p
+    held: NDArray[np.int32]  # [as sums]: how many windows a place is in
+    near: NDArray[np.int64]  # [TILE + 2 * NEAR]: addresses of the rows of a group's windows
+    held_by: NDArray[np.float32]  # [(TILE + 2 * NEAR + 1) * TILE]: 1.0 at TILE * k + p where row k is in window p
     pull: NDArray[np.float32]  # [TILE * MOST]: a step is pull - push * sigmoid; TILE inputs' for every TILE slots
     push: NDArray[np.float32]  # [TILE * MOST]
     odd: NDArray[np.bool_]  # [1]: whether steps and rows are other than usual
@@ -130,11 +139,11 @@ def is_bounded(alpha: float, negative: int) -> bool:
 
 def make_scratch(vector_size: int, window: int, negative: int) -> Scratch:  # noqa: ARG001 - public
     """Working memory for one thread."""
-    width = tiles.padded(vector_size)
+    width, places = tiles.padded(vector_size), 2 * (STRETCH + window)
     return Scratch(
-        x=aligned(TILE, width),
+        x=aligned(STRETCH + TILE, width),
         before=aligned(TILE, width),
-        sums=aligned(2 * TILE + 1, width),
+        sums=aligned(places, width),
         blank=aligned(2, width),
         draws=np.zeros((2, MOST), np.int64),
         times=np.zeros((2, MOST), np.int64),
@@ -143,15 +152,21 @@ def make_scratch(vector_size: int, window: int, negative: int) -> Scratch:  # no
         rows=np.zeros((2, MOST), np.int64),
         inputs=np.zeros(BLOCK, np.int64),
         xs=np.zeros(BLOCK, np.int64),
-        centers=np.zeros(TILE, np.int64),
-        places=np.zeros(TILE, np.int64),
-        lows=np.zeros(TILE, np.int64),
-        highs=np.zeros(TILE, np.int64),
-        shares=aligned(1, TILE)[0],
+        centers=np.zeros(STRETCH + TILE, np.int64),
+        lows=np.zeros(STRETCH + TILE, np.int32),
+        ends=np.zeros(STRETCH + TILE, np.int32),
+        shares=aligned(1, STRETCH + TILE)[0],
+        groups=np.zeros(STRETCH + 1, np.int64),
+        common=aligned(1, STRETCH * STRETCH + TILE)[0],
+        newest=np.zeros(SLOTS, np.int32),
+        twins=np.zeros((2, TWINS), np.int32),
+        found=np.zeros(2, np.int64),
+        holds=np.zeros((2, STRETCH), np.uint64),
+        heads=np.zeros(places, np.int32),
+        following=np.zeros(2 * STRETCH, np.int32),
+        held=np.zeros(places, np.int32),
         near=np.zeros(TILE + 2 * NEAR, np.int64),
-        held=aligned(1, (TILE + 2 * NEAR + 1) * TILE)[0],
-        far=np.zeros((2, TILE), np.int64),
-        nested=np.zeros((2, TILE), np.int64),
+        held_by=aligned(1, (TILE + 2 * NEAR + 1) * TILE)[0],
         pull=aligned(1, TILE * MOST)[0],
         push=aligned(1, TILE * MOST)[0],
         odd=np.zeros(1, np.bool_),
@@ -280,12 +295,12 @@ def reach(kept, n, i, most):
 
 @inline
 def fetch_ahead(kept, n, i, window, outputs, inputs, updates):
-    """Ask for rows and counts that will be needed: of `outputs` at a position ahead, of `inputs` in its window."""
-    if i + TILE < n and kept[i + TILE] >= 0:
-        word = np.int64(kept[i + TILE])
+    """Ask for rows and counts that will be needed: of `outputs` at place `i`, of `inputs` in its window."""
+    if i < n and kept[i] >= 0:
+        word = np.int64(kept[i])
         tiles.fetch_row(outputs, word)
         tiles.fetch_item(updates, len(outputs) + word)
-    if i + TILE + window < n and kept[i + TILE + window] >= 0:
-        word = np.int64(kept[i + TILE + window])
+    if i + window < n and kept[i + window] >= 0:
+        word = np.int64(kept[i + window])
         tiles.fetch_row(inputs, word)
         tiles.fetch_item(updates, word)

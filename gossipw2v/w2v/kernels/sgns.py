@@ -44,16 +44,17 @@ __all__ = [
 
 
 @kernel
-def _cbow(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result):
-    cbow.train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result)
+def _cbow(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, places, result):
+    cbow.train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, places, result)
 
 
 @kernel
-def _skipgram(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result):
-    skipgram.train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result)
+def _skipgram(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, places, result):
+    skipgram.train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, places, result)
 
 
 _KERNELS = (_cbow, _skipgram)  # by `sg`
+PLACES = (4, 1)  # numbers that they keep of each token: which it is, of CBOW also its sentence and where it was last
 
 
 @functools.cache
@@ -71,7 +72,7 @@ def _signature() -> tuple[Any, ...]:
         numba.typeof(Plan(1, 1, 1, 1)),
         types.uint64[::1],
         numba.typeof(make_scratch(1, 1, 1)),
-        types.int32[::1],
+        types.int32[:, ::1],
         types.float64[::1],
     )
 
@@ -126,8 +127,8 @@ def cbow_train(
 
 
 def _train(sg, tokens, syn0, syn1neg, updates, keep, noise, params, state, scratch) -> tuple[int, float]:
-    result, kept = np.zeros(3), np.empty(len(tokens) + 1, np.int32)
-    arguments = (syn0, syn1neg, updates, keep, noise, params, make_plan(params, sg), state, scratch, kept, result)
+    result, places = np.zeros(3), np.empty((PLACES[sg], len(tokens) + 1), np.int32)
+    arguments = (syn0, syn1neg, updates, keep, noise, params, make_plan(params, sg), state, scratch, places, result)
     _kernel(sg)(np.asarray(tokens), *arguments)
     pairs, loss, measured = result
     return int(pairs), float(loss * pairs / measured) if measured else 0.0

@@ -151,6 +151,48 @@ def each_span(builder, width, body: Callable[[Span | Half], None], lanes: int = 
         body(Span(builder, end, builder.icmp_signed("<", numbers, rest), lanes))
 
 
+def each_strip(builder, width, count: int, body) -> None:
+    """Emit a loop of `body` over strips of `count` vectors of a row, then over shorter ones under masks.
+
+    It gets the spans of a strip, and a function that takes the address of a row to where the strip begins in it.
+    """
+    size, short = count * LANES, min(count, 4) * LANES
+    end = builder.and_(width, integer(-size))
+    with cgutils.for_range_slice(builder, integer(0), end, integer(size), inc=True) as (at, _):
+        body([Span(builder, integer(v)) for v in range(0, size, LANES)], lambda row: builder.gep(row, [at]))
+    lanes = ir.Constant(ir.VectorType(I32, LANES), list(range(LANES)))
+    with cgutils.for_range_slice(builder, end, width, integer(short), inc=True) as (at, _):
+        rest = builder.trunc(builder.sub(width, at), I32)
+        left = [splat(builder, builder.sub(rest, ir.Constant(I32, v))) for v in range(0, short, LANES)]
+        masks = [builder.icmp_signed("<", lanes, each) for each in left]
+        spans = [Span(builder, integer(v * LANES), mask) for v, mask in enumerate(masks)]
+        body(spans, lambda row: builder.gep(row, [at]))
+
+
+def number_at(builder, array, at):
+    """An element of an int32 array, as int64."""
+    return builder.sext(builder.load(array.row(at)), I64)
+
+
+def each_number(builder, first, stop, body) -> None:
+    """Emit a loop of `body` over the numbers from `first` to before `stop`."""
+    with cgutils.for_range_slice(builder, first, stop, integer(1), inc=True) as (t, _):
+        body(t)
+
+
+def zeros(builder, spans):
+    """A variable for each span, zero whenever the code gets here."""
+    totals = [cgutils.alloca_once(builder, vector(LANES)) for _ in spans]
+    for total in totals:
+        builder.store(same(0.0), total)
+    return totals
+
+
+def splats(builder, array, at, count: int):
+    """A vector for each of `count` elements from `at` on, which all its lanes hold."""
+    return [splat(builder, builder.load(array.row(at, i))) for i in range(count)]
+
+
 def sums(builder, vectors):
     """Lane `i * lanes / n` of the result is the sum of the lanes of vector i of n (a power of two).
 

@@ -71,8 +71,9 @@ def _take(kept, i, j, most, syn0, updates, scratch):
 
 
 @inline
-def train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, kept, result):
+def train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scratch, places, result):
     """See `kernels.sgns_train`; `result` float64[3] becomes pairs, the loss of some of them, and how many those are."""
+    kept = places[0]
     n = subsample(tokens, keep, state, kept)
     outputs = updates[len(syn1neg) :]
     alpha, rows, last = np.float32(params.alpha), plan.noise, plan.noise + 1
@@ -87,7 +88,7 @@ def train(tokens, syn0, syn1neg, updates, keep, noise, params, plan, state, scra
             continue
         center = np.int64(kept[i])
         most = params.least + below(next_bits(state), params.window - params.least + 1)
-        fetch_ahead(kept, n, i, params.window, syn1neg, syn0, updates)
+        fetch_ahead(kept, n, i + TILE, params.window, syn1neg, syn0, updates)
         left, right = reach(kept, n, i, most)
         j, pairs, aimed, hit, measure = i - left, left + right, False, False, centers % MEASURED == 0
         while pairs > 0:

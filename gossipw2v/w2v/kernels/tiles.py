@@ -32,6 +32,7 @@ from gossipw2v.w2v.kernels.simd import (
     same,
     sigmoid,
     splat,
+    splats,
     sums,
 )
 
@@ -68,10 +69,6 @@ def _dots(builder, xs, ys, width, lanes: int = LANES):
 
     each_span(builder, width, body, lanes)
     return [builder.load(total) for total in totals]
-
-
-def _gains(builder, array, at, count: int):
-    return [splat(builder, builder.load(array.row(at, i))) for i in range(count)]
 
 
 # --- intrinsics ------------------------------------------------------------------------------------------------------
@@ -197,7 +194,7 @@ def add_four(_context, gains, at, y, j, x):
     """x += gains[at + q] * y[j + q] for q < 4 and one row x."""
 
     def emit(b, gains, at, y, j, x):
-        row, rows, factors = x.row(integer(0)), [y.row(j, q) for q in range(4)], _gains(b, gains, at, 4)
+        row, rows, factors = x.row(integer(0)), [y.row(j, q) for q in range(4)], splats(b, gains, at, 4)
 
         def body(span):
             total = span.load(row)
@@ -237,173 +234,6 @@ def fetch_row(_context, y, j):
             call(b, "llvm.prefetch.p0", ir.VoidType(), args)
 
     return types.void(y, j), lower(emit)
-
-
-# --- windows of words ------------------------------------------------------------------------------------------------
-
-RUN = 8  # vectors of a row that are summed at once over a run of words
-SHARED = 4  # those that are summed at once for each of `TILE` windows over the words they share
-
-
-def _each_strip(builder, width, count: int, body) -> None:
-    """Emit a loop of `body` over strips of `count` vectors of a row, then over shorter ones under masks.
-
-    It gets the spans of a strip, and a function that takes the address of a row to where the strip begins in it.
-    """
-    size, short = count * LANES, min(count, 4) * LANES
-    end = builder.and_(width, integer(-size))
-    with cgutils.for_range_slice(builder, integer(0), end, integer(size), inc=True) as (at, _):
-        body([Span(builder, integer(v)) for v in range(0, size, LANES)], lambda row: builder.gep(row, [at]))
-    lanes = ir.Constant(ir.VectorType(I32, LANES), list(range(LANES)))
-    with cgutils.for_range_slice(builder, end, width, integer(short), inc=True) as (at, _):
-        rest = builder.trunc(builder.sub(width, at), I32)
-        left = [splat(builder, builder.sub(rest, ir.Constant(I32, v))) for v in range(0, short, LANES)]
-        masks = [builder.icmp_signed("<", lanes, each) for each in left]
-        spans = [Span(builder, integer(v * LANES), mask) for v, mask in enumerate(masks)]
-        body(spans, lambda row: builder.gep(row, [at]))
-
-
-def _each_word(builder, words, start, stop, rows, body) -> None:
-    """Emit a loop of `body` over the addresses of the rows of words[start : stop]."""
-    with cgutils.for_range_slice(builder, start, stop, integer(1), inc=True) as (t, _):
-        body(rows.row(builder.sext(builder.load(words.row(t)), I64)))
-
-
-@intrinsic
-def sum_words(_context, words, start, stop, rows, sums, i, j):
-    """sums[j] = sums[i] + the rows of words[start : stop], int32."""
-
-    def emit(b, words, start, stop, rows, sums, i, j):
-        def strip(spans, begin):
-            totals = [cgutils.alloca_once_value(b, span.load(begin(sums.row(i)))) for span in spans]
-
-            def add(row):
-                for span, total in zip(spans, totals, strict=True):
-                    b.store(b.fadd(b.load(total), span.load(begin(row)), flags=FAST), total)
-
-            _each_word(b, words, start, stop, rows, add)
-            for span, total in zip(spans, totals, strict=True):
-                span.store(b.load(total), begin(sums.row(j)))
-
-        _each_strip(b, rows.width, RUN, strip)
-
-    return types.void(words, start, stop, rows, sums, i, j), lower(emit)
-
-
-@intrinsic
-def add_to_words(_context, sums, i, changes, p, j, words, start, stop, rows):
-    """sums[j] = sums[i] + changes[p] is added to the rows of words[start : stop], as often as a word stands there."""
-
-    def emit(b, sums, i, changes, p, j, words, start, stop, rows):
-        def strip(spans, begin):
-            old, more, new = (begin(row) for row in (sums.row(i), changes.row(p), sums.row(j)))
-            totals = [b.fadd(span.load(old), span.load(more), flags=FAST) for span in spans]
-            for span, total in zip(spans, totals, strict=True):
-                span.store(total, new)
-
-            def add(row):
-                for span, total in zip(spans, totals, strict=True):
-                    span.store(b.fadd(span.load(begin(row)), total, flags=FAST), begin(row))
-
-            _each_word(b, words, start, stop, rows, add)
-
-        _each_strip(b, rows.width, RUN, strip)
-
-    return types.void(sums, i, changes, p, j, words, start, stop, rows), lower(emit)
-
-
-@intrinsic
-def holders(_context, lows, highs, places, t, held, n):
-    """How many p < 4 have lows[p] <= t <= highs[p] and t != places[p]; held[4 * n + p] becomes 1.0 there, else 0.0."""
-
-    def emit(context, builder, signature, values):
-        b, (t, n) = builder, (values[3], values[5])
-        lows, highs, places, held = (Array(context, b, signature.args[k], values[k]) for k in (0, 1, 2, 4))
-        integers, floats = ir.VectorType(I64, TILE), ir.VectorType(ir.FloatType(), TILE)
-        low, high, place = (
-            b.load(b.bitcast(array.row(integer(0)), integers.as_pointer()), align=8) for array in (lows, highs, places)
-        )
-        at = ir.Constant(integers, ir.Undefined)
-        for p in range(TILE):
-            at = b.insert_element(at, t, ir.Constant(I32, p))
-        inside = b.and_(b.icmp_signed("<=", low, at), b.icmp_signed("<=", at, high))
-        inside = b.and_(inside, b.icmp_signed("!=", at, place))
-        ones = b.uitofp(inside, floats)
-        b.store(ones, b.bitcast(held.row(b.mul(n, integer(TILE))), floats.as_pointer()), align=4)
-        bits = b.zext(b.bitcast(inside, ir.IntType(TILE)), I64)
-        return b.ctpop(bits)
-
-    return types.int64(lows, highs, places, t, held, n), emit
-
-
-def _shared_rows(builder, rows, n, held, body) -> None:
-    """Emit a loop of `body` over n rows, whose addresses are in `rows`, with the splats of held[4 * k : 4 * k + 4]."""
-    with cgutils.for_range_slice(builder, integer(0), n, integer(1), inc=True) as (k, _):
-        row = builder.inttoptr(builder.load(rows.row(k)), ir.FloatType().as_pointer())
-        body(row, _gains(builder, held, builder.mul(k, integer(TILE)), TILE))
-
-
-@intrinsic
-def average(_context, rows, n, held, shares, sums, far, like, x, before):
-    """x[p] = before[p] = shares[p] * the sum of held[4 * k + p] * the row at rows[k], for k < n and each p < 4.
-
-    If `far` is not 0, sums[p] and sums[4 + p] are part of the sum. Rows are as wide as those of `like`.
-    """
-
-    def emit(b, rows, n, held, shares, sums, far, like, x, before):
-        scales = _gains(b, shares, integer(0), TILE)
-
-        def strip(spans, begin):
-            totals = [[cgutils.alloca_once_value(b, same(0.0)) for _ in spans] for _ in range(TILE)]
-            with b.if_then(b.icmp_signed("!=", far, integer(0))):
-                for p, mine in enumerate(totals):
-                    left, right = (begin(sums.row(integer(side + p))) for side in (0, TILE))
-                    for span, total in zip(spans, mine, strict=True):
-                        b.store(b.fadd(span.load(left), span.load(right), flags=FAST), total)
-
-            def add(row, factors):
-                vectors = [span.load(begin(row)) for span in spans]
-                for factor, mine in zip(factors, totals, strict=True):
-                    for vector, total in zip(vectors, mine, strict=True):
-                        b.store(fma(b, factor, vector, b.load(total)), total)
-
-            _shared_rows(b, rows, n, held, add)
-            for p, (scale, mine) in enumerate(zip(scales, totals, strict=True)):
-                for span, total in zip(spans, mine, strict=True):
-                    mean = b.fmul(b.load(total), scale, flags=FAST)
-                    span.store(mean, begin(x.row(integer(p))))
-                    span.store(mean, begin(before.row(integer(p))))
-
-        _each_strip(b, like.width, SHARED, strip)
-
-    return types.void(rows, n, held, shares, sums, far, like, x, before), lower(emit)
-
-
-@intrinsic
-def add_changes(_context, x, before, rows, n, held, like):
-    """x[p] -= before[p], for p < 4; held[4 * k + p] times that is added to the row at rows[k], for k < n."""
-
-    def emit(b, x, before, rows, n, held, like):
-        def strip(spans, begin):
-            changes = []
-            for p in range(TILE):
-                new, old = (begin(array.row(integer(p))) for array in (x, before))
-                changes.append([b.fsub(span.load(new), span.load(old), flags=FAST) for span in spans])
-                for span, change in zip(spans, changes[p], strict=True):
-                    span.store(change, new)
-
-            def add(row, factors):
-                for v, span in enumerate(spans):
-                    total = span.load(begin(row))
-                    for factor, mine in zip(factors, changes, strict=True):
-                        total = fma(b, factor, mine[v], total)
-                    span.store(total, begin(row))
-
-            _shared_rows(b, rows, n, held, add)
-
-        _each_strip(b, like.width, SHARED, strip)
-
-    return types.void(x, before, rows, n, held, like), lower(emit)
 
 
 @intrinsic

@@ -121,15 +121,15 @@ GROUPS = {1: (20, 0.06), 2: (20, 0.05), 3: (13, 0.05), 4: (2, 0.01)}
 
 @given(
     lengths=st.lists(st.sampled_from([0, 1, 2, 3, 5, 30, 130]), min_size=1, max_size=8),
-    vocabulary=st.sampled_from([5, 8, 50]),
+    vocabulary=st.sampled_from([5, 8, 50, 400]),
     vector_size=st.sampled_from([1, 15, 16, 20, 64, 65, 100, 127, 128, 129, 130, 200, 300]),
-    window=st.sampled_from([1, 2, 5, noise.NEAR, noise.NEAR + 1, 50]),
+    window=st.sampled_from([1, 2, 5, noise.NEAR, noise.NEAR + 1, 50, 255]),
     group=st.sampled_from(list(GROUPS)),
     seed=st.integers(0, 2**64 - 1),
 )
 @settings(deadline=None, max_examples=100)
 def test_windows_that_overlap_are_summed_like_any_others(lengths, vocabulary, vector_size, window, group, seed):
-    """At any width and reach, with words that stand in a window many times, and with groups over sentence ends."""
+    """At any width and reach, with words that stand in a window many times or never again, and over sentence ends."""
     words = np.random.default_rng(seed % 1000).integers(0, vocabulary, sum(lengths))
     tokens = np.insert(words, np.cumsum(lengths), -1).astype(np.int32)
     weights, params = _model(vector_size, vocabulary), sgns.Params(window, *GROUPS[group])
