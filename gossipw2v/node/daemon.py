@@ -22,6 +22,7 @@ from gossipw2v.config.address import Address, is_local, is_source
 from gossipw2v.config.loader import ConfigError
 from gossipw2v.config.node import Config
 from gossipw2v.config.secret import SecretError, read_secret
+from gossipw2v.gossip.records import Portion
 from gossipw2v.node.compiler import compile_apart, is_compiled, warm_up
 from gossipw2v.node.lifecycle import come_to_rest, keep, resume, work
 from gossipw2v.node.memory import LESS_MEMORY
@@ -44,7 +45,7 @@ from gossipw2v.transport.seeds import follow
 from gossipw2v.transport.streams import bound, located
 from gossipw2v.w2v.evaluation.tables import LayoutError
 from gossipw2v.w2v.graphs import csr
-from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.files import CorpusError, content_digest
 from gossipw2v.w2v.text.shards import SUFFIX, ShardError
 from gossipw2v.w2v.text.sources.spool import SUFFIX as SPOOL_SUFFIX
 from gossipw2v.w2v.text.vocab import VocabError
@@ -158,7 +159,8 @@ class Daemon:
         await asyncio.to_thread(node.probe.read, config.probe)
         await asyncio.to_thread(node.corpus.find, own_files(config), config.fresh)
         await asyncio.to_thread(node.checkpointer.look, node.config.fresh)
-        node.begin()
+        digest = await asyncio.to_thread(content_digest, node.corpus.files)
+        node.begin(Portion(digest, *node.corpus.share))
         if not await asyncio.to_thread(is_compiled, *compiled):
             node.condition.stage = "compiling"
             log.info(

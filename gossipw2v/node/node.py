@@ -16,7 +16,7 @@ from gossipw2v.config.node import Config
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, DropLink, Freeze, Instruction, Merge, OpenLink, Received, Settle
-from gossipw2v.gossip.records import Member, Stage
+from gossipw2v.gossip.records import Member, Portion, Stage
 from gossipw2v.node.agreement import VocabularyAgreement
 from gossipw2v.node.condition import Condition
 from gossipw2v.node.row_worker import RowReports
@@ -78,8 +78,11 @@ class Node:
         job = {name: str(value) for name, value in job_fields(config.job, walks).items()}
         self.checkpointer = Checkpointer(config.data_dir, job)
 
-    def begin(self) -> None:
-        """Make the core, with the id of this life; after the checkpointer has looked for an earlier one."""
+    def begin(self, portion: Portion | None = None) -> None:
+        """Make the core, with the id of this life; after the checkpointer has looked for an earlier one.
+
+        `portion`: what others are told that this node trains.
+        """
         config = self.config
         rules = GossipConfig(
             job=self.checkpointer.job,
@@ -90,7 +93,8 @@ class Node:
             quiet=config.settle_seconds if config.peers != ("none",) else 0.0,
             banned=config.ban,
         )
-        me = Member(self.checkpointer.next_life(self.random[:16]), 0, Stage.COUNTING, min_peers=config.min_peers)
+        own = self.checkpointer.next_life(self.random[:16])
+        me = Member(own, 0, Stage.COUNTING, min_peers=config.min_peers, portion=portion)
         self.core = GossipCore(me, rules, Random(self.random), self.now)
         self.network = Network(self.core, self.metrics, self._on_rows)
         self.rows = RowReports(self.core, self.network, self.metrics)

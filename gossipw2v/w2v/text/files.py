@@ -176,13 +176,30 @@ def corpus_digest(files: Sequence[Source], form: Form = PLAIN) -> bytes:
         if isinstance(source, Remote):
             digest.update(f"{source.size} {source.version}\n".encode())
         else:
+            digest.update(f"{_size(source)} {_regular(source).st_mtime_ns}\n".encode())
             _add_samples(digest, source)
+    return digest.digest()
+
+
+def content_digest(files: Sequence[Source]) -> bytes:
+    """16 bytes that the same files have on every machine, whatever they are called there and however old they are.
+
+    Of each its size and 1 MiB of samples; of objects behind URLs, size and version.
+    """
+    digests = (_content(source) for source in files)
+    return hashlib.blake2b(b"".join(sorted(digests)), digest_size=16, person=b"gossipw2v.files").digest()
+
+
+def _content(source: Source) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{_size(source)} {source.version if isinstance(source, Remote) else ''}\n".encode())
+    if not isinstance(source, Remote):
+        _add_samples(digest, source)
     return digest.digest()
 
 
 def _add_samples(digest: hashlib.blake2b, path: Path) -> None:
     status = _regular(path)
-    digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
     with _naming(path), path.open("rb") as file:
         for n in range(SAMPLES):
             file.seek(max(0, status.st_size - SAMPLE_BYTES) * n // (SAMPLES - 1))
