@@ -48,12 +48,12 @@ from gossipw2v.gossip.messages import (
     StateNews,
     TaskNews,
 )
-from gossipw2v.gossip.records import MAX_MEMBERS, Member, Stage
+from gossipw2v.gossip.records import MAX_MEMBERS, MAX_PARTS, Member, Portion, Stage
 
 MAGIC = b"GW2V"
 TLS = b"\x16\x03"  # how a TLS connection begins
 HEADER = struct.Struct(">4sI")
-MAX_NODES = 1 << 15  # lists and maps in a frame: a full StateNews has some 20,000; 8 MiB of empty maps would be 570 MiB
+MAX_NODES = 1 << 15  # lists and maps in a frame: a full StateNews has some 25,000; 8 MiB of empty maps would be 570 MiB
 
 
 def encode(message: Message) -> bytes:
@@ -154,9 +154,10 @@ def _table(key: Check, value: Check, most: int) -> Check:
     return lambda item: {key(k): value(v) for k, v in whole(item).items()}
 
 
-def _record(kind: Callable[..., Any], *schema: Check) -> Check:
+def _record(kind: Callable[..., Any], *schema: Check, later: tuple[Check, ...] = ()) -> Check:
+    """A list of these fields, which may end where those begin that came `later`."""
     whole = _only(list, lambda item: len(item) >= len(schema), f"{len(schema)} fields")
-    return lambda item: kind(*(check(each) for check, each in zip(schema, whole(item), strict=False)))
+    return lambda item: kind(*(check(each) for check, each in zip((*schema, *later), whole(item), strict=False)))
 
 
 def _array(data: bytes, dtype: DTypeLike, size: int) -> NDArray[Any]:
@@ -183,8 +184,9 @@ def _plain(value: Any) -> Any:
         arrays = (value.rows, value.counts, value.scales, value.values)
         little = (np.ascontiguousarray(a, a.dtype.newbyteorder("<")) for a in arrays)
         return [*value.values.shape, *(a.reshape(-1).view(np.uint8).data for a in little)]  # packed without a copy
-    if isinstance(value, (Member, Offer)):
-        return [_plain(getattr(value, f.name)) for f in fields(value)]
+    if isinstance(value, (Member, Offer, Portion)):
+        items = [_plain(getattr(value, f.name)) for f in fields(value)]
+        return items[:-1] if items[-1] is None else items  # a field that came later, and says nothing
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
     return int(value) if isinstance(value, Stage) else value
@@ -200,6 +202,7 @@ _origins = _table(_node, _number, MAX_ORIGINS)
 _member = _record(
     lambda node, beat, state, addresses, *rest: Member(node, beat, Stage(state), tuple(addresses), *rest),
     *(_node, _number, _integer(0, max(Stage)), _addresses, _number, _number, _integer(0, MAX_MEMBERS), _parent),
+    later=(_record(Portion, _digest, _integer(1, MAX_PARTS), _integer(1, MAX_PARTS)),),
 )
 _verdict = _record(lambda *each: each, _node, _number)
 _offer = _record(Offer, _name, _digest, _integer(1, MAX_BLOB), _number)

@@ -22,6 +22,7 @@ from gossipw2v.config.address import Address, is_local, is_source
 from gossipw2v.config.loader import ConfigError
 from gossipw2v.config.node import Config
 from gossipw2v.config.secret import SecretError, read_secret
+from gossipw2v.gossip.records import Portion
 from gossipw2v.node.compiler import compile_apart, is_compiled, warm_up
 from gossipw2v.node.lifecycle import come_to_rest, keep, resume, work
 from gossipw2v.node.memory import LESS_MEMORY
@@ -45,7 +46,8 @@ from gossipw2v.transport.streams import bound, located
 from gossipw2v.w2v.evaluation.tables import LayoutError
 from gossipw2v.w2v.given.warm_start import WarmStartError
 from gossipw2v.w2v.graphs import csr
-from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.sources import Source
+from gossipw2v.w2v.text.files import CorpusError, contents_digest
 from gossipw2v.w2v.text.shards import SUFFIX, ShardError
 from gossipw2v.w2v.text.sources.spool import SUFFIX as SPOOL_SUFFIX
 from gossipw2v.w2v.text.vocab import VocabError
@@ -161,7 +163,7 @@ class Daemon:
         await asyncio.to_thread(node.read_given)
         await asyncio.to_thread(node.corpus.find, own_files(config), config.fresh)
         await asyncio.to_thread(node.checkpointer.look, node.config.fresh)
-        node.begin()
+        node.begin(await asyncio.to_thread(_portion, node.corpus))
         if not await asyncio.to_thread(is_compiled, *compiled):
             node.condition.stage = "compiling"
             log.info(
@@ -385,6 +387,11 @@ def _differing(one: Config, other: Config) -> list[str]:
     pairs = ((one, other), (one.job, other.job))
     names = (each.name for a, b in pairs for each in fields(a) if getattr(a, each.name) != getattr(b, each.name))
     return [name for name in names if name != "job"] + ["job"] * (one.job.job != other.job.job)
+
+
+def _portion(corpus: Source) -> Portion | None:
+    """What others are told that this node trains of which files; None where nodes divide them. CorpusError."""
+    return Portion(contents_digest(corpus.files), *corpus.share) if corpus.share else None
 
 
 def own_files(config: Config) -> list[Path]:

@@ -16,7 +16,7 @@ from gossipw2v.config.node import Config
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, DropLink, Freeze, Instruction, Merge, OpenLink, Received, Settle
-from gossipw2v.gossip.records import Member, Stage
+from gossipw2v.gossip.records import Member, Portion, Stage
 from gossipw2v.gossip.tasks.listing import CORPUS
 from gossipw2v.node.agreement import VocabularyAgreement
 from gossipw2v.node.condition import Condition
@@ -88,8 +88,11 @@ class Node:
         self.given = read_given(self.config)
         self.checkpointer.job |= self.given.job
 
-    def begin(self) -> None:
-        """Make the core, with the id of this life; after the checkpointer has looked for an earlier one."""
+    def begin(self, portion: Portion | None = None) -> None:
+        """Make the core, with the id of this life; after the checkpointer has looked for an earlier one.
+
+        `portion`: what others are told that this node trains.
+        """
         config = self.config
         rules = GossipConfig(
             job=self.checkpointer.job,
@@ -103,7 +106,8 @@ class Node:
         if isinstance(self.corpus, SharedCorpus):
             pieces = self.corpus.pieces
             rules = replace(rules, job={**rules.job, CORPUS: pieces.digest.hex()}, listing=pieces.listing)
-        me = Member(self.checkpointer.next_life(self.random[:16]), 0, Stage.COUNTING, min_peers=config.min_peers)
+        own = self.checkpointer.next_life(self.random[:16])
+        me = Member(own, 0, Stage.COUNTING, min_peers=config.min_peers, portion=portion)
         self.core = GossipCore(me, rules, Random(self.random), self.condition.born)
         self.network = Network(self.core, self.metrics, self._on_rows)
         self.rows = RowReports(self.core, self.network, self.metrics)

@@ -25,9 +25,9 @@ def reason(core: GossipCore, state: Stage, now: float) -> str | None:
         return f"{needed} other nodes to count with (min_peers), of which {len(others)} are there"
     shared = CORPUS in core.view.config.job
     if missing := [each for each in others if counts_name(each.node, shared) not in core.view.blobs]:
-        return f"the word counts of {_names(missing)}"
+        return f"the word counts of {names(missing)}"
     if above := [each for each in others if each.node > me.node]:
-        return f"the vocabulary of {_names([max(above, key=lambda each: each.node)])}"
+        return f"the vocabulary of {names([max(above, key=lambda each: each.node)])}"
     return f"more nodes, until none has come for {core.view.config.quiet:g} s (settle_seconds)"
 
 
@@ -51,7 +51,8 @@ def sentence(waiting: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _names(members: list[Member]) -> str:
+def names(members: list[Member]) -> str:
+    """Some members for people: the beginning of an id, and where it is."""
     names = ", ".join(f"{each.node.hex()[:12]} at {', '.join(each.addresses[:2]) or '?'}" for each in members[:SHOWN])
     return names if len(members) <= SHOWN else f"{names} and {len(members) - SHOWN} more"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from gossipw2v.gossip.records import Stage
+from gossipw2v.gossip.doors.view import View
+from gossipw2v.gossip.records import Stage, stem
 from gossipw2v.node.node import Node
-from gossipw2v.node.waiting import sentence
+from gossipw2v.node.waiting import names, sentence
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.notify import notify
 
@@ -27,6 +28,7 @@ async def watch(node: Node) -> None:
         await asyncio.sleep(PERIOD)
         tell_waiting(node, patience)
         tell_nameless(node)
+        node.condition.problem("text twice", twice(node.core.view, node.network.now(), bool(node.config.graph)))
         node.condition.stuck = progress.look(step_of(node), PERIOD)
         node.condition.problem("stuck", node.condition.stuck)
         if (
@@ -68,6 +70,22 @@ class StepWatch:
         if step is None or self.idle < STUCK:
             return None
         return f"stuck: no step forward in {step[0]} for {STUCK:.0f} s; is the text on a disk that does not answer?"
+
+
+def twice(view: View, now: float, graph: bool) -> str | None:
+    """What to do about others that train what this node trains; None if there are none. Earlier lives are no others."""
+    me = view.me
+    others = [
+        other
+        for other in view.members.alive(now)
+        if me.portion and other.portion and me.portion.overlaps(other.portion) and stem(other.node) != stem(me.node)
+    ]
+    if not others:
+        return None
+    if not graph:
+        return f"{names(others)}: the same text as here, so it counts twice; give each node a text of its own"
+    told = "the same graph as here, walked from the same nodes; give each of the N nodes that have it a share"
+    return f"{names(others)}: {told}: --graph-share 1/N to N/N"
 
 
 def step_of(node: Node) -> tuple[str, int] | None:

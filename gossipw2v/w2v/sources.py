@@ -61,6 +61,10 @@ class Source(Protocol):
         """
 
     @property
+    def share(self) -> tuple[int, int] | None:
+        """(i, n): the i-th of n parts of what the files hold is trained."""
+
+    @property
     def problem(self) -> str | None:
         """What is wrong with them though they are read, for people; None if nothing is."""
 

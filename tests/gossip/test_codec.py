@@ -2,6 +2,7 @@
 
 import struct
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import msgpack
@@ -31,7 +32,7 @@ from gossipw2v.gossip.messages import (
     Push,
     StateNews,
 )
-from gossipw2v.gossip.records import MAX_MEMBERS
+from gossipw2v.gossip.records import MAX_MEMBERS, MAX_PARTS, Portion
 
 FRAMES = Path(__file__).parents[1] / "golden" / "frames.txt"
 GOLDEN = dict(line.split() for line in FRAMES.read_text().splitlines())
@@ -204,6 +205,10 @@ def test_no_odd_value_in_any_field_does_more_than_raise(message):
         ("StateNews", 1, [[NODE, 1, 1, [], 0, 0, 0, b"short"]]),
         ("StateNews", 1, [[NODE, 1, 1, [], 0, 0, 0, ""]]),
         ("StateNews", 1, [[NODE, 1, 1, [], 0, 0, 0, None]]),
+        ("StateNews", 1, [[NODE, 1, 1, [], 0, 0, 0, b"", None]]),
+        ("StateNews", 1, [[NODE, 1, 1, [], 0, 0, 0, b"", [b"short", 1, 1]]]),
+        ("StateNews", 1, [[NODE, 1, 1, [], 0, 0, 0, b"", [DIGEST, 1, MAX_PARTS + 1]]]),
+        ("StateNews", 1, [[NODE, 1, 1, [], 0, 0, 0, b"", [DIGEST, 0, 1]]]),
         ("StateNews", 2, [["vocabulary", DIGEST, 0, 0]]),
         ("BlobPull", 3, -1),
         ("BlobPart", 4, bytes(MAX_PART + 1)),
@@ -311,7 +316,7 @@ def test_a_frame_full_of_small_things_takes_bounded_memory(small):
 
 
 def test_the_fullest_honest_state_fits_and_comes_back():
-    crowd = [MEMBER] * MAX_MEMBERS
+    crowd = [replace(MEMBER, portion=Portion(DIGEST, 1, MAX_PARTS))] * MAX_MEMBERS
     news = StateNews(crowd, [Offer("counts/" + "f" * 32, DIGEST, 1, 0)] * MAX_OFFERS)
     assert same(decode(body_of(news)), news)
     refused(swapped(news, 1, items_of(news)[1] + [items_of(news)[1][0]]))

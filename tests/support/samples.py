@@ -26,7 +26,7 @@ from gossipw2v.gossip.messages import (
     StateNews,
     TaskNews,
 )
-from gossipw2v.gossip.records import MAX_MEMBERS, Member, Stage
+from gossipw2v.gossip.records import MAX_MEMBERS, MAX_PARTS, Member, Portion, Stage
 
 NODE, OTHER, LINK, DIGEST = bytes(range(16)), b"\xff" * 16, b"linkname", b"D" * 16
 
@@ -77,6 +77,7 @@ def text(longest: int):
 
 
 addresses = st.lists(text(80), max_size=16)
+portions = st.builds(Portion, digests, st.integers(1, MAX_PARTS), st.integers(1, MAX_PARTS))
 members = st.builds(
     Member,
     nodes,
@@ -86,6 +87,8 @@ members = st.builds(
     numbers,
     numbers,
     st.integers(0, MAX_MEMBERS),
+    st.just(b"") | nodes,
+    st.none() | portions,
 )
 offers = st.builds(Offer, text(64), digests, st.integers(1, MAX_BLOB), numbers)
 

@@ -69,6 +69,22 @@ def test_four_shares_are_as_good_as_one_node(swarm: Daemons, edges: Path) -> Non
     assert sum(starts) == COMMUNITIES * SIZE
 
 
+@pytest.mark.parametrize(("shares", "told"), [(("1/1", "2/3"), True), (("1/3", "2/3"), False)])
+def test_nodes_that_walk_from_the_same_nodes_are_told_by_name(
+    shares: tuple[str, str], told: bool, swarm: Daemons, edges: Path
+) -> None:
+    one, two = addresses(2)
+    nodes = [
+        swarm.start(edges, **GRAPH, graph_share=share, listen=here, peers=there, min_peers=1, until_complete=False)
+        for share, here, there in zip(shares, (one, two), (two, one), strict=True)
+    ]
+    for node, other in zip(nodes, reversed(nodes), strict=True):
+        status = node.until(lambda s: s["state"] == "complete" and (s["problems"] or not told))
+        named = f"{other.status()['node'][:12]} at {other.address}: the same graph as here"
+        assert [named in problem and "--graph-share 1/N" in problem for problem in status["problems"]] == [True] * told
+        assert ("the same graph as here" in node.log()) == told
+
+
 def test_a_node_that_was_killed_goes_on_with_the_graph_as_it_was_read(swarm: Daemons, edges: Path) -> None:
     node = swarm.start(edges, **{**GRAPH, "epochs": 60, "checkpoint_interval": 0.2})
     node.until(lambda s: s["checkpoint"]["written"] > 0 and s["progress"]["ratio"] > 0.05)

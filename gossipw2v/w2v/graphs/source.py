@@ -63,6 +63,11 @@ class GraphSource:
         log.info("found the edges", files=len(self.files), bytes=self.bytes, names=names, encoding=self.form.encoding)
 
     @property
+    def share(self) -> tuple[int, int]:
+        """(i, n): walks begin at the i-th of n parts of the nodes."""
+        return self.plan.share
+
+    @property
     def problem(self) -> str | None:
         """Why this node trains nothing, for people; None if it does."""
         return self._idle

@@ -65,6 +65,10 @@ class SharedCorpus:
         return self.corpus.counts
 
     @property
+    def share(self) -> None:
+        """None: the nodes that have the files divide them among themselves."""
+
+    @property
     def damaged_files(self) -> int:
         """As `Corpus`."""
         return self.corpus.damaged_files

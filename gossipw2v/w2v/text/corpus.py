@@ -86,6 +86,11 @@ class Corpus:
             log.warning("not read as text", path=str(path), why=why, files=len(told))
 
     @property
+    def share(self) -> tuple[int, int]:
+        """(1, 1): all of the text is trained."""
+        return 1, 1
+
+    @property
     def problem(self) -> str | None:
         """What is wrong with the text though it is read, for people; None if nothing is."""
         told = "; ".join(self._told.values())

@@ -180,6 +180,12 @@ def corpus_digest(files: Sequence[Source], form: Form = PLAIN) -> bytes:
     return digest.digest()
 
 
+def contents_digest(files: Sequence[Source]) -> bytes:
+    """16 bytes that the same files have on every machine, whatever they are called there and however old they are."""
+    digests = sorted(content_digest(source).digest() for source in files)
+    return hashlib.blake2b(b"".join(digests), digest_size=16, person=b"gossipw2v.files").digest()
+
+
 def _add_samples(digest: hashlib.blake2b, path: Path, timed: bool = True) -> None:
     status = _regular(path)
     digest.update(f"{status.st_size} {status.st_mtime_ns if timed else 0}\n".encode())

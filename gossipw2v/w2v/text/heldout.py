@@ -117,4 +117,5 @@ class Divider:
         ends = ids == END
         before = np.concatenate(([self._last[which] == END], ends[:-1]))
         self._last[which] = int(ids[-1])
-        return np.asarray(ids[~(ends & before)])
+        further = ends & before
+        return np.asarray(ids[~further]) if further.any() else ids

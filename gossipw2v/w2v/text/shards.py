@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.system.durable import replacing, sweep
-from gossipw2v.w2v.kernels.hashing import END, GAP
+from gossipw2v.w2v.kernels.hashing import END
+from gossipw2v.w2v.kernels.phrases.pairs import only_units
 from gossipw2v.w2v.phrases.joining import join_all
 from gossipw2v.w2v.text.blocks import Tally, TextReader
 from gossipw2v.w2v.text.files import Source
@@ -137,7 +138,7 @@ def _blocks(files: Sequence[Source], vocab: Vocab, reader: TextReader) -> Iterat
         return
     blocks = reader.run(files, WordIndex(vocab.units).encode_all, Tally())
     for ids in join_all(blocks, vocab.joins):
-        yield ids[(ids < len(vocab)) & (ids != GAP)]
+        yield only_units(ids, len(vocab))
 
 
 def open_shard(path: Path, corpus_digest: bytes, vocab_digest: bytes, division: Division = ALL_TRAINED) -> Shard:

@@ -34,13 +34,13 @@ def packing(head: bytes) -> str | None:
     return next((kind for start, kind in MAGIC.items() if start.match(head)), None)
 
 
-def buffered(some: Callable[[int], bytes]) -> io.BufferedReader:
+def buffered(some: Callable[[int], bytes | memoryview]) -> io.BufferedReader:
     """A file of what `some(most)` gives again and again, at most `most` bytes each time; of nothing it ends."""
     return io.BufferedReader(_Raw(some))
 
 
 class _Raw(io.RawIOBase):
-    def __init__(self, some: Callable[[int], bytes]) -> None:
+    def __init__(self, some: Callable[[int], bytes | memoryview]) -> None:
         self._some = some
 
     def readable(self) -> bool:

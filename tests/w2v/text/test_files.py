@@ -13,7 +13,18 @@ from pathlib import Path
 import pytest
 
 from gossipw2v.w2v.text.blocks import BOM
-from gossipw2v.w2v.text.files import BACKUP, EMPTY, HIDDEN, OWN, CorpusError, corpus_digest, find, find_files, open_text
+from gossipw2v.w2v.text.files import (
+    BACKUP,
+    EMPTY,
+    HIDDEN,
+    OWN,
+    CorpusError,
+    contents_digest,
+    corpus_digest,
+    find,
+    find_files,
+    open_text,
+)
 from gossipw2v.w2v.text.sources.form import Form
 
 PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
@@ -270,6 +281,17 @@ def test_digest_is_of_the_text_not_of_its_place(folder: Path, tmp_path: Path) ->
     assert corpus_digest(moved[::-1]) != before
     os.utime(moved[0])
     assert corpus_digest(moved) != before
+
+
+def test_the_same_files_are_known_again_whatever_their_names_and_times(folder: Path, tmp_path: Path) -> None:
+    files = find_files([str(folder / "a.txt"), str(folder / "b.txt")])
+    before = contents_digest(files)
+    moved = [path.rename(tmp_path / f"moved-{path.name}") for path in reversed(files)]
+    os.utime(moved[0])
+    assert contents_digest(moved) == before
+    assert contents_digest(moved[:1]) != before
+    moved[0].write_bytes(moved[0].read_bytes()[::-1])
+    assert contents_digest(moved) != before
 
 
 def test_digest_sees_a_change_at_either_end_of_a_large_file(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gossipw2v.w2v.kernels.hashing import END
 from gossipw2v.w2v.kernels.jit import exact, inline_exact
 
 NOTHING = -1  # a pair or a unit that is not there
@@ -103,6 +104,26 @@ def entries(table, least, pairs, values):
             pairs[number], values[number] = table[slot, 0], table[slot, 1]
             number += 1
     return number
+
+
+@exact
+def values_of(pairs, table, seed):
+    """int64[len(pairs)]: the value of each pair, all of which must be in the table."""
+    values = np.empty(pairs.size, np.int64)
+    for n in range(pairs.size):
+        values[n] = table[_slot(table, pairs[n], seed), 1]
+    return values
+
+
+@exact
+def only_units(ids, most):
+    """int32[n]: the units of `ids` below `most`, and whatever ends a sentence, in their order."""
+    kept = np.empty(ids.size, np.int32)
+    number = 0
+    for n in range(ids.size):
+        kept[number] = ids[n]
+        number += END <= ids[n] < most
+    return kept[:number]
 
 
 @exact

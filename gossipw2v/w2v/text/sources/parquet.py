@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Any
 
+import numpy as np
+
 from gossipw2v.w2v.text.sources.errors import SourceError, needed
-from gossipw2v.w2v.text.sources.records import LeftOut
+from gossipw2v.w2v.text.sources.records import LeftOut, Piece
 
 MAGIC = b"PAR1"  # that such a file begins with
-MOST_BATCH_ROWS, BATCH_BYTES = 1 << 12, 1 << 23  # of text that are decoded together, going by the mean of all rows
+MOST_BATCH_ROWS, BATCH_BYTES = 1 << 11, 1 << 23  # of text that are decoded together, going by the mean of all rows
 BUFFER_BYTES = 1 << 20  # of a column that are read together, however large a row group is
 MOST_TOLD = 30  # columns
 
@@ -27,9 +29,10 @@ class ParquetText:
     def __init__(self, raw: IO[bytes], column: str, left_out: LeftOut) -> None:
         with needed("Parquet"):
             import pyarrow as pa  # noqa: PLC0415
+            import pyarrow.compute as pc  # noqa: PLC0415
             import pyarrow.parquet as pq  # noqa: PLC0415
         left_out.begin("rows")
-        self._arrow, self._column, self._left_out = pa, column, left_out
+        self._arrow, self._compute, self._column, self._left_out = pa, pc, column, left_out
         self._size = raw.seek(0, 2)
         try:
             self._file: Any = pq.ParquetFile(raw, buffer_size=BUFFER_BYTES, pre_buffer=False)
@@ -43,16 +46,20 @@ class ParquetText:
         done: int = self._size * self._left_out.read // rows if rows else self._size
         return done
 
-    def pieces(self) -> Iterator[bytes]:
-        """The text in pieces of some thousand rows."""
-        batches = self._file.iter_batches(self._batch_rows(), columns=[self._column], use_threads=False)
+    def pieces(self) -> Iterator[Piece]:
+        """The text in pieces of some thousand rows, and line ends between them."""
         try:
-            for batch in batches:
+            for batch in self._batches():
                 self._left_out.read += batch.num_rows
-                if lines := self._lines(batch.column(0)):
-                    yield b"\n".join(lines) + b"\n"
+                yield from filter(len, self._lines(batch.column(0)))
         except (self._arrow.ArrowException, OSError) as error:
             raise SourceError(f"is damaged behind row {self._left_out.read:,}: {error}") from error
+
+    def _batches(self) -> Iterator[Any]:
+        """Row group by row group, as lists of dictionaries cannot be read across two of them."""
+        size = self._batch_rows()
+        for group in range(self._file.num_row_groups):
+            yield from self._file.iter_batches(size, [group], [self._column], use_threads=False)
 
     def _batch_rows(self) -> int:
         metadata, place = self._file.metadata, self._file.schema_arrow.names.index(self._column)
@@ -60,11 +67,27 @@ class ParquetText:
         size = sum(part.column(min(place, part.num_columns - 1)).total_uncompressed_size for part in parts)
         return max(1, min(MOST_BATCH_ROWS, int(BATCH_BYTES * metadata.num_rows // max(1, size))))
 
-    def _lines(self, column: Any) -> list[bytes]:
-        values = [value for value in column.cast(self._type).to_pylist() if value is not None]
-        if self._type == self._arrow.large_binary():
-            return values
-        return [b" ".join(_word(word) for word in words if word) for words in values]
+    def _lines(self, column: Any) -> tuple[Piece, ...]:
+        """The rows that are there, a line each; joined by Arrow, as objects of Python would take most of the time."""
+        rows = column.cast(self._type).drop_null()
+        if self._type != self._arrow.large_binary():
+            rows = self._sentences(rows)
+        if not len(rows):
+            return ()
+        whole = self._arrow.LargeListArray.from_arrays(self._arrow.array([0, len(rows)], self._arrow.int64()), rows)
+        return memoryview(self._joined(whole, b"\n")[0].as_buffer()).cast("B"), b"\n"
+
+    def _sentences(self, rows: Any) -> Any:
+        """Lists of words as sentences; those that hold what is no word as it is go through Python."""
+        words = rows.flatten()
+        if words.null_count or _is_unfit(words):
+            sentences = [b" ".join(_word(word) for word in row if word) for row in rows.to_pylist()]
+            return self._arrow.array(sentences, self._arrow.large_binary())
+        return self._joined(rows, b" ")
+
+    def _joined(self, lists: Any, separator: bytes) -> Any:
+        """One of the bytes in each list, with a separator between them."""
+        return self._compute.binary_join(lists, self._arrow.scalar(separator, self._arrow.large_binary()))
 
     def _bytes_type(self) -> Any:
         """What the column is to be read as: its bytes, since Arrow takes for granted that they are UTF-8."""
@@ -88,6 +111,16 @@ class ParquetText:
             inner = self._as_bytes(kind.value_type)
             return self._arrow.large_list(inner) if inner == self._arrow.large_binary() else None
         return None
+
+
+def _is_unfit(words: Any) -> bool:
+    """Whether one of `words`, large binary without nulls, is empty or holds white space."""
+    if not len(words):
+        return False
+    _, bounds, data = words.buffers()
+    starts = np.frombuffer(bounds, np.int64)[words.offset : words.offset + len(words) + 1]
+    text = data.slice(starts[0], starts[-1] - starts[0]).to_pybytes()
+    return not np.diff(starts).all() or any(space in text for space in _SPACES)
 
 
 def _word(word: bytes) -> bytes:

@@ -15,6 +15,8 @@ MOST_BAD = 0.001  # of a file's records
 SOON = 1000  # records after which a file is refused at once if half of them are bad
 LONGEST_EXCERPT = 80  # characters
 
+Piece = bytes | memoryview
+
 _SPACES = re.compile(r"[ \t\n\r\v\f]+")  # what separates words
 
 
@@ -54,11 +56,11 @@ class LeftOut:
 class Pieces:
     """Bytes that come in pieces of any size, as a file gives them; no piece may be empty."""
 
-    pieces: Iterator[bytes]
-    _piece: bytes = b""  # the one under way
+    pieces: Iterator[Piece]
+    _piece: Piece = b""  # the one under way
     _taken: int = 0  # bytes of it that were handed out
 
-    def some(self, most: int) -> bytes:
+    def some(self, most: int) -> Piece:
         """The next bytes, at most so many; none at the end alone."""
         if self._taken == len(self._piece):
             self._piece, self._taken = next(self.pieces, b""), 0

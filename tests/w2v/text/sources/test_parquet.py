@@ -1,6 +1,7 @@
 """Parquet files of the library that owns the format, read column by column in bounded memory."""
 
 import gzip
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.samples import repeatable
 
 from gossipw2v.w2v.text.blocks import TextReader, read_blocks
 from gossipw2v.w2v.text.files import CorpusError, find, find_files
+from gossipw2v.w2v.text.sources import parquet
 from gossipw2v.w2v.text.sources.form import PARQUET, Form
 from gossipw2v.w2v.text.vocab import count_words
 
@@ -49,6 +54,44 @@ def test_strings_are_texts(table: Path, column: str) -> None:
 @pytest.mark.parametrize("column", ["words", "large_words"])
 def test_lists_of_strings_are_sentences(table: Path, column: str) -> None:
     assert read(table, column) == b"one New_York\n\ntwo\nthree\n\n"
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff"), max_size=20)
+SPACES = b" \t\n\r\v\f"
+SPACE = re.compile(rb"[ \t\n\r\v\f]")
+TEXTS = [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
+LISTS = [make(kind) for make in (pa.list_, pa.large_list) for kind in TEXTS]
+
+
+@given(st.lists(st.none() | texts), st.sampled_from(TEXTS), st.integers(1, 5), st.integers(1, 5))
+@repeatable(40)
+def test_every_row_of_strings_comes_out_a_line_each(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[str | None], kind: pa.DataType, group: int, batch: int
+) -> None:
+    path = tmp_path_factory.mktemp("text") / "table.parquet"
+    pq.write_table(pa.table({"text": pa.array(rows, pa.string()).cast(kind)}), path, row_group_size=group)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet, "MOST_BATCH_ROWS", batch)
+        found = read(path, "text")
+    assert found == b"".join(row.encode() + b"\n" for row in rows if row is not None) + b"\n"
+
+
+@given(st.lists(st.none() | st.lists(st.none() | texts)), st.sampled_from(LISTS), st.integers(1, 5), st.integers(1, 5))
+@repeatable(40)
+def test_every_list_comes_out_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[list[str | None] | None],
+    kind: pa.DataType,
+    group: int,
+    batch: int,
+) -> None:
+    path = tmp_path_factory.mktemp("text") / "table.parquet"
+    pq.write_table(pa.table({"text": pa.array(rows, pa.list_(pa.string())).cast(kind)}), path, row_group_size=group)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet, "MOST_BATCH_ROWS", batch)
+        found = [line.split() for line in read(path, "text").split(b"\n")]
+    words = [[SPACE.sub(b"_", (word or "").encode().strip(SPACES)) for word in row] for row in rows if row is not None]
+    assert found[:-2] == [[word for word in row if word] for row in words]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +161,7 @@ LARGE = """
 import resource, sys
 from pathlib import Path
 from gossipw2v.w2v.text.blocks import read_blocks
+from gossipw2v.w2v.text.sources import parquet
 from gossipw2v.w2v.text.sources.form import PARQUET, Form
 size, before = 0, 0
 for block in read_blocks(Path(sys.argv[1]), form=Form(kind=PARQUET, field="text")):
