@@ -2,8 +2,8 @@
 
 A piece is some 256 KiB or more, in one file or several: a few thousand tasks (a pass over a piece each) make a run, so
 that nodes of unequal speed end together, and what is known of tasks stays small. Plain text and JSON lines are cut
-behind a line, or at white space where lines have no end; what cannot be cut (packed, tables, other encodings) is a
-whole file. Some stretches are kept out of all pieces, to measure the loss on.
+behind a line, or at white space where lines have no end, Parquet between row groups; what cannot be cut (packed, CSV,
+other encodings) is a whole file. Some stretches are kept out of all pieces, to measure the loss on.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from gossipw2v.w2v.text.blocks import SPACE
 from gossipw2v.w2v.text.files import Source, content_digest, is_divisible, open_bytes, total_bytes
-from gossipw2v.w2v.text.sources.form import JSONL, Form
+from gossipw2v.w2v.text.sources.form import JSONL, PARQUET, Form
+from gossipw2v.w2v.text.sources.parquet import ParquetText
+from gossipw2v.w2v.text.sources.records import LeftOut
 
 LEAST_BYTES = 1 << 18  # of a piece: 40 ms of training on a core
 TASKS = 4096  # of a run, and one more in each epoch
@@ -27,12 +29,16 @@ HELD_OUT_BYTES, STRETCH_BYTES = 1_200_000, 1 << 14  # in all, as much as `heldou
 
 
 class Stretch(NamedTuple):
-    """Bytes `start` to `stop` of a file; all of it where it cannot be cut (`whole`)."""
+    """Bytes `start` to `stop` of a file; all of it where it cannot be cut (`whole`).
+
+    Of Parquet, row groups from `groups[0]` to `groups[1]`, with bytes in proportion.
+    """
 
     file: Source
     start: int
     stop: int
     whole: bool
+    groups: tuple[int, int] | None = None
 
     @property
     def size(self) -> int:
@@ -108,9 +114,20 @@ class _Cutter:
     def add(self, source: Source) -> None:
         """The next file."""
         size, whole = total_bytes([source]), not is_divisible(source, self.form)
+        if self.form.kind == PARQUET:
+            self._add_groups(source, size)
+            return
         self.cuts[source] = [] if whole else [*self._cut(source, size)]
         for start, stop in pairwise([0, *self.cuts[source], size]):
             self._put(Stretch(source, start, stop, whole))
+
+    def _add_groups(self, source: Source, size: int) -> None:
+        with open_bytes(source) as raw:
+            groups = ParquetText(raw, self.form.field, LeftOut()).groups
+        ends = [size * part // max(1, sum(groups)) for part in accumulate(groups, initial=0)]
+        self.cuts[source] = ends
+        for n, (start, stop) in enumerate(pairwise(ends)):
+            self._put(Stretch(source, start, stop, True, (n, n + 1)))
 
     def end(self) -> list[Piece]:
         """All pieces."""
@@ -127,7 +144,12 @@ class _Cutter:
                 room = self.size
 
     def _put(self, stretch: Stretch) -> None:
-        self._piece.append(stretch)
+        last = self._piece[-1] if self._piece else None
+        if last is not None and last.groups and stretch.groups and last.file == stretch.file:
+            groups = last.groups[0], stretch.groups[1]
+            self._piece[-1] = last._replace(stop=stretch.stop, groups=groups)
+        else:
+            self._piece.append(stretch)
         if sum(each.size for each in self._piece) >= self.size:
             self._pieces.append(tuple(self._piece))
             self._piece = []

@@ -12,8 +12,9 @@ from gossipw2v.gossip.tasks.listing import first_difference
 from gossipw2v.w2v.shared import pieces
 from gossipw2v.w2v.shared.pieces import TextPieces, cut_text
 from gossipw2v.w2v.shared.text import SharedText
+from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.files import find
-from gossipw2v.w2v.text.sources.form import JSONL, PLAIN, Form
+from gossipw2v.w2v.text.sources.form import JSONL, PARQUET, PLAIN, Form
 from gossipw2v.w2v.text.vocab import Vocab, count_words, freeze
 
 
@@ -90,6 +91,26 @@ def test_json_lines_are_cut_between_records(tmp_path: Path) -> None:
     text = path.read_bytes()
     assert all(text[s.start : s.start + 1] == b"{" for piece in made.pieces for s in piece)
     assert len(vocab)
+
+
+def test_parquet_is_cut_between_row_groups(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path, form = tmp_path / "a.parquet", Form(kind=PARQUET, field="text")
+    rng = np.random.default_rng(1)
+    rows = [" ".join(f"w{word}" for word in rng.integers(0, 3000, 20)) for _ in range(24_000)]
+    parquet.write_table(
+        arrow.table({"text": rows}), path, row_group_size=1000, compression="none", use_dictionary=False
+    )
+    made = cut_text([path], form, 1, 0.1)
+    assert len(made.pieces) > 5
+    groups = [stretch.groups for piece in made.pieces for stretch in piece]
+    assert [n for group in groups if group for n in range(*group)] == list(range(24))
+    assert sum(stretch.size for piece in made.pieces for stretch in piece) == path.stat().st_size
+    vocab = freeze(count_words([path], TextReader(form=form)), 1)
+    text = SharedText(made, form, vocab)
+    assert not len(text.held_out)
+    together = np.concatenate([ids for n in range(len(made.pieces)) for ids in text.piece(n)])
+    assert np.array_equal(np.bincount(together[together >= 0]), vocab.counts)
 
 
 def test_copies_elsewhere_are_the_same_text_and_every_change_is_named(folder: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from gossipw2v.w2v.text.sources.errors import SourceError, needed
@@ -43,9 +43,15 @@ class ParquetText:
         done: int = self._size * self._left_out.read // rows if rows else self._size
         return done
 
-    def pieces(self) -> Iterator[bytes]:
-        """The text in pieces of some thousand rows."""
-        batches = self._file.iter_batches(self._batch_rows(), columns=[self._column], use_threads=False)
+    @property
+    def groups(self) -> list[int]:
+        """The bytes of each row group, unpacked."""
+        metadata = self._file.metadata
+        return [metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups)]
+
+    def pieces(self, groups: Sequence[int] | None = None) -> Iterator[bytes]:
+        """The text in pieces of some thousand rows; of some row groups, or of all."""
+        batches = self._file.iter_batches(self._batch_rows(), groups, columns=[self._column], use_threads=False)
         try:
             for batch in batches:
                 self._left_out.read += batch.num_rows
