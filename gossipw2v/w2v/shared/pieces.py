@@ -60,7 +60,8 @@ class TextPieces:
     @property
     def digest(self) -> bytes:
         """16 bytes that two nodes share only if they have the same files, cut alike."""
-        return hashlib.blake2b(self.listing, digest_size=16).digest()
+        bounds = [[(stretch.start, stretch.stop) for stretch in piece] for piece in self.pieces]
+        return hashlib.blake2b(self.listing + repr(bounds).encode(), digest_size=16).digest()
 
     def tokens(self, all_tokens: int) -> tuple[int, ...]:
         """About how many of a text's tokens each piece has, going by bytes; one at least."""
@@ -68,25 +69,26 @@ class TextPieces:
         return tuple(max(1, all_tokens * size // max(1, sum(sizes))) for size in sizes)
 
 
-def cut_text(files: Sequence[Source], form: Form, epochs: int, share_held_out: float) -> TextPieces:
-    """Cut the text that `files` are. CorpusError for one that cannot be read."""
-    names = _names(files)
+def cut_text(
+    files: Sequence[Source], form: Form, epochs: int, share_held_out: float, folder: Path | None = None
+) -> TextPieces:
+    """Cut the text that `files` are, all in `folder` if that is given. CorpusError for one that cannot be read."""
+    names = _names(files, folder)
     size = max(LEAST_BYTES, total_bytes(files) * epochs // TASKS)
     cutter = _Cutter(form, size)
     for source in sorted(files, key=names.__getitem__):
         cutter.add(source)
     pieces, held_out = _hold_out(cutter.end(), form, share_held_out * total_bytes(files))
-    settings = f"{form.identity.hex()} {share_held_out:g} {size}"
+    settings = f"{form.identity.hex()} {share_held_out:g}"
     lines = [b"(settings)\tencoding, form or --held-out\t" + settings.encode()]
-    lines += [_line(names[source], source, cutter.cuts[source]) for source in sorted(files, key=names.__getitem__)]
+    lines += [_line(names[source], source) for source in sorted(files, key=names.__getitem__)]
     return TextPieces(pieces, held_out, b"\n".join(lines) + b"\n")
 
 
-def _names(files: Sequence[Source]) -> dict[Source, bytes]:
+def _names(files: Sequence[Source], folder: Path | None) -> dict[Source, bytes]:
     """The files below the folder that holds them all, so that machines may have it in different places; else URLs."""
-    paths = [file for file in files if isinstance(file, Path)]
-    folders = [str(path.absolute().parent) for path in paths]
-    root = os.path.commonpath(folders) if folders else ""
+    folders = [str(file.absolute().parent) for file in files if isinstance(file, Path)]
+    root = str(folder.absolute()) if folder else os.path.commonpath(folders) if folders else ""
     return {file: _name(file, root) for file in files}
 
 
@@ -95,10 +97,8 @@ def _name(file: Source, root: str) -> bytes:
     return name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\t", b"\\t")
 
 
-def _line(name: bytes, source: Source, cuts: Sequence[int]) -> bytes:
-    digest = content_digest(source)
-    digest.update(repr(cuts).encode())
-    return b"\t".join((name, f"{total_bytes([source]):,} bytes".encode(), digest.hexdigest().encode()))
+def _line(name: bytes, source: Source) -> bytes:
+    return b"\t".join((name, f"{total_bytes([source]):,} bytes".encode(), content_digest(source).hex().encode()))
 
 
 @dataclass(slots=True)
@@ -107,7 +107,6 @@ class _Cutter:
 
     form: Form
     size: int
-    cuts: dict[Source, list[int]] = field(default_factory=dict)  # where each file was cut
     _pieces: list[Piece] = field(default_factory=list)
     _piece: list[Stretch] = field(default_factory=list)  # that is not large enough yet
 
@@ -117,15 +116,14 @@ class _Cutter:
         if self.form.kind == PARQUET:
             self._add_groups(source, size)
             return
-        self.cuts[source] = [] if whole else [*self._cut(source, size)]
-        for start, stop in pairwise([0, *self.cuts[source], size]):
+        cuts = [] if whole else [*self._cut(source, size)]
+        for start, stop in pairwise([0, *cuts, size]):
             self._put(Stretch(source, start, stop, whole))
 
     def _add_groups(self, source: Source, size: int) -> None:
         with open_bytes(source) as raw:
             groups = ParquetText(raw, self.form.field, LeftOut()).groups
         ends = [size * part // max(1, sum(groups)) for part in accumulate(groups, initial=0)]
-        self.cuts[source] = ends
         for n, (start, stop) in enumerate(pairwise(ends)):
             self._put(Stretch(source, start, stop, True, (n, n + 1)))
 

@@ -131,6 +131,18 @@ def test_copies_elsewhere_are_the_same_text_and_every_change_is_named(folder: Pa
         assert first_difference(mine.listing, theirs.listing) == told
 
 
+def test_a_file_that_moves_all_cuts_is_the_one_that_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "TASKS", 7)
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    with (other / "sub" / "c.txt").open("a") as file:
+        file.write(" more" * 50_000)
+    told = first_difference(cut(folder).listing, cut(other).listing)
+    assert told.startswith("sub/c.txt differs: ")
+
+
 def test_other_settings_are_another_text(folder: Path) -> None:
     mine, theirs = cut(folder), cut(folder, held_out=0.0)
     assert first_difference(mine.listing, theirs.listing).startswith("(settings) differs")
