@@ -192,6 +192,9 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
         ({"corpus": None}, "give --corpus PATH"),
         ({"jsonl": "a", "csv": "b"}, r"jsonl = 'a' \(--jsonl\), csv = 'b' \(--csv\): a node's text has one form"),
         ({"parquet": "a", "plain": True}, "one form"),
+        ({"corpus": None, "graph": "e", "shared_corpus": True}, "take parts of it by graph_share"),
+        ({"corpus": "-", "shared_corpus": True}, "standard input is this node's alone"),
+        ({"lines": "whole", "shared_corpus": True}, r"shared_corpus = True \(--shared-corpus\), lines = 'whole'"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(flags, told):
