@@ -28,6 +28,7 @@ from gossipw2v.gossip.messages import (
     MAX_PART,
     MAX_ROWS,
     MAX_TASKS,
+    MAX_TERM,
     MAX_TOLD,
     Answer,
     BlobPart,
@@ -206,7 +207,7 @@ _member = _record(
 )
 _verdict = _record(lambda *each: each, _node, _number)
 _offer = _record(Offer, _name, _digest, _integer(1, MAX_BLOB), _number)
-_holding = _record(Holding, _flag, _number, _parent)
+_holding = _record(Holding, _flag, _integer(0, MAX_TERM), _parent)
 _task = _record(lambda *each: each, _integer(0, MAX_TASKS - 1), _holding)
 _exchange = (_link, _number, _flag, _number, _number, _origins, _delta, _integer(0, MAX_ROWS))
 

@@ -34,6 +34,7 @@ MAX_OFFERS = 2 * MAX_MEMBERS
 MAX_ORIGINS = MAX_MEMBERS
 LINK_BYTES = 8  # of a link's name
 MAX_TASKS = 1 << 14  # of a shared text; twice what `w2v/shared/pieces.py` makes of the longest run
+MAX_TERM = 1 << 32  # times that a task changed hands
 MAX_TOLD = 1 << 11  # tasks in one frame: some 60 kB
 MAX_LISTING = 1 << 20  # bytes of names, sizes and samples of files: some 10,000
 BIG = 1 << 62  # token counts, sequence numbers

@@ -196,6 +196,9 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
             {"vocab": "words", "phrases": "1"},
             r"phrases = 1 \(--phrases\) would make words that vocab = .*leave one out",
         ),
+        ({"corpus": None, "graph": "e", "shared_corpus": True}, "take parts of it by graph_share"),
+        ({"corpus": "-", "shared_corpus": True}, "standard input is this node's alone"),
+        ({"lines": "whole", "shared_corpus": True}, r"shared_corpus = True \(--shared-corpus\), lines = 'whole'"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(flags, told):

@@ -9,6 +9,7 @@ from gossipw2v.gossip.messages import (
     BIG,
     MAX_BLOB,
     MAX_TASKS,
+    MAX_TERM,
     Answer,
     BlobPart,
     BlobPull,
@@ -108,7 +109,7 @@ def deltas(draw, dimensions: int = 3):
     )
 
 
-holdings = st.builds(Holding, flags, numbers, st.one_of(nodes, st.just(b"")))
+holdings = st.builds(Holding, flags, st.integers(0, MAX_TERM), st.one_of(nodes, st.just(b"")))
 _exchange = (links, numbers, flags, numbers, numbers, origins, deltas())
 messages = st.one_of(
     st.builds(

@@ -73,19 +73,19 @@ def test_the_rest_of_a_node_that_was_killed_is_trained_by_the_others(swarm: Daem
 
 
 def test_a_stopped_node_goes_on_where_all_were(swarm: Daemons, text: Path) -> None:
-    node = swarm.start(text, shared_corpus=True, epochs=60, checkpoint_interval=0.5)
+    node = swarm.start(text, shared_corpus=True, epochs=40, checkpoint_interval=0.5)
     node.until(lambda s: s["progress"]["ratio"] > 0.1)
     first = node.status()["progress"]["trained_tokens"]
     assert node.end(signal.SIGTERM) == 0
     swarm.again(node)
     assert node.end() == 0
     assert "going on from" in node.log()
-    assert 0 < trained(node) < words_of(node, 60) - 0.8 * first
+    assert 0 < trained(node) < words_of(node, 40) - 0.8 * first
 
 
-def test_a_late_node_counts_nothing_and_is_given_tasks(swarm: Daemons, text: Path) -> None:
+def test_a_late_node_is_given_tasks(swarm: Daemons, text: Path) -> None:
     one, two = addresses(2)
-    job = {"shared_corpus": True, "epochs": 100}
+    job = {"shared_corpus": True, "epochs": 60}
     first = swarm.start(text, listen=one, peers=two, **job)
     first.until(lambda s: s["progress"]["trained_tokens"] > 0)
     late = swarm.start(text, listen=two, peers=one, **job)

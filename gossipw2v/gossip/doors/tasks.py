@@ -161,7 +161,7 @@ class SharedTasks:
         winners = rendezvous(range(len(self.tokens)), able)
         for task in orphans:
             if winners[task % len(self.tokens)] == self.me:
-                self.table.put(task, Holding(False, self.table.get(task).term + 1, self.me))
+                self.table.hand(task, self.me)
                 self.settling[task] = now + SETTLED
 
     def _give(self, training: list[NodeId], now: float) -> None:
@@ -176,7 +176,7 @@ class SharedTasks:
             worth = self._worth(task)
             if worth <= tokens and self._is_free(task, now):
                 tokens -= worth
-                self.table.put(task, Holding(False, self.table.get(task).term + 1, node))
+                self.table.hand(task, node)
 
     def _worth(self, task: int) -> int:
         return self.tokens[task % len(self.tokens)]

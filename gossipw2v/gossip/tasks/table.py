@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gossipw2v.gossip.messages import MAX_TASKS, MAX_TOLD, Holding
+from gossipw2v.gossip.messages import MAX_TASKS, MAX_TERM, MAX_TOLD, Holding
+from gossipw2v.gossip.records import NodeId
 
 NOBODYS = Holding()
 
@@ -53,6 +54,10 @@ class TaskTable:
             if conn != source:
                 tasks[task] = None
         return True
+
+    def hand(self, task: int, owner: NodeId) -> None:
+        """Make a task that has not been done `owner`'s."""
+        self.put(task, Holding(False, min(self.get(task).term + 1, MAX_TERM), owner))
 
     # -- telling --------------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 A piece is some 256 KiB or more, in one file or several: a few thousand tasks (a pass over a piece each) make a run, so
 that nodes of unequal speed end together, and what is known of tasks stays small. Plain text and JSON lines are cut
-behind a line, or at white space where lines have no end; what cannot be cut (packed, tables, other encodings) is a
-whole file. Some stretches are kept out of all pieces, to measure the loss on.
+behind a line, or at white space where lines have no end, Parquet between row groups; what cannot be cut (packed, CSV,
+other encodings) is a whole file. Some stretches are kept out of all pieces, to measure the loss on.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from gossipw2v.w2v.text.blocks import SPACE
 from gossipw2v.w2v.text.files import Source, content_digest, is_divisible, open_bytes, total_bytes
-from gossipw2v.w2v.text.sources.form import JSONL, Form
+from gossipw2v.w2v.text.sources.form import JSONL, PARQUET, Form
+from gossipw2v.w2v.text.sources.parquet import ParquetText
+from gossipw2v.w2v.text.sources.records import LeftOut
 
 LEAST_BYTES = 1 << 18  # of a piece: 40 ms of training on a core
 TASKS = 4096  # of a run, and one more in each epoch
@@ -27,12 +29,16 @@ HELD_OUT_BYTES, STRETCH_BYTES = 1_200_000, 1 << 14  # in all, as much as `heldou
 
 
 class Stretch(NamedTuple):
-    """Bytes `start` to `stop` of a file; all of it where it cannot be cut (`whole`)."""
+    """Bytes `start` to `stop` of a file; all of it where it cannot be cut (`whole`).
+
+    Of Parquet, row groups from `groups[0]` to `groups[1]`, with bytes in proportion.
+    """
 
     file: Source
     start: int
     stop: int
     whole: bool
+    groups: tuple[int, int] | None = None
 
     @property
     def size(self) -> int:
@@ -54,7 +60,8 @@ class TextPieces:
     @property
     def digest(self) -> bytes:
         """16 bytes that two nodes share only if they have the same files, cut alike."""
-        return hashlib.blake2b(self.listing, digest_size=16).digest()
+        bounds = [[(stretch.start, stretch.stop) for stretch in piece] for piece in self.pieces]
+        return hashlib.blake2b(self.listing + repr(bounds).encode(), digest_size=16).digest()
 
     def tokens(self, all_tokens: int) -> tuple[int, ...]:
         """About how many of a text's tokens each piece has, going by bytes; one at least."""
@@ -62,25 +69,26 @@ class TextPieces:
         return tuple(max(1, all_tokens * size // max(1, sum(sizes))) for size in sizes)
 
 
-def cut_text(files: Sequence[Source], form: Form, epochs: int, share_held_out: float) -> TextPieces:
-    """Cut the text that `files` are. CorpusError for one that cannot be read."""
-    names = _names(files)
+def cut_text(
+    files: Sequence[Source], form: Form, epochs: int, share_held_out: float, folder: Path | None = None
+) -> TextPieces:
+    """Cut the text that `files` are, all in `folder` if that is given. CorpusError for one that cannot be read."""
+    names = _names(files, folder)
     size = max(LEAST_BYTES, total_bytes(files) * epochs // TASKS)
     cutter = _Cutter(form, size)
     for source in sorted(files, key=names.__getitem__):
         cutter.add(source)
     pieces, held_out = _hold_out(cutter.end(), form, share_held_out * total_bytes(files))
-    settings = f"{form.identity.hex()} {share_held_out:g} {size}"
+    settings = f"{form.identity.hex()} {share_held_out:g}"
     lines = [b"(settings)\tencoding, form or --held-out\t" + settings.encode()]
-    lines += [_line(names[source], source, cutter.cuts[source]) for source in sorted(files, key=names.__getitem__)]
+    lines += [_line(names[source], source) for source in sorted(files, key=names.__getitem__)]
     return TextPieces(pieces, held_out, b"\n".join(lines) + b"\n")
 
 
-def _names(files: Sequence[Source]) -> dict[Source, bytes]:
+def _names(files: Sequence[Source], folder: Path | None) -> dict[Source, bytes]:
     """The files below the folder that holds them all, so that machines may have it in different places; else URLs."""
-    paths = [file for file in files if isinstance(file, Path)]
-    folders = [str(path.absolute().parent) for path in paths]
-    root = os.path.commonpath(folders) if folders else ""
+    folders = [str(file.absolute().parent) for file in files if isinstance(file, Path)]
+    root = str(folder.absolute()) if folder else os.path.commonpath(folders) if folders else ""
     return {file: _name(file, root) for file in files}
 
 
@@ -89,10 +97,8 @@ def _name(file: Source, root: str) -> bytes:
     return name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\t", b"\\t")
 
 
-def _line(name: bytes, source: Source, cuts: Sequence[int]) -> bytes:
-    digest = content_digest(source)
-    digest.update(repr(cuts).encode())
-    return b"\t".join((name, f"{total_bytes([source]):,} bytes".encode(), digest.hexdigest().encode()))
+def _line(name: bytes, source: Source) -> bytes:
+    return b"\t".join((name, f"{total_bytes([source]):,} bytes".encode(), content_digest(source).hex().encode()))
 
 
 @dataclass(slots=True)
@@ -101,16 +107,25 @@ class _Cutter:
 
     form: Form
     size: int
-    cuts: dict[Source, list[int]] = field(default_factory=dict)  # where each file was cut
     _pieces: list[Piece] = field(default_factory=list)
     _piece: list[Stretch] = field(default_factory=list)  # that is not large enough yet
 
     def add(self, source: Source) -> None:
         """The next file."""
         size, whole = total_bytes([source]), not is_divisible(source, self.form)
-        self.cuts[source] = [] if whole else [*self._cut(source, size)]
-        for start, stop in pairwise([0, *self.cuts[source], size]):
+        if self.form.kind == PARQUET:
+            self._add_groups(source, size)
+            return
+        cuts = [] if whole else [*self._cut(source, size)]
+        for start, stop in pairwise([0, *cuts, size]):
             self._put(Stretch(source, start, stop, whole))
+
+    def _add_groups(self, source: Source, size: int) -> None:
+        with open_bytes(source) as raw:
+            groups = ParquetText(raw, self.form.field, LeftOut()).groups
+        ends = [size * part // max(1, sum(groups)) for part in accumulate(groups, initial=0)]
+        for n, (start, stop) in enumerate(pairwise(ends)):
+            self._put(Stretch(source, start, stop, True, (n, n + 1)))
 
     def end(self) -> list[Piece]:
         """All pieces."""
@@ -127,7 +142,12 @@ class _Cutter:
                 room = self.size
 
     def _put(self, stretch: Stretch) -> None:
-        self._piece.append(stretch)
+        last = self._piece[-1] if self._piece else None
+        if last is not None and last.groups and stretch.groups and last.file == stretch.file:
+            groups = last.groups[0], stretch.groups[1]
+            self._piece[-1] = last._replace(stop=stretch.stop, groups=groups)
+        else:
+            self._piece.append(stretch)
         if sum(each.size for each in self._piece) >= self.size:
             self._pieces.append(tuple(self._piece))
             self._piece = []

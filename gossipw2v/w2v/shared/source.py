@@ -81,7 +81,9 @@ class SharedCorpus:
     def find(self, own: Sequence[Path] = (), fresh: bool = False) -> None:
         """As `Corpus`; and cut the text into pieces, for which its files are read here and there."""
         self.corpus.find(own, fresh)
-        self.pieces = cut_text(self.corpus.files, self.corpus.form, self.epochs, self.held_out)
+        folders = [path for path in map(Path, self.corpus.paths) if path.expanduser().is_dir()]
+        folder = folders[0].expanduser() if len(self.corpus.paths) == len(folders) == 1 else None
+        self.pieces = cut_text(self.corpus.files, self.corpus.form, self.epochs, self.held_out, folder)
         told = {"files": len(self.files), "pieces": len(self.pieces.pieces), "digest": self.pieces.digest.hex()}
         log.info("the text is shared", **told)
 

@@ -15,10 +15,13 @@ from gossipw2v.w2v.kernels.hashing import GAP
 from gossipw2v.w2v.phrases.joining import join_all
 from gossipw2v.w2v.shared.pieces import Piece, Stretch, TextPieces
 from gossipw2v.w2v.text.blocks import clean, cut_blocks, longest_word
-from gossipw2v.w2v.text.files import open_stretch, open_text
+from gossipw2v.w2v.text.files import open_bytes, open_stretch, open_text
 from gossipw2v.w2v.text.scanner import WordIndex
 from gossipw2v.w2v.text.sources.form import Form
+from gossipw2v.w2v.text.sources.parquet import ParquetText
+from gossipw2v.w2v.text.sources.records import LeftOut, Pieces
 from gossipw2v.w2v.text.sources.tokens import rewriter
+from gossipw2v.w2v.text.unpack import buffered
 from gossipw2v.w2v.text.vocab import Vocab
 
 BLOCK_BYTES = 1 << 20  # read and encoded at once: 6 ms beside some 200 of training
@@ -74,9 +77,19 @@ class SharedText:
                 yield data if rewrite is None else rewrite(data)
 
     def _opened(self, stretch: Stretch) -> AbstractContextManager[IO[bytes]]:
+        if stretch.groups is not None:
+            return _of_groups(stretch, self.form)
         if stretch.whole:
             return _whole(stretch, self.form)
         return open_stretch(stretch.file, self.form, stretch.start, stretch.stop)
+
+
+@contextmanager
+def _of_groups(stretch: Stretch, form: Form) -> Iterator[IO[bytes]]:
+    assert stretch.groups is not None
+    with open_bytes(stretch.file) as raw:
+        table = ParquetText(raw, form.field, LeftOut())
+        yield buffered(Pieces(table.pieces(range(*stretch.groups))).some)
 
 
 @contextmanager

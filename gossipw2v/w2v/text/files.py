@@ -195,14 +195,14 @@ def _add_samples(digest: hashlib.blake2b, path: Path, timed: bool = True) -> Non
             digest.update(file.read(SAMPLE_BYTES))
 
 
-def content_digest(source: Source) -> hashlib.blake2b:
-    """Of a file's size and 1 MiB of samples, so that copies have the same; of an object, its version."""
+def content_digest(source: Source) -> bytes:
+    """16 bytes of a file's size and 1 MiB of samples, so that copies have the same; of an object, its version."""
     digest = hashlib.blake2b(digest_size=16, person=b"gossipw2v.file")
     if isinstance(source, Remote):
         digest.update(f"{source.size} {source.version}".encode())
     else:
         _add_samples(digest, source, timed=False)
-    return digest
+    return digest.digest()
 
 
 @contextmanager

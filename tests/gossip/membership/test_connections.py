@@ -16,7 +16,7 @@ from gossipw2v.gossip.membership.connections import (
     SILENCE,
     Connections,
 )
-from gossipw2v.gossip.messages import PROTOCOL, Hello, Refuse
+from gossipw2v.gossip.messages import PROTOCOL, FileListing, Hello, ProtocolError, Refuse
 
 JOB = {"job": "default", "alpha": "0.025", "window": "5"}
 HERE = ("10.0.0.1:7411",)
@@ -88,6 +88,40 @@ def test_a_hostile_job_makes_a_refusal_that_fits_a_frame(here):
     other = Hello(PROTOCOL, PROTOCOL, OTHER, {("k" * 60 + str(n)): "'\\\\" * 40 for n in range(32)}, [])
     _, send, _ = greet(here, 1, other)
     assert decode(encode(send.message)[8:]) == send.message
+
+
+def sharing(listing: bytes, digest: str, node: bytes = NODE) -> Connections:
+    return Connections(hello(node, corpus=digest), Random(1), listing)
+
+
+def test_nodes_whose_files_differ_say_which_they_have_and_refuse_each_other_by_name():
+    mine, theirs = b"a\t1 bytes\t00\nb\t1 bytes\t00\n", b"a\t1 bytes\t00\nb\t2 bytes\t00\n"
+    one, other = sharing(mine, "1"), sharing(theirs, "2", OTHER)
+    one.opened(1, None, 0.0)
+    assert one.greeted(1, other.hello, 0.0) == [Send(1, FileListing(mine))]
+    assert one.conns() == {}
+    refused, said, closed = one.listed(1, FileListing(theirs), 0.0)
+    told = "--shared-corpus: b differs: 2 bytes there, 1 bytes here"
+    assert (refused, said, closed) == (Refused("corpus", told), Send(1, Refuse("corpus", told)), Close(1, told))
+
+
+def test_other_differences_are_told_before_the_files(here):
+    one = sharing(b"a\t1 bytes\t00\n", "1")
+    one.opened(1, None, 0.0)
+    (refused, *_) = one.greeted(1, hello(OTHER, corpus="2", alpha="1"), 0.0)
+    assert refused.reason == "job"
+    (refused, *_) = greet(here, 1, hello(OTHER, corpus="2"))
+    assert refused.text == "another job: corpus is '2' there and None here"
+
+
+def test_files_are_told_by_strangers_alone_and_where_a_text_is_shared(here):
+    here.opened(2, None, 0.0)
+    with pytest.raises(ProtocolError, match="out of place"):
+        here.listed(2, FileListing(b""), 0.0)
+    one = sharing(b"a\t1 bytes\t00\n", "1")
+    greet(one, 1, hello(OTHER, corpus="1"))
+    with pytest.raises(ProtocolError, match="out of place"):
+        one.listed(1, FileListing(b""), 0.0)
 
 
 def test_a_second_hello_is_a_breach(here):

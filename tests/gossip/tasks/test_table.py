@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.samples import repeatable
 
-from gossipw2v.gossip.messages import MAX_TOLD, Holding
+from gossipw2v.gossip.messages import MAX_TERM, MAX_TOLD, Holding
 from gossipw2v.gossip.tasks.table import NOBODYS, TaskTable
 
 ONE, OTHER = b"1" * 16, b"2" * 16
@@ -35,6 +35,14 @@ def test_done_beats_every_term_and_a_later_term_every_owner():
     assert not table.put(0, Holding(False, 10, OTHER))
     assert table.put(1, Holding(False, 2, ONE))
     assert (list(table.open()), table.get(5)) == ([1, 2, 3, 4, 5], NOBODYS)
+
+
+def test_a_task_can_be_handed_on_however_often_others_say_it_was():
+    table = table_of([(0, Holding(False, MAX_TERM, ONE))])
+    table.hand(0, OTHER)
+    assert table.get(0) == Holding(False, MAX_TERM, OTHER)
+    table.hand(1, OTHER)
+    assert table.get(1) == Holding(False, 1, OTHER)
 
 
 def test_a_neighbour_is_told_everything_once_and_nothing_that_it_has_said():

@@ -12,8 +12,9 @@ from gossipw2v.gossip.tasks.listing import first_difference
 from gossipw2v.w2v.shared import pieces
 from gossipw2v.w2v.shared.pieces import TextPieces, cut_text
 from gossipw2v.w2v.shared.text import SharedText
+from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.files import find
-from gossipw2v.w2v.text.sources.form import JSONL, PLAIN, Form
+from gossipw2v.w2v.text.sources.form import JSONL, PARQUET, PLAIN, Form
 from gossipw2v.w2v.text.vocab import Vocab, count_words, freeze
 
 
@@ -92,6 +93,26 @@ def test_json_lines_are_cut_between_records(tmp_path: Path) -> None:
     assert len(vocab)
 
 
+def test_parquet_is_cut_between_row_groups(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path, form = tmp_path / "a.parquet", Form(kind=PARQUET, field="text")
+    rng = np.random.default_rng(1)
+    rows = [" ".join(f"w{word}" for word in rng.integers(0, 3000, 20)) for _ in range(24_000)]
+    parquet.write_table(
+        arrow.table({"text": rows}), path, row_group_size=1000, compression="none", use_dictionary=False
+    )
+    made = cut_text([path], form, 1, 0.1)
+    assert len(made.pieces) > 5
+    groups = [stretch.groups for piece in made.pieces for stretch in piece]
+    assert [n for group in groups if group for n in range(*group)] == list(range(24))
+    assert sum(stretch.size for piece in made.pieces for stretch in piece) == path.stat().st_size
+    vocab = freeze(count_words([path], TextReader(form=form)), 1)
+    text = SharedText(made, form, vocab)
+    assert not len(text.held_out)
+    together = np.concatenate([ids for n in range(len(made.pieces)) for ids in text.piece(n)])
+    assert np.array_equal(np.bincount(together[together >= 0]), vocab.counts)
+
+
 def test_copies_elsewhere_are_the_same_text_and_every_change_is_named(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "mounted" / "here"
     shutil.copytree(folder, other)
@@ -108,6 +129,18 @@ def test_copies_elsewhere_are_the_same_text_and_every_change_is_named(folder: Pa
         theirs = cut(other)
         assert theirs.digest != mine.digest
         assert first_difference(mine.listing, theirs.listing) == told
+
+
+def test_a_file_that_moves_all_cuts_is_the_one_that_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "TASKS", 7)
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    with (other / "sub" / "c.txt").open("a") as file:
+        file.write(" more" * 50_000)
+    told = first_difference(cut(folder).listing, cut(other).listing)
+    assert told.startswith("sub/c.txt differs: ")
 
 
 def test_other_settings_are_another_text(folder: Path) -> None:

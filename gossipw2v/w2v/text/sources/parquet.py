@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -46,19 +46,25 @@ class ParquetText:
         done: int = self._size * self._left_out.read // rows if rows else self._size
         return done
 
-    def pieces(self) -> Iterator[Piece]:
-        """The text in pieces of some thousand rows, and line ends between them."""
+    @property
+    def groups(self) -> list[int]:
+        """The bytes of each row group, unpacked."""
+        metadata = self._file.metadata
+        return [metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups)]
+
+    def pieces(self, groups: Sequence[int] | None = None) -> Iterator[Piece]:
+        """The text in pieces of some thousand rows, and line ends between them; of some row groups, or of all."""
         try:
-            for batch in self._batches():
+            for batch in self._batches(range(self._file.num_row_groups) if groups is None else groups):
                 self._left_out.read += batch.num_rows
                 yield from filter(len, self._lines(batch.column(0)))
         except (self._arrow.ArrowException, OSError) as error:
             raise SourceError(f"is damaged behind row {self._left_out.read:,}: {error}") from error
 
-    def _batches(self) -> Iterator[Any]:
+    def _batches(self, groups: Sequence[int]) -> Iterator[Any]:
         """Row group by row group, as lists of dictionaries cannot be read across two of them."""
         size = self._batch_rows()
-        for group in range(self._file.num_row_groups):
+        for group in groups:
             yield from self._file.iter_batches(size, [group], [self._column], use_threads=False)
 
     def _batch_rows(self) -> int:
