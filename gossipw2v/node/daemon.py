@@ -45,7 +45,10 @@ from gossipw2v.transport.streams import bound, located
 from gossipw2v.w2v.evaluation.tables import LayoutError
 from gossipw2v.w2v.given.warm_start import WarmStartError
 from gossipw2v.w2v.graphs import csr
+from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.rounds.record import NAME as TEXT_FILE
+from gossipw2v.w2v.text.rounds.rounds import NEW
 from gossipw2v.w2v.text.shards import SUFFIX, ShardError
 from gossipw2v.w2v.text.sources.spool import SUFFIX as SPOOL_SUFFIX
 from gossipw2v.w2v.text.vocab import VocabError
@@ -53,7 +56,16 @@ from gossipw2v.w2v.training.guard import DivergedError
 
 NODE_FILE = "node.json"
 # in the data directory
-STATE_FILES = (LOCK_FILE, NODE_FILE, generations.PATTERN, f"*{SUFFIX}", f"*{csr.SUFFIX}", f"*{SPOOL_SUFFIX}")
+STATE_FILES = (
+    LOCK_FILE,
+    NODE_FILE,
+    TEXT_FILE,
+    generations.PATTERN,
+    f"*{SUFFIX}",
+    f"{NEW}/*{SUFFIX}",
+    f"*{csr.SUFFIX}",
+    f"*{SPOOL_SUFFIX}",
+)
 RELOADED = ("secret_file", "other_secret_file", "http_token_file", "http_names", "ban")  # without a restart
 RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others wait 8 s for a node that has moved
 SEEN_SECONDS = 3.0  # in which a node that has failed still answers over HTTP; `status --watch` asks every second
@@ -161,6 +173,8 @@ class Daemon:
         await asyncio.to_thread(node.read_given)
         await asyncio.to_thread(node.corpus.find, own_files(config), config.fresh)
         await asyncio.to_thread(node.checkpointer.look, node.config.fresh)
+        if isinstance(node.corpus, Corpus):
+            await asyncio.to_thread(node.checkpointer.look_for_text, node.corpus)
         node.begin()
         if not await asyncio.to_thread(is_compiled, *compiled):
             node.condition.stage = "compiling"

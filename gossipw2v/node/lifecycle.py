@@ -18,7 +18,10 @@ from gossipw2v.node.session import ENOUGH, Session, check_room, make_session
 from gossipw2v.node.storage.checkpoint import CheckpointError
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.notify import notify
+from gossipw2v.w2v.graphs.walks import WalkText
 from gossipw2v.w2v.kernels import sgns
+from gossipw2v.w2v.text.corpus import Corpus
+from gossipw2v.w2v.text.shards import Shard
 from gossipw2v.w2v.text.vocab import Vocab, VocabError
 from gossipw2v.w2v.training.guard import DivergedError
 from gossipw2v.w2v.training.recovery import come_back, nothing_kept
@@ -70,7 +73,8 @@ async def resume(node: Node) -> None:
     except (VocabError, TypeError) as error:
         raise CheckpointError(f"{found.path}: {error}") from error
     node.agreement.adopt(vocab, found.vocabulary)
-    node.core.own.resumed(found.state.origins, found.state.lives)
+    begins = node.checkpointer.rounds is not None and node.checkpointer.rounds.begins
+    node.core.own.resumed(found.state.origins, {} if begins else found.state.lives)  # of a text that is trained
 
 
 async def count(node: Node) -> None:
@@ -123,15 +127,27 @@ async def prepare(node: Node, vocab: Vocab) -> None:
     node.enter(Stage.ENCODING)
     log.info("vocabulary", words=len(vocab), joins=len(vocab.joins), tokens=vocab.tokens, digest=vocab.digest.hex())
     check_room(node.config, vocab)
-    shard = await node.corpus.encode(vocab)
+    shard = await text(node, vocab)
     node.condition.problem("text", node.corpus.problem)
     session = await asyncio.to_thread(make_session, node.config, vocab, shard, node.rows.done, node.given)
     if await asyncio.to_thread(node.checkpointer.restore, session, shard.checksum):
         node.core.own.take_up(await asyncio.to_thread(node.checkpointer.links, session), node.network.now())
+    if node.checkpointer.rounds is not None:
+        await asyncio.to_thread(node.checkpointer.rounds.noted)
     node.session = session  # from here on it is seen, exported and merged
     node.core.own.to_train(session.trainer.total)
     node.enter(Stage.JOINING)
     node.network.perform(node.core.own.ready())
+
+
+async def text(node: Node, vocab: Vocab) -> Shard | WalkText:
+    """What is to be trained, as ids of `vocab`."""
+    rounds, corpus = node.checkpointer.rounds, node.corpus
+    if rounds is None or not isinstance(corpus, Corpus):
+        return await corpus.encode(vocab)
+    shard = await rounds.text(corpus, vocab)
+    node.condition.problem("files", rounds.told)
+    return shard
 
 
 async def join(node: Node) -> None:

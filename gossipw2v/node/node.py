@@ -43,6 +43,7 @@ from gossipw2v.transport.network import Network
 from gossipw2v.w2v.evaluation.probe import Probe
 from gossipw2v.w2v.given.given import NOTHING, Given
 from gossipw2v.w2v.sources import Source, source_of
+from gossipw2v.w2v.text.rounds.rounds import TextRounds
 from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.vectors.selection import Selection
 from gossipw2v.w2v.vectors.table import ExportError, Floats
@@ -79,7 +80,8 @@ class Node:
         self.corpus = source_of(config)
         walks = config.walks if config.graph else None
         job = {name: str(value) for name, value in job_fields(config.job, walks).items()}
-        self.checkpointer = Checkpointer(config.data_dir, job)
+        rounds = None if config.graph else TextRounds(config.data_dir, config.replay, config.job.seed)
+        self.checkpointer = Checkpointer(config.data_dir, job, rounds=rounds)
 
     def read_given(self) -> None:
         """Read what the job begins with besides text, and is part of it; in a thread. VocabError, WarmStartError."""

@@ -173,16 +173,28 @@ def corpus_digest(files: Sequence[Source], form: Form = PLAIN) -> bytes:
     digest = hashlib.blake2b(digest_size=16, person=b"gossipw2v.text")
     digest.update(form.identity)
     for source in files:
-        if isinstance(source, Remote):
-            digest.update(f"{source.size} {source.version}\n".encode())
-        else:
-            _add_samples(digest, source)
+        _add(digest, source, timed=True)
     return digest.digest()
 
 
-def _add_samples(digest: hashlib.blake2b, path: Path) -> None:
-    status = _regular(path)
-    digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
+def file_mark(source: Source, form: Form = PLAIN) -> bytes:
+    """16 bytes that tell one file from others, as `corpus_digest` does, but whatever its time: it may be a copy."""
+    digest = hashlib.blake2b(digest_size=16, person=b"gossipw2v.file")
+    digest.update(form.identity)
+    _add(digest, source, timed=False)
+    return digest.digest()
+
+
+def _add(digest: hashlib.blake2b, source: Source, timed: bool) -> None:
+    if isinstance(source, Remote):
+        digest.update(f"{source.size} {source.version}\n".encode())
+        return
+    status = _regular(source)
+    digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode() if timed else b"%d\n" % status.st_size)
+    _add_samples(digest, source, status)
+
+
+def _add_samples(digest: hashlib.blake2b, path: Path, status: os.stat_result) -> None:
     with _naming(path), path.open("rb") as file:
         for n in range(SAMPLES):
             file.seek(max(0, status.st_size - SAMPLE_BYTES) * n // (SAMPLES - 1))
