@@ -80,7 +80,7 @@ class Node:
         self.corpus = source_of(config)
         walks = config.walks if config.graph else None
         job = {name: str(value) for name, value in job_fields(config.job, walks).items()}
-        rounds = None if config.graph else TextRounds(config.data_dir, config.replay, config.job.seed)
+        rounds = None if config.graph else TextRounds(config.data_dir, config.replay, config.follow, config.job.seed)
         self.checkpointer = Checkpointer(config.data_dir, job, rounds=rounds)
 
     def read_given(self) -> None:
@@ -148,7 +148,7 @@ class Node:
             "load": describe_load(self.session, self.condition.pulse),
             "refusals": self.metrics.refusals(),
             "events": self.metrics.events(),
-            "corpus": describe_corpus(self.corpus),
+            "corpus": describe_corpus(self.corpus, self.checkpointer.rounds),
             "checkpoint": self.checkpointer.describe(),
             "divergences": self.condition.divergences,
             "failure": self.condition.failure,

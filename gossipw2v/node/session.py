@@ -48,6 +48,7 @@ class Session:
     """A vocabulary's model with the threads that train and merge it; `text`: the checksum of what they train.
 
     `evaluation`: of the model, on the part of the text that is held out. `first`: rows that start from given vectors.
+    `past`: words of earlier rounds of text, which this life has trained.
     """
 
     vocab: Vocab
@@ -58,6 +59,26 @@ class Session:
     brake: Brake
     evaluation: Evaluation
     first: FirstRows = NO_ROWS
+    past: int = 0
+
+    @property
+    def trained(self) -> int:
+        """Words that this life has trained, of all rounds."""
+        return self.past + self.trainer.trained
+
+    @property
+    def to_train(self) -> int:
+        """Words that this life has trained, and is to train."""
+        return self.past + self.trainer.total
+
+    def go_on_with(self, config: Config, shard: Shard) -> None:
+        """Train another text into the model, now that the last has been trained; in a thread, before it is started."""
+        trainer = make_trainer(config, self.model, self.vocab, shard)
+        trainer.scale = self.trainer.scale  # smaller once the model has diverged
+        evaluation = Evaluation(self.model, draw_pairs(shard.held_out, trainer), _held_out(shard))
+        evaluation.history = self.evaluation.history
+        self.past, self.trainer, self.text, self.evaluation = self.trained, trainer, shard.checksum, evaluation
+        self.row_worker.follow(trainer)
 
     def close(self) -> None:
         """Stop all threads; some milliseconds. The model stays readable."""
@@ -85,6 +106,17 @@ def make_session(
     limits = ClippingLimits(config.max_row_move, config.row_budget)
     rows = min(config.exchange_rows, most)
     model = Model(initial, rows, most, job.alpha, limits=limits, longest=LONGEST)
+    trainer = make_trainer(config, model, vocab, shard)
+    evaluation = Evaluation(model, draw_pairs(shard.held_out, trainer), _held_out(shard))
+    shard.forget()
+    return_memory()  # what making all this took; training touches the rest of the matrices
+    brake = Brake(model.budget, config.merge_share)
+    return Session(vocab, shard.checksum, model, trainer, RowWorker(model, trainer, report), brake, evaluation, first)
+
+
+def make_trainer(config: Config, model: Model, vocab: Vocab, shard: Shard | WalkText) -> Trainer:
+    """What trains a text into a model, with the job's settings."""
+    job = config.job
     least, window, usual = windows(job, shard)
     recipe = Recipe(
         window=window,
@@ -101,13 +133,12 @@ def make_session(
         sg=job.sg,
     )
     text = StoredText(shard.tokens, shard.forget) if isinstance(shard, Shard) else shard
-    trainer = Trainer(model, text, vocab.counts, recipe)
-    words = int(np.count_nonzero(shard.held_out >= 0))
-    evaluation = Evaluation(model, draw_pairs(shard.held_out, trainer), words)
-    shard.forget()
-    return_memory()  # what making all this took; training touches the rest of the matrices
-    brake = Brake(model.budget, config.merge_share)
-    return Session(vocab, shard.checksum, model, trainer, RowWorker(model, trainer, report), brake, evaluation, first)
+    return Trainer(model, text, vocab.counts, recipe)
+
+
+def _held_out(shard: Shard | WalkText) -> int:
+    """Words."""
+    return int(np.count_nonzero(shard.held_out >= 0))
 
 
 def windows(job: Job, shard: Shard | WalkText) -> tuple[int, int, int]:

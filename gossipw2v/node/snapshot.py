@@ -18,6 +18,7 @@ from gossipw2v.system.machine import resident_memory
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.w2v.given.given import Given
 from gossipw2v.w2v.sources import Source
+from gossipw2v.w2v.text.rounds.rounds import TextRounds
 from gossipw2v.w2v.training.clipping import Bucket
 
 NOTHING_HELD_OUT: dict[str, Any] = {"words": 0, "pairs": 0, "loss": None, "seconds": 0.0, "history": []}
@@ -109,8 +110,8 @@ def describe_links(core: GossipCore, session: Session | None) -> list[dict[str, 
     ]
 
 
-def describe_corpus(corpus: Source) -> dict[str, Any]:
-    """The node's own text."""
+def describe_corpus(corpus: Source, rounds: TextRounds | None) -> dict[str, Any]:
+    """The node's own text; `rounds` of files that were trained or are, `unknown_tokens` of new ones."""
     counts = corpus.counts
     return {
         "files": len(corpus.files),
@@ -123,6 +124,8 @@ def describe_corpus(corpus: Source) -> dict[str, Any]:
         "dropped_tokens": counts.dropped if counts else 0,
         "pruned_words": counts.pruned_words if counts else 0,
         "tokens": counts.tokens if counts else 0,
+        "rounds": len(rounds.past) if rounds else 0,
+        "unknown_tokens": rounds.unknown if rounds else 0,
     }
 
 

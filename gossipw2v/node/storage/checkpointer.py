@@ -167,6 +167,11 @@ class Checkpointer:
         self.resumed, self._counted = found, session.model.updates.copy()
         return True
 
+    async def between(self, work: Callable[[], None]) -> None:
+        """Do some work, in a thread, while no checkpoint is written: one holds text and places that belong together."""
+        async with self._writing:
+            await asyncio.to_thread(work)
+
     async def back(self, session: Session) -> Back | None:
         """The newest checkpoint of a session's model, to go back to; None if there is none that is whole."""
         async with self._writing:
@@ -313,13 +318,13 @@ def _progress(core: GossipCore, session: Session, now: float) -> Progress:
 def state_of(core: GossipCore, session: Session) -> SavedState:
     """How far a node is; called in the event loop, after the rows of the checkpoint were taken."""
     trainer = session.trainer
-    core.own.trained(trainer.trained)
+    core.own.trained(session.trained)
     now = asyncio.get_running_loop().time()
     return SavedState(
         core.node,
         core.view.final(now),
         core.view.claims(),
-        {**core.view.lives(), core.node: trainer.trained},
+        {**core.view.lives(), core.node: session.trained},
         tuple(trainer.cursor.positions),
         tuple(trainer.losses.by_epoch),
         tuple(core.view.members.addresses(now))[:MOST_ADDRESSES],

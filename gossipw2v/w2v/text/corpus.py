@@ -156,10 +156,10 @@ class Corpus:
     def _count(self, passes: int) -> Counts:
         self.damaged_files, self._worst = 0, None
         self._counted = corpus_digest(self.files, self.form)
-        counts = count_words(self.files, self._reader(self._note))
+        counts = count_words(self.files, self.reader(self._note))
         self._tell_damage()
         if passes:
-            counts = count_grams(counts, self.files, passes, self._reader())
+            counts = count_grams(counts, self.files, passes, self.reader())
         return counts
 
     def _tell_damage(self) -> None:
@@ -171,11 +171,12 @@ class Corpus:
     def _encode(self, vocab: Vocab) -> Shard:
         digest = corpus_digest(self.files, self.form)
         tokens = self.counts.tokens if self.counts is not None else 0
-        shard = encode(self.files, vocab, self.folder, digest, self._reader(), self.division.of(tokens))
+        shard = encode(self.files, vocab, self.folder, digest, self.reader(), self.division.of(tokens))
         self._look_at(shard, digest)
         return shard
 
-    def _reader(self, on_damage: Callable[[Damage], None] | None = None) -> TextReader:
+    def reader(self, on_damage: Callable[[Damage], None] | None = None) -> TextReader:
+        """What goes through the files; it ends when this is told to stop."""
         stop = self._stop.is_set
         return TextReader(self.threads, self._progress, stop, form=self.form, on_damage=on_damage)
 

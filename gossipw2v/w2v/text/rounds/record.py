@@ -52,11 +52,13 @@ def known(files: Sequence[Source], form: Form) -> tuple[KnownFile, ...]:
     return tuple(KnownFile(str(file), file_mark(file, form).hex()) for file in files)
 
 
-def compare(files: Sequence[Source], rounds: Sequence[Round], form: Form) -> Comparison:
-    """Sort files by what rounds know of them: by content, so that one that was only moved is none of these."""
+def compare(files: Sequence[Source], now: Sequence[KnownFile], rounds: Sequence[Round]) -> Comparison:
+    """Sort files, which are as `now` says, by what rounds know of them.
+
+    It goes by content, so that one that was only moved is none of these.
+    """
     before = [file for each in rounds for file in each.files]
     marks, names = {file.mark for file in before}, {file.name for file in before}
-    now = known(files, form)
     there, named = {file.mark for file in now}, {file.name for file in now}
     fresh = [(source, file) for source, file in zip(files, now, strict=True) if file.mark not in marks]
     new = [source for source, file in fresh if file.name not in names]

@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from gossipw2v.system.logs import get_logger
+from gossipw2v.w2v.text.blocks import Tally
 from gossipw2v.w2v.text.corpus import SHOWN, Corpus
 from gossipw2v.w2v.text.files import Source, total_bytes
-from gossipw2v.w2v.text.rounds.record import Comparison, Round, compare, known, read_rounds, write_rounds
+from gossipw2v.w2v.text.rounds.record import Comparison, KnownFile, Round, compare, known, read_rounds, write_rounds
 from gossipw2v.w2v.text.rounds.replay import replayed
+from gossipw2v.w2v.text.scanner import END, GAP, WordIndex
 from gossipw2v.w2v.text.shards import Shard, ShardError, naming, reopened, rewritten
 from gossipw2v.w2v.text.vocab import Vocab
 
@@ -29,8 +33,10 @@ class TextRounds:
 
     folder: Path  # the data directory
     replay: float = 0.2  # share of old text in a round of new text
+    lenient: bool = False  # whether files may change and go before they are trained to the end
     seed: int = 1
     past: list[Round] = field(default_factory=list)
+    unknown: int = 0  # words of new text that are not in the vocabulary, in this life
     begins: bool = False  # whether the corpus holds the files of a new round, of which nothing has been trained
     told: str | None = None  # what is wrong with the files that were trained, for people
     _kept: bool = False  # whether the text of the last round is taken as it was kept, whatever its files are now
@@ -46,9 +52,10 @@ class TextRounds:
         past = rounds[: next((n + 1 for n, each in enumerate(rounds) if each.text == text), 0)]
         if not past:
             return
-        self.past, found = past, compare(corpus.files, past, corpus.form)
+        self.past, found = past, compare(corpus.files, known(corpus.files, corpus.form), past)
         whole = not (found.changed or found.missing)
-        if not (whole or (complete and len(found.new) + len(found.changed) < len(corpus.files))):
+        same = len(found.new) + len(found.changed) < len(corpus.files)  # some of it is as it was
+        if not (whole or self.lenient or (complete and same)):
             self.past = []
             return
         self._kept = len(past) > 1 or bool(found.new) or not whole
@@ -57,6 +64,12 @@ class TextRounds:
             self.begin(corpus, found.new)
         elif found.new:
             log.warning("new text waits until what has begun is trained", **_shown(found.new))
+
+    def compared(self, files: Sequence[Source], now: Sequence[KnownFile]) -> Comparison:
+        """Compare files, which are as `now` says, with all that were trained, and tell of what became of those."""
+        found = compare(files, now, self.past)
+        self._tell(found)
+        return found
 
     def begin(self, corpus: Corpus, new: Sequence[Source]) -> None:
         """Train these files next."""
@@ -72,6 +85,7 @@ class TextRounds:
         files = await asyncio.to_thread(known, corpus.files, corpus.form)  # before they are read: what changes is seen
         shard = await corpus.encode(vocab)
         if self.begins:
+            await asyncio.to_thread(self._count_unknown, corpus, vocab)
             shard = await asyncio.to_thread(self._mixed, shard, vocab)
         self._next = Round(shard.checksum.hex(), shard.path.name, files)
         return shard
@@ -81,18 +95,27 @@ class TextRounds:
         made, self._next = self._next, None
         if made is None:
             return
-        self.past = [*self.past, made] if self.begins else [made]
-        self.begins, self._kept = False, len(self.past) > 1
+        past = [*self.past, made] if self.begins else [made]
         with naming(self.folder):
-            write_rounds(self.folder, self.past)
-            for each in self.past[1 : -OLDER - 1]:
+            write_rounds(self.folder, past)
+            for each in past[1 : -OLDER - 1]:
                 (self.folder / each.shard).unlink(missing_ok=True)
+        self.past, self.begins, self._kept = past, False, len(past) > 1
 
     def _tell(self, found: Comparison) -> None:
         parts = {"changed": found.changed, "gone": found.missing}
         told = [f"{', '.join(names[:SHOWN])} ({len(names)}) {why}" for why, names in parts.items() if names]
         what = "files are not as they were trained, and what they hold now is left out"
         self.told = f"{what}: {'; '.join(told)}" if told else None
+
+    def _count_unknown(self, corpus: Corpus, vocab: Vocab) -> None:
+        """Words of new text that nothing can be learned of: the vocabulary is frozen. CorpusError."""
+        index, words, unknown = WordIndex(vocab.units), 0, 0
+        for ids in corpus.reader().run(corpus.files, index.encode_all, Tally()):
+            words += int(np.count_nonzero(ids != END))
+            unknown += int(np.count_nonzero(ids == GAP))
+        self.unknown += unknown
+        log.info("words of the new text", words=words, unknown=unknown)
 
     def _mixed(self, shard: Shard, vocab: Vocab) -> Shard:
         """New text with some of the old in it."""
