@@ -30,6 +30,7 @@ def test_new_files_are_trained_without_a_restart_and_all_nodes_have_them(tmp_pat
         status = again_complete(node, 2)
         assert status["node"] == life
         assert status["corpus"]["unknown_tokens"] >= 9
+        assert status["problems"] == []
         assert status["progress"]["swarm_trained_tokens"] > trained + 1.9 * len(texts[2].read_bytes().split())
         other.until(lambda s: s["state"] == "complete" and s["progress"]["swarm_trained_tokens"] > trained)
         assert agree_in_the_end([node, other])

@@ -142,6 +142,10 @@ class Corpus:
     def _where(self) -> str:
         return ", ".join(map(shown, self.paths))
 
+    def go_on_with(self, files: Sequence[Source], folder: Path) -> None:
+        """From now on these files are the text, and `folder` is where it is encoded; nobody has counted them."""
+        self.files, self.bytes, self.folder, self._counted = list(files), total_bytes(files), folder, None
+
     def stop(self) -> None:
         """Make a running pass end within about a second, with `blocks.Stopped`."""
         self._stop.set()

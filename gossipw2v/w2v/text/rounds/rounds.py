@@ -14,7 +14,7 @@ import numpy as np
 from gossipw2v.system.logs import get_logger
 from gossipw2v.w2v.text.blocks import Tally
 from gossipw2v.w2v.text.corpus import SHOWN, Corpus
-from gossipw2v.w2v.text.files import Source, total_bytes
+from gossipw2v.w2v.text.files import Source
 from gossipw2v.w2v.text.rounds.record import Comparison, KnownFile, Round, compare, known, read_rounds, write_rounds
 from gossipw2v.w2v.text.rounds.replay import replayed
 from gossipw2v.w2v.text.scanner import END, GAP, WordIndex
@@ -73,7 +73,7 @@ class TextRounds:
 
     def begin(self, corpus: Corpus, new: Sequence[Source]) -> None:
         """Train these files next."""
-        corpus.files, corpus.bytes, corpus.folder = list(new), total_bytes(new), self.folder / NEW
+        corpus.go_on_with(new, self.folder / NEW)
         self.begins = True
         log.info("new text", round=len(self.past), replay=self.replay, **_shown(new))
 
