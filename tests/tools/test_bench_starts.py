@@ -18,7 +18,7 @@ def run(*arguments: object) -> str:
 
 
 def test_a_given_start_is_better_after_the_same_words(tmp_path: Path) -> None:
-    printed = run(*write_texts(tmp_path, 2, 2000))
+    printed = run(*write_texts(tmp_path, 2))
     rows = dict(re.findall(r"^(from nothing|word vectors|both) +([\d. ]+)$", printed, re.MULTILINE))
     nothing, word, both = (list(map(float, rows[name].split())) for name in ("from nothing", "word vectors", "both"))
     assert nothing[0] == word[0] > both[0]
@@ -26,7 +26,7 @@ def test_a_given_start_is_better_after_the_same_words(tmp_path: Path) -> None:
 
 
 def test_old_text_among_new_keeps_the_old(tmp_path: Path) -> None:
-    printed = run(*write_texts(tmp_path, 2, 2000), "--further")
+    printed = run(*write_texts(tmp_path, 2), "--further")
     lines = re.findall(r"^alpha from (0\.\d{4}), replay (0\.\d): old (\d\.\d{3}), new \d\.\d{3}$", printed, re.M)
     assert len(lines) == 6
     without, *some = [float(old) for alpha, _, old in lines if alpha == "0.0250"]
