@@ -37,16 +37,19 @@ def describe_start(config: Config, state: str, uptime: float, where: dict[str, s
 
 
 def describe_vocabulary(session: Session | None, given: Given) -> dict[str, Any] | None:
-    """The frozen vocabulary, or None; `listed` words are in the list that it is taken from, null without one.
+    """The frozen vocabulary, or None.
 
-    `start`: the vectors that `words` of them start from, null without any.
+    With a list of words `listed` says how many are in it; with vectors to start from, `start` how many words do.
     """
     if session is None:
         return None
     vocab, first = session.vocab, session.first
-    listed = None if given.words is None else len(given.words.words)
-    start = given.start and {"from": given.start.name, "words": len(first.at), "context_vectors": first.both}
-    return {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens, "listed": listed, "start": start}
+    found: dict[str, Any] = {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens}
+    if given.words is not None:
+        found["listed"] = len(given.words.words)
+    if given.start is not None:
+        found["start"] = {"from": given.start.name, "words": len(first.at), "context_vectors": first.both}
+    return found
 
 
 def describe_progress(config: Config, core: GossipCore, session: Session | None, now: float) -> dict[str, Any]:
