@@ -193,6 +193,7 @@ def _contradictions(given: _Given) -> Iterator[tuple[set[str], str]]:
             f"{given.named('min_peers')} would wait for ever with {given.named('peers')}",
         )
     yield from _wrong_words(given)
+    yield from _not_followed(given)
     if _same_socket(Address.parse(given.value("listen")), Address.parse(given.value("http"))):
         yield {"listen", "http"}, f"{given.named('listen')} and {given.named('http')} take the same port"
     if given.value("other_secret_file") is not None and given.value("secret_file") is None:
@@ -221,6 +222,22 @@ def _not_shared(given: _Given) -> Iterator[tuple[set[str], str]]:
     if given.value("lines") == "whole":
         text = f"{given.named('shared_corpus')}, {given.named('lines')}: nobody looks at all lines of a shared text"
         yield {"lines", "shared_corpus"}, text
+
+
+def _not_followed(given: _Given) -> Iterator[tuple[set[str], str]]:
+    """What no new files can come of."""
+    if not given.value("follow"):
+        return
+    if given.value("graph"):
+        yield {"follow", "graph"}, f"{given.named('follow')} is about text; leave it out with graph"
+    if given.value("shared_corpus"):
+        text = f"{given.named('follow')} cannot know which node is to train a file that comes; leave one out"
+        yield {"follow", "shared_corpus"}, f"{text}: {given.named('shared_corpus')}"
+    if given.value("until_complete"):
+        text = f"{given.named('until_complete')} would wait for ever with {given.named('follow')}; leave one out"
+        yield {"follow", "until_complete"}, text
+    if places := [place for place in given.value("corpus") or () if place == "-" or "://" in place]:
+        yield {"follow", "corpus"}, f"{given.named('follow')} looks at files and folders here, not at {places[0]!r}"
 
 
 def _open_http(given: _Given) -> Iterator[tuple[set[str], str]]:

@@ -287,6 +287,20 @@ class Config:
         "test sets of pairs or analogies on which the model is scored at each checkpoint, beside training",
         "none fits all languages; what is scored while a node trains need not be exported first",
     )
+    follow: bool = setting(
+        False,
+        bool,
+        "true or false",
+        "look for new files in the text's folders, and train them as they come, once the job is done",
+        "text is read once; a service whose folder fills goes on with this",
+    )
+    replay: float = setting(
+        0.2,
+        Between(0, 0.9),
+        "share",
+        "share of old text among new, where a job that was done goes on with new text",
+        "new text alone makes a model forget the old",
+    )
     checkpoint_interval: float = setting(
         60.0,
         Between(0.1, 86_400),

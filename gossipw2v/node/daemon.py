@@ -15,7 +15,6 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from gossipw2v.config.address import Address, is_local, is_source
@@ -28,14 +27,13 @@ from gossipw2v.node.lifecycle import come_to_rest, keep, resume, work
 from gossipw2v.node.memory import LESS_MEMORY
 from gossipw2v.node.node import Node
 from gossipw2v.node.session import Session
-from gossipw2v.node.storage import generations
 from gossipw2v.node.storage.checkpoint import CheckpointError
+from gossipw2v.node.storage.inputs import NODE_FILE, own_files
 from gossipw2v.node.watch import watch
 from gossipw2v.status.access import Access
 from gossipw2v.status.server import Server, StatusSources
 from gossipw2v.status.server import serve as serve_http
 from gossipw2v.system.durable import replace_file
-from gossipw2v.system.lock import LOCK_FILE
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.notify import notify
 from gossipw2v.system.signals import RELOADING, stopping
@@ -45,17 +43,13 @@ from gossipw2v.transport.seeds import follow
 from gossipw2v.transport.streams import bound, located
 from gossipw2v.w2v.evaluation.tables import LayoutError
 from gossipw2v.w2v.given.warm_start import WarmStartError
-from gossipw2v.w2v.graphs import csr
 from gossipw2v.w2v.sources import Source
+from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.files import CorpusError, contents_digest
-from gossipw2v.w2v.text.shards import SUFFIX, ShardError
-from gossipw2v.w2v.text.sources.spool import SUFFIX as SPOOL_SUFFIX
+from gossipw2v.w2v.text.shards import ShardError
 from gossipw2v.w2v.text.vocab import VocabError
 from gossipw2v.w2v.training.guard import DivergedError
 
-NODE_FILE = "node.json"
-# in the data directory
-STATE_FILES = (LOCK_FILE, NODE_FILE, generations.PATTERN, f"*{SUFFIX}", f"*{csr.SUFFIX}", f"*{SPOOL_SUFFIX}")
 RELOADED = ("secret_file", "other_secret_file", "http_token_file", "http_names", "ban")  # without a restart
 RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others wait 8 s for a node that has moved
 SEEN_SECONDS = 3.0  # in which a node that has failed still answers over HTTP; `status --watch` asks every second
@@ -163,6 +157,8 @@ class Daemon:
         await asyncio.to_thread(node.read_given)
         await asyncio.to_thread(node.corpus.find, own_files(config), config.fresh)
         await asyncio.to_thread(node.checkpointer.look, node.config.fresh)
+        if isinstance(node.corpus, Corpus):
+            await asyncio.to_thread(node.checkpointer.look_for_text, node.corpus)
         node.begin(await asyncio.to_thread(_portion, node.corpus))
         if not await asyncio.to_thread(is_compiled, *compiled):
             node.condition.stage = "compiling"
@@ -392,14 +388,6 @@ def _differing(one: Config, other: Config) -> list[str]:
 def _portion(corpus: Source) -> Portion | None:
     """What others are told that this node trains of which files; None where nodes divide them. CorpusError."""
     return Portion(contents_digest(corpus.files), *corpus.share) if corpus.share else None
-
-
-def own_files(config: Config) -> list[Path]:
-    """Files of the node that may lie among its text, and are none of it: its state, and what must not become words."""
-    named = (config.secret_file, config.other_secret_file, config.http_token_file, config.vocab, config.init)
-    lists = (Path(peer.removeprefix("file:")) for peer in config.peers if peer.startswith("file:"))
-    state = (path for pattern in STATE_FILES for path in config.data_dir.glob(pattern))
-    return [*state, *lists, *map(Path, config.probe), *filter(None, named)]
 
 
 def _credentials(config: Config, node: bytes) -> Credentials | None:

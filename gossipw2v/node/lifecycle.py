@@ -8,7 +8,9 @@ A node that goes on from a checkpoint has its vocabulary and begins with encodin
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from functools import partial
 
 from gossipw2v.config.job import Job
 from gossipw2v.gossip.census import counts_name
@@ -17,9 +19,16 @@ from gossipw2v.node.node import Node
 from gossipw2v.node.session import ENOUGH, Session, check_room, make_session
 from gossipw2v.node.sharing.tasks import begin, count_until_told, hand_on, is_shared, swarm_total
 from gossipw2v.node.storage.checkpoint import CheckpointError
+from gossipw2v.node.storage.inputs import own_files
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.notify import notify
+from gossipw2v.w2v.graphs.walks import WalkText
 from gossipw2v.w2v.kernels import sgns
+from gossipw2v.w2v.shared.text import SharedText
+from gossipw2v.w2v.text.corpus import Corpus
+from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.rounds.follow import Follower
+from gossipw2v.w2v.text.shards import Shard, ShardError
 from gossipw2v.w2v.text.vocab import Vocab, VocabError
 from gossipw2v.w2v.training.guard import DivergedError
 from gossipw2v.w2v.training.recovery import come_back, nothing_kept
@@ -71,7 +80,8 @@ async def resume(node: Node) -> None:
     except (VocabError, TypeError) as error:
         raise CheckpointError(f"{found.path}: {error}") from error
     node.agreement.adopt(vocab, found.vocabulary)
-    node.core.own.resumed(found.state.origins, found.state.lives)
+    begins = node.checkpointer.rounds is not None and node.checkpointer.rounds.begins
+    node.core.own.resumed(found.state.origins, {} if begins else found.state.lives)  # of a text that is trained
     if is_shared(node.core):
         node.core.tasks.resumed(vocab.digest, found.state.tasks)
 
@@ -107,7 +117,7 @@ async def learn(node: Node, vocab: Vocab) -> None:
     await join(node)
     await shift(node)
     node.enter(Stage.TRAINING)
-    await train(node)
+    await train(node, node.checkpointer.was_done)
     node.enter(Stage.DRAINING)
     await evaluate(node)
     await until(node, lambda: node.core.view.final(node.network.now()))
@@ -126,16 +136,28 @@ async def prepare(node: Node, vocab: Vocab) -> None:
     node.enter(Stage.ENCODING)
     log.info("vocabulary", words=len(vocab), joins=len(vocab.joins), tokens=vocab.tokens, digest=vocab.digest.hex())
     check_room(node.config, vocab)
-    shard = await node.corpus.encode(vocab)
+    shard = await text(node, vocab)
     node.condition.problem("text", node.corpus.problem)
     session = await asyncio.to_thread(make_session, node.config, vocab, shard, node.rows.done, node.given)
     if await asyncio.to_thread(node.checkpointer.restore, session, shard.checksum):
         node.core.own.take_up(await asyncio.to_thread(node.checkpointer.links, session), node.network.now())
+    if node.checkpointer.rounds is not None:
+        await asyncio.to_thread(node.checkpointer.rounds.noted)
     node.session = session  # from here on it is seen, exported and merged
     node.core.own.to_train(session.trainer.total)
     begin(node, session)
     node.enter(Stage.JOINING)
     node.network.perform(node.core.own.ready())
+
+
+async def text(node: Node, vocab: Vocab) -> Shard | WalkText | SharedText:
+    """What is to be trained, as ids of `vocab`."""
+    rounds, corpus = node.checkpointer.rounds, node.corpus
+    if rounds is None or not isinstance(corpus, Corpus):
+        return await corpus.encode(vocab)
+    shard = await rounds.text(corpus, vocab)
+    node.condition.problem("files", rounds.told)
+    return shard
 
 
 async def join(node: Node) -> None:
@@ -186,15 +208,15 @@ async def probe(node: Node) -> None:
         await until(node, lambda: not node.probe.busy, LAST_PROBE)
 
 
-async def train(node: Node) -> None:
-    """Train the own text, and keep the swarm and the trainer informed of each other.
+async def train(node: Node, further: bool) -> None:
+    """Train the own text, and keep the swarm and the trainer informed of each other. `further`: the model was done.
 
     DivergedError, with the node failed, if that cannot be done with the settings that it has.
     """
     assert node.session is not None
     trainer = node.session.trainer
     tell(node)  # alpha is that of the swarm's progress from the first step
-    if node.checkpointer.was_done and not trainer.done:
+    if further and not trainer.done:
         trainer.go_further()
         log.info("goes on with a model that was done", left=trainer.total, alpha=round(trainer.alpha, 6))
     trainer.start()
@@ -282,7 +304,12 @@ def too_large(job: Job, breach: str) -> str:
 
 
 async def serve_on(node: Node) -> None:
-    """A service stays when the swarm is done; if others join later, it goes on to the end of their work too."""
+    """A service stays when the swarm is done; if others join later, it goes on to the end of their work too.
+
+    So it does with files that come, if it follows its text.
+    """
+    rounds = node.checkpointer.rounds
+    follower = Follower(rounds) if node.config.follow and rounds is not None else None
     while True:
         final = node.core.view.final(node.network.now())
         if (now := Stage.COMPLETE if final else Stage.DRAINING) is not node.state:
@@ -291,6 +318,48 @@ async def serve_on(node: Node) -> None:
             await node.save()
         await asyncio.sleep(1.0)
         tell(node)
+        if follower is not None and final and time.monotonic() > follower.due:
+            await follow(node, follower)
+
+
+async def follow(node: Node, follower: Follower) -> None:
+    """Train new files, if there are any, into the model that was done; what is wrong with them is told, and waits."""
+    try:
+        shard = await new_text(node, follower)
+    except (CorpusError, ShardError, OSError) as error:
+        follower.rounds.begins = False
+        node.condition.problem("new text", f"{error}; new text waits until that is mended")
+        return
+    node.condition.problem("new text", None)
+    node.condition.problem("files", follower.rounds.told)
+    if shard is not None:
+        await train_more(node, shard)
+
+
+async def new_text(node: Node, follower: Follower) -> Shard | None:
+    """What has come since the last round, encoded and noted as the next; None if nothing. Errors as `follow` has."""
+    corpus, rounds = node.corpus, follower.rounds
+    assert isinstance(corpus, Corpus)
+    assert node.session is not None
+    new = await asyncio.to_thread(follower.look, corpus, own_files(node.config))
+    if not new:
+        return None
+    rounds.begin(corpus, new)
+    shard = await rounds.text(corpus, node.session.vocab)
+    await asyncio.to_thread(rounds.noted)
+    return shard
+
+
+async def train_more(node: Node, shard: Shard) -> None:
+    """Train another text into the model; the swarm waits for it, and has it in the end."""
+    assert node.session is not None
+    await node.checkpointer.between(partial(node.session.go_on_with, node.config, shard))
+    node.core.own.done(False)
+    node.core.own.to_train(node.session.to_train)
+    node.enter(Stage.TRAINING)
+    await train(node, further=True)
+    node.enter(Stage.DRAINING)
+    await evaluate(node)
 
 
 async def until(node: Node, condition: Callable[[], bool], patience: float = float("inf")) -> None:
@@ -308,7 +377,7 @@ def tell(node: Node) -> None:
     if node.core.view.links():
         node.condition.problem("tree", None)
     hand_on(node, node.session)
-    node.core.own.trained(trainer.trained)
+    node.core.own.trained(node.session.trained)
     trained, total = node.core.view.progress(node.network.now())
     total = swarm_total(node.session, trained, total)
     trainer.others = (trained - trainer.trained, total - trainer.total)

@@ -45,6 +45,7 @@ from gossipw2v.w2v.evaluation.probe import Probe
 from gossipw2v.w2v.given.given import NOTHING, Given
 from gossipw2v.w2v.shared.source import SharedCorpus
 from gossipw2v.w2v.sources import Source, source_of
+from gossipw2v.w2v.text.rounds.rounds import TextRounds
 from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.vectors.selection import Selection
 from gossipw2v.w2v.vectors.table import ExportError, Floats
@@ -81,7 +82,8 @@ class Node:
         self.corpus = source_of(config)
         walks = config.walks if config.graph else None
         job = {name: str(value) for name, value in job_fields(config.job, walks).items()}
-        self.checkpointer = Checkpointer(config.data_dir, job)
+        rounds = None if config.graph else TextRounds(config.data_dir, config.replay, config.follow, config.job.seed)
+        self.checkpointer = Checkpointer(config.data_dir, job, rounds=rounds)
 
     def read_given(self) -> None:
         """Read what the job begins with besides text, and is part of it; in a thread. VocabError, WarmStartError."""
@@ -155,7 +157,7 @@ class Node:
             "load": describe_load(self.session, self.condition.pulse),
             "refusals": self.metrics.refusals(),
             "events": self.metrics.events(),
-            "corpus": describe_corpus(self.corpus),
+            "corpus": describe_corpus(self.corpus, self.checkpointer.rounds),
             "checkpoint": self.checkpointer.describe(),
             "divergences": self.condition.divergences,
             "failure": self.condition.failure,

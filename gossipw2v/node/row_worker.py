@@ -43,6 +43,10 @@ class RowWorker:
     def __post_init__(self) -> None:
         self._estimates = Estimates(self.model, self.trainer, time.monotonic())
 
+    def follow(self, trainer: Trainer) -> None:
+        """Go by another trainer of the same model."""
+        self.trainer = self._estimates.trainer = trainer
+
     def submit(self, work: RowWork) -> None:
         """Queue a piece of work; the core keeps at most one exchange per link under way, so the queue is short."""
         loop = asyncio.get_running_loop()

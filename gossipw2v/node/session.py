@@ -50,6 +50,7 @@ class Session:
     """A vocabulary's model with the threads that train and merge it; `text`: the checksum of what they train.
 
     `evaluation`: of the model, on the part of the text that is held out. `first`: rows that start from given vectors.
+    `past`: words of earlier rounds of text, which this life has trained.
     """
 
     vocab: Vocab
@@ -60,6 +61,26 @@ class Session:
     brake: Brake
     evaluation: Evaluation
     first: FirstRows = NO_ROWS
+    past: int = 0
+
+    @property
+    def trained(self) -> int:
+        """Words that this life has trained, of all rounds."""
+        return self.past + self.trainer.trained
+
+    @property
+    def to_train(self) -> int:
+        """Words that this life has trained, and is to train."""
+        return self.past + self.trainer.total
+
+    def go_on_with(self, config: Config, shard: Shard) -> None:
+        """Train another text into the model, now that the last has been trained; in a thread, before it is started."""
+        trainer = make_trainer(config, self.model, self.vocab, shard)
+        trainer.scale = self.trainer.scale  # smaller once the model has diverged
+        evaluation = Evaluation(self.model, draw_pairs(shard.held_out, trainer), _held_out(shard))
+        evaluation.history = self.evaluation.history
+        self.past, self.trainer, self.text, self.evaluation = self.trained, trainer, shard.checksum, evaluation
+        self.row_worker.follow(trainer)
 
     def close(self) -> None:
         """Stop all threads; some milliseconds. The model stays readable."""
@@ -87,6 +108,17 @@ def make_session(
     limits = ClippingLimits(config.max_row_move, config.row_budget)
     rows = min(config.exchange_rows, most)
     model = Model(initial, rows, most, job.alpha, limits=limits, longest=LONGEST)
+    trainer = make_trainer(config, model, vocab, shard)
+    evaluation = Evaluation(model, draw_pairs(shard.held_out, trainer), _held_out(shard))
+    shard.forget()
+    return_memory()  # what making all this took; training touches the rest of the matrices
+    brake = Brake(model.budget, config.merge_share)
+    return Session(vocab, shard.checksum, model, trainer, RowWorker(model, trainer, report), brake, evaluation, first)
+
+
+def make_trainer(config: Config, model: Model, vocab: Vocab, shard: Shard | WalkText | SharedText) -> Trainer:
+    """What trains a text into a model, with the job's settings."""
+    job = config.job
     least, window, usual = windows(job, shard)
     recipe = Recipe(
         window=window,
@@ -102,18 +134,17 @@ def make_session(
         threads=config.threads or usable_cores(),
         sg=job.sg,
     )
-    trainer = Trainer(model, _to_train(shard, vocab, recipe), vocab.counts, recipe)
-    words = int(np.count_nonzero(shard.held_out >= 0))
-    evaluation = Evaluation(model, draw_pairs(shard.held_out, trainer), words)
-    shard.forget()
-    return_memory()  # what making all this took; training touches the rest of the matrices
-    brake = Brake(model.budget, config.merge_share)
-    return Session(vocab, shard.checksum, model, trainer, RowWorker(model, trainer, report), brake, evaluation, first)
+    return Trainer(model, _to_train(shard, vocab, recipe), vocab.counts, recipe)
+
+
+def _held_out(shard: Shard | WalkText | SharedText) -> int:
+    """Words."""
+    return int(np.count_nonzero(shard.held_out >= 0))
 
 
 def _to_train(shard: Shard | WalkText | SharedText, vocab: Vocab, recipe: Recipe) -> Text | Course:
     if isinstance(shard, SharedText):
-        words = vocab.tokens - int(np.count_nonzero(shard.held_out >= 0))
+        words = vocab.tokens - _held_out(shard)
         return SharedCursor(shard, words, first_bits(recipe))
     return StoredText(shard.tokens, shard.forget) if isinstance(shard, Shard) else shard
 

@@ -18,6 +18,7 @@ from gossipw2v.system.machine import resident_memory
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.w2v.given.given import Given
 from gossipw2v.w2v.sources import Source
+from gossipw2v.w2v.text.rounds.rounds import TextRounds
 from gossipw2v.w2v.training.clipping import Bucket
 
 NOTHING_HELD_OUT: dict[str, Any] = {"words": 0, "pairs": 0, "loss": None, "seconds": 0.0, "history": []}
@@ -36,16 +37,19 @@ def describe_start(config: Config, state: str, uptime: float, where: dict[str, s
 
 
 def describe_vocabulary(session: Session | None, given: Given) -> dict[str, Any] | None:
-    """The frozen vocabulary, or None; `listed` words are in the list that it is taken from, null without one.
+    """The frozen vocabulary, or None.
 
-    `start`: the vectors that `words` of them start from, null without any.
+    With a list of words `listed` says how many are in it; with vectors to start from, `start` how many words do.
     """
     if session is None:
         return None
     vocab, first = session.vocab, session.first
-    listed = None if given.words is None else len(given.words.words)
-    start = given.start and {"from": given.start.name, "words": len(first.at), "context_vectors": first.both}
-    return {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens, "listed": listed, "start": start}
+    found: dict[str, Any] = {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens}
+    if given.words is not None:
+        found["listed"] = len(given.words.words)
+    if given.start is not None:
+        found["start"] = {"from": given.start.name, "words": len(first.at), "context_vectors": first.both}
+    return found
 
 
 def describe_progress(config: Config, core: GossipCore, session: Session | None, now: float) -> dict[str, Any]:
@@ -109,8 +113,8 @@ def describe_links(core: GossipCore, session: Session | None) -> list[dict[str, 
     ]
 
 
-def describe_corpus(corpus: Source) -> dict[str, Any]:
-    """The node's own text."""
+def describe_corpus(corpus: Source, rounds: TextRounds | None) -> dict[str, Any]:
+    """The node's own text; `rounds` of files that were trained or are, `unknown_tokens` of new ones."""
     counts = corpus.counts
     return {
         "files": len(corpus.files),
@@ -123,6 +127,8 @@ def describe_corpus(corpus: Source) -> dict[str, Any]:
         "dropped_tokens": counts.dropped if counts else 0,
         "pruned_words": counts.pruned_words if counts else 0,
         "tokens": counts.tokens if counts else 0,
+        "rounds": len(rounds.past) if rounds else 0,
+        "unknown_tokens": rounds.unknown if rounds else 0,
     }
 
 

@@ -192,6 +192,10 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
         ({"corpus": None}, "give --corpus PATH"),
         ({"jsonl": "a", "csv": "b"}, r"jsonl = 'a' \(--jsonl\), csv = 'b' \(--csv\): a node's text has one form"),
         ({"parquet": "a", "plain": True}, "one form"),
+        ({"follow": True, "until_complete": True}, "until_complete = True .* would wait for ever with follow"),
+        ({"follow": True, "corpus": None, "graph": "e"}, "follow = True .* is about text; leave it out with graph"),
+        ({"follow": True, "corpus": ["a", "https://x/y"]}, "files and folders here, not at 'https://x/y'"),
+        ({"follow": True, "shared_corpus": True}, "follow = True .* cannot know which node"),
         (
             {"vocab": "words", "phrases": "1"},
             r"phrases = 1 \(--phrases\) would make words that vocab = .*leave one out",

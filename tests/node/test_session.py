@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from gossipw2v.delta import RowDelta
 from gossipw2v.gossip.codec import HEADER, decode, encode
 from gossipw2v.gossip.messages import MAX_FRAME, MAX_ORIGINS, MAX_PART, Answer
 from gossipw2v.node.session import check_room, initial_weights, make_session, most_rows, windows
+from gossipw2v.node.snapshot import describe_vocabulary
+from gossipw2v.w2v.given.given import NOTHING, Given
+from gossipw2v.w2v.given.warm_start import warm_start
 from gossipw2v.w2v.text.shards import Shard
 from gossipw2v.w2v.text.vocab import Vocab, VocabError
 from gossipw2v.w2v.text.words import Words
+from gossipw2v.w2v.vectors.table import Vectors
 
 WORDS = Vocab(Words.of([b"the", b"of", b"and"]), np.array([30, 20, 10], np.int64))
 
@@ -83,6 +88,27 @@ def test_a_learner_has_the_jobs_settings() -> None:
         assert session.model.weights.shape == (6, 8)
         assert session.trainer.total == 21
         assert (session.trainer.recipe.window, session.trainer.recipe.threads) == (2, 2)
+    finally:
+        session.close()
+
+
+def test_links_and_the_status_know_of_given_vectors(tmp_path: Path) -> None:
+    rows = np.arange(1, 17, dtype=np.float32).reshape(2, 8)
+    start = warm_start((Vectors("a file", Words.of([b"of", b"else"]), rows),), "a file", 8)
+    shard = Shard(np.array([0, 1, 2, -1], np.int32), 3, Path("shard"))
+    given = Given(start=start)
+    settings = replace(config(vector_size=8), data_dir=tmp_path)
+    session = make_session(settings, WORDS, shard, lambda _work, _result: None, given)
+    try:
+        session.model.weights[:] = 0  # as training would move them
+        session.model.open_link(bytes(8), overlap=False, catch_up=False)
+        reference = session.model.links[bytes(8)].reference
+        assert reference[1].tolist() == rows[0].tolist()
+        assert reference[[0, 2]].tobytes() == initial_weights(WORDS, 1, 8)[[0, 2]].tobytes()
+        told = describe_vocabulary(session, given)
+        assert told is not None
+        assert told["start"] == {"from": "a file", "words": 1, "context_vectors": False}
+        assert "start" not in (describe_vocabulary(session, NOTHING) or {})
     finally:
         session.close()
 

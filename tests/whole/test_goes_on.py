@@ -28,3 +28,31 @@ def test_a_swarm_that_was_done_trains_more_epochs_from_where_it_was(tmp_path: Pa
         after = one.model()[2]
         assert (before["complete"], after["complete"], after["epochs"]) == (True, True, "3")
         assert 2 * sum(after["origins"].values()) == 3 * sum(before["origins"].values())
+
+
+def test_new_files_of_a_job_that_was_done_are_trained_into_its_model(tmp_path: Path) -> None:
+    texts, folder = write_texts(tmp_path, 3, 1500), tmp_path / "corpus"
+    folder.mkdir()
+    (folder / "m.txt").write_bytes(texts[0].read_bytes())
+    (folder / "log.txt").write_bytes(texts[2].read_bytes())
+    with Daemons(tmp_path) as swarm:
+        node = swarm.start(folder, epochs=2)
+        assert node.end() == 0
+        first = node.model()
+        (folder / "a.txt").write_bytes(texts[1].read_bytes())
+        with (folder / "log.txt").open("ab") as file:
+            file.write(b"and more\n")
+        swarm.again(node, "--checkpoint-interval=0.1", "--replay=0.5", "--epochs=3")
+        assert node.end() == 0
+        second = node.model()
+        assert second[0] == first[0]
+        said = node.log().split("going on from")[-1]
+        assert "new text" in said
+        assert "log.txt (1) changed" in said
+        assert "goes on with a model that was done" in said
+        trained = sum(second[2]["origins"].values()) - sum(first[2]["origins"].values())
+        words = len(texts[1].read_bytes().split())
+        assert 1.5 * words < trained / 3 < 2.2 * words  # half of it old
+        swarm.again(node, "--epochs=3")
+        assert node.end() == 0
+        assert sum(node.model()[2]["origins"].values()) == sum(second[2]["origins"].values())

@@ -33,6 +33,8 @@ from gossipw2v.node.storage.checkpoint import (
 from gossipw2v.system.durable import DISK, Disk
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.sections import DamagedError
+from gossipw2v.w2v.text.corpus import Corpus
+from gossipw2v.w2v.text.rounds.rounds import TextRounds
 
 MOST_ADDRESSES = 64  # members remembered: one that answers is enough
 LOOP_PATIENCE = 30.0  # s for the event loop to say how far the node is
@@ -84,6 +86,7 @@ class Checkpointer:
     disk: Disk = DISK
     resumed: Checkpoint | None = None
     generation: int = 0
+    rounds: TextRounds | None = None  # of text that was trained; None where a graph is
     totals: Totals = field(default_factory=Totals)
     trouble: str | None = None
     _newest: int = 0
@@ -115,6 +118,11 @@ class Checkpointer:
         if found.newest is not None:
             log.info("going on from", path=str(found.newest.path), complete=found.newest.state.complete)
 
+    def look_for_text(self, corpus: Corpus) -> None:
+        """See what there is of the text of the model to go on from, and what is new, in a thread. CorpusError."""
+        if self.rounds is not None and self.resumed is not None:
+            self.rounds.take_up(corpus, self.resumed.about.text, self.resumed.state.complete)
+
     @property
     def was_done(self) -> bool:
         """Whether the model that this node has gone on from was that of a whole swarm that had come to its end."""
@@ -139,23 +147,30 @@ class Checkpointer:
         found, self.resumed, self._counted = self.resumed, None, None
         if found is None:
             return False
+        begins = self.rounds is not None and self.rounds.begins
         if found.about.vocabulary != session.vocab.digest.hex():
             kept = generations.set_aside(self.folder, self.disk)
             log.warning("the checkpoint is of a vocabulary that was given up", kept=", ".join(map(str, kept)))
             return False
-        if found.about.text != text.hex():
+        if found.about.text != text.hex() and not begins:
             why = (
                 "was trained on another text than there is now, or with another --held-out, --encoding or --graph-share"
             )
             raise CheckpointError(f"{found.path}: {why}; {_WAYS_OUT}")
         found.restore(session.model.weights, session.model.updates)
         try:
-            session.trainer.resume(found.state.places, found.state.losses)
+            if not begins:
+                session.trainer.resume(found.state.places, found.state.losses)
             session.trainer.recipe = replace(session.trainer.recipe, lift=found.state.lift)
         except ValueError as error:
             raise CheckpointError(f"{found.path}: {error}") from error
         self.resumed, self._counted = found, session.model.updates.copy()
         return True
+
+    async def between(self, work: Callable[[], None]) -> None:
+        """Do some work, in a thread, while no checkpoint is written: one holds text and places that belong together."""
+        async with self._writing:
+            await asyncio.to_thread(work)
 
     async def back(self, session: Session) -> Back | None:
         """The newest checkpoint of a session's model, to go back to; None if there is none that is whole."""
@@ -303,13 +318,13 @@ def _progress(core: GossipCore, session: Session, now: float) -> Progress:
 def state_of(core: GossipCore, session: Session) -> SavedState:
     """How far a node is; called in the event loop, after the rows of the checkpoint were taken."""
     trainer = session.trainer
-    core.own.trained(trainer.trained)
+    core.own.trained(session.trained)
     now = asyncio.get_running_loop().time()
     return SavedState(
         core.node,
         core.view.final(now),
         core.view.claims(),
-        {**core.view.lives(), core.node: trainer.trained},
+        {**core.view.lives(), core.node: session.trained},
         tuple(trainer.cursor.positions),
         tuple(trainer.losses.by_epoch),
         tuple(core.view.members.addresses(now))[:MOST_ADDRESSES],

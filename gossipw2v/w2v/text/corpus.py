@@ -67,7 +67,7 @@ class Corpus:
         self.bytes = total_bytes(self.files)
         names = [str(path) for path in self.files[:SHOWN]]
         log.info("found the text", files=len(self.files), bytes=self.bytes, names=names, encoding=self.form.encoding)
-        self._tell_passed_over()
+        _tell_passed_over(self.passed_over)
         if self.form.tokenize != WHITESPACE:
             self._try_pattern()
 
@@ -76,14 +76,6 @@ class Corpus:
             check_speed(self.form, head_of(self.files[0], self.form))
         except SourceError as error:
             raise CorpusError(str(error)) from error
-
-    def _tell_passed_over(self) -> None:
-        for usual in USUAL:
-            if paths := [str(path) for path, why in self.passed_over.items() if why == usual]:
-                log.info("left out", why=usual, files=len(paths), names=paths[:SHOWN])
-        told = {path: why for path, why in self.passed_over.items() if why not in USUAL}
-        for path, why in list(told.items())[:SHOWN]:
-            log.warning("not read as text", path=str(path), why=why, files=len(told))
 
     @property
     def share(self) -> tuple[int, int]:
@@ -147,6 +139,10 @@ class Corpus:
     def _where(self) -> str:
         return ", ".join(map(shown, self.paths))
 
+    def go_on_with(self, files: Sequence[Source], folder: Path) -> None:
+        """From now on these files are the text, and `folder` is where it is encoded; nobody has counted them."""
+        self.files, self.bytes, self.folder, self._counted = list(files), total_bytes(files), folder, None
+
     def stop(self) -> None:
         """Make a running pass end within about a second, with `blocks.Stopped`."""
         self._stop.set()
@@ -161,10 +157,10 @@ class Corpus:
     def _count(self, passes: int) -> Counts:
         self.damaged_files, self._worst = 0, None
         self._counted = corpus_digest(self.files, self.form)
-        counts = count_words(self.files, self._reader(self._note))
+        counts = count_words(self.files, self.reader(self._note))
         self._tell_damage()
         if passes:
-            counts = count_grams(counts, self.files, passes, self._reader())
+            counts = count_grams(counts, self.files, passes, self.reader())
         return counts
 
     def _tell_damage(self) -> None:
@@ -176,11 +172,12 @@ class Corpus:
     def _encode(self, vocab: Vocab) -> Shard:
         digest = corpus_digest(self.files, self.form)
         tokens = self.counts.tokens if self.counts is not None else 0
-        shard = encode(self.files, vocab, self.folder, digest, self._reader(), self.division.of(tokens))
+        shard = encode(self.files, vocab, self.folder, digest, self.reader(), self.division.of(tokens))
         self._look_at(shard, digest)
         return shard
 
-    def _reader(self, on_damage: Callable[[Damage], None] | None = None) -> TextReader:
+    def reader(self, on_damage: Callable[[Damage], None] | None = None) -> TextReader:
+        """What goes through the files; it ends when this is told to stop."""
         stop = self._stop.is_set
         return TextReader(self.threads, self._progress, stop, form=self.form, on_damage=on_damage)
 
@@ -195,3 +192,12 @@ class Corpus:
 
     def _progress(self, done: int, total: int) -> None:
         self.done_bytes, self.bytes = done, total
+
+
+def _tell_passed_over(passed_over: dict[Source, str]) -> None:
+    for usual in USUAL:
+        if paths := [str(path) for path, why in passed_over.items() if why == usual]:
+            log.info("left out", why=usual, files=len(paths), names=paths[:SHOWN])
+    told = {path: why for path, why in passed_over.items() if why not in USUAL}
+    for path, why in list(told.items())[:SHOWN]:
+        log.warning("not read as text", path=str(path), why=why, files=len(told))

@@ -173,36 +173,38 @@ def corpus_digest(files: Sequence[Source], form: Form = PLAIN) -> bytes:
     digest = hashlib.blake2b(digest_size=16, person=b"gossipw2v.text")
     digest.update(form.identity)
     for source in files:
-        if isinstance(source, Remote):
-            digest.update(f"{source.size} {source.version}\n".encode())
-        else:
-            _add_samples(digest, source)
+        _add(digest, source, timed=True)
     return digest.digest()
 
 
 def contents_digest(files: Sequence[Source]) -> bytes:
     """16 bytes that the same files have on every machine, whatever they are called there and however old they are."""
-    digests = sorted(content_digest(source).digest() for source in files)
+    digests = sorted(content_digest(source) for source in files)
     return hashlib.blake2b(b"".join(digests), digest_size=16, person=b"gossipw2v.files").digest()
 
 
-def _add_samples(digest: hashlib.blake2b, path: Path, timed: bool = True) -> None:
-    status = _regular(path)
-    digest.update(f"{status.st_size} {status.st_mtime_ns if timed else 0}\n".encode())
+def content_digest(source: Source, form: Form = PLAIN) -> bytes:
+    """16 bytes of one file, as `corpus_digest`, but whatever its time, so that copies have the same."""
+    digest = hashlib.blake2b(digest_size=16, person=b"gossipw2v.file")
+    digest.update(form.identity)
+    _add(digest, source, timed=False)
+    return digest.digest()
+
+
+def _add(digest: hashlib.blake2b, source: Source, timed: bool) -> None:
+    if isinstance(source, Remote):
+        digest.update(f"{source.size} {source.version}\n".encode())
+        return
+    status = _regular(source)
+    digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode() if timed else b"%d\n" % status.st_size)
+    _add_samples(digest, source, status)
+
+
+def _add_samples(digest: hashlib.blake2b, path: Path, status: os.stat_result) -> None:
     with _naming(path), path.open("rb") as file:
         for n in range(SAMPLES):
             file.seek(max(0, status.st_size - SAMPLE_BYTES) * n // (SAMPLES - 1))
             digest.update(file.read(SAMPLE_BYTES))
-
-
-def content_digest(source: Source) -> bytes:
-    """16 bytes of a file's size and 1 MiB of samples, so that copies have the same; of an object, its version."""
-    digest = hashlib.blake2b(digest_size=16, person=b"gossipw2v.file")
-    if isinstance(source, Remote):
-        digest.update(f"{source.size} {source.version}".encode())
-    else:
-        _add_samples(digest, source, timed=False)
-    return digest.digest()
 
 
 @contextmanager

@@ -151,6 +151,33 @@ def open_shard(path: Path, corpus_digest: bytes, vocab_digest: bytes, division: 
         return shard
 
 
+def reopened(path: Path, vocab_digest: bytes) -> Shard:
+    """The shard file that is called so, after checking all of it, if it is of that vocabulary; ShardError."""
+    try:
+        corpus_digest, vocab, divided = (bytes.fromhex(part) for part in path.name.removesuffix(SUFFIX).split("-"))
+    except ValueError:
+        raise ShardError(f"{path}: is not called as a shard is") from None
+    if vocab != vocab_digest:
+        raise ShardError(f"{path}: is of another vocabulary")
+    with naming(path), path.open("rb") as file:
+        shard = _map(path, file, corpus_digest + vocab + divided)
+        if _checksum(file, len(shard.tokens), len(shard.held_out)) != shard.checksum:
+            raise ShardError(f"{path}: the ids do not match their checksum")
+    return shard
+
+
+def rewritten(folder: Path, shard: Shard, digests: tuple[bytes, bytes], blocks: Iterator[NDArray[np.int32]]) -> Shard:
+    """A shard in `folder` of other `blocks`, with the held-out part of one that there is. ShardError.
+
+    `digests`: of what the blocks are made of, and of the vocabulary.
+    """
+    identity = (*digests, ALL_TRAINED.digest)
+    path = folder / ("-".join(part.hex() for part in identity) + SUFFIX)
+    with naming(folder):
+        _write(path, blocks, b"".join(identity), Divider(ALL_TRAINED, _parts=[shard.held_out]))
+    return reopened(path, digests[1])
+
+
 def _map(path: Path, file: IO[bytes], identity: bytes) -> Shard:
     """The shard in `file`, with the checksum that its ids, which follow, should have."""
     number, words, held_out, checksum = _read_header(path, file.read(HEADER_BYTES), identity)
