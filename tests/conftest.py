@@ -16,7 +16,7 @@ from gossipw2v.system.launch import prepare_machine
 TESTS = Path(__file__).parent
 LONG = tuple(
     f"{TESTS / name}{os.sep}"
-    for name in ("whole", "engines", "tools", "simulation", "node", "cli", "transport", "w2v/kernels")
+    for name in ("whole", "engines", "tools", "simulation", "node", "cli", "api", "transport", "w2v/kernels")
 )
 MOST_PROCESSES = 8  # each takes some 300 MB, and those of its daemons as much
 

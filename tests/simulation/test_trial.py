@@ -3,6 +3,7 @@
 `tools/nemesis.py` tries more of them, and replays one.
 """
 
+import os
 import subprocess
 import sys
 
@@ -27,7 +28,7 @@ def test_a_seed_is_the_same_trial_everywhere(seed):
     traces = [
         subprocess.run(
             [sys.executable, "-c", program],
-            env={"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": hashseed},
+            env={**os.environ, "PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": hashseed},  # compiled kernels, too
             capture_output=True,
             text=True,
             check=True,
