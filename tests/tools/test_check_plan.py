@@ -31,7 +31,16 @@ def test_a_line_says_how_far_off_the_plan_is(capsys, monkeypatch):
 
 def test_the_picture_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
-    line = [sys.executable, str(TOOLS / "plot_plan.py"), "--words", "1e9", "1e11", "--save", str(tmp_path / "p.svg")]
+    line = [
+        sys.executable,
+        str(TOOLS / "plot_plan.py"),
+        "--words",
+        "1e9",
+        "--bandwidth",
+        "100",
+        "--save",
+        str(tmp_path / "p.svg"),
+    ]
     done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "<svg" in (tmp_path / "p.svg").read_text()

@@ -14,6 +14,7 @@ from gossipw2v.node.session import ENOUGH
 from gossipw2v.status.humanize import duration, percent, size
 
 WORTH = 0.75  # of one machine's time, below which others are worth their trouble
+FEW = 0.8  # of the exchanges that reach one machine's quality, below which it is told
 HEAD = ("machines", "an epoch", "in all", "memory", "disk", "sent in all", "busiest cable")
 
 
@@ -104,7 +105,7 @@ def _why(planned: Planned) -> str:
 
 def _warnings(planned: Planned) -> Iterator[str]:
     found, fleet = planned.together, planned.fleet
-    if fleet.nodes > 1 and found.exchanges < ENOUGH:
+    if fleet.nodes > 1 and found.exchanges < FEW * ENOUGH:
         yield (
             f"Each link has some {found.exchanges:.0f} exchanges in the run, where some {ENOUGH} reach one machine's "
             "quality: the vectors will be worse."
