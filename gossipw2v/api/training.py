@@ -127,6 +127,8 @@ def _watch(node: NodeThread, callbacks: tuple[Callback, ...], line: TrainingLine
         if (session := node.session) is None or node.error is not None:
             continue
         line.show(session)
+        if not callbacks:  # words are made texts for those alone, which holds training up
+            continue
         told = epochs_in(session, session.trainer.before) if told is None else told
         for number in range(told + 1, epochs_in(session, words_trained(session)) + 1):
             _tell(session, number, callbacks)
