@@ -146,6 +146,16 @@ def test_only_what_a_change_concerns_is_run_again(text, known):
     assert len(table(ended.stdout)) == 4
 
 
+@pytest.mark.usefixtures("corpora")
+@pytest.mark.parametrize("changed", ["cbow", "skipgram", "windows.stretches", "simd"])
+def test_a_change_of_any_kernel_is_another_version(monkeypatch, changed):
+    """Also of one that is imported as a name from its package."""
+    programs = importlib.import_module("bench_programs")
+    version, read, changed_path = programs.kernel_version(), Path.read_bytes, f"kernels/{changed.replace('.', '/')}.py"
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * str(path).endswith(changed_path))
+    assert programs.kernel_version() != version
+
+
 def test_another_test_set_of_the_same_name_is_scored(text, known):
     (known.parent / "ranks.csv").write_text("king,queen,1\nking,rome,9\nparis,rome,2\n")
     before = len(lines(known))

@@ -1,5 +1,5 @@
 """Every loop that is compiled, and the only way to Numba.
 
-`sgns` trains; `merge`, `quantize` and `priority` work on rows that are exchanged; `hashing` counts words, `phrases`
-pairs of them. `jit` says how all of it is compiled, and keeps the result on disk.
+`sgns` trains, with `windows` for CBOW; `merge`, `quantize` and `priority` work on rows that are exchanged; `hashing`
+counts words, `phrases` pairs of them. `jit` says how all of it is compiled, and keeps the result on disk.
 """
