@@ -85,11 +85,12 @@ def test_a_killed_task_ends_no_other_and_the_job_says_that_it_failed(slurm: Slur
 def test_a_job_that_is_told_of_its_end_leaves_checkpoints_and_goes_on_later(slurm: Slurm, tmp_path: Path) -> None:
     """As it is before the time limit, by the signal that the script asks for."""
     state = tmp_path / "state"
-    assert "--signal=B:TERM@120" in SCRIPT.read_text()
+    assert "--signal=B:USR1@120" in SCRIPT.read_text()
     job = submit(slurm, state, LONG, f"--nodes={NODES}")
     until(lambda: trained(state), "all nodes train")
-    slurm.run("scancel", "--batch", "--signal=TERM", job)
+    slurm.run("scancel", "--batch", "--signal=USR1", job)
     until(lambda: slurm.state(job)["Restarts"] == "1", "the job is in the queue again")
+    assert (state / "log").read_text().count('"event": "stopped"') == NODES  # none was killed
     assert trained(state)
     assert not any(load_model(state / str(number))[2]["complete"] for number in range(NODES))
 
@@ -118,7 +119,7 @@ def test_two_tasks_that_want_one_port_are_told_so(slurm: Slurm, tmp_path: Path) 
     job = submit(slurm, state, SETTINGS, "--nodes=1", "--ntasks=2", "--ntasks-per-node=2", script=script)
     until(lambda: "another program listens there" in (state / "log").read_text(), "the second is refused")
     slurm.run("scancel", job)
-    over(slurm, job, state)
+    assert over(slurm, job, state) == "CANCELLED"  # and not in the queue again
 
 
 def test_a_list_of_hosts_is_read_as_slurm_reads_it(slurm: Slurm) -> None:

@@ -15,7 +15,6 @@ import pytest
 from support.daemons import compile_once
 from support.engines import NODES, SETTINGS, agree, kill, learned, nodes_below, rows
 
-from gossipw2v.api import process
 from gossipw2v.engines import crew
 from gossipw2v.engines.plan import EngineError, SwarmPlan, plan
 from gossipw2v.engines.worker import WorkerNode, write_text
@@ -162,17 +161,6 @@ def test_rows_are_texts_or_lists_of_words(tmp_path: Path) -> None:
 
 
 # --- processes ------------------------------------------------------------------------------------------
-
-
-def test_settings_come_to_a_node_as_they_are(tmp_path: Path) -> None:
-    odd = tmp_path / 'a "folder" \\ ü'
-    odd.mkdir()
-    (odd / "text").write_text("one two three\n" * 50)
-    given = {"corpus": [str(odd / "text")], "peers": "none", "listen": "127.0.0.1:0", "http": "127.0.0.1:0"}
-    started = process.start(odd, {**given, "min_alpha": 1e-4, "until_complete": True, "min_count": 1, "vector_size": 8})
-    assert started.wait(90) == 0, (odd / "log").read_text()
-    assert process.where(odd / "data")
-    assert process.where(tmp_path) is None
 
 
 @pytest.mark.parametrize("how", ["closed", "silent"])

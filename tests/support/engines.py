@@ -96,7 +96,11 @@ def driver_killed(script: str, folder: Path) -> None:
     with (folder / "log").open("wb") as log:
         driver = subprocess.Popen([sys.executable, str(path)], stdout=log, stderr=log, env=environ)
     try:
-        until(lambda: len(list(data.glob("node-*/checkpoint-*[0-9]"))) >= NODES, f"all nodes train ({folder}/log)")
+        until(
+            lambda: len(list(data.glob("node-*/checkpoint-*[0-9]"))) >= NODES,
+            f"all nodes train ({folder}/log)",
+            3 * PATIENCE,
+        )
     finally:
         driver.kill()
         driver.wait()

@@ -252,14 +252,16 @@ def test_what_is_no_node_of_this_version_is_told(tmp_path, said, told):
     assert told in finding.text
 
 
-def test_sources_of_peers_are_looked_at(tmp_path):
+def test_sources_of_peers_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_NODELIST", raising=False)
     job = {name: str(value) for name, value in job_fields(Job()).items()}
     with speaker(encode(Hello(PROTOCOL, PROTOCOL, secrets.token_bytes(16), job, []))) as place:
         (tmp_path / "peers").write_text(f"{place}  # a node\n")
-        sources = f"file:{tmp_path / 'peers'},file:{tmp_path / 'none'}"
+        sources = f"file:{tmp_path / 'peers'},file:{tmp_path / 'none'},slurm:"
         found = examine(tmp_path, "--peers", sources)
     assert found[f"peer {place}"].verdict == OK
     assert found[f"peers file:{tmp_path / 'none'}"].verdict == WRONG
+    assert "SLURM_JOB_NODELIST" in found["peers slurm:"].text
 
 
 # -- networks -------------------------------------------------------------------------------------------------
