@@ -1,4 +1,4 @@
-"""Daemons forked from a process that has loaded everything: a start takes a sixth of the CPU time of a command's.
+"""Daemons forked from a process that has loaded everything: a start imports nothing and loads no kernel.
 
 They are processes as any other, with sockets and files of their own. Tests of starts, of limits and of the environment
 start commands instead.

@@ -111,7 +111,7 @@ class Connections:
         """The other end says which files it has, since they are not the same: tell which differs first."""
         here = self.by_conn[conn]
         if here.node is not None or not self.listing:
-            raise ProtocolError("protocol", "FileListing out of place")
+            raise ProtocolError("handshake" if here.node is None else "protocol", "FileListing out of place")
         text = f"--shared-corpus: {first_difference(self.listing, listing.files)}"
         return self._turn_away(here, (CORPUS, text), now)
 

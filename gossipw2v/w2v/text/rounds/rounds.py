@@ -91,13 +91,17 @@ class TextRounds:
         return shard
 
     def noted(self) -> None:
-        """Keep what `text` has made as the last round, in a thread; from now on it may be trained. ShardError."""
+        """Keep what `text` has made as the last round, in a thread; from now on it may be trained. ShardError.
+
+        What is kept already is not written again: the disk may be full.
+        """
         made, self._next = self._next, None
         if made is None:
             return
         past = [*self.past, made] if self.begins else [made]
         with naming(self.folder):
-            write_rounds(self.folder, past)
+            if read_rounds(self.folder) != past:
+                write_rounds(self.folder, past)
             for each in past[1 : -OLDER - 1]:
                 (self.folder / each.shard).unlink(missing_ok=True)
         self.past, self.begins, self._kept = past, False, len(past) > 1
