@@ -59,6 +59,7 @@ def test_the_same_seed_gives_the_same_run():
     assert ends[0] == ends[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60))
 def test_lost_connections_lose_and_double_nothing(seed):
     swarm = swarm_of(4, seed, work=150, lose=0.02, line=JITTERY)
@@ -96,6 +97,7 @@ def test_who_is_cut_off_by_the_death_of_two_finds_the_others_again(seed):
     ends_equal(swarm, f"swarm_of(6, {seed}, work=400, line=Line(jitter=0.02)), two killed", tolerance=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_a_healed_partition_is_one_swarm_with_equal_replicas(seed):
     swarm = swarm_of(6, seed, work=400)

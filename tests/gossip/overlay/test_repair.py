@@ -246,6 +246,7 @@ def test_the_highest_may_be_reached_by_the_lowest_alone(seed):
     one_tree(swarm, f"the lowest of swarm_of(6, {seed}) alone reaches the highest")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_whoever_reaches_whom_a_connected_network_is_one_swarm(seed):
     swarm = swarm_of(8, seed)

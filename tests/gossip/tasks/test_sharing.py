@@ -21,6 +21,7 @@ def ledger(seed: int) -> str | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, PART))
 def test_each_task_is_trained_once_but_for_those_in_flight_at_a_death_or_a_parting(first):
     assert not [text for seed in range(first, first + PART) if (text := ledger(seed)) is not None]

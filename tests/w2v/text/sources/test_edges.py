@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from gossipw2v.cli.synthetic import World
 from gossipw2v.w2v.text.sources.structure import structure
 
+WORLD = World()
+
 
 def told_edges(head: bytes) -> bool:
     return "--graph" in (structure(head.decode()) or "")
@@ -43,7 +45,7 @@ def test_what_may_be_text_is_not_certainly_edges(head: bytes) -> None:
 
 @given(st.integers(0, 1000))
 def test_sentences_are_never_taken_for_edges(seed: int) -> None:
-    text = "".join(f"{line}\n" for line in World().sentences(20, seed))
+    text = "".join(f"{line}\n" for line in WORLD.sentences(20, seed))
     assert not told_edges(text.encode())
     assert not told_edges(text.replace(" ", "\t").encode())
     assert not told_edges(text.replace(" ", ", ").encode())
