@@ -3,7 +3,7 @@
 import signal
 from pathlib import Path
 
-from support.daemons import STOP_SECONDS, Daemon, Daemons, addresses, agree_in_the_end, write_texts
+from support.daemons import STOP_SECONDS, Daemon, Daemons, Status, addresses, agree_in_the_end, write_texts
 
 
 def following(folder: Path) -> Path:
@@ -11,8 +11,13 @@ def following(folder: Path) -> Path:
     return folder / "follow.toml"
 
 
-def again_complete(node: Daemon, rounds: int) -> dict[str, object]:
-    return node.until(lambda s: s["state"] == "complete" and s["corpus"]["rounds"] == rounds)
+def again_complete(node: Daemon, rounds: int, trained: int = 0) -> Status:
+    """The status once the text of so many rounds has been trained, and more words than before: it is noted first."""
+    return node.until(lambda s: s["state"] == "complete" and s["corpus"]["rounds"] == rounds and words_of(s) > trained)
+
+
+def words_of(status: Status) -> int:
+    return int(status["progress"]["swarm_trained_tokens"])
 
 
 def test_new_files_are_trained_without_a_restart_and_all_nodes_have_them(tmp_path: Path) -> None:
@@ -25,14 +30,14 @@ def test_new_files_are_trained_without_a_restart_and_all_nodes_have_them(tmp_pat
         other = swarm.start(texts[1], listen=there, peers=here, **given)
         again_complete(node, 1)
         other.until(lambda s: s["state"] == "complete")
-        trained, life = node.status()["progress"]["swarm_trained_tokens"], node.status()["node"]
+        trained, life = words_of(node.status()), node.status()["node"]
         (folder / "two.txt").write_bytes(b"unheard_of\n" * 9 + texts[2].read_bytes())
-        status = again_complete(node, 2)
+        status = again_complete(node, 2, trained)
         assert status["node"] == life
         assert status["corpus"]["unknown_tokens"] >= 9
         assert status["problems"] == []
-        assert status["progress"]["swarm_trained_tokens"] > trained + 1.9 * len(texts[2].read_bytes().split())
-        other.until(lambda s: s["state"] == "complete" and s["progress"]["swarm_trained_tokens"] > trained)
+        assert words_of(status) > trained + 1.9 * len(texts[2].read_bytes().split())
+        other.until(lambda s: s["state"] == "complete" and words_of(s) > trained)
         assert agree_in_the_end([node, other])
         assert [each.end(signal.SIGTERM, STOP_SECONDS) for each in (node, other)] == [0, 0]
         assert node.model()[2]["origins"] == other.model()[2]["origins"]
@@ -44,9 +49,9 @@ def test_a_node_that_follows_goes_on_after_a_kill_and_names_files_that_change(tm
     (folder / "one.txt").write_bytes(texts[0].read_bytes())
     with Daemons(tmp_path) as swarm:
         node = swarm.start(folder, config=following(tmp_path), epochs=1, until_complete=False)
-        again_complete(node, 1)
+        trained = words_of(again_complete(node, 1))
         (folder / "two.txt").write_bytes(texts[1].read_bytes())
-        again_complete(node, 2)
+        again_complete(node, 2, trained)
         node.until(lambda s: s["checkpoint"]["written"] > 1)
         with (folder / "one.txt").open("ab") as file:
             file.write(b"more\n")
