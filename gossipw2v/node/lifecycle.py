@@ -341,7 +341,7 @@ async def new_text(node: Node, follower: Follower) -> Shard | None:
     corpus, rounds = node.corpus, follower.rounds
     assert isinstance(corpus, Corpus)
     assert node.session is not None
-    new = await asyncio.to_thread(follower.look, corpus, own_files(node.config))
+    new = await asyncio.to_thread(lambda: follower.look(corpus, own_files(node.config)))
     if not new:
         return None
     rounds.begin(corpus, new)

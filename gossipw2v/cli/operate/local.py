@@ -14,7 +14,7 @@ from gossipw2v.config.node import Config
 from gossipw2v.config.secret import ADVICE
 from gossipw2v.node.compiler import cache, is_compiled
 from gossipw2v.node.memory import LESS_MEMORY, MEMORY_SHARE, memory_needed
-from gossipw2v.node.storage.inputs import read_given
+from gossipw2v.node.storage.inputs import NODE_FILE, read_given
 from gossipw2v.status.humanize import size
 from gossipw2v.system import lock
 from gossipw2v.system.launch import TEMPORARY
@@ -22,7 +22,6 @@ from gossipw2v.system.machine import available_memory
 from gossipw2v.w2v.given.warm_start import WarmStartError
 from gossipw2v.w2v.text.vocab import VocabError
 
-NODE_FILE = "node.json"  # as in `daemon`
 CHECKPOINTS = "checkpoint-*[0-9]"  # as in `generations`
 GENERATIONS = 3  # of a checkpoint that need room: two are kept, and the next is written beside them
 BLOCK = 1 << 16  # bytes that are written to see whether a disk takes them

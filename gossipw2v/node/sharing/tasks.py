@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.tasks.listing import CORPUS
@@ -22,9 +23,9 @@ def is_shared(core: GossipCore) -> bool:
     return CORPUS in core.view.config.job
 
 
-async def count_until_told(node: Node, count: Callable[[Node], Awaitable[None]]) -> None:
+async def count_until_told(node: Node, count: Callable[[Node], Coroutine[Any, Any, None]]) -> None:
     """Count, unless another node has done so before: there is one vocabulary of one text."""
-    counting = asyncio.ensure_future(count(node))
+    counting = asyncio.create_task(count(node), name="count")
     try:
         while not counting.done() and node.agreement.ready.empty():
             await asyncio.wait([counting], timeout=LOOK)
