@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gossipw2v.gossip.instructions import Instruction, Refused, Send
 from gossipw2v.gossip.messages import LinkOpen, LinkOpened, LinkRefused
-from gossipw2v.gossip.overlay.link import Downlink, goes_down, link_down
+from gossipw2v.gossip.overlay.link import Downlink, ParentEnd
 from gossipw2v.gossip.overlay.links import WITH_REFERENCE, Links
 from gossipw2v.gossip.overlay.reconcile import Reconciler
 from gossipw2v.gossip.overlay.repair import GRACE, Repair
@@ -132,15 +132,13 @@ class Seats:
 
     def _wait(self, node: NodeId, ask: LinkOpen) -> list[Instruction]:
         out = self.drop(node)  # an earlier question, or a link taken up with which it does not go on
-        link = link_down(node, ask.link)
-        link.ask = ask
-        self.links.table.append(link)
+        self.links.table.append(Downlink(peer=node, name=ask.link, end=ParentEnd(link=ask.link), ask=ask))
         return out
 
     def _find(self, node: NodeId, ask: LinkOpen) -> None:
         """Take back the link by which a child wants to go on: it had vanished, or said goodbye and has a new id."""
         held = self.links.named(ask.link)
-        if held is None or not goes_down(held) or held.lost_at is None or stem(held.peer) != stem(node):
+        if not isinstance(held, Downlink) or held.lost_at is None or stem(held.peer) != stem(node):
             return
         if (other := self.links.downlinks.get(node)) is not None and other is not held:
             return  # it has another link, of which the model would never be rid
@@ -163,7 +161,7 @@ class Seats:
     def _open(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
         out = [*self.drop(node), *self.links.close(self.retained.child_of(node))]
         mine = dict(self.links.provenance.vector)
-        link = link_down(node, ask.link)
+        link = Downlink(peer=node, name=ask.link, end=ParentEnd(link=ask.link))
         link.move(LinkInput.OPENED)
         self.links.table.append(link)
         out.append(self.reconciler.open(link, ask.origins))

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from gossipw2v.gossip.instructions import Instruction, Send
 from gossipw2v.gossip.messages import LINK_BYTES, LinkOpen, LinkOpened, LinkRefused, ProtocolError
 from gossipw2v.gossip.overlay.candidates import Candidates
-from gossipw2v.gossip.overlay.link import Phase, Uplink, link_up
+from gossipw2v.gossip.overlay.link import ChildEnd, Phase, Uplink
 from gossipw2v.gossip.overlay.links import WITH_REFERENCE, Links
 from gossipw2v.gossip.overlay.reconcile import Reconciler
 from gossipw2v.gossip.overlay.repair import GRACE, Repair
 from gossipw2v.gossip.overlay.retained import Retained
 from gossipw2v.gossip.overlay.states import LinkInput, LinkState
+from gossipw2v.gossip.pacing import Pacing
 from gossipw2v.gossip.records import NodeId
 
 ASK_AGAIN = 3.0  # s until an unanswered question is repeated
@@ -95,7 +96,8 @@ class ParentSearch:
 
     def _want(self, node: NodeId, insist: bool, now: float) -> None:
         name = self.rng.randbytes(LINK_BYTES)
-        self.links.table.append(link_up(node, name, now, self.max_bandwidth, insist))
+        end = ChildEnd(link=name, pacing=Pacing(now, self.max_bandwidth))
+        self.links.table.append(Uplink(peer=node, name=name, end=end, wanted_at=now, insist=insist))
 
     def _return_to(self, link: Uplink, node: NodeId, lost_at: float | None = None) -> None:
         """The parent that was gone is there again, or is heard of, perhaps by a new id."""
