@@ -114,7 +114,7 @@ def test_when_half_of_a_swarm_is_silent_nobody_dials_all_of_it():
 
 def test_who_broke_an_edge_off_is_dialled_at_once_and_others_are_not():
     world = World(3)
-    world.tree.links.table.append(downward(node(1), b"l" * 8, LinkState.ASKED))
+    world.tree.links.table.append(downward(node(1), b"l" * 8, LinkState.WANTED))
     world.dialer.broke(node(1))
     world.dialer.broke(node(2))
     assert world.run(STEP, set()) == [node(1)]
@@ -123,7 +123,7 @@ def test_who_broke_an_edge_off_is_dialled_at_once_and_others_are_not():
 
 def test_who_left_is_not_looked_for():
     world = World(3)
-    world.tree.links.table.append(downward(node(1), b"l" * 8, LinkState.ASKED))
+    world.tree.links.table.append(downward(node(1), b"l" * 8, LinkState.WANTED))
     world.members.left(node(1))
     world.dialer.broke(node(1))
     world.others.remove(node(1))

@@ -201,7 +201,7 @@ class Link:
 
     peer: NodeId  # the node at the other end
     name: bytes  # random bytes by which both ends know it
-    state: LinkState
+    state: LinkState = LinkState.WANTED
     lost_at: float | None = None  # since when the other end is missed; None while it is connected
     awaited: bool = False  # whether the other end's rows are to be here before this node trains
     farewell: bool = False  # whether the other end said goodbye, and may come back by another id
@@ -216,7 +216,6 @@ class Uplink(Link):
     """A link to this node's parent, or to the node that is to become it."""
 
     end: ChildEnd
-    state: LinkState = LinkState.WANTED
     wanted_at: float = 0.0  # when the parent was chosen
     insist: bool = False  # whether the parent is to make room, since nobody has any left
     asked_at: float = float("-inf")  # when the parent was last asked for a link, or to go on
@@ -227,7 +226,6 @@ class Downlink(Link):
     """A link to a child."""
 
     end: ParentEnd
-    state: LinkState = LinkState.ASKED
     ask: LinkOpen | None = None  # the child's question, while it waits until there is a model
 
 
