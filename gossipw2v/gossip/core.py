@@ -183,10 +183,9 @@ class GossipCore:
 
     def _reach_parent(self, now: float) -> tuple[Cause, list[Instruction]]:
         """Dial the chosen parent, or ask it for what is next; never one that is banned."""
-        parent = self.tree.links.parent
+        parent, cause = self.tree.links.parent, self.tree.parent_cause("it is time to turn to the parent")
         if parent is None:
-            return Cause("it is time to turn to the parent"), []
-        cause = Cause("it is time to turn to the parent", parent.peer, parent.name)
+            return cause, []
         if (here := self.connections.by_node.get(parent.peer)) is not None:
             return cause, self.tree.ask(here.conn, now)
         if not self.sanctions.is_banned(parent.peer):

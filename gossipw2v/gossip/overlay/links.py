@@ -138,9 +138,16 @@ class Links:
         out = self._forget(link.name) if link.state in WITH_REFERENCE else []
         self.past.append(link.name)
         link.move(LinkInput.RENEWED)
-        link.name, link.awaited = name, False
+        link.name, link.awaited, link.asked_at = name, False, float("-inf")
         link.end = ChildEnd(link=name, pacing=Pacing(0.0, link.end.pacing.max_bandwidth))
         return out
+
+    def part(self, link: AnyLink | None, now: float) -> list[Instruction]:
+        """The other end has left in order: with a reference it may go on where it was, if it comes back."""
+        if link is None or link.state not in WITH_REFERENCE:
+            return self.close(link)
+        self.retain(link, now, farewell=True)
+        return []
 
     def _forget(self, name: bytes) -> list[Instruction]:
         self.provenance.forget(name)

@@ -62,7 +62,7 @@ class ParentSearch:
         if parent is not None and self.repair.is_astray(parent.peer, now):
             self.repair.part(parent)
             out = self.drop(now)
-        return [*out, *self.repair.look(self.links.uplink, now, reachable)]
+        return [*out, *self.repair.look(now, reachable)]
 
     def choose(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
         """Choose a parent if there is none, or another tree's if there has been no other way for long enough."""
@@ -154,8 +154,9 @@ class ParentSearch:
             return [Send(conn, again)] if again else []
         if not held:
             return self._open(link, answer, now)
-        repeated = link.state is not LinkState.RESUMING  # the question was
-        return [] if repeated else self._begin_anew(link, conn, now)
+        if link.state is not LinkState.RESUMING:
+            return []  # the question was repeated
+        return [*self.renew(link), *self.request(link, conn, now)]
 
     def _open(self, link: Uplink, answer: LinkOpened, now: float) -> list[Instruction]:
         """What came by the links of former parents will come by this one now: never by both."""
@@ -164,11 +165,6 @@ class ParentSearch:
         self.candidates.found(link.peer)
         former = [order for kept in self.retained.parents() for order in self.links.close(kept)]
         return [*former, self.reconciler.open(link, answer.origins)]
-
-    def _begin_anew(self, link: Uplink, conn: int, now: float) -> list[Instruction]:
-        out = self.renew(link)
-        link.asked_at = float("-inf")
-        return [*out, *self.request(link, conn, now)]
 
     def renew(self, link: Uplink) -> list[Instruction]:
         """Ask the same parent for another link; the seat is this node's already."""
@@ -189,11 +185,8 @@ class ParentSearch:
         link = self.links.parent
         if link is None or link.peer != node:
             return []
-        if self.links.uplink is None:
-            return self.drop(now)
-        self.links.retain(link, now, farewell=True)
         self.candidates.bar(node, now)
-        return []
+        return self.links.part(link, now)
 
     def drop(self, now: float) -> list[Instruction]:
         """Give the parent up: it died, left, or broke the protocol."""
