@@ -10,6 +10,7 @@ from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.dialer import LAST_CHANCE, LINGER, PROBE, PROBERS, Dialer
 from gossipw2v.gossip.instructions import Dial
 from gossipw2v.gossip.membership.connections import Connections
+from gossipw2v.gossip.membership.scores import PeerScores
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import PROTOCOL, Hello
 from gossipw2v.gossip.overlay.states import LinkState
@@ -30,7 +31,7 @@ class World:
     def __init__(self, others: int, seed: int = 0) -> None:
         self.members = MemberTable(Member(ME, 1, Stage.TRAINING))
         self.connections = Connections(Hello(PROTOCOL, PROTOCOL, ME, {}, []), Random(seed))
-        self.tree = Tree(self.members, Random(seed), GossipConfig(job={}))
+        self.tree = Tree(self.members, PeerScores(), Random(seed), GossipConfig(job={}))
         self.dialer = Dialer(self.connections, self.members, self.tree, Random(seed))
         self.others = [node(n) for n in range(1, others + 1)]
         self.now, self.dialled = 0.0, []

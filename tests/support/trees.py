@@ -5,6 +5,7 @@ from random import Random
 from gossipw2v.delta import empty
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Send
+from gossipw2v.gossip.membership.scores import PeerScores
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import LinkOpen, LinkOpened, LinkRefused, Push
 from gossipw2v.gossip.overlay.link import ChildEnd, Downlink, ParentEnd, Uplink
@@ -33,7 +34,7 @@ ME, ROOT, CHILD = node(100), node(200), node(1)
 
 def tree(me: bytes = ME, *others: bytes, ready: bool = True) -> Tree:
     members = MemberTable(Member(me, 1, Stage.TRAINING))
-    made = Tree(members, Random(0), GossipConfig(job={}, interval=0.2, seats=SEATS))
+    made = Tree(members, PeerScores(), Random(0), GossipConfig(job={}, interval=0.2, seats=SEATS))
     for other in others:
         hear(made, other, 0.0)
     if ready:

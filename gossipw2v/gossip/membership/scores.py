@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gossipw2v.config.address import Network, is_within, parse_ban
+from gossipw2v.gossip.records import Member
 
 HALF_LIFE = 600.0  # s
 TOLERATED_OF_NODE, TOLERATED_OF_HOST = 3.0, 12.0  # points before one is cut off
@@ -41,7 +42,7 @@ class PeerScores:
 
     banned: tuple[str, ...] = ()  # as configured
     marks: dict[str, Mark] = field(default_factory=dict)  # by host, or node id in hex
-    nodes: frozenset[bytes] = field(init=False)  # the node ids among the bans
+    _nodes: frozenset[bytes] = field(init=False)  # the node ids among the bans
     _networks: tuple[Network, ...] = field(init=False)  # the rest
 
     def __post_init__(self) -> None:
@@ -51,12 +52,12 @@ class PeerScores:
         """Ban these, as configured, and no others any more. ValueError for what is none of what `parse_ban` reads."""
         parsed = [parse_ban(text) for text in banned]
         self.banned = banned
-        self.nodes = frozenset(ban for ban in parsed if isinstance(ban, bytes))
+        self._nodes = frozenset(ban for ban in parsed if isinstance(ban, bytes))
         self._networks = tuple(ban for ban in parsed if not isinstance(ban, bytes))
 
     def against(self, whom: str | bytes, now: float) -> str | None:
         """Why a host, or a node, is not to be talked to, or None."""
-        if whom in self.nodes or (isinstance(whom, str) and self.is_banned(whom)):
+        if self._bans_host(whom) if isinstance(whom, str) else whom in self._nodes:
             return "banned by configuration"
         mark = self.marks.get(_origin(whom))
         return f"cut off for {mark.until - now:.0f} s more" if mark is not None and now < mark.until else None
@@ -99,8 +100,13 @@ class PeerScores:
             for origin in least[: MAX_MARKS // 8]:
                 del self.marks[origin]
 
-    def is_banned(self, host: str) -> bool:
-        """Whether the configuration bans `host`; a name that is no address is never banned."""
+    def bans(self, member: Member) -> bool:
+        """Whether the configuration bans a member: its id, or all hosts at which it can be reached."""
+        hosts = (address.rpartition(":")[0].strip("[]") for address in member.addresses)
+        return member.node in self._nodes or (bool(member.addresses) and all(map(self._bans_host, hosts)))
+
+    def _bans_host(self, host: str) -> bool:
+        """A name that is no address is never banned."""
         return bool(self._networks) and is_within(host, self._networks)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Cause, Close, Instruction
+from gossipw2v.gossip.membership.scores import PeerScores
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import LinkRefused
 from gossipw2v.gossip.overlay.candidates import Candidates, parents
@@ -31,7 +32,7 @@ from gossipw2v.gossip.records import NodeId
 class Tree:
     """The parts of one node's overlay."""
 
-    def __init__(self, members: MemberTable, rng: random.Random, config: GossipConfig) -> None:
+    def __init__(self, members: MemberTable, scores: PeerScores, rng: random.Random, config: GossipConfig) -> None:
         self.members = members
         # the table of all links, and what the model holds
         self.links = links = Links(members, Provenance(own=members.me.node))
@@ -39,7 +40,7 @@ class Tree:
         self.repair = Repair(links, rng)  # the own place, and exceptions to "up only"
         self.reconciler = Reconciler(links)  # how links begin
         kin = self.retained, self.repair, self.reconciler
-        candidates = Candidates(members, rng, config.seats)
+        candidates = Candidates(members, scores, rng, config.seats)
         self.search = ParentSearch(links, rng, candidates, *kin, config.max_bandwidth)  # the way up
         self.seats = Seats(links, *kin, config.seats)  # the ways down
         self.termination = Termination(links, config.lost_patience)  # the end
