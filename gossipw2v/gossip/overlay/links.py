@@ -106,25 +106,20 @@ class Links:
         """
         if link is None:
             return []
-        had = _has_reference(link)
-        self._end(link)
+        had = link.state is not LinkState.WANTED
+        if isinstance(link, Uplink) or link.state is LinkState.RETAINED:
+            self.past.append(link.name)
+        link.move(LinkInput.DROPPED)
+        self.table = [each for each in self.table if each is not link]
         return self._forget(link.name) if had else []
 
     def withdraw(self, link: AnyLink | None) -> None:
         """Forget a link of which there is no reference yet. RuntimeError if there is one, which the model would keep
         for good: such a link is to be closed, and what `close` returns to be done.
         """
-        if link is None:
-            return
-        if _has_reference(link):
+        if link is not None and link.state is not LinkState.WANTED:
             raise RuntimeError(f"a link that is {link.state.name} cannot be withdrawn: its reference is to be dropped")
-        self._end(link)
-
-    def _end(self, link: AnyLink) -> None:
-        if isinstance(link, Uplink) or link.state is LinkState.RETAINED:
-            self.past.append(link.name)
-        link.move(LinkInput.DROPPED)
-        self.table = [each for each in self.table if each is not link]
+        self.close(link)
 
     def give_up(self, link: Downlink) -> list[Instruction]:
         """Close a child's link for reasons of this node's own: a push may be under way, and is no breach."""
@@ -162,7 +157,3 @@ class Links:
     def put_last(self, link: AnyLink) -> None:
         """Let a link stand as the newest."""
         self.table = [*(each for each in self.table if each is not link), link]
-
-
-def _has_reference(link: AnyLink) -> bool:
-    return link.state in WITH_REFERENCE or link.state is LinkState.RETAINED
