@@ -57,9 +57,7 @@ class Dialer:
 
     def suspects(self, now: float) -> list[Instruction]:
         """Dial who broke off and, if it is this node's turn, one of those who are suspect."""
-        out: list[Instruction] = []
-        for node in self.broken:
-            out += self.dial(node, now)
+        out = [order for node in self.broken for order in self.dial(node, now)]
         self.broken.clear()
         if now >= self.probe_at:
             self.probe_at = now + PROBE * self.rng.uniform(0.75, 1.25)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gossipw2v.gossip.membership.scores import PeerScores
-from gossipw2v.gossip.membership.suspicion import heard
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.repair import way_up
 from gossipw2v.gossip.records import Member, NodeId
@@ -32,7 +31,7 @@ class Candidates:
 
         Nor any that is below this node: with all links going up nobody above would be, but see `repair`.
         """
-        known = (member for member in heard(self.members, now) if member.node != but)
+        known = (member for member in self.members.alive(now, heard=True) if member.node != but)
         usable = [member for member in known if not self.is_barred(member.node, now)]
         wanted = parents(self.members.me.node, iter(usable), self.seats)
         if not any(self._is_below(node, now) for node in wanted):

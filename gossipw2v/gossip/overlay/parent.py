@@ -68,11 +68,10 @@ class ParentSearch:
         """Choose a parent if there is none, or another tree's if there has been no other way for long enough."""
         if self.links.vocabulary is None:  # until then members still come, and make it balanced
             return []
-        link = self.links.parent
-        if link is None:
+        if self.links.parent is None:
             self._choose(now)
-            link = self.links.parent
-        wanted = link is not None and link.state not in WITH_REFERENCE and link.peer in reachable
+        link = self.links.parent
+        wanted = link is not None and link.state is LinkState.WANTED and link.peer in reachable
         may_still_come = wanted and link is not None and now - link.wanted_at < ASKING
         return [] if may_still_come else self._cross(now, reachable)
 
