@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gossipw2v.gossip.membership.scores import PeerScores
@@ -33,7 +33,7 @@ class Candidates:
         """
         known = (member for member in self.members.alive(now, heard=True) if member.node != but)
         usable = [member for member in known if not self.is_barred(member.node, now)]
-        wanted = parents(self.members.me.node, iter(usable), self.seats)
+        wanted = parents(self.members.me.node, usable, self.seats)
         if not any(self._is_below(node, now) for node in wanted):
             return wanted
         return parents(
@@ -84,7 +84,7 @@ class Candidates:
         self.barred[node] = max(until, now + pause), min(times + 1, 16)
 
 
-def parents(me: NodeId, members: Iterator[Member], seats: int) -> list[NodeId]:
+def parents(me: NodeId, members: Iterable[Member], seats: int) -> list[NodeId]:
     """The members above `me` in the priority tree to ask for a seat, best parent first; empty only if nobody is above.
 
     Links go up, so no view of the membership, however stale, can close a circle of them; for the exceptions see

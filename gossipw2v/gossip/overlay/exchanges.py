@@ -75,7 +75,7 @@ class Exchanges:
         """Begin an exchange with the parent, if it is time."""
         if self.resting:
             return []
-        return [*up.end.begin(now, self.termination.subtree_clean(), self.links.provenance, self.rows)]
+        return up.end.begin(now, self.termination.subtree_clean(), self.links.provenance, self.rows)
 
     def collected(self, link: bytes, got: Batch, conns: dict[NodeId, int]) -> list[Instruction]:
         """The model has gathered the rows of a push."""
@@ -96,7 +96,7 @@ class Exchanges:
                 return []
             raise ProtocolError("tree", "a push on a link that is not open")
         merge = down.end.pushed(push, self.links.provenance, self.termination.final(now), self.rows)
-        return [Send(conn, merge)] if isinstance(merge, Answer) else [*merge]
+        return [Send(conn, merge)] if isinstance(merge, Answer) else merge
 
     def merged(self, link: bytes, got: Batch, conns: dict[NodeId, int], now: float) -> list[Instruction]:
         """The model has merged a child's push."""
@@ -112,7 +112,7 @@ class Exchanges:
         up = self.links.uplink
         if up is None or up.peer != node or up.name != answer.link:
             return []
-        return [*up.end.answered(answer, self.links.provenance)]
+        return up.end.answered(answer, self.links.provenance)
 
     def settled(self, link: bytes, now: float) -> float | None:
         """The model has applied an answer; returns how many seconds the exchange took, None if it was given up."""

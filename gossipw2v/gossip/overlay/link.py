@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from gossipw2v.delta import Batch, RowDelta
-from gossipw2v.gossip.instructions import Collect, Merge, Settle
+from gossipw2v.gossip.instructions import Collect, Instruction, Merge, Settle
 from gossipw2v.gossip.messages import MAX_ROWS, Answer, LinkOpen, ProtocolError, Push
 from gossipw2v.gossip.overlay.provenance import Provenance, VersionVector, raise_to
 from gossipw2v.gossip.overlay.states import LinkInput, LinkState, after
@@ -92,7 +92,7 @@ class ChildEnd(LinkEnd):
         """Whether an exchange is under way."""
         return self.phase is not Phase.IDLE
 
-    def begin(self, now: float, flush: bool, provenance: Provenance, most: int = MAX_ROWS) -> list[Collect]:
+    def begin(self, now: float, flush: bool, provenance: Provenance, most: int = MAX_ROWS) -> list[Instruction]:
         """Start an exchange of at most so many rows, if none is under way and it is time."""
         if self.busy or not self.pacing.begin(now):
             return []
@@ -112,7 +112,7 @@ class ChildEnd(LinkEnd):
         """Whether an answer should have come by now."""
         return self.phase is Phase.IN_FLIGHT and self.pacing.overdue(now)
 
-    def answered(self, answer: Answer, provenance: Provenance) -> list[Settle]:
+    def answered(self, answer: Answer, provenance: Provenance) -> list[Instruction]:
         """Check the answer against the outstanding push and have it applied; repeats are ignored."""
         if answer.seq <= self.seq or self.phase is Phase.APPLYING:
             return []
@@ -158,7 +158,9 @@ class ParentEnd(LinkEnd):
         """Whether a child that is done with `seq` holds the same reference, or gets it by what it is answered."""
         return self.seq == seq or (self.seq == seq + 1 and self.last_answer is not None)
 
-    def pushed(self, push: Push, provenance: Provenance, flush: bool, most: int = MAX_ROWS) -> list[Merge] | Answer:
+    def pushed(
+        self, push: Push, provenance: Provenance, flush: bool, most: int = MAX_ROWS
+    ) -> list[Instruction] | Answer:
         """What to do with a push: merge it with at most so many rows, or answer it again if it is a repeat."""
         if self.last_answer is not None and push.seq == self.seq:
             return self.last_answer

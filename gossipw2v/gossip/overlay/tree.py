@@ -84,7 +84,7 @@ class Tree:
         if links.vocabulary is None or self.retained.awaits_parent(now) or any(link.awaited for link in links.open()):
             return False
         up = links.uplink is not None and links.uplink.state is not LinkState.RESUMING
-        linked = up or not parents(links.me, iter(alive), self.seats.most)
+        linked = up or not parents(links.me, alive, self.seats.most)
         informed = (self.reconciler.trained and bool(links.open())) or not any(member.trained for member in alive)
         return linked and informed
 
