@@ -119,7 +119,8 @@ class Links:
         """
         if link is not None and link.state is not LinkState.WANTED:
             raise RuntimeError(f"a link that is {link.state.name} cannot be withdrawn: its reference is to be dropped")
-        self.close(link)
+        nothing = self.close(link)
+        assert not nothing
 
     def give_up(self, link: Downlink) -> list[Instruction]:
         """Close a child's link for reasons of this node's own: a push may be under way, and is no breach."""
