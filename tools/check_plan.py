@@ -29,7 +29,7 @@ from gossipw2v.cli.planning.estimate import estimate  # noqa: E402
 from gossipw2v.cli.planning.frequencies import zipf  # noqa: E402
 from gossipw2v.cli.planning.rates import THREADS, Rates  # noqa: E402
 from gossipw2v.cli.planning.task import Fleet, Task  # noqa: E402
-from gossipw2v.gossip.overlay.link import goes_up  # noqa: E402
+from gossipw2v.gossip.overlay.link import Uplink  # noqa: E402
 from gossipw2v.node.session import ENOUGH, most_rows  # noqa: E402
 from gossipw2v.w2v.text.vocab import Vocab  # noqa: E402
 from gossipw2v.w2v.text.words import Words  # noqa: E402
@@ -93,7 +93,7 @@ def simulated(texts: Texts, wanted: Wanted, seconds: float) -> Costs:
             began = swarm.now
         if swarm.now > PATIENCE * seconds + 100:
             raise TimeoutError(f"no end after {swarm.now:.0f} virtual seconds")
-    ends = [link.end for node in swarm.living() for link in node.core.view.links() if goes_up(link)]
+    ends = [link.end for node in swarm.living() for link in node.core.view.links() if isinstance(link, Uplink)]
     return Costs(sum(end.flow.sent_bytes + end.flow.received_bytes for end in ends), swarm.now - began)
 
 

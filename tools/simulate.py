@@ -33,7 +33,7 @@ from test_sets import TestSets, add_test_sets
 
 from gossipw2v.config.options import OPTIONS
 from gossipw2v.delta import DeltaError
-from gossipw2v.gossip.overlay.link import goes_up
+from gossipw2v.gossip.overlay.link import Uplink
 from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.simulation.swarm import Swarm
 from gossipw2v.w2v.training.curvature import Pairs
@@ -100,7 +100,7 @@ def describe(node: SimulatedNode) -> str:
 
 def uplinks(swarm: Swarm) -> list[Any]:
     """The children's ends of all links."""
-    return [link.end for node in swarm.living() for link in node.core.view.links() if goes_up(link)]
+    return [link.end for node in swarm.living() for link in node.core.view.links() if isinstance(link, Uplink)]
 
 
 def exchanges(swarm: Swarm) -> int:
@@ -128,7 +128,7 @@ def costs(swarm: Swarm, model: Model) -> dict[str, float]:
 
 def chains(swarm: Swarm) -> Iterator[list[bytes]]:
     """The way from each node to its root."""
-    above = {n.core.node: up.peer for n in swarm.living() for up in n.core.view.links() if goes_up(up)}
+    above = {n.core.node: up.peer for n in swarm.living() for up in n.core.view.links() if isinstance(up, Uplink)}
     for node in swarm.living():
         chain = [node.core.node]
         while chain[-1] in above:

@@ -17,38 +17,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gossipw2v.delta import RowDelta
-from gossipw2v.gossip.messages import (
-    BIG,
-    MAX_BLOB,
-    MAX_DIMENSIONS,
-    MAX_FRAME,
-    MAX_LISTING,
-    MAX_OFFERS,
-    MAX_ORIGINS,
-    MAX_PART,
-    MAX_ROWS,
-    MAX_TASKS,
-    MAX_TERM,
-    MAX_TOLD,
-    Answer,
-    BlobPart,
-    BlobPull,
-    Dead,
-    FileListing,
-    Hello,
-    Holding,
-    Leave,
-    LinkOpen,
-    LinkOpened,
-    LinkRefused,
-    Message,
-    Offer,
-    ProtocolError,
-    Push,
-    Refuse,
-    StateNews,
-    TaskNews,
-)
+from gossipw2v.gossip import messages
+from gossipw2v.gossip.messages import Message, ProtocolError
 from gossipw2v.gossip.records import MAX_MEMBERS, MAX_PARTS, Member, Portion, Stage
 
 MAGIC = b"GW2V"
@@ -63,12 +33,12 @@ def encode(message: Message) -> bytes:
     packer = msgpack.Packer(autoreset=False)
     packer.pack([tag, *(_plain(getattr(message, f.name)) for f in fields(message))])
     body = packer.getbuffer()
-    if len(body) > MAX_FRAME:
+    if len(body) > messages.MAX_FRAME:
         raise ProtocolError("size", f"a {type(message).__name__} of {len(body)} bytes does not fit a frame")
     return b"".join((HEADER.pack(MAGIC, len(body)), body))
 
 
-def frame_length(header: bytes, cap: int = MAX_FRAME) -> int:
+def frame_length(header: bytes, cap: int = messages.MAX_FRAME) -> int:
     """The length that a frame header declares; ProtocolError for a wrong magic or more than `cap` bytes."""
     magic, length = HEADER.unpack(header)
     if magic.startswith(TLS):
@@ -95,10 +65,10 @@ def decode(body: bytes) -> Message:
             strict_map_key=False,
             list_hook=counted,
             object_hook=counted,
-            max_array_len=max(MAX_OFFERS, MAX_MEMBERS),
-            max_map_len=MAX_ORIGINS,
+            max_array_len=max(messages.MAX_OFFERS, MAX_MEMBERS),
+            max_map_len=messages.MAX_ORIGINS,
             max_str_len=1024,
-            max_bin_len=MAX_FRAME,
+            max_bin_len=messages.MAX_FRAME,
             max_ext_len=0,
         )
     except Exception as error:  # msgpack raises a dozen kinds, RecursionError-like StackError among them
@@ -169,8 +139,8 @@ def _array(data: bytes, dtype: DTypeLike, size: int) -> NDArray[Any]:
 
 def _delta(item: Any) -> RowDelta:
     n, dimensions, rows, counts, scales, values = item
-    n, dimensions = _integer(0, MAX_ROWS)(n), _integer(1, MAX_DIMENSIONS)(dimensions)
-    rows, counts, scales, values = (_octets(0, MAX_FRAME)(each) for each in (rows, counts, scales, values))
+    n, dimensions = _integer(0, messages.MAX_ROWS)(n), _integer(1, messages.MAX_DIMENSIONS)(dimensions)
+    rows, counts, scales, values = (_octets(0, messages.MAX_FRAME)(each) for each in (rows, counts, scales, values))
     return RowDelta(
         _array(rows, np.int32, n),
         _array(counts, np.uint32, n),
@@ -185,47 +155,47 @@ def _plain(value: Any) -> Any:
         arrays = (value.rows, value.counts, value.scales, value.values)
         little = (np.ascontiguousarray(a, a.dtype.newbyteorder("<")) for a in arrays)
         return [*value.values.shape, *(a.reshape(-1).view(np.uint8).data for a in little)]  # packed without a copy
-    if isinstance(value, (Member, Offer, Portion)):
+    if isinstance(value, (Member, messages.Offer, Portion)):
         items = [_plain(getattr(value, f.name)) for f in fields(value)]
         return items[:-1] if items[-1] is None else items  # a field that came later, and says nothing
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
-    return int(value) if isinstance(value, Stage) else value
+    return value  # of enums their numbers
 
 
 _node, _link, _digest = _octets(16, 16), _octets(8, 8), _octets(16, 16)
 _parent = _only(bytes, lambda item: len(item) in (0, 16), "16 bytes, or none")
 _flag = _only(bool, lambda _: True, "true or false")
-_number = _integer(0, BIG)
+_number = _integer(0, messages.BIG)
 _name, _address = _text(64), _text(80)
 _addresses = _many(_address, 16)
-_origins = _table(_node, _number, MAX_ORIGINS)
+_origins = _table(_node, _number, messages.MAX_ORIGINS)
 _member = _record(
     lambda node, beat, state, addresses, *rest: Member(node, beat, Stage(state), tuple(addresses), *rest),
     *(_node, _number, _integer(0, max(Stage)), _addresses, _number, _number, _integer(0, MAX_MEMBERS), _parent),
     later=(_record(Portion, _digest, _integer(1, MAX_PARTS), _integer(1, MAX_PARTS)),),
 )
 _verdict = _record(lambda *each: each, _node, _number)
-_offer = _record(Offer, _name, _digest, _integer(1, MAX_BLOB), _number)
-_holding = _record(Holding, _flag, _integer(0, MAX_TERM), _parent)
-_task = _record(lambda *each: each, _integer(0, MAX_TASKS - 1), _holding)
-_exchange = (_link, _number, _flag, _number, _number, _origins, _delta, _integer(0, MAX_ROWS))
+_offer = _record(messages.Offer, _name, _digest, _integer(1, messages.MAX_BLOB), _number)
+_holding = _record(messages.Holding, _flag, _integer(0, messages.MAX_TERM), _parent)
+_task = _record(lambda *each: each, _integer(0, messages.MAX_TASKS - 1), _holding)
+_exchange = (_link, _number, _flag, _number, _number, _origins, _delta, _integer(0, messages.MAX_ROWS))
 
 # tag -> (message, a check for each field). ONLY APPEND; 5 and 6 were in use up to protocol 2.
 KINDS: dict[int, tuple[Any, tuple[Check, ...]]] = {
-    0: (Hello, (_integer(0, 999), _integer(0, 999), _node, _table(_name, _text(120), 32), _addresses)),
-    1: (Refuse, (_name, _text(500))),
-    2: (StateNews, (_many(_member, MAX_MEMBERS), _many(_offer, MAX_OFFERS))),
-    3: (BlobPull, (_name, _digest, _integer(0, MAX_BLOB))),
-    4: (BlobPart, (_name, _digest, _integer(0, MAX_BLOB), _octets(0, MAX_PART))),
-    7: (LinkOpen, (_link, _flag, _number, _digest, _origins, _flag)),
-    8: (LinkOpened, (_link, _flag, _origins)),
-    9: (Push, _exchange),
-    10: (Answer, _exchange),
-    11: (Leave, ()),
-    12: (Dead, (_many(_verdict, MAX_MEMBERS),)),
-    13: (LinkRefused, (_link, _name)),
-    14: (TaskNews, (_digest, _many(_task, MAX_TOLD))),
-    15: (FileListing, (_octets(0, MAX_LISTING),)),
+    0: (messages.Hello, (_integer(0, 999), _integer(0, 999), _node, _table(_name, _text(120), 32), _addresses)),
+    1: (messages.Refuse, (_name, _text(500))),
+    2: (messages.StateNews, (_many(_member, MAX_MEMBERS), _many(_offer, messages.MAX_OFFERS))),
+    3: (messages.BlobPull, (_name, _digest, _integer(0, messages.MAX_BLOB))),
+    4: (messages.BlobPart, (_name, _digest, _integer(0, messages.MAX_BLOB), _octets(0, messages.MAX_PART))),
+    7: (messages.LinkOpen, (_link, _flag, _number, _digest, _origins, _flag)),
+    8: (messages.LinkOpened, (_link, _flag, _origins)),
+    9: (messages.Push, _exchange),
+    10: (messages.Answer, _exchange),
+    11: (messages.Leave, ()),
+    12: (messages.Dead, (_many(_verdict, MAX_MEMBERS),)),
+    13: (messages.LinkRefused, (_link, _name)),
+    14: (messages.TaskNews, (_digest, _many(_task, messages.MAX_TOLD))),
+    15: (messages.FileListing, (_octets(0, messages.MAX_LISTING),)),
 }
 TAGS = {kind: tag for tag, (kind, _) in KINDS.items()}

@@ -41,12 +41,11 @@ class GossipCore:
         hello = Hello(PROTOCOL, PROTOCOL, me.node, config.job, list(me.addresses))
         self.connections = connections = Connections(hello, rng, config.listing)
         self.census = census = Census(me.node, CORPUS in config.job)
-        self.tree = tree = Tree(members, rng, config)
         self.scores = PeerScores(config.banned)
-        tree.search.candidates.ban(self.scores.nodes)
+        self.tree = tree = Tree(members, self.scores, rng, config)
         self.health = LocalHealth(now)
-        self.sanctions = Sanctions(self.scores, connections, members, tree)
-        self.dialer = Dialer(connections, members, tree, rng, self.sanctions.is_banned)
+        self.sanctions = Sanctions(self.scores, connections, tree)
+        self.dialer = Dialer(connections, members, tree, rng)
         self.dissemination = Dissemination(members, connections, census, now, now)
         self.tasks = tasks = SharedTasks(config, members, connections)
         self.reception = Reception(members, connections, census, tree, self.sanctions, self.dissemination, tasks)
@@ -183,17 +182,14 @@ class GossipCore:
 
     def _reach_parent(self, now: float) -> tuple[Cause, list[Instruction]]:
         """Dial the chosen parent, or ask it for what is next; never one that is banned."""
-        parent = self.tree.links.parent
+        parent, cause = self.tree.links.parent, self.tree.parent_cause("it is time to turn to the parent")
         if parent is None:
-            return Cause("it is time to turn to the parent"), []
-        cause = Cause("it is time to turn to the parent", parent.peer, parent.name)
+            return cause, []
         if (here := self.connections.by_node.get(parent.peer)) is not None:
             return cause, self.tree.ask(here.conn, now)
-        if not self.sanctions.is_banned(parent.peer):
-            return cause, self.dialer.dial(parent.peer, now)
-        out = self.tree.search.drop(now)
-        self.tree.search.candidates.ban([parent.peer])
-        return cause, out
+        if self.tree.search.candidates.is_banned(parent.peer):
+            return cause, self.tree.search.drop(now)
+        return cause, self.dialer.dial(parent.peer, now)
 
     def _look(self, now: float) -> None:
         """Notice an own pause: what happened meanwhile could not be seen, so all deadlines move."""

@@ -11,7 +11,6 @@ every connection dials anybody: its parent may be stopped, and nobody else hears
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -38,14 +37,15 @@ class Dialer:
     members: MemberTable
     tree: Tree
     rng: Random
-    banned: Callable[[NodeId], bool] = lambda _node: False  # those with whom this node has nothing to do
     broken: list[NodeId] = field(default_factory=list)  # neighbours whose connection has just broken off
     probe_at: float = float("-inf")  # when to look for suspects again
 
     def dial(self, node: NodeId, now: float) -> list[Instruction]:
         """Dial a member, unless that is under way, it has left or is banned."""
         member = self.members.get(node)
-        if member is None or node in self.connections.by_node or member.state == Stage.LEFT or self.banned(node):
+        if member is None or node in self.connections.by_node or member.state == Stage.LEFT:
+            return []
+        if self.tree.search.candidates.is_banned(node):
             return []
         self.connections.learn(node.hex(), member.addresses, now, within=0.0)
         return self.connections.dial(node.hex(), now)
@@ -57,9 +57,7 @@ class Dialer:
 
     def suspects(self, now: float) -> list[Instruction]:
         """Dial who broke off and, if it is this node's turn, one of those who are suspect."""
-        out: list[Instruction] = []
-        for node in self.broken:
-            out += self.dial(node, now)
+        out = [order for node in self.broken for order in self.dial(node, now)]
         self.broken.clear()
         if now >= self.probe_at:
             self.probe_at = now + PROBE * self.rng.uniform(0.75, 1.25)

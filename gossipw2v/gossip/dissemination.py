@@ -51,7 +51,7 @@ class Dissemination:
     def verdicts(self, now: float) -> list[Instruction]:
         """Say whom this node has found dead."""
         dead = verdicts(self.members, now)
-        return [Send(conn, Dead(dead)) for conn in self._conns()] if dead else []
+        return [Send(conn, Dead(dead)) for conn in self.connections.conns().values()] if dead else []
 
     def welcome(self, conn: int, now: float) -> Instruction:
         """Tell a new neighbour everything."""
@@ -71,11 +71,8 @@ class Dissemination:
         return self.relay(now) if self.members.urgent else []
 
     def _tell(self, mine: list[Member], offers: list[Offer], now: float) -> list[Instruction]:
-        news = [(conn, [*mine, *self.members.unsent_to(conn)]) for conn in self._conns()]
+        news = [(conn, [*mine, *self.members.unsent_to(conn)]) for conn in self.connections.conns().values()]
         self.members.untold.clear()
         self.members.urgent = False
         self.told_at = now
         return [Send(conn, StateNews(members, offers)) for conn, members in news if members]
-
-    def _conns(self) -> list[int]:
-        return [here.conn for here in self.connections.by_node.values()]

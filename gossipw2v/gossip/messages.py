@@ -213,19 +213,7 @@ class FileListing:
     files: bytes
 
 
-Message: TypeAlias = (
-    Hello
-    | Refuse
-    | StateNews
-    | BlobPull
-    | BlobPart
-    | LinkOpen
-    | LinkOpened
-    | LinkRefused
-    | Push
-    | Answer
-    | Leave
-    | Dead
-    | TaskNews
-    | FileListing
-)
+OfLinks: TypeAlias = LinkOpen | LinkOpened | LinkRefused | Push | Answer  # each names its `link`
+OfMembers: TypeAlias = Hello | Refuse | StateNews | Leave | Dead
+OfTexts: TypeAlias = BlobPull | BlobPart | TaskNews | FileListing
+Message: TypeAlias = OfLinks | OfMembers | OfTexts

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from gossipw2v.gossip.instructions import Close, Instruction, Refused, Send, turn_away
 from gossipw2v.gossip.membership.connections import Connection, Connections
 from gossipw2v.gossip.membership.scores import BREACHES, PeerScores
-from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import ProtocolError, Refuse
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import NodeId
@@ -22,7 +21,6 @@ class Sanctions:
 
     scores: PeerScores
     connections: Connections
-    members: MemberTable
     tree: Tree
 
     def violated(self, conn: int, error: ProtocolError, now: float) -> list[Instruction]:
@@ -60,18 +58,12 @@ class Sanctions:
     def ban(self, banned: tuple[str, ...], now: float) -> list[Instruction]:
         """Have nothing to do with these from now on, nor keep what there is with them; with those left out, again."""
         self.scores.ban(banned)
-        self.tree.search.candidates.lift_bans()
-        self.tree.search.candidates.ban(self.scores.nodes)
-        return self._cut_off([each for each in self.connections.by_conn.values() if self._is_barred(each, now)], now)
+        return self._cut_off([each for each in self.connections.by_conn.values() if self._against(each, now)], now)
 
-    def _is_barred(self, here: Connection, now: float) -> bool:
-        return any(self.scores.against(each, now) is not None for each in (here.host, here.node) if each)
-
-    def is_banned(self, node: NodeId) -> bool:
-        """Whether a member can only be reached where nobody is to be talked to."""
-        member = self.members.get(node)
-        hosts = [address.rpartition(":")[0].strip("[]") for address in member.addresses] if member else []
-        return bool(hosts) and all(self.scores.is_banned(host) for host in hosts)
+    def _against(self, here: Connection, now: float) -> str | None:
+        """Why the other end of a connection is not to be talked to, or None."""
+        said = (self.scores.against(each, now) for each in (here.host, here.node) if each)
+        return next(filter(None, said), None)
 
     def _behind(self, link: bytes) -> Connection | None:
         edge = self.tree.links.named(link)
@@ -89,8 +81,7 @@ class Sanctions:
     def _cut_off(self, whom: list[Connection], now: float) -> list[Instruction]:
         out: list[Instruction] = []
         for here in whom:
-            against = self.scores.against(here.host, now) or (here.node and self.scores.against(here.node, now))
-            why = f"{here.host or 'a node'} is let in no more: {against}"
+            why = f"{here.host or 'a node'} is let in no more: {self._against(here, now)}"
             out += turn_away(here.conn, "barred", why)
             if here.node is not None:
                 self.connections.quarrelled(here.conn, now)

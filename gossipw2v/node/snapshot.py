@@ -11,7 +11,7 @@ import numpy as np
 from gossipw2v import __version__
 from gossipw2v.config.node import Config
 from gossipw2v.gossip.core import GossipCore
-from gossipw2v.gossip.overlay.link import AnyLink, goes_up
+from gossipw2v.gossip.overlay.link import AnyLink, Uplink
 from gossipw2v.gossip.records import Member, Stage
 from gossipw2v.node.session import Session
 from gossipw2v.system.machine import resident_memory
@@ -160,7 +160,7 @@ def _moved(bucket: Bucket | None) -> dict[str, Any]:
 def _link(link: AnyLink) -> dict[str, Any]:
     return {
         "peer": link.peer.hex(),
-        "role": "parent" if goes_up(link) else "child",
+        "role": "parent" if isinstance(link, Uplink) else "child",
         "state": link.state.name.lower(),
         "pending_rows": link.end.pending,
         "outstanding": link.end.busy,

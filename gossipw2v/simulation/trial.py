@@ -16,7 +16,7 @@ from random import Random
 import numpy as np
 
 from gossipw2v.gossip.config import GossipConfig
-from gossipw2v.gossip.overlay.link import goes_up
+from gossipw2v.gossip.overlay.link import Uplink
 from gossipw2v.gossip.overlay.retained import SavedLink
 from gossipw2v.gossip.records import NodeId
 from gossipw2v.simulation.auditor import STRAY, TOLD, Auditor, BrokenError
@@ -215,8 +215,8 @@ class Trial:
             if node.core.view.connections() != set(self.swarm.wires.conns(node.name)):
                 out.append(f"{node.name} has lost count of its connections")
         links = [(n.core.node, link) for n in nodes for link in n.core.view.links()]
-        up = {node: (link.peer, link.name) for node, link in links if goes_up(link)}
-        down = {link.peer: (node, link.name) for node, link in links if not goes_up(link)}
+        up = {node: (link.peer, link.name) for node, link in links if isinstance(link, Uplink)}
+        down = {link.peer: (node, link.name) for node, link in links if not isinstance(link, Uplink)}
         if up != down or len(up) != len(nodes) - 1:
             out.append(f"no tree: {len(up)} uplinks, {len(down)} downlinks")
         if self.swarm.wires.halves():

@@ -4,15 +4,16 @@ from random import Random
 
 import pytest
 from support.samples import NODE
-from support.trees import upward
+from support.trees import downward, upward
 
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.dialer import LAST_CHANCE, LINGER, PROBE, PROBERS, Dialer
 from gossipw2v.gossip.instructions import Dial
 from gossipw2v.gossip.membership.connections import Connections
+from gossipw2v.gossip.membership.scores import PeerScores
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import PROTOCOL, Hello
-from gossipw2v.gossip.overlay.link import link_down, link_up
+from gossipw2v.gossip.overlay.states import LinkState
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import DEAD_AFTER, SUSPECT_AFTER, Member, Stage
 
@@ -30,7 +31,7 @@ class World:
     def __init__(self, others: int, seed: int = 0) -> None:
         self.members = MemberTable(Member(ME, 1, Stage.TRAINING))
         self.connections = Connections(Hello(PROTOCOL, PROTOCOL, ME, {}, []), Random(seed))
-        self.tree = Tree(self.members, Random(seed), GossipConfig(job={}))
+        self.tree = Tree(self.members, PeerScores(), Random(seed), GossipConfig(job={}))
         self.dialer = Dialer(self.connections, self.members, self.tree, Random(seed))
         self.others = [node(n) for n in range(1, others + 1)]
         self.now, self.dialled = 0.0, []
@@ -61,7 +62,7 @@ class World:
 
 
 def below_others(world: World) -> World:
-    world.tree.links.table.append(link_up(world.others[-1], b"l" * 8, 0.0))
+    world.tree.links.table.append(upward(world.others[-1], b"l" * 8, LinkState.WANTED))
     return world
 
 
@@ -114,7 +115,7 @@ def test_when_half_of_a_swarm_is_silent_nobody_dials_all_of_it():
 
 def test_who_broke_an_edge_off_is_dialled_at_once_and_others_are_not():
     world = World(3)
-    world.tree.links.table.append(link_down(node(1), b"l" * 8))
+    world.tree.links.table.append(downward(node(1), b"l" * 8, LinkState.WANTED))
     world.dialer.broke(node(1))
     world.dialer.broke(node(2))
     assert world.run(STEP, set()) == [node(1)]
@@ -123,7 +124,7 @@ def test_who_broke_an_edge_off_is_dialled_at_once_and_others_are_not():
 
 def test_who_left_is_not_looked_for():
     world = World(3)
-    world.tree.links.table.append(link_down(node(1), b"l" * 8))
+    world.tree.links.table.append(downward(node(1), b"l" * 8, LinkState.WANTED))
     world.members.left(node(1))
     world.dialer.broke(node(1))
     world.others.remove(node(1))

@@ -5,9 +5,10 @@ from random import Random
 from gossipw2v.delta import empty
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Send
+from gossipw2v.gossip.membership.scores import PeerScores
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import LinkOpen, LinkOpened, LinkRefused, Push
-from gossipw2v.gossip.overlay.link import ChildEnd, Link, ParentEnd
+from gossipw2v.gossip.overlay.link import ChildEnd, Downlink, ParentEnd, Uplink
 from gossipw2v.gossip.overlay.states import LinkState
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.pacing import Pacing
@@ -33,7 +34,7 @@ ME, ROOT, CHILD = node(100), node(200), node(1)
 
 def tree(me: bytes = ME, *others: bytes, ready: bool = True) -> Tree:
     members = MemberTable(Member(me, 1, Stage.TRAINING))
-    made = Tree(members, Random(0), GossipConfig(job={}, interval=0.2, seats=SEATS))
+    made = Tree(members, PeerScores(), Random(0), GossipConfig(job={}, interval=0.2, seats=SEATS))
     for other in others:
         hear(made, other, 0.0)
     if ready:
@@ -92,11 +93,11 @@ def push(link: bytes, batch: int, *ids: int, clean: bool = False, unsent: int = 
     return Push(link, batch, clean, 0, unsent, origins or {}, rows(*ids))
 
 
-def upward(peer: bytes, name: bytes, state: LinkState = LinkState.OPEN, **more) -> Link[ChildEnd]:
+def upward(peer: bytes, name: bytes, state: LinkState = LinkState.OPEN, **more) -> Uplink:
     """A link to a parent as it may stand in a table; `more` is of its end."""
-    return Link(peer, name, state, ChildEnd(name, Pacing(0.0), **more))
+    return Uplink(peer=peer, name=name, state=state, end=ChildEnd(link=name, pacing=Pacing(0.0), **more))
 
 
-def downward(peer: bytes, name: bytes, state: LinkState = LinkState.OPEN, **more) -> Link[ParentEnd]:
+def downward(peer: bytes, name: bytes, state: LinkState = LinkState.OPEN, **more) -> Downlink:
     """The same to a child."""
-    return Link(peer, name, state, ParentEnd(name, **more))
+    return Downlink(peer=peer, name=name, state=state, end=ParentEnd(link=name, **more))

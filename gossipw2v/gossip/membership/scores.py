@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gossipw2v.config.address import Network, is_within, parse_ban
+from gossipw2v.gossip.records import Member
 
 HALF_LIFE = 600.0  # s
 TOLERATED_OF_NODE, TOLERATED_OF_HOST = 3.0, 12.0  # points before one is cut off
@@ -37,11 +38,11 @@ class Mark:
 
 @dataclass(slots=True)
 class PeerScores:
-    """Bans as configured, and marks by origin, a host or a node id in hex. Times are seconds of a monotonic clock."""
+    """Bans as configured, and marks of hosts and of node ids. Times are seconds of a monotonic clock."""
 
     banned: tuple[str, ...] = ()  # as configured
-    marks: dict[str, Mark] = field(default_factory=dict)  # by host, or node id in hex
-    nodes: frozenset[bytes] = field(init=False)  # the node ids among the bans
+    marks: dict[str | bytes, Mark] = field(default_factory=dict)  # by host, or node id
+    _nodes: frozenset[bytes] = field(init=False)  # the node ids among the bans
     _networks: tuple[Network, ...] = field(init=False)  # the rest
 
     def __post_init__(self) -> None:
@@ -51,23 +52,22 @@ class PeerScores:
         """Ban these, as configured, and no others any more. ValueError for what is none of what `parse_ban` reads."""
         parsed = [parse_ban(text) for text in banned]
         self.banned = banned
-        self.nodes = frozenset(ban for ban in parsed if isinstance(ban, bytes))
+        self._nodes = frozenset(ban for ban in parsed if isinstance(ban, bytes))
         self._networks = tuple(ban for ban in parsed if not isinstance(ban, bytes))
 
     def against(self, whom: str | bytes, now: float) -> str | None:
         """Why a host, or a node, is not to be talked to, or None."""
-        if whom in self.nodes or (isinstance(whom, str) and self.is_banned(whom)):
+        if self._bans_host(whom) if isinstance(whom, str) else whom in self._nodes:
             return "banned by configuration"
-        mark = self.marks.get(_origin(whom))
+        mark = self.marks.get(whom)
         return f"cut off for {mark.until - now:.0f} s more" if mark is not None and now < mark.until else None
 
     def blame(self, whom: str | bytes, now: float) -> float:
         """A point against a host, or a node; until when that cuts it off, if it does so now, else -inf."""
-        origin = _origin(whom)
-        mark = self.marks.get(origin)
+        mark = self.marks.get(whom)
         if mark is None:
             self._make_room(now)
-            mark = self.marks[origin] = Mark()
+            mark = self.marks[whom] = Mark()
         mark.score, mark.at = _score(mark, now) + 1, now
         if mark.score < (TOLERATED_OF_HOST if isinstance(whom, str) else TOLERATED_OF_NODE) or now < mark.until:
             return float("-inf")
@@ -80,12 +80,12 @@ class PeerScores:
         marks = sorted(self.marks.items(), key=lambda item: -_score(item[1], now))
         shown = [
             {
-                "origin": origin,
+                "origin": whom if isinstance(whom, str) else whom.hex(),
                 "score": round(_score(mark, now), 2),
                 "times_cut_off": mark.times,
                 "cut_off_seconds": max(0.0, mark.until - now),
             }
-            for origin, mark in marks
+            for whom, mark in marks
             if not _is_over(mark, now)
         ]
         return {"banned": list(self.banned), "origins": shown}
@@ -93,19 +93,20 @@ class PeerScores:
     def _make_room(self, now: float) -> None:
         if len(self.marks) < MAX_MARKS:
             return
-        self.marks = {origin: mark for origin, mark in self.marks.items() if not _is_over(mark, now)}
+        self.marks = {whom: mark for whom, mark in self.marks.items() if not _is_over(mark, now)}
         if len(self.marks) >= MAX_MARKS:
-            least = sorted(self.marks, key=lambda origin: (self.marks[origin].until, _score(self.marks[origin], now)))
-            for origin in least[: MAX_MARKS // 8]:
-                del self.marks[origin]
+            least = sorted(self.marks, key=lambda whom: (self.marks[whom].until, _score(self.marks[whom], now)))
+            for whom in least[: MAX_MARKS // 8]:
+                del self.marks[whom]
 
-    def is_banned(self, host: str) -> bool:
-        """Whether the configuration bans `host`; a name that is no address is never banned."""
+    def bans(self, member: Member) -> bool:
+        """Whether the configuration bans a member: its id, or all hosts at which it can be reached."""
+        hosts = (address.rpartition(":")[0].strip("[]") for address in member.addresses)
+        return member.node in self._nodes or (bool(member.addresses) and all(map(self._bans_host, hosts)))
+
+    def _bans_host(self, host: str) -> bool:
+        """A name that is no address is never banned."""
         return bool(self._networks) and is_within(host, self._networks)
-
-
-def _origin(whom: str | bytes) -> str:
-    return whom if isinstance(whom, str) else whom.hex()
 
 
 def _score(mark: Mark, now: float) -> float:

@@ -7,10 +7,8 @@ who suspect it too agree, while those who know a newer beat tell that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.records import SUSPECT_AFTER, Member, NodeId, Stage, Verdict
+from gossipw2v.gossip.records import SUSPECT_AFTER, NodeId, Stage, Verdict
 
 
 def suspects(table: MemberTable, now: float) -> list[tuple[float, NodeId]]:
@@ -18,11 +16,6 @@ def suspects(table: MemberTable, now: float) -> list[tuple[float, NodeId]]:
     since = now - SUSPECT_AFTER - table.slack
     silent = [e for e in table.entries.values() if e.rose_at < since and table.is_fresh(e, now)]
     return [(e.rose_at + table.patience - now, e.member.node) for e in silent]
-
-
-def heard(table: MemberTable, now: float) -> Iterator[Member]:
-    """The living who are not suspect."""
-    return (entry.member for entry in table.entries.values() if table.is_alive(entry.member.node, now, heard=True))
 
 
 def suspect(table: MemberTable, node: NodeId, beat: int | None = None) -> None:

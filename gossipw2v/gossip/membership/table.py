@@ -111,17 +111,16 @@ class MemberTable:
     def is_alive(self, node: NodeId, now: float, heard: bool = False) -> bool:
         """Whether `node` has neither left nor been silent for too long; and if it has to be `heard`, is no suspect."""
         entry = self.entries.get(node)
-        since = now - SUSPECT_AFTER - self.slack if heard else float("-inf")
-        return entry is not None and self.is_fresh(entry, now) and entry.rose_at >= since
+        return entry is not None and self.is_fresh(entry, now, heard)
 
     def has_left(self, node: NodeId) -> bool:
         """Whether `node` said goodbye."""
         entry = self.entries.get(node)
         return entry is not None and entry.member.state == Stage.LEFT
 
-    def alive(self, now: float) -> Iterator[Member]:
-        """The other members that are alive."""
-        return (entry.member for entry in self.entries.values() if self.is_fresh(entry, now))
+    def alive(self, now: float, heard: bool = False) -> Iterator[Member]:
+        """The other members that are alive; without the suspects, if they have to be `heard`."""
+        return (entry.member for entry in self.entries.values() if self.is_fresh(entry, now, heard))
 
     def is_anybody_above(self, node: NodeId, now: float) -> bool:
         """Whether a living member has a higher priority than `node`."""
@@ -170,8 +169,8 @@ class MemberTable:
             total += max(member.total, member.trained) if self.is_fresh(entry, now) else member.trained
         return trained, total
 
-    def is_fresh(self, entry: Entry, now: float) -> bool:
-        """Whether a member has neither left nor been silent for too long."""
+    def is_fresh(self, entry: Entry, now: float, heard: bool = False) -> bool:
+        """Whether a member has neither left nor been silent for too long; if it has to be `heard`, is no suspect."""
         agreed = entry.suspected_at >= entry.member.beat  # another, who was not late, says so too
-        patience = SUSPECT_AFTER if agreed else self.patience
+        patience = SUSPECT_AFTER if agreed else (SUSPECT_AFTER if heard else DEAD_AFTER) + self.slack
         return entry.member.state != Stage.LEFT and now - entry.rose_at <= patience

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import inf
 
-from gossipw2v.gossip.membership.suspicion import heard
+from gossipw2v.gossip.membership.scores import PeerScores
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.repair import way_up
 from gossipw2v.gossip.records import Member, NodeId
@@ -21,6 +20,7 @@ class Candidates:
     """Those above who may have a seat."""
 
     members: MemberTable
+    scores: PeerScores  # of which the bans count here
     rng: random.Random
     seats: int  # children of a node
     barred: dict[NodeId, tuple[float, int]] = field(default_factory=dict)  # until when, and how often in a row
@@ -31,9 +31,9 @@ class Candidates:
 
         Nor any that is below this node: with all links going up nobody above would be, but see `repair`.
         """
-        barred = {node for node, (until, _) in self.barred.items() if until > now} | {but}
-        usable = [member for member in heard(self.members, now) if member.node not in barred]
-        wanted = parents(self.members.me.node, iter(usable), self.seats)
+        known = (member for member in self.members.alive(now, heard=True) if member.node != but)
+        usable = [member for member in known if not self.is_barred(member.node, now)]
+        wanted = parents(self.members.me.node, usable, self.seats)
         if not any(self._is_below(node, now) for node in wanted):
             return wanted
         return parents(
@@ -44,8 +44,13 @@ class Candidates:
         return self.members.me.node in way_up(self.members, node, now)
 
     def is_barred(self, node: NodeId, now: float) -> bool:
-        """Whether a node is to be left alone."""
-        return self.barred.get(node, (now, 0))[0] > now
+        """Whether a node is to be left alone, for a while or as long as it is banned."""
+        return self.barred.get(node, (now, 0))[0] > now or self.is_banned(node)
+
+    def is_banned(self, node: NodeId) -> bool:
+        """Whether this node has nothing to do with a member: it is banned, or can only be reached where all are."""
+        member = self.members.get(node)
+        return member is not None and self.scores.bans(member)
 
     def pick(self, now: float) -> tuple[NodeId, bool] | None:
         """The first that may have a free seat, or one of the full by lot, so that not all insist on the same; or None.
@@ -72,22 +77,14 @@ class Candidates:
             self.full.add(node)
 
     def bar(self, node: NodeId, now: float) -> None:
-        """Leave a node alone for a while, and longer each time; the dead are forgotten, the banned are not."""
+        """Leave a node alone for a while, and longer each time; the dead are forgotten."""
         until, times = self.barred.get(node, (now, 0))
-        self.barred = {n: bar for n, bar in self.barred.items() if bar[0] == inf or self.members.is_alive(n, now)}
+        self.barred = {n: bar for n, bar in self.barred.items() if self.members.is_alive(n, now)}
         pause = min(LONGEST_BAR, BARRED * 2**times) * self.rng.uniform(1.0, 1.25)
         self.barred[node] = max(until, now + pause), min(times + 1, 16)
 
-    def ban(self, nodes: Iterable[NodeId]) -> None:
-        """Never choose these."""
-        self.barred |= dict.fromkeys(nodes, (inf, 0))
 
-    def lift_bans(self) -> None:
-        """Those that were never to be chosen may be again."""
-        self.barred = {node: bar for node, bar in self.barred.items() if bar[0] != inf}
-
-
-def parents(me: NodeId, members: Iterator[Member], seats: int) -> list[NodeId]:
+def parents(me: NodeId, members: Iterable[Member], seats: int) -> list[NodeId]:
     """The members above `me` in the priority tree to ask for a seat, best parent first; empty only if nobody is above.
 
     Links go up, so no view of the membership, however stale, can close a circle of them; for the exceptions see

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gossipw2v.gossip.instructions import Instruction, Refused, Send
 from gossipw2v.gossip.messages import LinkOpen, LinkOpened, LinkRefused
-from gossipw2v.gossip.overlay.link import Downlink, goes_down, link_down
+from gossipw2v.gossip.overlay.link import Downlink, ParentEnd
 from gossipw2v.gossip.overlay.links import WITH_REFERENCE, Links
 from gossipw2v.gossip.overlay.reconcile import Reconciler
 from gossipw2v.gossip.overlay.repair import GRACE, Repair
@@ -80,18 +80,6 @@ class Seats:
         waited_for = [link for link in self.links.seats.values() if link.lost_at is None]  # most others are gone
         return len(waited_for) < (MOST_CHILDREN if insist else self.most)
 
-    def drop(self, node: NodeId) -> list[Instruction]:
-        """Forget a child and its link."""
-        return self.links.close(self.links.seats.get(node))
-
-    def part(self, node: NodeId, now: float) -> list[Instruction]:
-        """A node has left in order: if it was a child, it may come back."""
-        link = self.links.seats.get(node)
-        if link is None or link.state not in WITH_REFERENCE:
-            return self.links.close(link)
-        self.links.retain(link, now, farewell=True)
-        return []
-
     def given_up(self, link: Downlink, now: float) -> list[Instruction]:
         """A child gives its link up; what it has not pushed yet is waited for, as if its connection were lost."""
         if link.state not in WITH_REFERENCE or link.end.there.done:
@@ -116,13 +104,15 @@ class Seats:
         if held is None and not (self.repair.may_be_below(node) and self._has_room(ask.insist or not ask.fresh)):
             kept = self.retained.child_of(node) if ask.fresh else None
             return [*self.links.close(kept), Send(conn, LinkRefused(ask.link, "no seat"))]
-        if self.links.vocabulary is None:
-            return self._wait(node, ask)
-        if self.links.vocabulary != ask.vocabulary:
+        if self.links.vocabulary not in {None, ask.vocabulary}:
             return [Refused("vocabulary", "a link for another vocabulary")]
+        out = self.links.close(held)  # an earlier question, or a link with which it does not go on
+        if self.links.vocabulary is None:
+            self.links.table.append(Downlink(peer=node, name=ask.link, end=ParentEnd(link=ask.link), ask=ask))
+            return out
         # the reference that it holds may be here no more: then it is to ask for another
         gone = Send(conn, LinkOpened(ask.link, False, {}))
-        return self._open(node, ask, conn) if ask.fresh else [*self.drop(node), gone]
+        return [*out, *(self._open(node, ask, conn) if ask.fresh else [gone])]
 
     def _go_on(self, link: Downlink, ask: LinkOpen, conn: int) -> list[Instruction]:
         link.move(LinkInput.RESUMED)
@@ -130,17 +120,10 @@ class Seats:
         mine = dict(self.links.provenance.vector)
         return [Send(conn, LinkOpened(ask.link, not ask.fresh, mine))]  # fresh: the question was repeated
 
-    def _wait(self, node: NodeId, ask: LinkOpen) -> list[Instruction]:
-        out = self.drop(node)  # an earlier question, or a link taken up with which it does not go on
-        link = link_down(node, ask.link)
-        link.ask = ask
-        self.links.table.append(link)
-        return out
-
     def _find(self, node: NodeId, ask: LinkOpen) -> None:
         """Take back the link by which a child wants to go on: it had vanished, or said goodbye and has a new id."""
         held = self.links.named(ask.link)
-        if held is None or not goes_down(held) or held.lost_at is None or stem(held.peer) != stem(node):
+        if not isinstance(held, Downlink) or held.lost_at is None or stem(held.peer) != stem(node):
             return
         if (other := self.links.downlinks.get(node)) is not None and other is not held:
             return  # it has another link, of which the model would never be rid
@@ -161,13 +144,12 @@ class Seats:
             self.links.put_last(link)
 
     def _open(self, node: NodeId, ask: LinkOpen, conn: int) -> list[Instruction]:
-        out = [*self.drop(node), *self.links.close(self.retained.child_of(node))]
+        former = self.links.close(self.retained.child_of(node))
         mine = dict(self.links.provenance.vector)
-        link = link_down(node, ask.link)
+        link = Downlink(peer=node, name=ask.link, end=ParentEnd(link=ask.link))
         link.move(LinkInput.OPENED)
         self.links.table.append(link)
-        out.append(self.reconciler.open(link, ask.origins))
-        return [*out, Send(conn, LinkOpened(ask.link, False, mine))]
+        return [*former, self.reconciler.open(link, ask.origins), Send(conn, LinkOpened(ask.link, False, mine))]
 
     def model_ready(self, conns: dict[NodeId, int]) -> list[Instruction]:
         """There is a model: answer the children who were waiting for it."""
@@ -178,11 +160,4 @@ class Seats:
                 self.links.withdraw(link)
             elif ask is not None and node in conns:
                 out += self.on_link_open(node, ask, conns[node])
-        return out
-
-    def reset(self) -> list[Instruction]:
-        """No link to a child outlives its vocabulary."""
-        out: list[Instruction] = []
-        for link in self.links.seats.values():
-            out += self.links.give_up(link)
         return out

@@ -15,7 +15,7 @@ from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import Instruction, Send
 from gossipw2v.gossip.membership.suspicion import is_cut_off
 from gossipw2v.gossip.messages import MAX_ROWS, Answer, ProtocolError, Push
-from gossipw2v.gossip.overlay.link import Downlink, Uplink, goes_down, goes_up
+from gossipw2v.gossip.overlay.link import Downlink, Uplink
 from gossipw2v.gossip.overlay.links import WITH_REFERENCE, Links
 from gossipw2v.gossip.overlay.repair import root_of
 from gossipw2v.gossip.overlay.states import LinkState
@@ -75,12 +75,12 @@ class Exchanges:
         """Begin an exchange with the parent, if it is time."""
         if self.resting:
             return []
-        return [*up.end.begin(now, self.termination.subtree_clean(), self.links.provenance, self.rows)]
+        return up.end.begin(now, self.termination.subtree_clean(), self.links.provenance, self.rows)
 
     def collected(self, link: bytes, got: Batch, conns: dict[NodeId, int]) -> list[Instruction]:
         """The model has gathered the rows of a push."""
         up = self.links.named(link)
-        if up is None or not goes_up(up):
+        if not isinstance(up, Uplink):
             return []
         push = up.end.collected(got, self.links.provenance, self.termination.subtree_clean())
         ready = up.peer in conns and up.state is not LinkState.RESUMING
@@ -96,12 +96,12 @@ class Exchanges:
                 return []
             raise ProtocolError("tree", "a push on a link that is not open")
         merge = down.end.pushed(push, self.links.provenance, self.termination.final(now), self.rows)
-        return [Send(conn, merge)] if isinstance(merge, Answer) else [*merge]
+        return [Send(conn, merge)] if isinstance(merge, Answer) else merge
 
     def merged(self, link: bytes, got: Batch, conns: dict[NodeId, int], now: float) -> list[Instruction]:
         """The model has merged a child's push."""
         down = self.links.named(link)
-        if down is None or not goes_down(down) or not down.end.busy:
+        if not isinstance(down, Downlink) or not down.end.busy:
             return []
         answer = down.end.merged(got, self.links.provenance, self.termination.final(now))
         _look_whether_all_is_here(down)
@@ -112,12 +112,12 @@ class Exchanges:
         up = self.links.uplink
         if up is None or up.peer != node or up.name != answer.link:
             return []
-        return [*up.end.answered(answer, self.links.provenance)]
+        return up.end.answered(answer, self.links.provenance)
 
     def settled(self, link: bytes, now: float) -> float | None:
         """The model has applied an answer; returns how many seconds the exchange took, None if it was given up."""
         up = self.links.named(link)
-        if up is None or not goes_up(up) or up.end.applying is None:
+        if not isinstance(up, Uplink) or up.end.applying is None:
             return None
         up.end.settled(now, self.interval)
         _look_whether_all_is_here(up)

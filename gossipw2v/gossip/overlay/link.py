@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeGuard, TypeVar
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from gossipw2v.delta import Batch, RowDelta
-from gossipw2v.gossip.instructions import Collect, Merge, Settle
+from gossipw2v.gossip.instructions import Collect, Instruction, Merge, Settle
 from gossipw2v.gossip.messages import MAX_ROWS, Answer, LinkOpen, ProtocolError, Push
 from gossipw2v.gossip.overlay.provenance import Provenance, VersionVector, raise_to
 from gossipw2v.gossip.overlay.states import LinkInput, LinkState, after
@@ -62,31 +62,37 @@ class Phase(Enum):
     APPLYING = "the answer's rows to be in the model"
 
 
-@dataclass(slots=True)
-class ChildEnd:
-    """The child's half of a link's exchanges."""
+@dataclass(slots=True, kw_only=True)
+class LinkEnd:
+    """What either end of a link knows of its exchanges."""
 
     link: bytes  # the link's name
-    pacing: Pacing  # when to begin, and how many rows
     seq: int = 0  # the last exchange that is done
-    phase: Phase = Phase.IDLE  # of the one under way
-    flush: bool = False  # whether residuals of the quantiser go with it
-    most: int = MAX_ROWS  # rows in it
-    named: VersionVector = field(default_factory=dict)  # origins that its push names
+    flush: bool = False  # whether residuals of the quantiser go with the rows of this one
+    most: int = MAX_ROWS  # rows of the other end in it
+    named: VersionVector = field(default_factory=dict)  # origins that this end names in it
+    acked: VersionVector = field(default_factory=dict)  # what both ends are known to have
+    there: There = SILENT  # what the other end last said
+    pending: int = 0  # rows that were left for later
+    flow: Flow = field(default_factory=Flow)
+
+
+@dataclass(slots=True, kw_only=True)
+class ChildEnd(LinkEnd):
+    """The child's half of a link's exchanges."""
+
+    pacing: Pacing  # when to begin, and how many rows
+    phase: Phase = Phase.IDLE  # of the exchange under way
     again: list[bytes] = field(default_factory=list)  # origins to be named once more in the next
     in_flight: Push | None = None  # its push, until it is done
     applying: Answer | None = None  # its answer, while the rows of that change hands
-    acked: VersionVector = field(default_factory=dict)  # what both ends are known to have
-    there: There = SILENT  # what the parent last said
-    pending: int = 0  # rows that were left for later
-    flow: Flow = field(default_factory=Flow)
 
     @property
     def busy(self) -> bool:
         """Whether an exchange is under way."""
         return self.phase is not Phase.IDLE
 
-    def begin(self, now: float, flush: bool, provenance: Provenance, most: int = MAX_ROWS) -> list[Collect]:
+    def begin(self, now: float, flush: bool, provenance: Provenance, most: int = MAX_ROWS) -> list[Instruction]:
         """Start an exchange of at most so many rows, if none is under way and it is time."""
         if self.busy or not self.pacing.begin(now):
             return []
@@ -106,7 +112,7 @@ class ChildEnd:
         """Whether an answer should have come by now."""
         return self.phase is Phase.IN_FLIGHT and self.pacing.overdue(now)
 
-    def answered(self, answer: Answer, provenance: Provenance) -> list[Settle]:
+    def answered(self, answer: Answer, provenance: Provenance) -> list[Instruction]:
         """Check the answer against the outstanding push and have it applied; repeats are ignored."""
         if answer.seq <= self.seq or self.phase is Phase.APPLYING:
             return []
@@ -131,21 +137,12 @@ class ChildEnd:
         self.flow.exchanged(sent.delta, answer.delta)
 
 
-@dataclass(slots=True)
-class ParentEnd:
+@dataclass(slots=True, kw_only=True)
+class ParentEnd(LinkEnd):
     """The parent's half of a link's exchanges."""
 
-    link: bytes  # the link's name
-    seq: int = 0  # the last exchange that is done
     applying: Push | None = None  # the push, while its rows change hands
-    flush: bool = False  # whether residuals of the quantiser go with its answer
-    most: int = MAX_ROWS  # rows for which this node has time
-    named: VersionVector = field(default_factory=dict)  # origins that its answer names
     last_answer: Answer | None = None  # repeated if its push comes again
-    acked: VersionVector = field(default_factory=dict)  # what both ends are known to have
-    there: There = SILENT  # what the child last said
-    pending: int = 0  # rows that were left for later
-    flow: Flow = field(default_factory=Flow)
 
     @property
     def busy(self) -> bool:
@@ -161,7 +158,9 @@ class ParentEnd:
         """Whether a child that is done with `seq` holds the same reference, or gets it by what it is answered."""
         return self.seq == seq or (self.seq == seq + 1 and self.last_answer is not None)
 
-    def pushed(self, push: Push, provenance: Provenance, flush: bool, most: int = MAX_ROWS) -> list[Merge] | Answer:
+    def pushed(
+        self, push: Push, provenance: Provenance, flush: bool, most: int = MAX_ROWS
+    ) -> list[Instruction] | Answer:
         """What to do with a push: merge it with at most so many rows, or answer it again if it is a repeat."""
         if self.last_answer is not None and push.seq == self.seq:
             return self.last_answer
@@ -197,21 +196,14 @@ def check_covers(answer: RowDelta, sent: RowDelta) -> None:
 
 # -- the record ---------------------------------------------------------------------------------------------
 
-End = TypeVar("End", ChildEnd, ParentEnd)
 
-
-@dataclass(slots=True)
-class Link(Generic[End]):
-    """One link of this node; which end this is, its role, is told by `end`."""
+@dataclass(slots=True, kw_only=True)
+class Link:
+    """One link of this node, with what is the same of a link up and one down."""
 
     peer: NodeId  # the node at the other end
     name: bytes  # random bytes by which both ends know it
-    state: LinkState
-    end: End  # this end's half of the exchanges
-    wanted_at: float = 0.0  # when the parent was chosen
-    insist: bool = False  # whether the parent is to make room, since nobody has any left
-    asked_at: float = float("-inf")  # when the parent was last asked for a link, or to go on
-    ask: LinkOpen | None = None  # a child's question that waits until there is a model
+    state: LinkState = LinkState.WANTED
     lost_at: float | None = None  # since when the other end is missed; None while it is connected
     awaited: bool = False  # whether the other end's rows are to be here before this node trains
     farewell: bool = False  # whether the other end said goodbye, and may come back by another id
@@ -221,27 +213,22 @@ class Link(Generic[End]):
         self.state = after(self.state, what)
 
 
-Uplink: TypeAlias = Link[ChildEnd]
-Downlink: TypeAlias = Link[ParentEnd]
+@dataclass(slots=True, kw_only=True)
+class Uplink(Link):
+    """A link to this node's parent, or to the node that is to become it."""
+
+    end: ChildEnd
+    wanted_at: float = 0.0  # when the parent was chosen
+    insist: bool = False  # whether the parent is to make room, since nobody has any left
+    asked_at: float = float("-inf")  # when the parent was last asked for a link, or to go on
+
+
+@dataclass(slots=True, kw_only=True)
+class Downlink(Link):
+    """A link to a child."""
+
+    end: ParentEnd
+    ask: LinkOpen | None = None  # the child's question, while it waits until there is a model
+
+
 AnyLink: TypeAlias = Uplink | Downlink
-
-
-def goes_up(link: Link[Any]) -> TypeGuard[Uplink]:
-    """Whether the other end is this node's parent."""
-    return isinstance(link.end, ChildEnd)
-
-
-def goes_down(link: Link[Any]) -> TypeGuard[Downlink]:
-    """Whether the other end is a child."""
-    return isinstance(link.end, ParentEnd)
-
-
-def link_up(peer: NodeId, name: bytes, now: float, max_bandwidth: float = 0.0, insist: bool = False) -> Uplink:
-    """A link to the chosen parent, of which that one does not know yet."""
-    end = ChildEnd(name, Pacing(now, max_bandwidth))
-    return Link(peer, name, LinkState.WANTED, end, now, insist)
-
-
-def link_down(peer: NodeId, name: bytes) -> Downlink:
-    """A link that a child has asked for."""
-    return Link(peer, name, LinkState.ASKED, ParentEnd(name))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from gossipw2v.gossip.instructions import Cause, DropLink, Instruction
 from gossipw2v.gossip.membership.table import MemberTable
-from gossipw2v.gossip.overlay.link import AnyLink, ChildEnd, Downlink, Uplink, goes_down, goes_up
+from gossipw2v.gossip.overlay.link import AnyLink, ChildEnd, Downlink, Uplink
 from gossipw2v.gossip.overlay.provenance import Provenance, VersionVector, raise_to
 from gossipw2v.gossip.overlay.states import LinkInput, LinkState
 from gossipw2v.gossip.pacing import Pacing
@@ -41,7 +41,7 @@ class Links:
     def parent(self) -> Uplink | None:
         """The link to the parent, or to the node that is to become it."""
         for link in self.table:  # asked at every turn: a generator takes twice as long
-            if goes_up(link) and link.state is not LinkState.RETAINED:
+            if isinstance(link, Uplink) and link.state is not LinkState.RETAINED:
                 return link
         return None
 
@@ -54,7 +54,7 @@ class Links:
     @property
     def seats(self) -> dict[NodeId, Downlink]:
         """The links to the children, also to those who have no reference yet."""
-        downs = (link for link in self.table if goes_down(link))
+        downs = (link for link in self.table if isinstance(link, Downlink))
         return {link.peer: link for link in downs if link.state is not LinkState.RETAINED}
 
     @property
@@ -70,7 +70,7 @@ class Links:
     def retained(self) -> list[AnyLink]:
         """The links kept: of those who vanished the parent's, then the child's, then those of who said goodbye."""
         kept = [link for link in self.table if link.state is LinkState.RETAINED]
-        return sorted(kept, key=lambda link: 2 if link.farewell else int(goes_down(link)))
+        return sorted(kept, key=lambda link: 2 if link.farewell else int(isinstance(link, Downlink)))
 
     def with_reference(self) -> list[AnyLink]:
         """The links in use, then those kept."""
@@ -106,25 +106,20 @@ class Links:
         """
         if link is None:
             return []
-        had = _has_reference(link)
-        self._end(link)
+        had = link.state is not LinkState.WANTED
+        if isinstance(link, Uplink) or link.state is LinkState.RETAINED:
+            self.past.append(link.name)
+        link.move(LinkInput.DROPPED)
+        self.table = [each for each in self.table if each is not link]
         return self._forget(link.name) if had else []
 
     def withdraw(self, link: AnyLink | None) -> None:
         """Forget a link of which there is no reference yet. RuntimeError if there is one, which the model would keep
         for good: such a link is to be closed, and what `close` returns to be done.
         """
-        if link is None:
-            return
-        if _has_reference(link):
+        if link is not None and link.state is not LinkState.WANTED:
             raise RuntimeError(f"a link that is {link.state.name} cannot be withdrawn: its reference is to be dropped")
-        self._end(link)
-
-    def _end(self, link: AnyLink) -> None:
-        if goes_up(link) or link.state is LinkState.RETAINED:
-            self.past.append(link.name)
-        link.move(LinkInput.DROPPED)
-        self.table = [each for each in self.table if each is not link]
+        self.close(link)
 
     def give_up(self, link: Downlink) -> list[Instruction]:
         """Close a child's link for reasons of this node's own: a push may be under way, and is no breach."""
@@ -138,9 +133,16 @@ class Links:
         out = self._forget(link.name) if link.state in WITH_REFERENCE else []
         self.past.append(link.name)
         link.move(LinkInput.RENEWED)
-        link.name, link.awaited = name, False
-        link.end = ChildEnd(name, Pacing(0.0, link.end.pacing.max_bandwidth))
+        link.name, link.awaited, link.asked_at = name, False, float("-inf")
+        link.end = ChildEnd(link=name, pacing=Pacing(0.0, link.end.pacing.max_bandwidth))
         return out
+
+    def part(self, link: AnyLink | None, now: float) -> list[Instruction]:
+        """The other end has left in order: with a reference it may go on where it was, if it comes back."""
+        if link is None or link.state not in WITH_REFERENCE:
+            return self.close(link)
+        self.retain(link, now, farewell=True)
+        return []
 
     def _forget(self, name: bytes) -> list[Instruction]:
         self.provenance.forget(name)
@@ -155,7 +157,3 @@ class Links:
     def put_last(self, link: AnyLink) -> None:
         """Let a link stand as the newest."""
         self.table = [*(each for each in self.table if each is not link), link]
-
-
-def _has_reference(link: AnyLink) -> bool:
-    return link.state in WITH_REFERENCE or link.state is LinkState.RETAINED

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from gossipw2v.gossip.instructions import Instruction, Send
 from gossipw2v.gossip.messages import LINK_BYTES, LinkOpen, LinkOpened, LinkRefused, ProtocolError
 from gossipw2v.gossip.overlay.candidates import Candidates
-from gossipw2v.gossip.overlay.link import Phase, Uplink, link_up
+from gossipw2v.gossip.overlay.link import ChildEnd, Phase, Uplink
 from gossipw2v.gossip.overlay.links import WITH_REFERENCE, Links
 from gossipw2v.gossip.overlay.reconcile import Reconciler
 from gossipw2v.gossip.overlay.repair import GRACE, Repair
 from gossipw2v.gossip.overlay.retained import Retained
 from gossipw2v.gossip.overlay.states import LinkInput, LinkState
+from gossipw2v.gossip.pacing import Pacing
 from gossipw2v.gossip.records import NodeId
 
 ASK_AGAIN = 3.0  # s until an unanswered question is repeated
@@ -61,17 +62,16 @@ class ParentSearch:
         if parent is not None and self.repair.is_astray(parent.peer, now):
             self.repair.part(parent)
             out = self.drop(now)
-        return [*out, *self.repair.look(self.links.uplink, now, reachable)]
+        return [*out, *self.repair.look(now, reachable)]
 
     def choose(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
         """Choose a parent if there is none, or another tree's if there has been no other way for long enough."""
         if self.links.vocabulary is None:  # until then members still come, and make it balanced
             return []
-        link = self.links.parent
-        if link is None:
+        if self.links.parent is None:
             self._choose(now)
-            link = self.links.parent
-        wanted = link is not None and link.state not in WITH_REFERENCE and link.peer in reachable
+        link = self.links.parent
+        wanted = link is not None and link.state is LinkState.WANTED and link.peer in reachable
         may_still_come = wanted and link is not None and now - link.wanted_at < ASKING
         return [] if may_still_come else self._cross(now, reachable)
 
@@ -95,7 +95,8 @@ class ParentSearch:
 
     def _want(self, node: NodeId, insist: bool, now: float) -> None:
         name = self.rng.randbytes(LINK_BYTES)
-        self.links.table.append(link_up(node, name, now, self.max_bandwidth, insist))
+        end = ChildEnd(link=name, pacing=Pacing(now, self.max_bandwidth))
+        self.links.table.append(Uplink(peer=node, name=name, end=end, wanted_at=now, insist=insist))
 
     def _return_to(self, link: Uplink, node: NodeId, lost_at: float | None = None) -> None:
         """The parent that was gone is there again, or is heard of, perhaps by a new id."""
@@ -152,8 +153,9 @@ class ParentSearch:
             return [Send(conn, again)] if again else []
         if not held:
             return self._open(link, answer, now)
-        repeated = link.state is not LinkState.RESUMING  # the question was
-        return [] if repeated else self._begin_anew(link, conn, now)
+        if link.state is not LinkState.RESUMING:
+            return []  # the question was repeated
+        return [*self.renew(link), *self.request(link, conn, now)]
 
     def _open(self, link: Uplink, answer: LinkOpened, now: float) -> list[Instruction]:
         """What came by the links of former parents will come by this one now: never by both."""
@@ -162,11 +164,6 @@ class ParentSearch:
         self.candidates.found(link.peer)
         former = [order for kept in self.retained.parents() for order in self.links.close(kept)]
         return [*former, self.reconciler.open(link, answer.origins)]
-
-    def _begin_anew(self, link: Uplink, conn: int, now: float) -> list[Instruction]:
-        out = self.renew(link)
-        link.asked_at = float("-inf")
-        return [*out, *self.request(link, conn, now)]
 
     def renew(self, link: Uplink) -> list[Instruction]:
         """Ask the same parent for another link; the seat is this node's already."""
@@ -187,11 +184,8 @@ class ParentSearch:
         link = self.links.parent
         if link is None or link.peer != node:
             return []
-        if self.links.uplink is None:
-            return self.drop(now)
-        self.links.retain(link, now, farewell=True)
         self.candidates.bar(node, now)
-        return []
+        return self.links.part(link, now)
 
     def drop(self, now: float) -> list[Instruction]:
         """Give the parent up: it died, left, or broke the protocol."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from gossipw2v.gossip.instructions import Instruction, Send
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import LinkRefused
-from gossipw2v.gossip.overlay.link import AnyLink, Uplink
+from gossipw2v.gossip.overlay.link import AnyLink
 from gossipw2v.gossip.overlay.links import Links
 from gossipw2v.gossip.records import NodeId
 
@@ -66,12 +66,12 @@ class Repair:
 
     # -- the own place --------------------------------------------------------------------------------------
 
-    def look(self, parent: Uplink | None, now: float, reachable: set[NodeId]) -> list[Instruction]:
-        """Look where this node is, and tell the swarm. `parent`: the one there is a link with, if there is one.
+    def look(self, now: float, reachable: set[NodeId]) -> list[Instruction]:
+        """Look where this node is, and tell the swarm.
 
         With no way to the root any more children of higher priority, which may know one, are let go.
         """
-        members = self.links.members
+        members, parent = self.links.members, self.links.uplink
         if parent is not None and parent.peer in reachable:
             self.attached_at = now
         above = parent.peer if parent is not None and now - self.attached_at <= GRACE else b""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gossipw2v.gossip.instructions import Instruction
-from gossipw2v.gossip.overlay.link import AnyLink, ChildEnd, Downlink, Link, ParentEnd, Uplink, goes_down, goes_up
+from gossipw2v.gossip.overlay.link import AnyLink, ChildEnd, Downlink, ParentEnd, Uplink
 from gossipw2v.gossip.overlay.links import Links
 from gossipw2v.gossip.overlay.provenance import Provenance, VersionVector
 from gossipw2v.gossip.overlay.states import LinkState
@@ -40,26 +40,27 @@ class Retained:
             in_vain = self.links.members.has_left(link.peer) and not link.farewell
             if in_vain or now - link.lost_at > KEPT:
                 out += self.links.close(link)
-        children = [link for link in self.links.retained() if goes_down(link) and link.farewell]
-        for link in children[: max(0, len(children) - room)]:
-            out += self.links.close(link)
+        parted = [link for link in self.children() if link.farewell]
+        for child in parted[: max(0, len(parted) - room)]:
+            out += self.links.close(child)
         return out
 
     def keep_vanished(self, link: AnyLink, now: float) -> list[Instruction]:
         """Keep the link to a node that is gone without a word, instead of any other such link of its kind."""
-        out = self.links.close(self._vanished(goes_down(link)))
+        kin = [kept for kept in self.links.retained() if type(kept) is type(link) and not kept.farewell]
+        out = [order for kept in kin for order in self.links.close(kept)]
         self.links.retain(link, now)
         return out
 
     def prefers(self, link: Downlink) -> bool:
         """Whether this child's is the link to keep: the highest is that by which a part would come back."""
-        kept = self._vanished(down=True)
+        kept = self._vanished_child()
         return kept is None or kept.peer <= link.peer
 
     def awaited_child(self, now: float) -> Downlink | None:
         """The link to a child that vanished and lives again."""
-        kept = self._vanished(down=True)
-        return kept if kept is not None and goes_down(kept) and self.links.members.is_alive(kept.peer, now) else None
+        kept = self._vanished_child()
+        return kept if kept is not None and self.links.members.is_alive(kept.peer, now) else None
 
     def parent_of(self, node: NodeId) -> Uplink | None:
         """The link kept to `node`, or an earlier life of it, as the parent."""
@@ -67,7 +68,7 @@ class Retained:
 
     def child_of(self, node: NodeId) -> Downlink | None:
         """The link kept to `node`, or an earlier life of it, as a child."""
-        return next((link for link in self.links.retained() if goes_down(link) and _is_for(link, node)), None)
+        return next((link for link in self.children() if _is_for(link, node)), None)
 
     def parent_again(self, now: float) -> tuple[Uplink, NodeId] | None:
         """The link to a former parent that is alive, and its id now."""
@@ -86,11 +87,14 @@ class Retained:
 
     def parents(self) -> list[Uplink]:
         """The links kept to former parents."""
-        return [link for link in self.links.retained() if goes_up(link)]
+        return [link for link in self.links.retained() if isinstance(link, Uplink)]
 
-    def _vanished(self, down: bool) -> AnyLink | None:
-        kept = (link for link in self.links.retained() if not link.farewell)
-        return next((link for link in kept if goes_down(link) is down), None)
+    def children(self) -> list[Downlink]:
+        """The links kept to former children."""
+        return [link for link in self.links.retained() if isinstance(link, Downlink)]
+
+    def _vanished_child(self) -> Downlink | None:
+        return next((link for link in self.children() if not link.farewell), None)
 
     # -- through a restart ----------------------------------------------------------------------------------
 
@@ -129,8 +133,8 @@ def save(link: AnyLink, provenance: Provenance) -> SavedLink | None:
         return None
     via = tuple(origin for origin, name in provenance.via.items() if name == link.name)
     doubts = tuple(provenance.doubts.get(link.name, ()))
-    again = _unsaid(link.end) if goes_up(link) else ()
-    return SavedLink(goes_up(link), link.peer, link.name, link.end.seq, dict(link.end.acked), again, via, doubts)
+    up, again = (True, _unsaid(link.end)) if isinstance(link, Uplink) else (False, ())
+    return SavedLink(up, link.peer, link.name, link.end.seq, dict(link.end.acked), again, via, doubts)
 
 
 def _unsaid(end: ChildEnd) -> tuple[bytes, ...]:
@@ -144,10 +148,17 @@ def restore(saved: SavedLink, provenance: Provenance, now: float) -> AnyLink:
     provenance.via.update((origin, saved.link) for origin in saved.via if origin in provenance.vector)
     if saved.doubts:
         provenance.doubts[saved.link] = dict.fromkeys(each for each in saved.doubts if each in provenance.vector)
-    name, acked = saved.link, dict(saved.acked)
-    if not saved.up:
-        below = ParentEnd(name, saved.seq, acked=acked)
-        return Link(saved.peer, name, LinkState.RETAINED, below, lost_at=now, farewell=True)
+    link = _up(saved, provenance, now) if saved.up else _down(saved)
+    link.state, link.lost_at, link.farewell = LinkState.RETAINED, now, True
+    return link
+
+
+def _up(saved: SavedLink, provenance: Provenance, now: float) -> Uplink:
     again = [origin for origin in saved.again if origin in provenance.vector]
-    above = ChildEnd(name, Pacing(now), saved.seq, again=again, acked=acked)
-    return Link(saved.peer, name, LinkState.RETAINED, above, lost_at=now, farewell=True)
+    end = ChildEnd(link=saved.link, pacing=Pacing(now), seq=saved.seq, again=again, acked=dict(saved.acked))
+    return Uplink(peer=saved.peer, name=saved.link, end=end)
+
+
+def _down(saved: SavedLink) -> Downlink:
+    end = ParentEnd(link=saved.link, seq=saved.seq, acked=dict(saved.acked))
+    return Downlink(peer=saved.peer, name=saved.link, end=end)

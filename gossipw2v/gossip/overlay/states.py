@@ -11,8 +11,7 @@ from enum import Enum
 class LinkState(Enum):
     """Where a link stands; the value says what that means. On disk a link is SAVED, and RETAINED once it is read."""
 
-    WANTED = "chosen as the parent, not asked yet"
-    ASKED = "the child has asked for a link: for a seat, and a reference to measure from"
+    WANTED = "the parent is chosen, or a child has asked: for a seat, and a reference to measure from"
     OPEN = "both ends hold a reference: deltas go over it"
     RESUMING = "the child has asked whether the parent still holds the reference"
     LOST = "the other end is not connected, or does not say what it holds: waited for"
@@ -39,16 +38,11 @@ class LinkInput(Enum):
 S, I = LinkState, LinkInput  # noqa: E741 - columns of a table
 
 TRANSITIONS: dict[tuple[LinkState, LinkInput], LinkState] = {
-    (S.WANTED, I.ASK): S.ASKED,
+    (S.WANTED, I.ASK): S.WANTED,
     (S.WANTED, I.OPENED): S.OPEN,
     (S.WANTED, I.VANISHED): S.WANTED,
     (S.WANTED, I.RENEWED): S.WANTED,
-    (S.WANTED, I.CONNECTED): S.WANTED,
-    (S.ASKED, I.ASK): S.ASKED,
-    (S.ASKED, I.OPENED): S.OPEN,
-    (S.ASKED, I.VANISHED): S.ASKED,
-    (S.ASKED, I.RENEWED): S.WANTED,
-    (S.ASKED, I.CONNECTED): S.WANTED,  # whoever never got a link may have been forgotten
+    (S.WANTED, I.CONNECTED): S.WANTED,  # a child that never got a link may have been forgotten: it asks again
     (S.OPEN, I.CONNECTED): S.RESUMING,
     (S.OPEN, I.OVERDUE): S.RESUMING,
     (S.OPEN, I.RESUMED): S.OPEN,

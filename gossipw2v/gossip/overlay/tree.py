@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Cause, Close, Instruction
+from gossipw2v.gossip.membership.scores import PeerScores
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import LinkRefused
 from gossipw2v.gossip.overlay.candidates import Candidates, parents
@@ -29,32 +29,22 @@ from gossipw2v.gossip.overlay.states import LinkInput, LinkState
 from gossipw2v.gossip.records import NodeId
 
 
-@dataclass(slots=True)
 class Tree:
     """The parts of one node's overlay."""
 
-    members: MemberTable
-    rng: random.Random
-    rules: GossipConfig
-    links: Links = field(init=False)  # the table of all links, and what the model holds
-    retained: Retained = field(init=False)  # links to neighbours that are gone
-    repair: Repair = field(init=False)  # the own place, and exceptions to "up only"
-    reconciler: Reconciler = field(init=False)  # how links begin
-    search: ParentSearch = field(init=False)  # the way up
-    seats: Seats = field(init=False)  # the ways down
-    termination: Termination = field(init=False)  # the end
-    exchanges: Exchanges = field(init=False)  # what flows
-
-    def __post_init__(self) -> None:
-        rules = self.rules
-        self.links = links = Links(self.members, Provenance(own=self.members.me.node))
-        self.retained, self.repair, self.reconciler = Retained(links), Repair(links, self.rng), Reconciler(links)
-        candidates = Candidates(self.members, self.rng, rules.seats)
+    def __init__(self, members: MemberTable, scores: PeerScores, rng: random.Random, config: GossipConfig) -> None:
+        self.members = members
+        # the table of all links, and what the model holds
+        self.links = links = Links(members, Provenance(own=members.me.node))
+        self.retained = Retained(links)  # links to neighbours that are gone
+        self.repair = Repair(links, rng)  # the own place, and exceptions to "up only"
+        self.reconciler = Reconciler(links)  # how links begin
         kin = self.retained, self.repair, self.reconciler
-        self.search = ParentSearch(links, self.rng, candidates, *kin, rules.max_bandwidth)
-        self.seats = Seats(links, *kin, rules.seats)
-        self.termination = Termination(links, rules.lost_patience)
-        self.exchanges = Exchanges(links, self.termination, rules.interval)
+        candidates = Candidates(members, scores, rng, config.seats)
+        self.search = ParentSearch(links, rng, candidates, *kin, config.max_bandwidth)  # the way up
+        self.seats = Seats(links, *kin, config.seats)  # the ways down
+        self.termination = Termination(links, config.lost_patience)  # the end
+        self.exchanges = Exchanges(links, self.termination, config.interval)  # what flows
 
     # -- time -----------------------------------------------------------------------------------------------
 
@@ -62,13 +52,14 @@ class Tree:
         """What time brings, in this order; after it the parent is chosen."""
         room = max(1, self.seats.most - len(self.links.seats))
         yield Cause("a link is kept no longer"), self.retained.overdue(now, room)
-        yield self._parent("the parent is missed"), self.search.watch(now, reachable)
+        yield self.parent_cause("the parent is missed"), self.search.watch(now, reachable)
         yield Cause("a child is missed"), self.seats.watch(now, reachable)
         # once it is known which links are lost
-        yield self._parent("it is time to look at the way up"), self.search.look(now, reachable)
-        yield self._parent("it is time to look at other trees"), self.search.choose(now, reachable)
+        yield self.parent_cause("it is time to look at the way up"), self.search.look(now, reachable)
+        yield self.parent_cause("it is time to look at other trees"), self.search.choose(now, reachable)
 
-    def _parent(self, what: str) -> Cause:
+    def parent_cause(self, what: str) -> Cause:
+        """What concerns the parent, if there is one, as a cause."""
         up = self.links.parent
         return Cause(what, up.peer, up.name) if up else Cause(what)
 
@@ -93,7 +84,7 @@ class Tree:
         if links.vocabulary is None or self.retained.awaits_parent(now) or any(link.awaited for link in links.open()):
             return False
         up = links.uplink is not None and links.uplink.state is not LinkState.RESUMING
-        linked = up or not parents(links.me, iter(alive), self.seats.most)
+        linked = up or not parents(links.me, alive, self.seats.most)
         informed = (self.reconciler.trained and bool(links.open())) or not any(member.trained for member in alive)
         return linked and informed
 
@@ -113,14 +104,14 @@ class Tree:
 
     def on_leave(self, node: NodeId, conn: int, now: float) -> list[Instruction]:
         """A neighbour goes in order."""
-        parted = [*self.search.part(node, now), *self.seats.part(node, now)]
+        parted = [*self.search.part(node, now), *self.links.part(self.links.seats.get(node), now)]
         return [Close(conn, "the other end leaves"), *parted]
 
     def drop(self, node: NodeId, now: float) -> list[Instruction]:
         """Have no link with a node any more: it broke the protocol."""
         parent = self.links.parent
         out = self.search.drop(now) if parent is not None and parent.peer == node else []
-        return [*out, *self.seats.drop(node)]
+        return [*out, *self.links.close(self.links.seats.get(node))]
 
     # -- the model ------------------------------------------------------------------------------------------
 
@@ -137,9 +128,10 @@ class Tree:
         out: list[Instruction] = []
         if (parent := self.links.parent) is not None:
             out += self.search.renew(parent)
-        for link in self.links.retained():
-            out += self.links.close(link)
-        out += self.seats.reset()
+        for kept in self.links.retained():
+            out += self.links.close(kept)
+        for child in self.links.seats.values():
+            out += self.links.give_up(child)
         self.reconciler.reset()
         self.links.vocabulary = None
         return out

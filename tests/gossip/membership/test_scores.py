@@ -12,6 +12,7 @@ from gossipw2v.gossip.membership.scores import (
     TOLERATED_OF_NODE,
     PeerScores,
 )
+from gossipw2v.gossip.records import Member, Stage
 
 NODE = bytes(range(16))
 HOST = "10.0.0.66"
@@ -46,7 +47,19 @@ def test_a_banned_node_is_not_talked_to():
     standing = PeerScores((NODE.hex(),))
     assert standing.against(NODE, 0.0) == "banned by configuration"
     assert standing.against(NODE[::-1], 0.0) is None
-    assert standing.nodes == {NODE}
+    assert standing.bans(Member(NODE, 1, Stage.TRAINING, ("10.0.0.1:7411",)))
+    assert not standing.bans(Member(NODE[::-1], 1, Stage.TRAINING, ("10.0.0.1:7411",)))
+
+
+def test_a_member_is_banned_if_it_can_only_be_reached_where_all_are():
+    standing = PeerScores(("10.0.0.0/24", "fd00::/8"))
+    for addresses, banned in [
+        (("10.0.0.1:7411", "[fd00::1]:7411"), True),
+        (("10.0.0.1:7411", "10.0.1.1:7411"), False),
+        (("a-name:7411",), False),
+        ((), False),
+    ]:
+        assert standing.bans(Member(NODE, 1, Stage.TRAINING, addresses)) is banned
 
 
 @pytest.mark.parametrize("text", ["", "somebody", "10.0.0.0/33", "10.0.0.1:7411", "z" * 32, "12" * 15, "\0"])

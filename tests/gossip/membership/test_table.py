@@ -143,7 +143,9 @@ def test_a_flood_into_a_full_table_is_looked_through_once_until_somebody_can_be_
     looks = []
     fresh = MemberTable.is_fresh
     monkeypatch.setattr(
-        MemberTable, "is_fresh", lambda table, entry, now: looks.append(now) or fresh(table, entry, now)
+        MemberTable,
+        "is_fresh",
+        lambda table, entry, now, heard=False: looks.append(now) or fresh(table, entry, now, heard),
     )
     for n in range(1, 500):
         table.witness(member(n), 1)

@@ -1,10 +1,10 @@
 """Who is asked to be the parent: nobody suspect, barred or banned; how long one tried in vain is left alone."""
 
-from math import inf
 from random import Random
 
 import pytest
 
+from gossipw2v.gossip.membership.scores import PeerScores
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.overlay.candidates import BARRED, LONGEST_BAR, Candidates, parents
 from gossipw2v.gossip.records import SUSPECT_AFTER, Member, Stage
@@ -15,7 +15,7 @@ CROWD = [n.to_bytes(16) for n in range(1, 11)]
 
 @pytest.fixture
 def choice() -> Candidates:
-    made = Candidates(MemberTable(Member(ME, 1, Stage.TRAINING)), Random(0), 2)
+    made = Candidates(MemberTable(Member(ME, 1, Stage.TRAINING)), PeerScores(), Random(0), 2)
     hear(made, 0)
     return made
 
@@ -71,13 +71,13 @@ def test_who_is_tried_in_vain_is_left_alone_longer_each_time(choice):
 
 def test_the_dead_are_forgotten_and_the_banned_never_chosen(choice):
     banned, barred, dead = choice.above(0)
-    choice.ban([banned])
+    choice.scores.ban((banned.hex(),))
     choice.bar(dead, 0)
     hear(choice, 1000, dead)
     choice.bar(barred, 1000)
     choice.bar(banned, 1000)
     assert choice.barred.keys() == {banned, barred}
-    assert choice.barred[banned][0] == inf
+    assert choice.is_barred(banned, 1e9)
     hear(choice, 2000)
     assert barred in choice.above(2000)
     for _ in range(50):

@@ -20,15 +20,15 @@ from support.trees import (
     seat,
     tick,
     tree,
+    upward,
 )
 
 from gossipw2v.delta import Batch
 from gossipw2v.gossip.instructions import DropLink, OpenLink, Refused, Send
 from gossipw2v.gossip.messages import LinkOpen, LinkOpened, LinkRefused
 from gossipw2v.gossip.overlay.children import MOST_CHILDREN
-from gossipw2v.gossip.overlay.link import link_up
 from gossipw2v.gossip.overlay.repair import GRACE
-from gossipw2v.gossip.overlay.states import LinkInput
+from gossipw2v.gossip.overlay.states import LinkInput, LinkState
 from gossipw2v.gossip.overlay.tree import Tree
 from gossipw2v.gossip.records import DEAD_AFTER
 
@@ -168,7 +168,7 @@ def test_nobody_takes_a_seat_below_itself():
     made = tree(ME)
     hear(made, node(150), 0)
     hear(made, CHILD, 0, parent=node(150))
-    made.links.table.append(link := link_up(CHILD, b"l" * 8, 0.0))
+    made.links.table.append(link := upward(CHILD, b"l" * 8, LinkState.WANTED))
     link.move(LinkInput.OPENED)
     tick(made, 0, {CHILD})
     assert made.repair.way == [ME, CHILD, node(150)]

@@ -21,7 +21,7 @@ class Pair:
     """Both ends of one link, with what each knows of the origins."""
 
     def __init__(self) -> None:
-        self.up, self.down = ChildEnd(LINK, Pacing(0.0)), ParentEnd(LINK)
+        self.up, self.down = ChildEnd(link=LINK, pacing=Pacing(0.0)), ParentEnd(link=LINK)
         self.child, self.parent = Provenance(), Provenance()
         self.now = 0.0
 

@@ -16,6 +16,7 @@ from support.trees import tick
 
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.instructions import Instruction, Send
+from gossipw2v.gossip.membership.scores import PeerScores
 from gossipw2v.gossip.membership.table import MemberTable
 from gossipw2v.gossip.messages import Leave, LinkOpen, LinkOpened, LinkRefused, Message
 from gossipw2v.gossip.overlay.repair import GRACE
@@ -52,7 +53,7 @@ class Overlay:
             me = Member(node, 0, Stage.TRAINING)
             self.truth.witness(me, self.now)
             self.trees[node] = tree = Tree(
-                MemberTable(me), Random(self.rng.random()), GossipConfig(job={}, seats=SEATS)
+                MemberTable(me), PeerScores(), Random(self.rng.random()), GossipConfig(job={}, seats=SEATS)
             )
             tree.model_ready(VOCABULARY, {})
             self.numbers[node] = len(self.nodes)

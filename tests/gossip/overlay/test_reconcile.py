@@ -61,5 +61,5 @@ def test_who_was_catching_up_with_one_that_is_gone_waits_no_more():
     made = tree()
     seat(made, origins={CHILD: 5})
     assert not made.settled_in(0)
-    made.seats.drop(CHILD)
+    made.links.close(made.links.seats[CHILD])
     assert made.settled_in(0)

@@ -27,9 +27,8 @@ def stranded(*, parent: bool = False, seconds: float = PATIENCE) -> Tree:
     made = tree(ME, ROOT)
     if parent:
         linked(made)
-    else:
-        made.search.candidates.ban([ROOT])
-    made.search.candidates.ban([HIGHEST])
+    unreached = (HIGHEST,) if parent else (ROOT, HIGHEST)
+    made.search.candidates.scores.ban(tuple(each.hex() for each in unreached))
     go_on(made, seconds)
     return made
 

@@ -9,7 +9,7 @@ from support.samples import LINK, NODE, OTHER
 from support.trees import CHILD, ME, downward, push, rows, upward
 
 from gossipw2v.gossip.messages import BIG, Answer
-from gossipw2v.gossip.overlay.link import AnyLink, ChildEnd, Link, ParentEnd, Phase
+from gossipw2v.gossip.overlay.link import AnyLink, Downlink, Phase, Uplink
 from gossipw2v.gossip.overlay.provenance import Provenance
 from gossipw2v.gossip.overlay.retained import SavedLink, restore, save
 from gossipw2v.gossip.overlay.states import LinkState
@@ -22,11 +22,11 @@ tokens = st.dictionaries(st.sampled_from(ORIGINS), st.integers(0, BIG))
 links = st.sampled_from([LINK, ANOTHER])
 
 
-def up(**more) -> Link[ChildEnd]:
+def up(**more) -> Uplink:
     return upward(OTHER, LINK, **more)
 
 
-def down(**more) -> Link[ParentEnd]:
+def down(**more) -> Downlink:
     return downward(CHILD, LINK, **more)
 
 
@@ -55,9 +55,9 @@ def test_a_link_at_rest_comes_back_as_it_was(data: st.DataObject) -> None:
     assert saved is not None
     after = Provenance(dict(before.vector))
     made = restore(saved, after, 9.0)
-    assert type(made.end) is type(link.end)
+    assert type(made) is type(link)
     assert (made.peer, made.name, made.end.seq, made.end.acked) == (link.peer, LINK, link.end.seq, link.end.acked)
-    if isinstance(link.end, ChildEnd) and isinstance(made.end, ChildEnd):
+    if isinstance(link, Uplink) and isinstance(made, Uplink):
         assert set(made.end.again) == set(link.end.again)
         assert made.end.phase is Phase.IDLE
     assert after.via == {origin: name for origin, name in before.via.items() if name == LINK}

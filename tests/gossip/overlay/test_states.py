@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from support.trees import upward
 
 import gossipw2v.gossip.overlay
-from gossipw2v.gossip.overlay.link import link_up
 from gossipw2v.gossip.overlay.states import TRANSITIONS, LinkInput, LinkState, after
 
 README = Path(gossipw2v.gossip.overlay.__file__).with_name("README.md")
@@ -14,8 +14,7 @@ README = Path(gossipw2v.gossip.overlay.__file__).with_name("README.md")
 @pytest.mark.parametrize("what", LinkInput)
 @pytest.mark.parametrize("state", LinkState)
 def test_a_move_that_is_not_in_the_table_is_a_mistake(state, what):
-    link = link_up(b"p" * 16, b"l" * 8, 0.0)
-    link.state = state
+    link = upward(b"p" * 16, b"l" * 8, state)
     if (state, what) in TRANSITIONS:
         link.move(what)
         assert link.state is TRANSITIONS[state, what]
