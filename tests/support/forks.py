@@ -5,6 +5,7 @@ start commands instead.
 """
 
 import atexit
+import ctypes
 import functools
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 LOOK_SECONDS = 0.02  # between two looks whether a daemon has ended
+CLONE_NEWNET = 0x40000000  # of <sched.h>
 COMMAND = [sys.executable, "-m", "gossipw2v"]
 
 
@@ -49,13 +51,19 @@ nursery = functools.cache(Nursery)
 class Forked:
     """As much of `subprocess.Popen` as tests of daemons use."""
 
-    def __init__(self, args: list[str], *, stdout: Any, stderr: Any, env: dict[str, str], cwd: Path) -> None:
+    def __init__(
+        self, args: list[str], *, stdout: Any, stderr: Any, env: dict[str, str], cwd: Path, namespace: str = ""
+    ) -> None:
+        """`namespace`: of the network that it is to be in; this process's, if none is given."""
         assert args[: len(COMMAND)] == COMMAND
         assert stdout is stderr
         self.args, self.returncode = args, None
-        arguments = args[len(COMMAND) :]
         pid = nursery().ask(
-            start=arguments, log=str(Path(stdout.name).absolute()), env=env, cwd=str(Path(cwd).absolute())
+            start=args[len(COMMAND) :],
+            log=str(Path(stdout.name).absolute()),
+            env=env,
+            cwd=str(Path(cwd).absolute()),
+            namespace=namespace,
         )
         assert pid is not None
         self.pid: int = pid
@@ -84,6 +92,13 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
+def enter(namespace: str) -> None:
+    """Move the thread that calls this, and no other, to a namespace of the network. OSError."""
+    with Path("/run/netns", namespace).open("rb") as place:
+        if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"cannot enter the namespace {namespace}")
+
+
 # --- the process that forks -----------------------------------------------------------------------------
 
 
@@ -100,9 +115,11 @@ def _ended(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if found else None
 
 
-def _started(start: list[str], log: str, env: dict[str, str], cwd: str) -> int:
+def _started(start: list[str], log: str, env: dict[str, str], cwd: str, namespace: str) -> int:
     if pid := os.fork():
         return pid
+    if namespace:
+        enter(namespace)
     file, nothing = os.open(log, os.O_WRONLY | os.O_APPEND), os.open(os.devnull, os.O_RDONLY)
     for stream, target in ((nothing, 0), (file, 1), (file, 2)):
         os.dup2(stream, target)

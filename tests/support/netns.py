@@ -3,7 +3,6 @@
 Nothing of the machine's own network is touched. Multicast works as on a switch; a cable can be pulled.
 """
 
-import ctypes
 import itertools
 import json
 import os
@@ -11,13 +10,13 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
+from support.forks import Forked, enter
+
 P = ParamSpec("P")
 R = TypeVar("R")
-CLONE_NEWNET = 0x40000000  # of <sched.h>
 
 _numbers = itertools.count()
 _PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # tc is in sbin, which root's path may lack
@@ -64,6 +63,10 @@ class Netns:
         self._processes.append(process)
         return process
 
+    def fork(self, host: int, argv: list[str], **kw: Any) -> Forked:
+        """Start a daemon on a host that has loaded everything already; it looks at files as this process does."""
+        return Forked(argv, namespace=self._namespace(host), **kw)
+
     def run(self, host: int, argv: Sequence[str]) -> str:
         """Run a command on a host to its end and return what it wrote; CalledProcessError if it failed."""
         return _in(self._namespace(host), *argv)
@@ -71,7 +74,7 @@ class Netns:
     def call(self, host: int, function: Callable[P, R], *args: P.args, **kw: P.kwargs) -> R:
         """What a function returns whose sockets are those of a host: asking a daemon takes no process of its own."""
         if host not in self._threads:
-            self._threads[host] = ThreadPoolExecutor(1, initializer=_enter, initargs=(self._namespace(host),))
+            self._threads[host] = ThreadPoolExecutor(1, initializer=enter, initargs=(self._namespace(host),))
         return self._threads[host].submit(function, *args, **kw).result()
 
     def link(self, host: int, up: bool) -> None:
@@ -177,13 +180,6 @@ class Netns:
             process.communicate()  # reaps it and closes its pipes
         while self._made:
             subprocess.run(["ip", "netns", "delete", self._made.pop()], check=False, capture_output=True)
-
-
-def _enter(namespace: str) -> None:
-    """Move the thread that calls this, and no other, to a namespace. OSError."""
-    with Path("/run/netns", namespace).open("rb") as place:
-        if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), f"cannot enter the namespace {namespace}")
 
 
 def _ip(*arguments: str) -> None:

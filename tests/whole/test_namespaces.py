@@ -38,9 +38,9 @@ def net() -> Iterator[Netns]:
 
 
 def start(net: Netns, swarm: Daemons, host: int, text: Path, **options: Any) -> Daemon:
-    """Start a daemon as a user would on a machine of its own."""
+    """Start a daemon with the settings that a user would give it on a machine of its own."""
     given = {"peers": "auto", "listen": "0.0.0.0:7411", "http": HTTP, "min_peers": HOSTS - 1, **options}
-    daemon = swarm.start(text, popen=partial(net.popen, host), **given)
+    daemon = swarm.start(text, popen=partial(net.fork, host), **given)
     daemon.ask, daemon.export = (partial(net.call, host, function) for function in (client.status, client.export))
     return daemon
 

@@ -280,7 +280,7 @@ def test_a_firewall_that_drops_is_told_from_a_port_where_nobody_listens(net, tmp
 
 def test_a_node_is_found_by_multicast_unless_the_switch_carries_none(net, swarm, text, tmp_path):
     given = {"peers": "auto", "listen": "0.0.0.0:7411", "http": "127.0.0.1:7412"}
-    node = swarm.start(text, popen=partial(net.popen, 1), until_complete=False, **given)
+    node = swarm.start(text, popen=partial(net.fork, 1), until_complete=False, **given)
     node.ask = partial(net.call, 1, client.status)
     node.says("announced")
     well = examine_on(net, 0, tmp_path, *JOB)
