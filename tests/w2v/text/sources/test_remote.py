@@ -83,6 +83,23 @@ def test_objects_of_a_bucket_are_listed_and_read_in_ranges(bucket: Any) -> None:
     assert [str(one) for one in find(["s3://texts/list/b.txt"]).files] == ["s3://texts/list/b.txt"]
 
 
+def test_ranges_that_are_fetched_ahead_come_in_their_order(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"".join(b"%d\n" % n for n in range(100_000))
+    put(bucket, "ordered", text)
+    (found,) = find(["s3://texts/ordered"]).files
+    assert isinstance(found, Remote)
+    asked: list[int] = []
+    fetched = remote._fetched
+    monkeypatch.setattr(remote, "_fetched", lambda one, start: (asked.append(start), fetched(one, start))[1])
+    with remote.opened(found) as file:
+        assert file.read() == text
+        assert sorted(asked) == list(range(0, len(text), SMALL_RANGE))
+        file.seek(150_000)
+        assert file.read(300_000) == text[150_000:450_000]
+        file.seek(-10, 2)
+        assert file.read() == text[-10:]
+
+
 def test_parquet_in_a_bucket(bucket: Any, tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({"id": range(5000), "text": ["one two"] * 5000}), path, row_group_size=1000)
