@@ -217,9 +217,7 @@ def _fetched(remote: Remote, start: int) -> bytes:
 
     def fetch() -> bytes:
         filesystem, path = _connected(remote.url)
-        with filesystem.open(path, "rb", block_size=RANGE_BYTES, cache_type="none", size=remote.size) as file:
-            file.seek(start)
-            data: bytes = file.read(want)
+        data: bytes = filesystem.cat_file(path, start=start, end=start + want)
         if len(data) != want:
             raise OSError(f"{len(data):,} bytes came of {want:,}")
         return data
