@@ -30,7 +30,8 @@ import zstandard
 
 from gossipw2v.w2v.text import scanner
 from gossipw2v.w2v.text.blocks import TextReader
-from gossipw2v.w2v.text.files import find, open_text
+from gossipw2v.w2v.text.files import open_text
+from gossipw2v.w2v.text.finding.find import find
 from gossipw2v.w2v.text.shards import encode
 from gossipw2v.w2v.text.sources.form import CSV, JSONL, PARQUET, PLAIN, Form
 from gossipw2v.w2v.text.vocab import count_words, freeze

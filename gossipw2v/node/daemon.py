@@ -45,7 +45,8 @@ from gossipw2v.w2v.evaluation.tables import LayoutError
 from gossipw2v.w2v.given.warm_start import WarmStartError
 from gossipw2v.w2v.sources import Source
 from gossipw2v.w2v.text.corpus import Corpus
-from gossipw2v.w2v.text.files import CorpusError, contents_digest
+from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.finding.digests import contents_digest
 from gossipw2v.w2v.text.shards import ShardError
 from gossipw2v.w2v.text.vocab import VocabError
 from gossipw2v.w2v.training.guard import DivergedError

@@ -16,9 +16,11 @@ import pytest
 import zstandard
 from support.daemons import Daemons, write_texts
 
-from gossipw2v.w2v.text import files as files_module
 from gossipw2v.w2v.text.blocks import TextReader
-from gossipw2v.w2v.text.files import CorpusError, corpus_digest, find, find_files
+from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.finding import find as find_module
+from gossipw2v.w2v.text.finding.digests import corpus_digest
+from gossipw2v.w2v.text.finding.find import find, find_files
 from gossipw2v.w2v.text.sources import remote
 from gossipw2v.w2v.text.sources.form import PARQUET, PLAIN, Form
 from gossipw2v.w2v.text.sources.remote import Remote, shown
@@ -124,7 +126,7 @@ def test_parquet_that_vanishes_while_it_is_read_is_named(bucket: Any, tmp_path: 
 def test_of_many_objects_only_some_are_looked_into_before_they_are_read(
     bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files_module, "MOST_LOOKED_AT", 2)
+    monkeypatch.setattr(find_module, "MOST_LOOKED_AT", 2)
     for n in range(3):
         put(bucket, f"many/{n}", b"one two\n")
     put(bucket, "many/3", b"PK\3\4")
