@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """How fast text becomes word ids, by what it is kept in: plain lines, gzip, zstd, Parquet, CSV, JSON lines, objects.
 
-`python tools/bench_reading.py TEXT [--line 100] [--turns 5] [--s3] [--trained 1e6]`, with the `data` extra. The same
+`python tools/bench_reading.py TEXT [--line 100] [--turns 5] [--s3] [--epochs 1]`, with the `data` extra. The same
 lines in each form are counted and encoded into a shard, by one thread beside the one that reads. Every turn takes each
 form once. Told are seconds, of the clock and of processors, and words/s as shares of those of plain lines in the same
-turn: of reading alone, up to where training could begin, by the clock and by processors; and of a job of one epoch, by
-processors, whose training does so many words a second of a core (--trained). With --s3 plain lines and Parquet come
-from a server on this machine, too, which is a process of its own (moto, of the `dev` extra).
+turn: of reading alone, up to where training could begin, by the clock and by processors; and of a job, by processors,
+which trains the text --epochs times at --trained words a second (that of `tools/bench_train.py` for 128 dimensions).
+With --s3 plain lines and Parquet come from a server on this machine, too, a process of its own (moto, of `dev`).
 """
 
 import argparse
@@ -104,10 +104,10 @@ class Cost(NamedTuple):
     clock: float
     processors: float
 
-    def shares(self, plain: "Cost", trained: float) -> tuple[float, float, float]:
-        """Words a second as shares of those of plain lines: by the clock, by processors, of a job with an epoch."""
-        epoch = self.words / trained
-        job = (plain.processors + epoch) / (self.processors + epoch)
+    def shares(self, plain: "Cost", rate: float) -> tuple[float, float, float]:
+        """Words a second as shares of those of plain lines: by the clock, by processors, of a job with training."""
+        training = self.words / rate
+        job = (plain.processors + training) / (self.processors + training)
         return plain.clock / self.clock, plain.processors / self.processors, job
 
 
@@ -138,19 +138,19 @@ def served(paths: list[Path]) -> Iterator[str]:
         server.stdin.close()
 
 
-def turns(places: dict[str, tuple[str, Form]], number: int, trained: float) -> None:
+def turns(places: dict[str, tuple[str, Form]], number: int, rate: float) -> None:
     """Each form in each turn, then what came of all."""
     shares: dict[str, list[tuple[float, float, float]]] = {name: [] for name in places}
     for _ in range(number):
         costs = {name: measured(*place) for name, place in places.items()}
         for name, cost in costs.items():
-            shares[name].append(cost.shares(costs["plain"], trained))
+            shares[name].append(cost.shares(costs["plain"], rate))
             print(
                 f"{name:24} {cost.words:,} words, {cost.clock:.2f} s, {cost.processors:.2f} of processors", flush=True
             )
     for name, found in shares.items():
         told = "; ".join(f"{median(column):4.0%} ({min(column):.0%} at least)" for column in zip(*found, strict=True))
-        print(f"{name:24} clock, processors, job of an epoch: {told}")
+        print(f"{name:24} clock, processors, job: {told}")
 
 
 def main() -> None:
@@ -158,7 +158,8 @@ def main() -> None:
     parser.add_argument("text", type=Path)
     parser.add_argument("--line", type=int, default=100, help="words of a line at most")
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--trained", type=float, default=1e6, help="words a second that are trained")
+    parser.add_argument("--trained", type=float, default=7.7e6, help="words a second that a core trains")
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--forms", nargs="+", default=list(FORMS), help="of: " + ", ".join(FORMS))
     parser.add_argument("--s3", action="store_true", help="plain lines and Parquet as objects, too")
     args = parser.parse_args()
@@ -169,12 +170,12 @@ def main() -> None:
             write(lines, Path(folder, name))
         places = {name: (str(Path(folder, name)), form) for name, (_, form) in forms.items()}
         if not args.s3:
-            turns(places, args.turns, args.trained)
+            turns(places, args.turns, args.trained / args.epochs)
             return
         objects = [name for name in ("plain", "Parquet") if name in forms]
         with served([Path(folder, name) for name in objects]) as url:
             places |= {f"{name}, S3": (f"{url}/{name}", forms[name][1]) for name in objects}
-            turns(places, args.turns, args.trained)
+            turns(places, args.turns, args.trained / args.epochs)
 
 
 if __name__ == "__main__":
