@@ -24,7 +24,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 - the whole of it may never be needed
 
-    from gossipw2v.system.launch import prepare_machine  # noqa: PLC0415
+    from gossipw2v.system.launch import prepare_machine, uncollected  # noqa: PLC0415
 
     prepare_machine()  # before numpy, where it is not there yet
-    return getattr(import_module(_WHERE[name]), name)
+    with uncollected(ours=False):
+        return getattr(import_module(_WHERE[name]), name)

@@ -20,7 +20,8 @@ from gossipw2v.simulation.network import Line
 from gossipw2v.simulation.swarm import Swarm
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.kernels.merge import Curve
-from gossipw2v.w2v.text.files import corpus_digest, find_files
+from gossipw2v.w2v.text.finding.digests import corpus_digest
+from gossipw2v.w2v.text.finding.find import find_files
 from gossipw2v.w2v.text.shards import encode
 from gossipw2v.w2v.text.vocab import Vocab, count_words, freeze
 from gossipw2v.w2v.training.estimates import Estimates

@@ -24,7 +24,8 @@ from gossipw2v.node.storage.checkpoint import CheckpointError
 from gossipw2v.node.storage.export import export_model, load_model
 from gossipw2v.status import client
 from gossipw2v.w2v.text.blocks import read_blocks
-from gossipw2v.w2v.text.files import CorpusError, find_files, total_bytes
+from gossipw2v.w2v.text.files import CorpusError, total_bytes
+from gossipw2v.w2v.text.finding.find import find_files
 
 # Enough text for most analogies, not for all, to come out: a merge that loses something shows in the score.
 SENTENCES = 240_000

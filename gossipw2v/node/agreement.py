@@ -15,8 +15,8 @@ from gossipw2v.system.machine import return_memory
 from gossipw2v.transport.network import Network
 from gossipw2v.w2v.given.given import NOTHING, Given
 from gossipw2v.w2v.phrases.rule import PhraseRule
-from gossipw2v.w2v.sources import Source
 from gossipw2v.w2v.text.vocab import Counts, Vocab, VocabError, freeze, merge_counts
+from gossipw2v.w2v.trainable import Trainable
 
 log = get_logger("agreement")
 
@@ -32,7 +32,7 @@ class VocabularyAgreement:
     job: Job
     core: GossipCore
     network: Network
-    corpus: Source
+    corpus: Trainable
     condition: Condition
     given: Given = NOTHING  # what words there may be
     counts: dict[str, Counts] = field(default_factory=dict)  # by the name that the census gives them

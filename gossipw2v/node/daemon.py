@@ -43,11 +43,12 @@ from gossipw2v.transport.seeds import follow
 from gossipw2v.transport.streams import bound, located
 from gossipw2v.w2v.evaluation.tables import LayoutError
 from gossipw2v.w2v.given.warm_start import WarmStartError
-from gossipw2v.w2v.sources import Source
 from gossipw2v.w2v.text.corpus import Corpus
-from gossipw2v.w2v.text.files import CorpusError, contents_digest
+from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.finding.digests import contents_digest
 from gossipw2v.w2v.text.shards import ShardError
 from gossipw2v.w2v.text.vocab import VocabError
+from gossipw2v.w2v.trainable import Trainable
 from gossipw2v.w2v.training.guard import DivergedError
 
 RELOADED = ("secret_file", "other_secret_file", "http_token_file", "http_names", "ban")  # without a restart
@@ -385,7 +386,7 @@ def _differing(one: Config, other: Config) -> list[str]:
     return [name for name in names if name != "job"] + ["job"] * (one.job.job != other.job.job)
 
 
-def _portion(corpus: Source) -> Portion | None:
+def _portion(corpus: Trainable) -> Portion | None:
     """What others are told that this node trains of which files; None where nodes divide them. CorpusError."""
     return Portion(contents_digest(corpus.files), *corpus.share) if corpus.share else None
 

@@ -44,9 +44,9 @@ from gossipw2v.transport.network import Network
 from gossipw2v.w2v.evaluation.probe import Probe
 from gossipw2v.w2v.given.given import NOTHING, Given
 from gossipw2v.w2v.shared.source import SharedCorpus
-from gossipw2v.w2v.sources import Source, source_of
 from gossipw2v.w2v.text.rounds.rounds import TextRounds
 from gossipw2v.w2v.text.words import Words
+from gossipw2v.w2v.trainable import Trainable, trainable_of
 from gossipw2v.w2v.vectors.selection import Selection
 from gossipw2v.w2v.vectors.table import ExportError, Floats
 
@@ -70,7 +70,7 @@ class Node:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     condition: Condition = field(default_factory=Condition)
     given: Given = NOTHING
-    corpus: Source = field(init=False)
+    corpus: Trainable = field(init=False)
     checkpointer: Checkpointer = field(init=False)
     core: GossipCore = field(init=False)
     network: Network = field(init=False)
@@ -79,7 +79,7 @@ class Node:
 
     def __post_init__(self, now: float) -> None:
         config, self.condition.born = self.config, now
-        self.corpus = source_of(config)
+        self.corpus = trainable_of(config)
         walks = config.walks if config.graph else None
         job = {name: str(value) for name, value in job_fields(config.job, walks).items()}
         rounds = None if config.graph else TextRounds(config.data_dir, config.replay, config.follow, config.job.seed)

@@ -17,8 +17,8 @@ from gossipw2v.node.session import Session
 from gossipw2v.system.machine import resident_memory
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.w2v.given.given import Given
-from gossipw2v.w2v.sources import Source
 from gossipw2v.w2v.text.rounds.rounds import TextRounds
+from gossipw2v.w2v.trainable import Trainable
 from gossipw2v.w2v.training.clipping import Bucket
 
 NOTHING_HELD_OUT: dict[str, Any] = {"words": 0, "pairs": 0, "loss": None, "seconds": 0.0, "history": []}
@@ -113,7 +113,7 @@ def describe_links(core: GossipCore, session: Session | None) -> list[dict[str, 
     ]
 
 
-def describe_corpus(corpus: Source, rounds: TextRounds | None) -> dict[str, Any]:
+def describe_corpus(corpus: Trainable, rounds: TextRounds | None) -> dict[str, Any]:
     """The node's own text; `rounds` of files that were trained or are, `unknown_tokens` of new ones."""
     counts = corpus.counts
     return {

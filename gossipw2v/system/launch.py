@@ -46,14 +46,20 @@ def _too_little(flag: str, left: int) -> str:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Import without the garbage collector, which would look through what stays again and again, as it grows."""
+def uncollected(ours: bool = True) -> Iterator[None]:
+    """Import without the garbage collector, which would look through what stays again and again, as it grows.
+
+    `ours`: nothing that is there then need ever be looked through, as the whole process is this program's.
+    """
+    was = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
-        gc.enable()
+        if ours:
+            gc.freeze()
+        if was:
+            gc.enable()
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:

@@ -32,7 +32,7 @@ from gossipw2v.w2v.graphs.edges import EdgesReader, Spill
 from gossipw2v.w2v.kernels.graphs import parsing, rows
 from gossipw2v.w2v.text.blocks import Stopped
 from gossipw2v.w2v.text.files import Source as File
-from gossipw2v.w2v.text.files import corpus_digest
+from gossipw2v.w2v.text.finding.digests import corpus_digest
 from gossipw2v.w2v.text.shards import ShardError, drop_old, naming
 from gossipw2v.w2v.text.sources.form import Form
 from gossipw2v.w2v.text.words import Words

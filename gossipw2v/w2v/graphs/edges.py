@@ -6,7 +6,6 @@ out and counted.
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from gossipw2v.w2v.graphs.layout import Layout, columns_wrong, guess
 from gossipw2v.w2v.kernels.graphs import parsing
 from gossipw2v.w2v.kernels.graphs.parsing import Rules
-from gossipw2v.w2v.kernels.hashing import Table, grown, new_table
+from gossipw2v.w2v.kernels.hashing import Table, grown, new_seed, new_table
 from gossipw2v.w2v.text.blocks import BOM, MAX_WORD_BYTES, Stopped
 from gossipw2v.w2v.text.files import CorpusError, open_text, total_bytes
 from gossipw2v.w2v.text.files import Source as File
@@ -45,15 +44,14 @@ Weights = NDArray[np.float32]
 class Names:
     """The names of nodes, numbered as they are met, and `sizes`, what `parsing` counts."""
 
-    seed: int = field(default_factory=lambda: secrets.randbits(64))
-    table: Table = field(default_factory=lambda: new_table(NODE_ROOM))
+    table: Table = field(default_factory=lambda: new_table(NODE_ROOM, new_seed()))
     text: NDArray[np.uint8] = field(default_factory=lambda: np.empty(1 << 16, np.uint8))
     sizes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(6, np.int64))
 
     def make_room(self, names: int, size: int) -> None:
         """For so many more names of `size` bytes together."""
         number, used = self.sizes[parsing.NAMES] + names, self.sizes[parsing.BYTES] + size
-        if number > self.table.hashes.size:
+        if number > self.table.keys.size:
             self.table = grown(self.table, int(self.sizes[parsing.NAMES]), 2 * int(number))
         if used > self.text.size:
             longer = np.empty(2 * used, np.uint8)
@@ -129,7 +127,7 @@ class EdgesReader:
     def _read(self, path: File, spill: Spill) -> None:
         layout = self.layouts[path] = _layout(path, self.form)
         self.weighted |= layout.columns == 3
-        rules = Rules(layout.code, layout.columns, MAX_WORD_BYTES, np.uint64(self.names.seed))
+        rules = Rules(layout.code, layout.columns, MAX_WORD_BYTES)
         line = 1
         for block, position in _blocks(path, self.form, layout.header):
             if self.should_stop():

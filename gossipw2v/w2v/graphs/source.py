@@ -17,8 +17,9 @@ from gossipw2v.w2v.graphs.csr import Graph, GraphFiles
 from gossipw2v.w2v.graphs.edges import EDGES, EdgesReader
 from gossipw2v.w2v.graphs.layout import SEPARATORS
 from gossipw2v.w2v.graphs.walks import WalkPlan, WalkText, expected_visits
-from gossipw2v.w2v.text.files import CorpusError, find, total_bytes
+from gossipw2v.w2v.text.files import CorpusError, total_bytes
 from gossipw2v.w2v.text.files import Source as File
+from gossipw2v.w2v.text.finding.find import find
 from gossipw2v.w2v.text.sources.form import Form
 from gossipw2v.w2v.text.sources.spool import Spool
 from gossipw2v.w2v.text.vocab import Counts, Vocab

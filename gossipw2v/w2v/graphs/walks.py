@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import secrets
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +21,7 @@ from gossipw2v.w2v.graphs.csr import Graph, GraphFiles
 from gossipw2v.w2v.graphs.edges import EDGES, EdgesReader
 from gossipw2v.w2v.kernels.graphs import parsing, rows
 from gossipw2v.w2v.kernels.graphs.walks import Bias, walk
-from gossipw2v.w2v.kernels.hashing import indexed
+from gossipw2v.w2v.kernels.hashing import indexed, new_seed
 from gossipw2v.w2v.text.blocks import Stop, Stopped
 from gossipw2v.w2v.text.heldout import MOST_WORDS
 from gossipw2v.w2v.text.scanner import table_of
@@ -156,10 +155,10 @@ def expected_visits(graph: Graph, plan: WalkPlan, should_stop: Stop = lambda: Fa
 
 def _rows(graph: Graph, vocab: Vocab) -> Ids:
     """int32[N]: the place of each node's name in the vocabulary, or -1."""
-    words, seed, found = vocab.words, np.uint64(secrets.randbits(64)), np.empty(len(graph.names), np.int32)
-    table = indexed(table_of(words, int(seed)))
+    words, found = vocab.words, np.empty(len(graph.names), np.int32)
+    table = indexed(table_of(words, new_seed()))
     names = graph.names
-    parsing.lookup(names.array, names.starts[:-1], names.lengths, seed, table, words.array, found)
+    parsing.lookup(names.array, names.starts[:-1], names.lengths, table, words.array, found)
     return found
 
 

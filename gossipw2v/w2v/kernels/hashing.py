@@ -1,83 +1,89 @@
 """Tables of words, compiled: found, counted, added up and looked up in raw bytes, with the GIL released.
 
-Words are found as `bytes.split()` finds them and kept in open-addressing tables of their raw bytes, with linear
-probing, as word2vec.c keeps its vocabulary. A word's hash starts from a random seed, so that collisions cannot simply
-be prepared in a text or a peer's vocabulary; no result depends on it. Words of at most 8 bytes are compared as numbers,
-and so are the last 8 of longer ones: a loop over bytes whose end nobody can predict costs more than finding the word.
+Words are found as `bytes.split()` finds them and kept in open-addressing tables with linear probing, as word2vec.c
+keeps its vocabulary. A word's key is its bytes as a number where they are 8 at most, so that one cache line tells
+whether a slot has it; the key of a longer one is a hash, and its bytes are compared as well. Where a key's slot is
+follows from a random seed, so that collisions cannot simply be prepared in a text or a peer's vocabulary; no result
+depends on it.
 """
 
 from __future__ import annotations
 
+import secrets
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gossipw2v.w2v.kernels.jit import exact
+from gossipw2v.w2v.kernels.jit import exact, inline_exact
+from gossipw2v.w2v.kernels.text.eights import before_space, eight, first, whole
 
 END = -1  # ends a sentence among word ids
 GAP = -2  # stands for a word that has no id, where that matters
 
-_FNV = np.uint64(0x100000001B3)  # FNV-1a's prime; then murmur3's last mix
-_MIX = np.uint64(0xFF51AFD7ED558CCD)
-_S33 = np.uint64(33)
-_S8 = np.uint64(8)
-_TAIL = 8  # bytes
+_MIX = np.uint64(0xFF51AFD7ED558CCD)  # murmur3's last two mixes
+_MIX_AGAIN = np.uint64(0xC4CEB9FE1A85EC53)
+_S32 = np.uint64(32)
+_LOW32 = np.uint64(0xFFFFFFFF)
+_EIGHT = 8  # bytes of a key
 
 
 class Table(NamedTuple):
-    """An open-addressing table. `slots` hold entry + 1, or 0, and are at least twice as many as there are entries."""
+    """An open-addressing table, at most half full. A slot is a key and, behind it, length << 32 | entry + 1, or 0."""
 
-    slots: NDArray[np.int32]  # [a power of 2]
-    hashes: NDArray[np.uint64]  # [room]
-    tails: NDArray[np.uint64]  # [room], the last 8 bytes of a word as a number
+    seed: np.uint64  # of its slots, and of the keys of long words
+    slots: NDArray[np.uint64]  # [a power of 2, 2]
+    keys: NDArray[np.uint64]  # [room]
     starts: NDArray[np.int64]  # [room], where in the bytes a word begins
     lengths: NDArray[np.int64]  # [room]
     counts: NDArray[np.int64]  # [room]
 
 
-def new_table(room: int) -> Table:
+def new_seed() -> np.uint64:
+    """What nobody can foresee."""
+    return np.uint64(secrets.randbits(64))
+
+
+def new_table(room: int, seed: np.uint64) -> Table:
     """Room for so many words; slots empty, the rest not set."""
-    hashes, tails = (np.empty(room, np.uint64) for _ in range(2))
-    return Table(_slots(room), hashes, tails, *(np.empty(room, np.int64) for _ in range(3)))
+    return Table(seed, _slots(room), np.empty(room, np.uint64), *(np.empty(room, np.int64) for _ in range(3)))
 
 
 def indexed(table: Table) -> Table:
-    """The same, whose words must be distinct, so that they can be found; there are no hashes."""
-    table = table._replace(slots=_slots(table.hashes.size))
-    fill_slots(table, table.hashes.size)
-    return table._replace(hashes=table.hashes[:0].copy())
+    """The same, whose words must be distinct, so that they can be found; there are no keys."""
+    table = table._replace(slots=_slots(table.keys.size))
+    fill_slots(table, table.keys.size)
+    return table._replace(keys=table.keys[:0].copy())
 
 
 def cut(table: Table, number: int) -> Table:
     """Copies of the first `number` entries, without slots: the large columns can go."""
-    hashes, tails = (column[:number].copy() for column in (table.hashes, table.tails))
     numbers = (column[:number].copy() for column in (table.starts, table.lengths, table.counts))
-    return Table(table.slots[:0], hashes, tails, *numbers)
+    return Table(table.seed, table.slots[:0], table.keys[:number].copy(), *numbers)
 
 
 def grown(table: Table, number: int, room: int) -> Table:
     """The first `number` entries in a table with more room."""
-    larger = new_table(room)
-    for old, new in zip(table[1:], larger[1:], strict=True):
+    larger = new_table(room, table.seed)
+    for old, new in zip(table[2:], larger[2:], strict=True):
         new[:number] = old[:number]
     fill_slots(larger, number)
     return larger
 
 
-def _slots(room: int) -> NDArray[np.int32]:
-    return np.zeros(1 << max(4, (2 * room - 1).bit_length()), np.int32)
+def _slots(room: int) -> NDArray[np.uint64]:
+    return np.zeros((1 << max(4, (2 * room - 1).bit_length()), 2), np.uint64)
 
 
 # --- compiled ------------------------------------------------------------------------------------------
 
 
-@exact
+@inline_exact
 def is_space(byte):
     return byte == 32 or 9 <= byte <= 13
 
 
-@exact
+@inline_exact
 def _skip(text, at):
     """The next byte at or after `at` that is no whitespace, and whether a newline was passed."""
     newline = False
@@ -87,72 +93,90 @@ def _skip(text, at):
     return at, newline
 
 
-@exact
-def hash_word(text, start, limit, seed):
-    """Of the word that begins at `start`: its end, `limit` at most, and its mark, which is its hash and its tail."""
-    state, tail, at = seed, np.uint64(0), start
-    while at < limit and not is_space(text[at]):
-        byte = np.uint64(text[at])
-        state = (state ^ byte) * _FNV
-        tail = (tail << _S8) | byte
-        at += 1
-    state = (state ^ (state >> _S33)) * _MIX
-    return at, (state ^ (state >> _S33), tail)
+@inline_exact
+def find_word(text, start, limit, seed):
+    """Of the word that begins at `start`: its end, `limit` at most, and its key."""
+    value = eight(text, start)
+    number = min(before_space(value), limit - start)
+    if number < _EIGHT:
+        return start + number, first(value, number)
+    key, state, at = value, seed, start
+    while number == _EIGHT:
+        at += _EIGHT
+        state = (state ^ value) * _MIX
+        state ^= state >> _S32
+        value = eight(text, at)
+        number = min(before_space(value), limit - at)
+    if number == 0 and at == start + _EIGHT:
+        return at, key
+    state = (state ^ first(value, number)) * _MIX
+    return at + number, state ^ (state >> _S32)
 
 
-@exact
+@inline_exact
 def _same(one, start, other, other_start, length):
-    for n in range(length):  # noqa: SIM110 - compiled code has no generators
-        if one[start + n] != other[other_start + n]:
+    """Whether two words of a length above 8 are the same."""
+    for at in range(0, length - _EIGHT, _EIGHT):
+        if whole(one, start + at) != whole(other, other_start + at):
             return False
-    return True
+    return whole(one, start + length - _EIGHT) == whole(other, other_start + length - _EIGHT)
 
 
-@exact
-def find(table, words, mark, text, start, length):
+@inline_exact
+def _home(table, key):
+    """The slot where a key is, unless others have filled it."""
+    hashed = (key ^ table.seed) * _MIX
+    hashed = (hashed ^ (hashed >> _S32)) * _MIX_AGAIN
+    return np.int64(hashed >> _S32) & (table.slots.shape[0] - 1)
+
+
+@inline_exact
+def find(table, words, key, text, start, length):
     """The entry of a word, or -1, and the slot where it is or would be."""
-    hashed, tail = mark
-    mask = table.slots.size - 1
-    slot = np.int64(hashed & np.uint64(mask))
-    while table.slots[slot] != 0:
-        entry = np.int64(table.slots[slot]) - 1
-        if (
-            table.tails[entry] == tail
-            and table.lengths[entry] == length
-            and _same(words, table.starts[entry], text, start, length - _TAIL)
-        ):
-            return entry, slot
-        slot = (slot + 1) & mask
+    slot, wanted = _home(table, key), np.uint64(length)
+    while table.slots[slot, 1] != 0:
+        held = table.slots[slot, 1]
+        if table.slots[slot, 0] == key and held >> _S32 == wanted:
+            entry = np.int64(held & _LOW32) - 1
+            if length <= _EIGHT or _same(words, table.starts[entry], text, start, length):
+                return entry, slot
+        slot = (slot + 1) & (table.slots.shape[0] - 1)
     return -1, slot
 
 
-@exact
-def put(table, slot, entry, mark, start, length):
-    table.slots[slot] = entry + 1
-    table.hashes[entry], table.tails[entry] = mark
+@inline_exact
+def _fill(table, slot, entry, key, length):
+    table.slots[slot, 0] = key
+    table.slots[slot, 1] = (np.uint64(length) << _S32) | np.uint64(entry + 1)
+
+
+@inline_exact
+def put(table, slot, entry, key, start, length):
+    _fill(table, slot, entry, key, length)
+    table.keys[entry] = key
     table.starts[entry] = start
     table.lengths[entry] = length
 
 
 @exact
-def count_words(text, seed, max_word, table):
+def count_words(text, max_word, table):
     """Fill an empty `table` from `text`: entries (-1: they do not fit), tokens, words dropped."""
     number = tokens = dropped = 0
     at, _ = _skip(text, 0)
     while at < text.size:
         start = at
-        at, mark = hash_word(text, start, text.size, seed)
+        at, key = find_word(text, start, text.size, table.seed)
         if at - start > max_word:
             dropped += 1
         else:
             tokens += 1
-            entry, slot = find(table, text, mark, text, start, at - start)
+            entry, slot = find(table, text, key, text, start, at - start)
             if entry < 0:
-                if number == table.hashes.size:
+                if number == table.keys.size:
                     return -1, 0, 0
                 entry = number
                 number += 1
-                put(table, slot, entry, mark, start, at - start)
+                put(table, slot, entry, key, start, at - start)
                 table.counts[entry] = 0
             table.counts[entry] += 1
         at, _ = _skip(text, at)
@@ -162,12 +186,12 @@ def count_words(text, seed, max_word, table):
 @exact
 def merge(text, part, table, words, number, used):
     """Add `part`, whose words are in `text`, to `table`, whose words are in `words`; there must be room."""
-    for n in range(part.hashes.size):
-        start, length, mark = part.starts[n], part.lengths[n], (part.hashes[n], part.tails[n])
-        entry, slot = find(table, words, mark, text, start, length)
+    for n in range(part.keys.size):
+        start, length, key = part.starts[n], part.lengths[n], part.keys[n]
+        entry, slot = find(table, words, key, text, start, length)
         if entry < 0:
             entry = number
-            put(table, slot, entry, mark, used, length)
+            put(table, slot, entry, key, used, length)
             table.counts[entry] = 0
             words[used : used + length] = text[start : start + length]
             number += 1
@@ -185,8 +209,7 @@ def compact(kept, table, words):
             start, length = table.starts[entry], table.lengths[entry]
             for n in range(length):
                 words[used + n] = words[start + n]
-            table.hashes[number] = table.hashes[entry]
-            table.tails[number] = table.tails[entry]
+            table.keys[number] = table.keys[entry]
             table.counts[number] = table.counts[entry]
             table.starts[number] = used
             table.lengths[number] = length
@@ -198,24 +221,23 @@ def compact(kept, table, words):
 @exact
 def fill_slots(table, number):
     """Enter the first `number` entries, all different, anew."""
-    mask = table.slots.size - 1
     table.slots[:] = 0
     for entry in range(number):
-        slot = np.int64(table.hashes[entry] & np.uint64(mask))
-        while table.slots[slot] != 0:
-            slot = (slot + 1) & mask
-        table.slots[slot] = entry + 1
+        slot = _home(table, table.keys[entry])
+        while table.slots[slot, 1] != 0:
+            slot = (slot + 1) & (table.slots.shape[0] - 1)
+        _fill(table, slot, entry, table.keys[entry], table.lengths[entry])
 
 
 @exact
-def hash_all(words, table, seed):
-    for entry in range(table.hashes.size):
+def fill_keys(words, table):
+    for entry in range(table.keys.size):
         start = table.starts[entry]
-        _, (table.hashes[entry], table.tails[entry]) = hash_word(words, start, start + table.lengths[entry], seed)
+        _, table.keys[entry] = find_word(words, start, start + table.lengths[entry], table.seed)
 
 
 @exact
-def encode(text, seed, table, words, ids, gaps):
+def encode(text, table, words, ids, gaps):
     """Fill `ids`, one more than `text` has bytes, with the entries of known words and END; how many there are.
 
     With `gaps`, each word that is not known is a GAP.
@@ -229,8 +251,8 @@ def encode(text, seed, table, words, ids, gaps):
         if at == text.size:
             return number
         start = at
-        at, mark = hash_word(text, start, text.size, seed)
-        entry, _ = find(table, words, mark, text, start, at - start)
+        at, key = find_word(text, start, text.size, table.seed)
+        entry, _ = find(table, words, key, text, start, at - start)
         if entry >= 0 or gaps:
             ids[number] = entry if entry >= 0 else GAP
             number += 1

@@ -17,12 +17,14 @@ from gossipw2v.w2v.kernels.phrases.pairs import (
     Pairs,
     count_pairs,
     empty,
+    empty_sieve,
     enter,
     entries,
     find_pairs,
     join_pairs,
     only_units,
     room_in,
+    sift,
     values_of,
 )
 from gossipw2v.w2v.phrases.grams import Grams, Ints, pair_numbers
@@ -114,4 +116,6 @@ def warm_up() -> None:
     find_pairs(ids, ids, table, seed)
     values_of(pair_numbers(ids[:1], ids[:1]), table, seed)
     only_units(ids, 1)
-    join_pairs(ids, -1, table, seed, np.empty(4, np.int32))
+    sieve = empty_sieve(4)
+    sift(pair_numbers(ids[:1], ids[:1]), sieve, seed)
+    join_pairs(ids, -1, table, sieve, seed, np.empty(4, np.int32))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from gossipw2v.w2v.kernels.phrases.pairs import NOTHING, empty, enter, join_pairs
+from gossipw2v.w2v.kernels.phrases.pairs import NOTHING, empty, empty_sieve, enter, join_pairs, sift
 from gossipw2v.w2v.phrases.grams import pair_numbers
 from gossipw2v.w2v.phrases.joins import Ids, Joins
 
@@ -18,14 +18,15 @@ class Joiner:
 
     def __init__(self, left: Ids, right: Ids, joined: Ids) -> None:
         self._seed = np.uint64(secrets.randbits(64))
-        self._table = empty(left.size)
-        enter(pair_numbers(left, right), joined.astype(np.int64) + 1, self._table, self._seed)
+        self._table, self._sieve, pairs = empty(left.size), empty_sieve(left.size), pair_numbers(left, right)
+        enter(pairs, joined.astype(np.int64) + 1, self._table, self._seed)
+        sift(pairs, self._sieve, self._seed)
         self._held = NOTHING  # the last unit, which may be joined to the next
 
     def join(self, ids: Ids) -> Ids:
         """The next block, joined, without its last unit, but with that of the one before."""
         out = np.empty(ids.size + 1, np.int32)
-        number, self._held = join_pairs(ids, self._held, self._table, self._seed, out)
+        number, self._held = join_pairs(ids, self._held, self._table, self._sieve, self._seed, out)
         return out[:number]
 
     def rest(self) -> Ids:

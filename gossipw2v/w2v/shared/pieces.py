@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from gossipw2v.w2v.text.blocks import SPACE
-from gossipw2v.w2v.text.files import Source, content_digest, is_divisible, open_bytes, total_bytes
+from gossipw2v.w2v.text.files import Source, is_divisible, open_bytes, total_bytes
+from gossipw2v.w2v.text.finding.digests import content_digest
 from gossipw2v.w2v.text.sources.form import JSONL, PARQUET, Form
 from gossipw2v.w2v.text.sources.parquet import ParquetText
 from gossipw2v.w2v.text.sources.records import LeftOut

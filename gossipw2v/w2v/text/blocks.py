@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, Generic, NamedTuple, TypeVar
@@ -18,6 +18,7 @@ from gossipw2v.config.tokenize import WHITESPACE
 from gossipw2v.system.machine import usable_cores
 from gossipw2v.w2v.text.damage import Damage, Damages, Look, look
 from gossipw2v.w2v.text.files import Source, open_text, total_bytes
+from gossipw2v.w2v.text.sources.ahead import taken_ahead
 from gossipw2v.w2v.text.sources.form import PLAIN, Form
 from gossipw2v.w2v.text.sources.records import LeftOut
 from gossipw2v.w2v.text.sources.tokens import Rewriter, rewriter
@@ -33,7 +34,9 @@ MAX_WORD_BYTES = 1000  # the longest words of real text are below 200 bytes; lon
 BOM = b"\xef\xbb\xbf"
 NUL = b"\0"
 REPLACEMENT = "\ufffd"
-SPACE = re.compile(rb"[ \t\n\r\v\f]")  # exactly what bytes.split() splits at
+SPACES = b" \t\n\r\v\f"  # exactly what bytes.split() splits at
+SPACE = re.compile(rb"[ \t\n\r\v\f]")
+NEAR = 1 << 10  # bytes
 
 
 class Stopped(Exception):  # noqa: N818 - nothing failed: the caller asked for it
@@ -74,21 +77,30 @@ def cut_blocks(stream: IO[bytes], size: int = BLOCK_BYTES, longest: int = MAX_WO
     A word that is longer than `longest` bytes and has no end yet is dropped at once, so memory stays below three
     blocks.
     """
-    head = stream.read(len(BOM))
-    carry, inside_dropped = (b"" if head == BOM else head), False
-    while chunk := stream.read(size):
+    carry, inside_dropped = b"", False
+    for read in _chunks(stream, size):
+        chunk = read
         if inside_dropped:
             end = SPACE.search(chunk)
             if end is None:
                 yield Block(b"", 0, skipped=chunk)  # also a chance to stop
                 continue
             chunk = chunk[end.start() :]
-        data, carry = _cut(carry + chunk)
+        cut = _last_space(chunk) + 1
+        data, carry = (b"".join((carry, memoryview(chunk)[:cut])), chunk[cut:]) if cut else (b"", carry + chunk)
         inside_dropped, skipped = len(carry) > longest, b""
         if inside_dropped:
             carry, skipped = b"", carry
         yield Block(data, int(inside_dropped), skipped=skipped)
     yield Block(carry + b"\n", 0)
+
+
+def _chunks(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    """`stream` without its mark of UTF-8, some `size` bytes at a time."""
+    chunk = stream.read(len(BOM)).removeprefix(BOM) + stream.read(size)
+    while chunk:
+        yield chunk
+        chunk = stream.read(size)
 
 
 def read_blocks(
@@ -150,8 +162,8 @@ class TextReader:
     def run(self, files: Sequence[Source], work: Callable[[bytes], T], tally: Tally) -> Iterator[T]:
         """Yield `work(block)` for each clean block of `files`, in the order of the text, adding to `tally`.
 
-        The blocks are worked on side by side in threads. Raises Stopped, or CorpusError, also for a file too much of
-        which is no text.
+        The blocks are read in one thread, and worked on side by side in others. Raises Stopped, or CorpusError, also
+        for a file too much of which is no text.
         """
         threads = self.threads or usable_cores()
         waiting: deque[_Task[T]] = deque()
@@ -180,14 +192,20 @@ class TextReader:
         return result
 
     def _blocks(self, files: Sequence[Source]) -> Iterator[tuple[Damage, Block]]:
-        done, total = 0, total_bytes(files)
+        done, position, total = 0, 0, total_bytes(files)
+        last: Damage | None = None
+        for file, block in taken_ahead(self._read(files)):
+            if file is not last:
+                done, last = done + position, file
+            position = block.position
+            self._report(min(done + position, total), total)  # a file may be growing
+            yield file, block
+
+    def _read(self, files: Sequence[Source]) -> Generator[tuple[Damage, Block], None, None]:
         for path in files:
-            position, file = 0, Damage(path, total_bytes([path]), self.form)
+            file = Damage(path, total_bytes([path]), self.form)
             for block in read_blocks(path, self.block_bytes, self.form, file.left_out):
-                position = block.position
-                self._report(min(done + position, total), total)  # a file may be growing
                 yield file, block
-            done += position
 
     def _report(self, done: int, total: int) -> None:
         if self.should_stop is not None and self.should_stop():
@@ -204,13 +222,12 @@ def _clean_and(
     return work(text), cleaned._replace(data=b""), look(block.data, cleaned.replaced, block.skipped)
 
 
-def _cut(data: bytes) -> tuple[bytes, bytes]:
-    """Split after the last whitespace."""
-    if SPACE.match(data, len(data) - 1):
-        return data, b""
-    words = data.rsplit(None, 1)
-    tail = len(words[-1]) if words else 0
-    return data[: len(data) - tail], data[len(data) - tail :]
+def _last_space(data: bytes) -> int:
+    """Where the last white space is, or -1."""
+    for piece in (len(data) - NEAR, 0):  # nearly always it is near the end
+        if (at := max(data.rfind(space, max(0, piece)) for space in SPACES)) >= 0:
+            return at
+    return -1
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -17,7 +17,9 @@ from gossipw2v.system.logs import get_logger
 from gossipw2v.system.machine import return_memory
 from gossipw2v.w2v.text.blocks import TextReader
 from gossipw2v.w2v.text.damage import Damage
-from gossipw2v.w2v.text.files import USUAL, CorpusError, Source, corpus_digest, find, head_of, total_bytes
+from gossipw2v.w2v.text.files import CorpusError, Source, head_of, total_bytes
+from gossipw2v.w2v.text.finding.digests import corpus_digest
+from gossipw2v.w2v.text.finding.find import USUAL, find
 from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.shards import ALL_TRAINED, Shard, encode
 from gossipw2v.w2v.text.sources.errors import SourceError

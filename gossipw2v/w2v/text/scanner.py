@@ -7,7 +7,6 @@ the order of the text, so results do not depend on threads.
 
 from __future__ import annotations
 
-import secrets
 from typing import NamedTuple
 
 import numpy as np
@@ -21,11 +20,12 @@ from gossipw2v.w2v.kernels.hashing import (
     count_words,
     cut,
     encode,
+    fill_keys,
     fill_slots,
     grown,
-    hash_all,
     indexed,
     merge,
+    new_seed,
     new_table,
 )
 from gossipw2v.w2v.text.words import Words, ascending
@@ -44,12 +44,12 @@ class Part(NamedTuple):
     dropped: int  # words longer than allowed
 
 
-def count_block(data: bytes, max_word: int, seed: int, room: int = _BLOCK_WORDS) -> Part:
+def count_block(data: bytes, max_word: int, seed: np.uint64, room: int = _BLOCK_WORDS) -> Part:
     """Count the words of `data`; those of more than `max_word` bytes are dropped. Safe to call in many threads."""
     text = np.frombuffer(data, np.uint8)
     while True:
-        table = new_table(room)
-        number, tokens, dropped = count_words(text, np.uint64(seed), max_word, table)
+        table = new_table(room, seed)
+        number, tokens, dropped = count_words(text, max_word, table)
         if number >= 0:
             return Part(text, cut(table, number), tokens, dropped)
         room *= 4
@@ -61,14 +61,13 @@ class WordCounter:
     def __init__(self, max_words: int, max_word: int) -> None:
         self.tokens = self.dropped = self.pruned_words = self.pruned_tokens = 0
         self._max_words, self._max_word = max_words, max_word
-        self._seed = secrets.randbits(64)
-        self._table = new_table(_BLOCK_WORDS)
+        self._table = new_table(_BLOCK_WORDS, new_seed())
         self._text = np.empty(1 << 18, np.uint8)
         self._number = self._used = 0
 
     def count(self, data: bytes) -> Part:
         """Count one block; the one method to call in threads."""
-        return count_block(data, self._max_word, self._seed)
+        return count_block(data, self._max_word, self._table.seed)
 
     def add(self, part: Part) -> None:
         """Add a block's counts."""
@@ -81,7 +80,7 @@ class WordCounter:
 
     def add_words(self, words: Words, counts: NDArray[np.int64]) -> None:
         """Add words that were counted elsewhere, all different, int64[len(words)] times each."""
-        table = table_of(words, self._seed)._replace(counts=counts.copy())
+        table = table_of(words, self._table.seed)._replace(counts=counts.copy())
         self.add(Part(words.array, table, int(counts.sum()), 0))
 
     def result(self) -> tuple[Words, NDArray[np.int64]]:
@@ -91,8 +90,8 @@ class WordCounter:
         return Words.gather(self._text, starts[order], lengths[order]), counts[order]
 
     def _make_room(self, part: Part) -> None:
-        number = self._number + part.table.hashes.size
-        if number > self._table.hashes.size:
+        number = self._number + part.table.keys.size
+        if number > self._table.keys.size:
             self._table = grown(self._table, self._number, 2 * number)
         used = self._used + int(part.table.lengths.sum())
         if used > self._text.size:
@@ -114,8 +113,7 @@ class WordIndex:
 
     def __init__(self, words: Words) -> None:
         self._text = words.array
-        self._seed = secrets.randbits(64)
-        self._table = indexed(table_of(words, self._seed))
+        self._table = indexed(table_of(words, new_seed()))
 
     def encode(self, data: bytes) -> NDArray[np.int32]:
         """int32 places of the known words of `data`; END where a line ends, which may come first, never twice in a row.
@@ -131,7 +129,7 @@ class WordIndex:
     def _encode(self, data: bytes, gaps: bool) -> NDArray[np.int32]:
         text = np.frombuffer(data, np.uint8)
         ids = np.empty(text.size + 1, np.int32)  # touched, and so taken, only as far as it is filled
-        return ids[: encode(text, np.uint64(self._seed), self._table, self._text, ids, gaps)].copy()
+        return ids[: encode(text, self._table, self._text, ids, gaps)].copy()
 
 
 def warm_up() -> None:
@@ -148,10 +146,9 @@ def _longer(text: NDArray[np.uint8], used: int, size: int) -> NDArray[np.uint8]:
     return longer
 
 
-def table_of(words: Words, seed: int) -> Table:
+def table_of(words: Words, seed: np.uint64) -> Table:
     """The entries of `words`, whose bytes are in `words.array`; there are neither slots nor counts."""
-    hashes, tails = (np.empty(len(words), np.uint64) for _ in range(2))
-    none = np.empty(0, np.int64)
-    table = Table(np.empty(0, np.int32), hashes, tails, words.starts[:-1], words.lengths, none)
-    hash_all(words.array, table, np.uint64(seed))
+    none, keys = np.empty(0, np.int64), np.empty(len(words), np.uint64)
+    table = Table(seed, np.empty((0, 2), np.uint64), keys, words.starts[:-1], words.lengths, none)
+    fill_keys(words.array, table)
     return table

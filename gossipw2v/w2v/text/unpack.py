@@ -13,6 +13,7 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -53,13 +54,22 @@ class _Raw(io.RawIOBase):
 
 
 class _Gzip:
-    """zlib's decompressor with the interface that those of bz2 and lzma have."""
+    """A decompressor with the interface that those of bz2 and lzma have: of `isal`, three times as fast, or zlib's."""
 
     def __init__(self) -> None:
-        self._zlib = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        library: Any = zlib
+        with suppress(ImportError):
+            from isal import isal_zlib as library  # noqa: PLC0415 - an extra; most text is not packed
+        self._error: type[Exception] = library.error
+        self._zlib: Any = library.decompressobj(16 + zlib.MAX_WBITS)
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
+        """The next bytes, at most so many. OSError if they are damaged."""
+        try:
+            piece: bytes = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
+        except self._error as error:
+            raise OSError(str(error)) from error
+        return piece
 
     @property
     def needs_input(self) -> bool:
@@ -67,11 +77,11 @@ class _Gzip:
 
     @property
     def eof(self) -> bool:
-        return self._zlib.eof
+        return bool(self._zlib.eof)
 
     @property
     def unused_data(self) -> bytes:
-        return self._zlib.unused_data
+        return bytes(self._zlib.unused_data)
 
 
 _DECODERS: dict[str, Callable[[], Any]] = {
@@ -100,7 +110,7 @@ class Unpacker:
         while self._decoder is not None or self._begin():
             try:
                 piece = self._step(most)
-            except (OSError, zlib.error, lzma.LZMAError) as error:
+            except (OSError, lzma.LZMAError) as error:
                 raise OSError(f"stream {self.streams} of it is damaged, or is no {self.kind}: {error}") from error
             if piece:
                 return piece

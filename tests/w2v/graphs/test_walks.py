@@ -18,7 +18,9 @@ from support.graphs import (
 )
 
 from gossipw2v.w2v.graphs.walks import WalkPlan, WalkText, expected_visits, start_nodes
+from gossipw2v.w2v.kernels.graphs import parsing
 from gossipw2v.w2v.text.vocab import Vocab
+from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Recipe, Trainer
 
@@ -119,6 +121,13 @@ def test_what_is_not_in_the_vocabulary_is_left_out_and_the_rest_moves_up(tmp_pat
     )
     assert named_walks(fewer) == [[name for name in walk if name != "c"] for walk in named_walks(full)]
     assert (fewer.ids(0, 0, len(fewer)).reshape(-1, 10)[:, -1] == -1).all()
+
+
+def test_the_hashes_by_which_nodes_deal_are_those_of_every_version() -> None:
+    names, hashes = Words.of([b"a", b"node-17", b"12345678", "\u65e5\u672c".encode()]), np.empty(4, np.uint64)
+    parsing.hashes_of(names.array, names.starts[:-1], names.lengths, np.uint64(0x5EED), hashes)
+    told = [f"{value:016x}" for value in hashes.tolist()]
+    assert told == ["e63112b1446c1acc", "bb9778a4ec04071f", "e4891feacd8a1ef3", "9998b4fe49b831ad"]
 
 
 def test_shares_part_the_start_nodes_and_their_visits_add_up(tmp_path: Path) -> None:

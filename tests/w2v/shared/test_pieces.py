@@ -13,7 +13,7 @@ from gossipw2v.w2v.shared import pieces
 from gossipw2v.w2v.shared.pieces import TextPieces, cut_text
 from gossipw2v.w2v.shared.text import SharedText
 from gossipw2v.w2v.text.blocks import TextReader
-from gossipw2v.w2v.text.files import find
+from gossipw2v.w2v.text.finding.find import find
 from gossipw2v.w2v.text.sources.form import JSONL, PARQUET, PLAIN, Form
 from gossipw2v.w2v.text.vocab import Vocab, count_words, freeze
 

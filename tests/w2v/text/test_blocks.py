@@ -18,7 +18,8 @@ from gossipw2v.w2v.text.blocks import (
     cut_blocks,
     read_blocks,
 )
-from gossipw2v.w2v.text.files import CorpusError, find_files, total_bytes
+from gossipw2v.w2v.text.files import CorpusError, total_bytes
+from gossipw2v.w2v.text.finding.find import find_files
 
 PIECES = [
     *(b" ", b"\n", b"\r\n", b"\t", b"\v", b"\f", b"\r", b"\0", b"\xff", b"\xc3", b"\xe2\x82", b"\x85", b"\xc2\xa0"),

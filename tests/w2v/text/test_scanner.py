@@ -11,6 +11,8 @@ from gossipw2v.w2v.text.scanner import END, WordCounter, WordIndex, count_block
 from gossipw2v.w2v.text.words import Words
 
 WORDS = [b"a", b"b", b"ab", b"aa", b"the", "日本".encode(), "é".encode(), b"\x1c", b"x" * 12, b"y" * 40]
+WORDS += [b"12345678901234567890"[:n] for n in (7, 8, 9, 15, 16, 17)]  # eights, and not quite
+WORDS += [b"\xa0", b"\x89\x8d", b"\x08\x0e\x1f!"]  # nearly white space
 SPACES = [b" ", b"\n", b"\n\n", b"\r\n", b"\t", b"\v\f"]
 TEXT = st.lists(st.one_of(st.sampled_from(WORDS + SPACES * 2), st.binary(max_size=4)), max_size=60).map(b"".join)
 LIMIT = 12  # bytes of a word, so that some are over-long
@@ -31,7 +33,7 @@ def naive_ids(data: bytes, words: list[bytes]) -> list[int]:
 @given(data=TEXT, room=st.sampled_from([1, 2, 64]), seed=st.integers(0, 2**64 - 1))
 @settings(deadline=None)
 def test_counting_a_block_agrees_with_counter(data: bytes, room: int, seed: int) -> None:
-    part = count_block(data or b"\n", LIMIT, seed, room)
+    part = count_block(data or b"\n", LIMIT, np.uint64(seed), room)
     starts, lengths = part.table.starts, part.table.lengths
     found = {data[at : at + n]: count for at, n, count in zip(starts, lengths, part.table.counts, strict=True)}
     wanted = Counter(word for word in data.split() if len(word) <= LIMIT)
@@ -103,6 +105,15 @@ def test_encoding_agrees_with_a_dict(data: bytes, words: set[bytes]) -> None:
     ids = WordIndex(Words.of(vocabulary)).encode(data or b"\n")
     assert ids.dtype == np.int32
     assert ids.tolist() == naive_ids(data or b"\n", vocabulary)
+
+
+@pytest.mark.parametrize("before", range(9))
+def test_white_space_of_ascii_and_no_other_byte_ends_a_word(before: int) -> None:
+    for byte in range(256):
+        data = b"x" * before + bytes([byte]) + b"y"
+        part = count_block(data, 100, np.uint64(1))
+        found = [data[at : at + n] for at, n in zip(part.table.starts, part.table.lengths, strict=True)]
+        assert found == data.split(), byte
 
 
 ALIKE = [b"%d-with-the-same-end" % n for n in range(1000)] + [b"a" * n for n in range(1, 1000)] + [b"\0" * 8]

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from gossipw2v.w2v.text import shards
 from gossipw2v.w2v.text.blocks import Stopped, TextReader
-from gossipw2v.w2v.text.files import CorpusError, corpus_digest, find_files
+from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.finding.digests import corpus_digest
+from gossipw2v.w2v.text.finding.find import find_files
 from gossipw2v.w2v.text.heldout import Divider, Division
 from gossipw2v.w2v.text.scanner import END
 from gossipw2v.w2v.text.shards import HEADER_BYTES, KEEP, Shard, ShardError, encode, open_shard
@@ -213,7 +215,8 @@ ENCODE = """
 import os, signal, sys, time
 from pathlib import Path
 from gossipw2v.w2v.text.blocks import TextReader
-from gossipw2v.w2v.text.files import corpus_digest, find_files
+from gossipw2v.w2v.text.finding.digests import corpus_digest
+from gossipw2v.w2v.text.finding.find import find_files
 from gossipw2v.w2v.text.shards import encode
 from gossipw2v.w2v.text.vocab import Vocab, count_words, freeze
 

@@ -6,6 +6,8 @@ import io
 import lzma
 import os
 import random
+import sys
+from collections.abc import Iterator
 
 import pytest
 import zstandard
@@ -22,6 +24,15 @@ PACKERS = {
     "zst": lambda data: zstandard.ZstdCompressor(1, write_checksum=True).compress(data),  # as `zstd` does
 }
 KINDS = pytest.mark.parametrize("kind", PACKERS)
+
+
+@pytest.fixture(scope="module", params=["with", "without"], autouse=True)
+def isal(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With the library that is faster, and where it is not installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "without":
+            patch.setitem(sys.modules, "isal", None)
+        yield
 
 
 def unpacked(packed: bytes, kind: str) -> bytes:

@@ -17,7 +17,8 @@ from gossipw2v.config.node import Config
 from gossipw2v.node import snapshot
 from gossipw2v.node.node import Node
 from gossipw2v.node.session import Session, initial_weights, make_session
-from gossipw2v.w2v.text.files import corpus_digest, find_files
+from gossipw2v.w2v.text.finding.digests import corpus_digest
+from gossipw2v.w2v.text.finding.find import find_files
 from gossipw2v.w2v.text.heldout import Division
 from gossipw2v.w2v.text.shards import Shard, encode
 from gossipw2v.w2v.text.vocab import Vocab, count_words, freeze

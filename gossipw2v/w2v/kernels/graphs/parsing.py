@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gossipw2v.w2v.kernels.hashing import find, hash_word, is_space, put
+from gossipw2v.w2v.kernels.hashing import find, find_word, is_space, put
 from gossipw2v.w2v.kernels.jit import exact, inline_exact
 
 FINE, COLUMNS, SPACE, EMPTY, LONG, NUMBER, WEIGHT, COMMENT = range(8)  # what is wrong with a line
@@ -21,15 +21,15 @@ LIGHTEST, HEAVIEST = 1e-30, 1e30  # weights; float32 has them, and sums of them
 
 _MOST_DIGITS = 18  # of a number, which fit 64 bits; the others only move its point
 _NEWLINE, _HASH, _PERCENT = 10, 35, 37
+_FNV, _MIX, _S33 = np.uint64(0x100000001B3), np.uint64(0xFF51AFD7ED558CCD), np.uint64(33)
 
 
 class Rules(NamedTuple):
-    """`separator`: a byte, or SPACES; `columns`: 2, or 3 with weights; `longest` name in bytes; `seed` of hashes."""
+    """`separator`: a byte, or SPACES; `columns`: 2, or 3 with weights; `longest` name in bytes."""
 
     separator: int
     columns: int
     longest: int
-    seed: np.uint64
 
 
 @inline_exact
@@ -108,13 +108,13 @@ def _named(text, start, end, rules, table, names, sizes):
         return -1, EMPTY
     if end - start > rules.longest:
         return -1, LONG
-    at, mark = hash_word(text, start, end, rules.seed)
+    at, key = find_word(text, start, end, table.seed)
     if at < end:
         return -1, SPACE
-    entry, slot = find(table, names, mark, text, start, end - start)
+    entry, slot = find(table, names, key, text, start, end - start)
     if entry < 0:
         entry, used = sizes[NAMES], sizes[BYTES]
-        put(table, slot, entry, mark, used, end - start)
+        put(table, slot, entry, key, used, end - start)
         for n in range(end - start):
             names[used + n] = text[start + n]
         sizes[NAMES] += 1
@@ -190,15 +190,22 @@ def parse(text, rules, table, names, sizes, fields, pairs, weights):
 
 
 @exact
-def lookup(text, starts, lengths, seed, table, words, places):
+def lookup(text, starts, lengths, table, words, places):
     """Fill int32[n] `places` with the entries of `table`, whose words are in `words`, of n words of `text`; or -1."""
     for n in range(places.size):
-        _, mark = hash_word(text, starts[n], starts[n] + lengths[n], seed)
-        places[n], _ = find(table, words, mark, text, starts[n], lengths[n])
+        _, key = find_word(text, starts[n], starts[n] + lengths[n], table.seed)
+        places[n], _ = find(table, words, key, text, starts[n], lengths[n])
 
 
 @exact
 def hashes_of(text, starts, lengths, seed, hashes):
-    """Fill uint64[n] `hashes` with those of n words of `text`."""
+    """Fill uint64[n] `hashes` with those of n words of `text`: always the same, as nodes deal by them.
+
+    FNV-1a, then murmur3's last mix.
+    """
     for n in range(hashes.size):
-        _, (hashes[n], _) = hash_word(text, starts[n], starts[n] + lengths[n], seed)
+        state = seed
+        for at in range(starts[n], starts[n] + lengths[n]):
+            state = (state ^ np.uint64(text[at])) * _FNV
+        state = (state ^ (state >> _S33)) * _MIX
+        hashes[n] = state ^ (state >> _S33)

@@ -19,14 +19,20 @@ NOTHING = -1  # a pair or a unit that is not there
 Pairs = NDArray[np.int64]
 
 _MIX = np.uint64(0xFF51AFD7ED558CCD)  # murmur3's last mix
-_S32 = np.uint64(32)
+_S32, _S6, _LOW6, _BIT = np.uint64(32), np.uint64(6), np.uint64(63), np.uint64(1)
 _SHIFT = 32
 _AHEAD = 64  # pairs whose cache lines are fetched together
+_SIEVE_BITS = 16  # for each pair of a sieve: one in that many others passes, or fewer
 
 
 def empty(room: int) -> Pairs:
     """A table for so many pairs, at most three quarters full then."""
     return np.zeros((1 << max(4, (4 * room // 3).bit_length()), 2), np.int64)
+
+
+def empty_sieve(pairs: int) -> NDArray[np.uint64]:
+    """Bits for so many pairs: those that are `sifted` into it pass, and few others."""
+    return np.zeros(1 << max(0, (_SIEVE_BITS * pairs - 1).bit_length() - 6), np.uint64)
 
 
 def room_in(table: Pairs) -> int:
@@ -43,11 +49,16 @@ def _pair(left, right):
 
 
 @inline_exact
+def _hash(pair, seed):
+    hashed = (np.uint64(pair) ^ seed) * _MIX
+    return hashed ^ (hashed >> _S32)
+
+
+@inline_exact
 def _slot(table, pair, seed):
     """Where a pair is, or would be."""
-    hashed = (np.uint64(pair) ^ seed) * _MIX
     mask = table.shape[0] - 1
-    slot = np.int64((hashed ^ (hashed >> _S32)) & np.uint64(mask))
+    slot = np.int64(_hash(pair, seed) & np.uint64(mask))
     while table[slot, 1] != 0 and table[slot, 0] != pair:
         slot = (slot + 1) & mask
     return slot
@@ -58,8 +69,7 @@ def _touch(left, ids, at, end, table, seed):
     """Have the cache lines of the next pairs come from memory side by side; what is returned is of no use."""
     seen = np.int64(0)
     for n in range(at, end):
-        hashed = (np.uint64(_pair(left[n - 1], ids[n])) ^ seed) * _MIX
-        slot = np.int64((hashed ^ (hashed >> _S32)) & np.uint64(table.shape[0] - 1))
+        slot = np.int64(_hash(_pair(left[n - 1], ids[n]), seed) & np.uint64(table.shape[0] - 1))
         seen |= table[slot, 1]
     return seen
 
@@ -136,26 +146,42 @@ def find_pairs(left, ids, table, seed):
     return found
 
 
+@inline_exact
+def _passes(sieve, pair, seed):
+    """Whether a pair may be one of those in a sieve; of most others that is told without a look at their table."""
+    bit = _hash(pair, seed) & np.uint64(64 * sieve.size - 1)
+    return (sieve[np.int64(bit >> _S6)] >> (bit & _LOW6)) & _BIT != 0
+
+
 @exact
-def join_pairs(ids, held, table, seed, out):
+def sift(pairs, sieve, seed):
+    """Put pairs into a sieve."""
+    for n in range(pairs.size):
+        bit = _hash(pairs[n], seed) & np.uint64(64 * sieve.size - 1)
+        sieve[np.int64(bit >> _S6)] |= _BIT << (bit & _LOW6)
+
+
+@exact
+def join_pairs(ids, held, table, sieve, seed, out):
     """Put each pair's value - 1 in its place, from left to right; a unit is part of one pair at most.
 
-    `held`: the unit before `ids` that may yet be joined, or NOTHING. Fills `out`, which is one longer than `ids`;
-    returns how far, and the unit that is held now.
+    `held`: the unit before `ids` that may yet be joined, or NOTHING. `sieve`: with the pairs of `table`. Fills `out`,
+    which is one longer than `ids`; returns how far, and the unit that is held now.
     """
     number = 0
     for n in range(ids.size):
-        unit = ids[n]
+        unit, joined = ids[n], NOTHING
         if held >= 0:
-            joined = table[_slot(table, _pair(held, unit), seed), 1] - 1 if unit >= 0 else NOTHING
+            if unit >= 0 and _passes(sieve, _pair(held, unit), seed):
+                joined = table[_slot(table, _pair(held, unit), seed), 1] - 1
             out[number] = joined if joined >= 0 else held
             number += 1
+        if joined >= 0:
             held = NOTHING
-            if joined >= 0:
-                continue
-        if unit >= 0:
+        elif unit >= 0:
             held = unit
         else:
             out[number] = unit
             number += 1
+            held = NOTHING
     return number, held

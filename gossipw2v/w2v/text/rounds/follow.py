@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gossipw2v.w2v.text.corpus import Corpus
-from gossipw2v.w2v.text.files import Source, find
+from gossipw2v.w2v.text.files import Source
+from gossipw2v.w2v.text.finding.find import find
 from gossipw2v.w2v.text.rounds.record import KnownFile, known
 from gossipw2v.w2v.text.rounds.rounds import TextRounds
 

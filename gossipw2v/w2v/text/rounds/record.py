@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from gossipw2v.system.durable import replace_file
 from gossipw2v.system.logs import get_logger
-from gossipw2v.w2v.text.files import Source, content_digest
+from gossipw2v.w2v.text.files import Source
+from gossipw2v.w2v.text.finding.digests import content_digest
 from gossipw2v.w2v.text.sources.form import Form
 
 NAME = "text.json"

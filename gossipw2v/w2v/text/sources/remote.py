@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ T = TypeVar("T")
 SCHEMES = ("s3", "s3a", "gs", "gcs", "abfs", "az", "hdfs", "https", "http", "ftp", "sftp", "memory")
 WEB = ("http", "https")
 RANGE_BYTES = 1 << 22
+AHEAD = 3  # ranges that are fetched before they are asked for
 CHUNK_BYTES = 1 << 20  # of an answer that is read without ranges
 LOOK_SECONDS = 0.2  # between two looks whether the node was told to stop
 SILENCE = 8.0  # s without a byte after which a connection is taken for broken
@@ -160,11 +162,12 @@ def _check_version(remote: Remote) -> None:
 
 
 class _Ranges(io.RawIOBase):
-    """An object of which a range is held at a time."""
+    """An object of which a range is held at a time; where one is read after the other, the next are on their way."""
 
     def __init__(self, remote: Remote) -> None:
         self._remote, self._at = remote, 0
         self._range, self._start = b"", 0  # bytes, and where in the object they begin
+        self._coming: deque[Future[bytes]] = deque()  # the ranges behind it
 
     def readable(self) -> bool:
         return True
@@ -183,14 +186,29 @@ class _Ranges(io.RawIOBase):
         if self._at >= self._remote.size:
             return 0
         if not self._start <= self._at < self._start + len(self._range):
-            self._range, self._start = _fetched(self._remote, self._at), self._at
-            if self._at + len(self._range) == self._remote.size:
-                _check_version(self._remote)
+            self._hold()
         begin = self._at - self._start
-        piece = self._range[begin : begin + len(buffer)]
+        piece = memoryview(self._range)[begin : begin + len(buffer)]
         buffer[: len(piece)] = piece
         self._at += len(piece)
         return len(piece)
+
+    def _hold(self) -> None:
+        """Have the range that begins here."""
+        follows = self._at == self._start + len(self._range) > 0
+        if not follows:
+            self._coming.clear()
+        self._range = self._coming.popleft().result() if self._coming else _fetched(self._remote, self._at)
+        self._start = self._at
+        if follows:
+            self._fetch_ahead()
+        if self._start + len(self._range) == self._remote.size:
+            _check_version(self._remote)
+
+    def _fetch_ahead(self) -> None:
+        first = self._start + len(self._range)
+        ranges = range(first, self._remote.size, RANGE_BYTES)[len(self._coming) : AHEAD]
+        self._coming.extend(_begun(partial(_fetched, self._remote, start)) for start in ranges)
 
 
 def _fetched(remote: Remote, start: int) -> bytes:
@@ -199,9 +217,7 @@ def _fetched(remote: Remote, start: int) -> bytes:
 
     def fetch() -> bytes:
         filesystem, path = _connected(remote.url)
-        with filesystem.open(path, "rb", block_size=RANGE_BYTES, cache_type="none", size=remote.size) as file:
-            file.seek(start)
-            data: bytes = file.read(want)
+        data: bytes = filesystem.cat_file(path, start=start, end=start + want)
         if len(data) != want:
             raise OSError(f"{len(data):,} bytes came of {want:,}")
         return data
@@ -246,6 +262,16 @@ def _tried(work: Callable[[], T], should_stop: Callable[[], bool]) -> T:
 
 def _awaited(work: Callable[[], T], should_stop: Callable[[], bool]) -> T:
     """What `work` gives; SourceError at once when the node is told to stop, whatever `work` waits for then."""
+    result = _begun(work)
+    while not result.done():
+        wait((result,), LOOK_SECONDS)
+        if should_stop() and not result.done():
+            raise SourceError("was not read to its end, since the node was told to stop")
+    return result.result()
+
+
+def _begun(work: Callable[[], T]) -> Future[T]:
+    """What `work` gives, when it has: it goes on in a thread."""
     result: Future[T] = Future()
 
     def run() -> None:
@@ -255,11 +281,7 @@ def _awaited(work: Callable[[], T], should_stop: Callable[[], bool]) -> T:
             result.set_exception(error)
 
     Thread(target=run, name="remote", daemon=True).start()  # one that hangs keeps no process from ending
-    while not result.done():
-        wait((result,), LOOK_SECONDS)
-        if should_stop() and not result.done():
-            raise SourceError("was not read to its end, since the node was told to stop")
-    return result.result()
+    return result
 
 
 def _beneath(error: Exception) -> Exception:

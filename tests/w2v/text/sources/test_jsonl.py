@@ -12,7 +12,8 @@ from support.samples import repeatable
 
 from gossipw2v.w2v.text.blocks import Tally, TextReader, read_blocks
 from gossipw2v.w2v.text.damage import Damage
-from gossipw2v.w2v.text.files import CorpusError, find
+from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.finding.find import find
 from gossipw2v.w2v.text.sources import jsonl, records
 from gossipw2v.w2v.text.sources.form import JSONL, Form
 from gossipw2v.w2v.text.sources.jsonl import jsonl_text

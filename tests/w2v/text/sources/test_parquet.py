@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from support.samples import repeatable
 
 from gossipw2v.w2v.text.blocks import TextReader, read_blocks
-from gossipw2v.w2v.text.files import CorpusError, find, find_files
+from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.finding.find import find, find_files
 from gossipw2v.w2v.text.sources import parquet
 from gossipw2v.w2v.text.sources.form import PARQUET, Form
 from gossipw2v.w2v.text.vocab import count_words

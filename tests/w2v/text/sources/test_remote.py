@@ -16,9 +16,11 @@ import pytest
 import zstandard
 from support.daemons import Daemons, write_texts
 
-from gossipw2v.w2v.text import files as files_module
 from gossipw2v.w2v.text.blocks import TextReader
-from gossipw2v.w2v.text.files import CorpusError, corpus_digest, find, find_files
+from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.finding import find as find_module
+from gossipw2v.w2v.text.finding.digests import corpus_digest
+from gossipw2v.w2v.text.finding.find import find, find_files
 from gossipw2v.w2v.text.sources import remote
 from gossipw2v.w2v.text.sources.form import PARQUET, PLAIN, Form
 from gossipw2v.w2v.text.sources.remote import Remote, shown
@@ -83,6 +85,23 @@ def test_objects_of_a_bucket_are_listed_and_read_in_ranges(bucket: Any) -> None:
     assert [str(one) for one in find(["s3://texts/list/b.txt"]).files] == ["s3://texts/list/b.txt"]
 
 
+def test_ranges_that_are_fetched_ahead_come_in_their_order(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"".join(b"%d\n" % n for n in range(100_000))
+    put(bucket, "ordered", text)
+    (found,) = find(["s3://texts/ordered"]).files
+    assert isinstance(found, Remote)
+    asked: list[int] = []
+    fetched = remote._fetched
+    monkeypatch.setattr(remote, "_fetched", lambda one, start: (asked.append(start), fetched(one, start))[1])
+    with remote.opened(found) as file:
+        assert file.read() == text
+        assert sorted(asked) == list(range(0, len(text), SMALL_RANGE))
+        file.seek(150_000)
+        assert file.read(300_000) == text[150_000:450_000]
+        file.seek(-10, 2)
+        assert file.read() == text[-10:]
+
+
 def test_parquet_in_a_bucket(bucket: Any, tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({"id": range(5000), "text": ["one two"] * 5000}), path, row_group_size=1000)
@@ -107,7 +126,7 @@ def test_parquet_that_vanishes_while_it_is_read_is_named(bucket: Any, tmp_path: 
 def test_of_many_objects_only_some_are_looked_into_before_they_are_read(
     bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files_module, "MOST_LOOKED_AT", 2)
+    monkeypatch.setattr(find_module, "MOST_LOOKED_AT", 2)
     for n in range(3):
         put(bucket, f"many/{n}", b"one two\n")
     put(bucket, "many/3", b"PK\3\4")

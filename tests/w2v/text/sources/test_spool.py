@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from support.daemons import Daemon, Daemons, resident, write_texts
 
-from gossipw2v.w2v.text.files import CorpusError, find, find_files
+from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.finding.find import find, find_files
 from gossipw2v.w2v.text.sources.spool import SUFFIX, Spool
 
 TEXT = b"one two three\n" * 50_000
@@ -68,7 +69,7 @@ def test_the_wait_for_a_pipe_ends_when_the_node_is_told_to_stop(tmp_path: Path) 
 
 def test_a_stream_for_which_there_is_no_room_leaves_nothing(tmp_path: Path) -> None:
     """No file may be larger than some 100 KB there, as if the disk were full."""
-    read = "from gossipw2v.w2v.text.files import find; from gossipw2v.w2v.text.sources.spool import Spool; "
+    read = "from gossipw2v.w2v.text.finding.find import find; from gossipw2v.w2v.text.sources.spool import Spool; "
     read += f"from pathlib import Path; find(['-'], spool=Spool(Path({str(tmp_path / 'data')!r})))"
     command = ["sh", "-c", 'ulimit -f 200; exec "$0" -c "$1"', sys.executable, read]
     done = subprocess.run(command, input=TEXT, capture_output=True, check=False)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from support.samples import repeatable
 
 from gossipw2v.cli.synthetic import World
-from gossipw2v.w2v.text.files import CorpusError, find, find_files
+from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.text.finding.find import find, find_files
 from gossipw2v.w2v.text.sources.form import Form
 from gossipw2v.w2v.text.sources.structure import structure
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from gossipw2v.w2v.text.files import CorpusError, find_files, open_text
+from gossipw2v.w2v.text.files import CorpusError, open_text
+from gossipw2v.w2v.text.finding.find import find_files
 from gossipw2v.w2v.text.unpack import Unpacker, buffered
 
 TEXT = b"one two three\n" * 1000

@@ -20,10 +20,10 @@ from gossipw2v.w2v.text.shards import Shard
 from gossipw2v.w2v.text.sources.form import Form
 from gossipw2v.w2v.text.vocab import Counts, Vocab
 
-log = get_logger("sources")
+log = get_logger("corpus")
 
 
-class Source(Protocol):
+class Trainable(Protocol):
     """The files that a node trains; numbers for people are as those of `Corpus`."""
 
     @property
@@ -87,7 +87,7 @@ class Source(Protocol):
         """Make a running pass end within about a second, with `blocks.Stopped`."""
 
 
-def source_of(config: Config) -> Source:
+def trainable_of(config: Config) -> Trainable:
     """What a node with these settings trains."""
     job, walks, threads = config.job, config.walks, config.threads or usable_cores()
     if not config.graph:

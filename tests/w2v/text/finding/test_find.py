@@ -13,18 +13,10 @@ from pathlib import Path
 import pytest
 
 from gossipw2v.w2v.text.blocks import BOM
-from gossipw2v.w2v.text.files import (
-    BACKUP,
-    EMPTY,
-    HIDDEN,
-    OWN,
-    CorpusError,
-    contents_digest,
-    corpus_digest,
-    find,
-    find_files,
-    open_text,
-)
+from gossipw2v.w2v.text.files import CorpusError, open_text
+from gossipw2v.w2v.text.finding.digests import contents_digest, corpus_digest
+from gossipw2v.w2v.text.finding.find import EMPTY, OWN, find, find_files
+from gossipw2v.w2v.text.finding.names import BACKUP, HIDDEN
 from gossipw2v.w2v.text.sources.form import Form
 
 PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
@@ -195,7 +187,7 @@ def test_packed_vectors_are_passed_over(folder: Path) -> None:
 
 PRINT_FILES = """
 import sys
-from gossipw2v.w2v.text.files import find_files
+from gossipw2v.w2v.text.finding.find import find_files
 print(len(find_files(["."])), file=sys.stderr, flush=True)
 """
 

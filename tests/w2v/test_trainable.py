@@ -10,9 +10,9 @@ from gossipw2v.cli.synthetic import World
 from gossipw2v.config.loader import load
 from gossipw2v.config.node import Config
 from gossipw2v.w2v.graphs.source import GraphSource
-from gossipw2v.w2v.sources import source_of
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.files import CorpusError
+from gossipw2v.w2v.trainable import trainable_of
 
 
 def config(tmp_path: Path, **given: object) -> Config:
@@ -34,12 +34,12 @@ def test_edges_that_are_given_as_text_are_refused_unless_one_insists(
     for given in (path, tmp_path):
         asked = config(tmp_path, corpus=[str(given)])
         with pytest.raises(CorpusError, match=f"{path}: holds the edges of a graph.*--graph.*--plain"):
-            source_of(asked).find()
+            trainable_of(asked).find()
     for asked in (
         config(tmp_path, corpus=[str(path)], plain=True),
         config(tmp_path, graph=[str(path)]),
     ):
-        source = source_of(asked)
+        source = trainable_of(asked)
         source.find()
         assert source.files == [path]
 
@@ -55,17 +55,17 @@ def test_text_is_not_refused(tmp_path: Path) -> None:
     for name, text in texts.items():
         (tmp_path / name).write_text(f"{text}\n", "utf-8")
     asked = config(tmp_path, corpus=[str(tmp_path)])
-    source = source_of(asked)
+    source = trainable_of(asked)
     source.find()
     assert len(source.files) == len(texts)
 
 
 def test_settings_choose_the_source(tmp_path: Path) -> None:
-    assert isinstance(source_of(config(tmp_path, corpus=["x"])), Corpus)
+    assert isinstance(trainable_of(config(tmp_path, corpus=["x"])), Corpus)
     asked = config(
         tmp_path, graph=["x"], graph_share="2/3", walk_length=7, walks=3, p=2.0, q=0.5, directed=True, seed=9
     )
-    source = source_of(asked)
+    source = trainable_of(asked)
     assert isinstance(source, GraphSource)
     assert tuple(source.plan) == (7, 3, 2.0, 0.5, 9, (2, 3))
     assert source.directed

@@ -1,0 +1,1 @@
+"""Looks at the bytes of a text: `eights` takes eight of them at a time."""
