@@ -8,7 +8,8 @@ import ipaddress
 from gossipw2v.cli.operate.findings import Finding, fine, note, wrong
 from gossipw2v.config.address import Address
 from gossipw2v.config.node import Config
-from gossipw2v.transport.discovery import Heard, listen_around, local_addresses
+from gossipw2v.transport.addresses import local_addresses
+from gossipw2v.transport.discovery import Heard, listen_around
 from gossipw2v.transport.streams import located
 
 SECONDS = 3.0  # of listening; an announcement takes one, an answer to a question less
