@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SCHEMA = "gossipw2v-doctor-1"
 USUAL_WORDS = 100_000  # of a vocabulary that nobody knows yet
 MOST_WORDS = 2**29  # as of `max_vocab`
+BOUNDS = "mend it; `gossipw2v config` prints each setting with its bounds"
 DESCRIPTION = (
     "Try what a node will need, with the flags, file and variables of `gossipw2v start`, and say in a line each what "
     "is well and what is not: configuration, secrets, folder, disk, memory, compiled kernels, ports, multicast, every "
@@ -69,7 +70,7 @@ def _found(args: argparse.Namespace) -> Iterator[Finding]:
     try:
         config = _configuration(args)
     except loader.ConfigError as error:
-        yield from (wrong("configuration", problem, "mend it") for problem in error.problems)
+        yield from (wrong("configuration", problem, BOUNDS) for problem in error.problems)
         yield note("doctor", "the rest was not looked at: it depends on the configuration")
     else:
         yield from _examine(config, args.words)

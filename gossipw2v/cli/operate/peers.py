@@ -97,7 +97,8 @@ async def look_at_peer(
     except UnreachableError as error:
         return _unreached(check, error)
     except StrangerError as error:
-        return wrong(check, str(error), ADVICE.get(error.reason, SECRET))
+        told = str(error).removeprefix(f"{place[0].host} port {place[0].port}: ")  # which `check` says
+        return wrong(check, told, ADVICE.get(error.reason, SECRET))
     except ProtocolError as error:
         return wrong(check, str(error), ADVICE.get(error.reason, ADVICE["magic"]))
     except TimeoutError:
