@@ -234,6 +234,7 @@ async def test_a_status_of_any_kind_is_shown_and_a_strangers_text_stays_text(
         assert [each for each in SHOWN if each not in text] == []
         await tab.evaluate("document.querySelector('#map svg').scrollIntoView()")
         await tab.until("document.querySelectorAll('#map text').length > 5")
+        await read_cores(tab, status)
         await change(tab, status, json.loads(json.dumps(WELL), object_pairs_hook=strange))
         assert await tab.evaluate("document.querySelectorAll('main script, main img').length") == 0
         assert HOSTILE in await tab.evaluate("document.body.textContent")
@@ -246,6 +247,14 @@ async def test_a_status_of_any_kind_is_shown_and_a_strangers_text_stays_text(
         assert "loss on held-out text\n\u2013\n" in await tab.evaluate("document.body.innerText")
         assert await tab.evaluate("document.querySelector('#probes').hidden")
         assert tab.complaints == []
+
+
+async def read_cores(tab: Tab, status: Status) -> None:
+    """Cores are counted by the node's clock, whenever events come: here twenty a second, of ten seconds in all."""
+    for version, seconds, cpu in (("early", 20.0, 10.0), ("late", 30.0, 15.0)):
+        load = {"process_cpu_seconds": cpu}
+        await change(tab, status, {**WELL, "version": version, "uptime_seconds": seconds, "load": load})
+    await tab.until("document.querySelector('#figures').innerText.includes('0.50 cores')")
 
 
 @needs_browser
