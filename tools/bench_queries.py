@@ -11,7 +11,9 @@ are looked for letter by letter.
 Then as many threads as there are cores train the model on random text, and a client in a process of its own asks: not
 at all, `--rate` times a second, and without a pause, in rounds that alternate. What it takes from training is the mean
 of the rounds' ratios of words, by the clock and by the CPU time of the threads that train: the latter says more where
-others use the machine. `CPU` is what a question took of the cores, in its thread and in the event loop.
+others use the machine; both hold what the client took of this machine, too. `CPU` is what a question took of the cores
+in milliseconds, in its thread, in the event loop and, besides, in the client; `node` is the share of all cores that the
+first two took while so many were asked.
 """
 
 import argparse
@@ -36,7 +38,7 @@ from gossipw2v.system.machine import usable_cores
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.system.pulse import Pulse
 from gossipw2v.w2v.kernels import sgns
-from gossipw2v.w2v.kernels.search import nearest
+from gossipw2v.w2v.kernels.search import lookup, nearest
 from gossipw2v.w2v.text.words import Words
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Recipe, Trainer
@@ -47,7 +49,7 @@ import http.client, json, random, sys, time
 connection, random_words = http.client.HTTPConnection(sys.argv[1]), random.Random(2)
 for line in sys.stdin:
     rate, seconds = map(float, line.split())
-    began, times = time.perf_counter(), []
+    began, used, times = time.perf_counter(), time.process_time(), []
     if not rate:
         time.sleep(seconds)
     while rate and time.perf_counter() - began < seconds:
@@ -58,7 +60,7 @@ for line in sys.stdin:
         answer.read()
         assert answer.status == 200, answer.status
         times.append(time.perf_counter() - asked)
-    print(json.dumps(times), flush=True)
+    print(json.dumps([times, time.process_time() - used]), flush=True)
 """
 TOKENS = 2_000_000  # of the random text
 RECIPE = Recipe(5, 5, 1e-4, 0.025, 0.0001, 100_000, 0.75, 1, usable_cores())
@@ -121,7 +123,9 @@ class Asking:
     work: list[float] = field(default_factory=list)  # of the words trained in a second of the cores, likewise
     seconds: list[float] = field(default_factory=list)  # of each answer
     cpu: list[float] = field(default_factory=list)  # seconds of a question in its thread, each round's mean
-    loop: list[float] = field(default_factory=list)  # and in the event loop
+    loop: list[float] = field(default_factory=list)  # in the event loop
+    client: list[float] = field(default_factory=list)  # and in the process that asks
+    shares: list[float] = field(default_factory=list)  # of the cores that questions took from the node
 
     def print(self) -> None:
         """A line."""
@@ -129,10 +133,10 @@ class Asking:
         error = np.std(self.ratios) / max(1, len(self.ratios) - 1) ** 0.5
         p50, p99 = (1000 * float(np.quantile(self.seconds, share)) for share in (0.5, 0.99))
         title = "without a pause" if math.isinf(self.rate) else f"{self.rate:g} a second"
-        cpu, loop = 1000 * np.mean(self.cpu), 1000 * np.mean(self.loop)
+        cpu, loop, client = (1000 * np.mean(each) for each in (self.cpu, self.loop, self.client))
         print(
-            f"    {title:<20} training x {ratio:.4f} +- {error:.4f}, a CPU second x {work:.4f}"
-            f"   p50 {p50:6.1f}   p99 {p99:6.1f}   CPU {cpu:.2f} + {loop:.2f}",
+            f"    {title:<20} training x {ratio:.4f} +- {error:.4f}, a CPU second x {work:.4f}   p50 {p50:6.1f}"
+            f"   p99 {p99:6.1f}   CPU {cpu:.2f} + {loop:.2f} + {client:.2f}   node {np.mean(self.shares):.2%}",
             flush=True,
         )
 
@@ -144,13 +148,13 @@ class Client:
         line = [sys.executable, "-c", CLIENT, url, str(words)]
         self._process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ask(self, rate: float, seconds: float) -> list[float]:
-        """Ask for so long; the seconds of each answer."""
+    def ask(self, rate: float, seconds: float) -> tuple[list[float], float]:
+        """Ask for so long; the seconds of each answer, and those of the client's CPU."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(rate, seconds, file=self._process.stdin, flush=True)
-        times: list[float] = json.loads(self._process.stdout.readline())
-        return times
+        times, used = json.loads(self._process.stdout.readline())
+        return times, used
 
     def end(self) -> None:
         """It ends with its input."""
@@ -181,13 +185,15 @@ async def contend(bench: Bench, trainer: Trainer, rounds: int, rate: float) -> N
 async def _speed(trainer: Trainer, client: Client, rate: float, noted: Asking | None = None) -> NDArray[np.float64]:
     """Words a second under questions, and words a second of the training threads' CPU."""
     before, began, cpu, loop = _trained(trainer), time.perf_counter(), _cpu("query"), time.thread_time()
-    times = await asyncio.to_thread(client.ask, rate, ROUND_SECONDS)
+    times, asking = await asyncio.to_thread(client.ask, rate, ROUND_SECONDS)
     words, used = _trained(trainer) - before
+    seconds, cpu, loop = time.perf_counter() - began, _cpu("query") - cpu, time.thread_time() - loop
     if noted is not None:
         noted.seconds += times
-        noted.cpu.append((_cpu("query") - cpu) / len(times))
-        noted.loop.append((time.thread_time() - loop) / len(times))
-    return np.array([words / (time.perf_counter() - began), words / used])
+        for taken, each in ((cpu, noted.cpu), (loop, noted.loop), (asking, noted.client)):
+            each.append(taken / len(times))
+        noted.shares.append((cpu + loop) / seconds / RECIPE.threads)
+    return np.array([words / seconds, words / used])
 
 
 def _trained(trainer: Trainer) -> NDArray[np.float64]:
@@ -214,6 +220,7 @@ def main() -> None:
     for words, size in zip(args.words, args.sizes, strict=True):
         sgns.warm_up(size, 1)
         nearest.warm_up()
+        lookup.warm_up()
         bench, name = make(words, size), f"{words:,} x {size}"
         asyncio.run(measure(bench, args.questions, f"{name}, alone", "word%d"))
         asyncio.run(measure(bench, args.questions, f"{name}, unknown word, alone", "wodr%d"))

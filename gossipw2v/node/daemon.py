@@ -8,38 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import os
 import socket
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
-from gossipw2v.config.address import Address, is_local, is_source
-from gossipw2v.config.loader import ConfigError
+from gossipw2v.config.address import Address
 from gossipw2v.config.node import Config
-from gossipw2v.config.secret import SecretError, read_secret
+from gossipw2v.config.secret import SecretError
 from gossipw2v.gossip.records import Portion
 from gossipw2v.node.compiler import compile_apart, is_compiled, warm_up
 from gossipw2v.node.lifecycle import come_to_rest, keep, resume, work
 from gossipw2v.node.memory import LESS_MEMORY
 from gossipw2v.node.node import Node
+from gossipw2v.node.service.admission import access_of, credentials_of
+from gossipw2v.node.service.presence import leave_note, reachable, say_where, watch_addresses
+from gossipw2v.node.service.reload import reload_when_told
+from gossipw2v.node.service.seeking import seek
 from gossipw2v.node.session import Session
 from gossipw2v.node.storage.checkpoint import CheckpointError
-from gossipw2v.node.storage.inputs import NODE_FILE, own_files
+from gossipw2v.node.storage.inputs import own_files
 from gossipw2v.node.watch import watch
-from gossipw2v.status.access import Access
 from gossipw2v.status.server import Server, StatusSources
 from gossipw2v.status.server import serve as serve_http
-from gossipw2v.system.durable import replace_file
 from gossipw2v.system.logs import get_logger
 from gossipw2v.system.notify import notify
 from gossipw2v.system.signals import RELOADING, stopping
-from gossipw2v.transport.credentials import Credentials
-from gossipw2v.transport.discovery import Discovery, local_addresses
-from gossipw2v.transport.seeds import follow
 from gossipw2v.transport.streams import bound, located
 from gossipw2v.w2v.evaluation.tables import LayoutError
 from gossipw2v.w2v.given.warm_start import WarmStartError
@@ -51,8 +47,6 @@ from gossipw2v.w2v.text.vocab import VocabError
 from gossipw2v.w2v.trainable import Trainable
 from gossipw2v.w2v.training.guard import DivergedError
 
-RELOADED = ("secret_file", "other_secret_file", "http_token_file", "http_names", "ban")  # without a restart
-RESCAN_SECONDS = 2.0  # between two looks at the machine's own addresses; others wait 8 s for a node that has moved
 SEEN_SECONDS = 3.0  # in which a node that has failed still answers over HTTP; `status --watch` asks every second
 STOP_PATIENCE = 3.0  # s for background tasks to end when the node stops
 NO_THREAD = "can't start new thread"  # Python's own words, of a RuntimeError
@@ -144,9 +138,9 @@ class Daemon:
             place = await located(Address.parse(config.listen))
             self.socket = bound(place)
         self.listening = Address(place.host, self.socket.getsockname()[1])
-        sources, access = StatusSources(node.snapshot, node.export, node.live_model), _access(config)
+        sources = StatusSources(node.snapshot, node.export, node.live_model)
         with _naming("http", config.http):
-            self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access=access)
+            self.http = await serve_http(Address.parse(config.http), sources, node.metrics, access=access_of(config))
         node.condition.where = {"listen": str(self.listening), "http": str(self.http.address)}
         self._start(node.condition.pulse.watch(), "pulse")
 
@@ -167,132 +161,32 @@ class Daemon:
                 "compiling the kernels, once for this machine; half a minute or so", http=node.condition.where["http"]
             )
             notify("STATUS=compiling", "EXTEND_TIMEOUT_USEC=120000000")
-            await self._leave_note()
+            await leave_note(node)
             await compile_apart(*compiled)
         await asyncio.to_thread(warm_up, *compiled)
-        node.network.credentials = await asyncio.to_thread(_credentials, node.config, node.core.node)
+        node.network.credentials = await asyncio.to_thread(credentials_of, node.config, node.core.node)
         await resume(node)
 
     async def _meet(self) -> None:
         """Listen, then say where: to the log, to `node.json`, to the local network."""
         node = self.node
+        assert self.http is not None
         assert self.listening is not None
         assert self.socket is not None
         with _naming("listen", node.config.listen):
             node.network.listen(self.socket)
         node.core.own.announce(reachable(self.listening), node.network.now())
         self.prepared, node.condition.stage = True, None
-        self._say_where()
-        await self._leave_note()
+        say_where(node)
+        await leave_note(node)
         self._start(node.network.tick(), "tick")
         self._start(keep(node), "checkpoints")
-        self._start(self._watch_addresses(self.listening), "addresses")
+        self._start(watch_addresses(node, self.listening), "addresses")
         self._start(watch(node), "watch")
-        self._start(self._reload_when_told(), "reload")
-        self._seek(self.listening)
+        self._start(reload_when_told(node, self.http, self.reloading, self.load), "reload")
+        for name, part in seek(node, self.listening):
+            self._start(part, name)
         notify("READY=1", "STATUS=counting words")
-
-    def _say_where(self) -> None:
-        node = self.node
-        tls = node.network.credentials is not None
-        log.info("listening", node=node.core.node.hex(), **node.condition.where, tls=tls)
-        if not tls and not is_local(Address.parse(node.condition.where["listen"]).host):
-            log.warning("anyone who can reach this address can join the swarm", address=node.condition.where["listen"])
-
-    async def _leave_note(self) -> None:
-        """Tell programs on this machine where the node is; it works on without, and tries again."""
-        node = self.node
-        data = {"pid": os.getpid(), "node": node.core.node.hex(), **node.condition.where}
-        try:
-            await asyncio.to_thread(replace_file, node.config.data_dir / NODE_FILE, [json.dumps(data).encode()])
-        except OSError as error:
-            node.condition.problem(NODE_FILE, str(error))
-        else:
-            node.condition.problem(NODE_FILE, None)
-
-    def _seek(self, listening: Address) -> None:
-        """Look for other nodes, as the configuration says."""
-        for peer in self.node.config.peers:
-            if peer == "auto":
-                self._start(self._discover(listening), "discovery")
-            elif is_source(peer):
-                self._start(self._follow(peer, listening.port), peer)
-            elif peer != "none":
-                self.node.core.discovered(peer, (peer,), self.node.network.now())
-        if self.node.config.peers != ("none",):
-            self._remember()
-
-    def _remember(self) -> None:
-        """Look where others were when the checkpoint was written; those that are gone cost a dial now and then."""
-        found, own = self.node.checkpointer.resumed, self.node.core.view.me.addresses
-        for addresses in found.state.addresses if found else ():
-            if others := tuple(address for address in addresses if address not in own):
-                self.node.core.discovered(others[0], others, self.node.network.now())
-
-    async def _follow(self, source: str, port: int) -> None:
-        """Try what a name in DNS, a file or a job says."""
-        node = self.node
-
-        def found(addresses: list[Address]) -> None:
-            for text in map(str, addresses):
-                node.core.discovered(text, (text,), node.network.now())
-
-        await follow(source, port, found, partial(node.condition.problem, source))
-
-    async def _watch_addresses(self, listening: Address) -> None:
-        """Tell others when this machine's addresses change; connections from an address that is gone lead nowhere."""
-        node, before = self.node, reachable(listening)
-        while True:
-            await asyncio.sleep(RESCAN_SECONDS)
-            if NODE_FILE in node.condition.problems:
-                await self._leave_note()
-            now = await asyncio.to_thread(reachable, listening)
-            if now != before:
-                log.info("addresses changed", before=before, now=now)
-                node.core.own.announce(now, node.network.now())
-                node.network.moved(
-                    {Address.parse(text).host for text in before} - {Address.parse(text).host for text in now}
-                )
-                before = now
-
-    async def _discover(self, listening: Address) -> None:
-        node = self.node
-
-        def found(source: str, addresses: list[tuple[str, int]]) -> None:
-            texts = tuple(str(Address(*address)) for address in addresses)
-            node.core.discovered(source, texts, node.network.now())
-
-        async with Discovery(node.config.job.job, node.core.node.hex(), listening, found) as discovery:
-            while True:
-                node.condition.problem("discovery", discovery.problem)
-                await asyncio.sleep(1.0)
-
-    # -- reload ---------------------------------------------------------------------------------------------
-
-    async def _reload_when_told(self) -> None:
-        """Read the configuration again whenever that is asked for; one that is wrong changes nothing."""
-        while True:
-            await self.reloading.wait()
-            self.reloading.clear()
-            try:
-                await self._reload(await asyncio.to_thread(self.load))
-            except (ConfigError, SecretError, PermissionError) as error:
-                self.node.condition.problem("reload", f"nothing was reloaded: {error}")
-            else:
-                self.node.condition.problem("reload", None)
-
-    async def _reload(self, config: Config) -> None:
-        """Take secrets for new connections, the access to HTTP, and bans; the rest is as it was until a restart."""
-        node, before = self.node, self.node.config
-        if (config.secret_file is None) is not (before.secret_file is None):
-            raise ConfigError(["secret_file: a swarm gets a secret, or loses it, by a restart of all its nodes"])
-        credentials = await asyncio.to_thread(_credentials, config, node.core.node)
-        if self.http is not None:
-            self.http.admit(_access(config))
-        node.network.credentials = credentials
-        node.network.perform(node.core.own.ban(config.ban, node.network.now()))
-        node.config = replace(before, **{name: getattr(config, name) for name in RELOADED})
-        log.info("reloaded", settings=RELOADED, waits_for_a_restart=_differing(config, node.config))
 
     # -- end ------------------------------------------------------------------------------------------------
 
@@ -368,33 +262,6 @@ def _naming(option: str, value: str) -> Iterator[None]:
         raise OSError(f"--{option} {value}: {why}{use}") from error
 
 
-def reachable(listening: Address) -> tuple[str, ...]:
-    """The addresses at which others may reach a node that listens there."""
-    return tuple(str(Address(host, listening.port)) for host in local_addresses(listening.host))
-
-
-def _access(config: Config) -> Access:
-    """By what name and token the HTTP side may be used. SecretError."""
-    token = None if config.http_token_file is None else read_secret(config.http_token_file)
-    return Access(token, config.http_names)
-
-
-def _differing(one: Config, other: Config) -> list[str]:
-    """The names of settings, of the node and of the job, that differ."""
-    pairs = ((one, other), (one.job, other.job))
-    names = (each.name for a, b in pairs for each in fields(a) if getattr(a, each.name) != getattr(b, each.name))
-    return [name for name in names if name != "job"] + ["job"] * (one.job.job != other.job.job)
-
-
 def _portion(corpus: Trainable) -> Portion | None:
     """What others are told that this node trains of which files; None where nodes divide them. CorpusError."""
     return Portion(contents_digest(corpus.files), *corpus.share) if corpus.share else None
-
-
-def _credentials(config: Config, node: bytes) -> Credentials | None:
-    """What the node shows at its connections; None in a swarm without a secret."""
-    if config.secret_file is None:
-        return None
-    from gossipw2v.transport.authority import from_files  # noqa: PLC0415 (cryptography is heavy, and few need it)
-
-    return from_files(config.secret_file, config.other_secret_file, node)

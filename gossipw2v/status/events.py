@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from gossipw2v.status.history import History
-from gossipw2v.status.humanize import items, rows
+from gossipw2v.status.humanize import condition, items, rows
 from gossipw2v.status.responses import HEADERS, accepted, busy, encoded
 
 PERIOD = 1.0  # s between two events
@@ -103,15 +103,6 @@ def summary(status: Status) -> Status:
         "conditions": Counter(map(condition, rows(status, "members"))),
     }
     return short
-
-
-def condition(member: Mapping[str, Any]) -> str:
-    """How a member is, in one word: its state while it is heard of, `suspect`, `dead`, or `left`."""
-    if member.get("state") == "left":
-        return "left"
-    if not member.get("alive"):
-        return "dead"
-    return "suspect" if member.get("suspect") else str(member.get("state"))
 
 
 def _cut(value: Any) -> Any:

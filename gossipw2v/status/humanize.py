@@ -29,6 +29,15 @@ def items(status: Mapping[str, Any], key: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def condition(member: Mapping[str, Any]) -> str:
+    """How a member is, in one word: its state while it is heard of, `suspect`, `dead`, or `left`."""
+    if member.get("state") == "left":
+        return "left"
+    if not member.get("alive"):
+        return "dead"
+    return "suspect" if member.get("suspect") else str(member.get("state"))
+
+
 def count(value: object) -> str:
     """950, 67,867, 16.7 M, 2.1 G."""
     number = finite(value)

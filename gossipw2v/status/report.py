@@ -4,10 +4,21 @@ The status may come from any program that answers on the port, and parts of it f
 shown as a dash, and nothing that moves a terminal's cursor gets through.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gossipw2v.status.humanize import UNKNOWN, count, decimal, duration, finite, items, percent, section, size
+from gossipw2v.status.humanize import (
+    UNKNOWN,
+    condition,
+    count,
+    decimal,
+    duration,
+    finite,
+    items,
+    percent,
+    section,
+    size,
+)
 
 BAR = 30  # characters of the progress bar
 LISTED = 20  # members and links shown; --json has them all
@@ -15,32 +26,35 @@ LONGEST = 100  # characters of one text
 LONGEST_PROBLEM = 600  # of one that says what to do
 
 Row = Mapping[str, Any]
+Columns = Sequence[tuple[str, Callable[[Row], str], bool]]  # head, what is below it, whether that is a number
 
 
 def render(status: Row) -> str:
     """Several lines, without a final newline."""
+    probes = items(section(status, "probe"), "sets")
     parts = [
-        f"node {_short(status.get('node'))} of job {_text(status.get('job'))}, {_addresses(status)}",
-        f"{_state(status)} for {duration(status.get('uptime_seconds'))}, {_corpus(status)}",
-        _text_read(status),
+        f"node {_short(status.get('node'))} of job {_text(status.get('job'))}: {_state(status)}, "
+        f"up {duration(status.get('uptime_seconds'))}",
+        _addresses(status),
+        *_corpus(status),
         *_waiting(status),
-        *_progress(status),
         *_problems(status),
-        *_probes(status),
-        *_table("members", items(status, "members"), _member),
-        *_table("links", items(status, "links"), _link),
+        *_progress(status),
+        *(_table("probes", PROBES, probes) if probes else []),
+        *_table("members", MEMBERS, items(status, "members")),
+        *_table("links", LINKS, items(status, "links")),
     ]
     return "\n".join(parts)
 
 
 def members(status: Row) -> str:
     """The members alone, as `render` shows them; all, however many."""
-    return "\n".join(_table("members", items(status, "members"), _member, most=None)[1:])
+    return "\n".join(_table("members", MEMBERS, items(status, "members"), most=None)[1:])
 
 
 def traffic(links: Sequence[Row]) -> str:
     """Links with `sent` and `received` bytes a second, a line each."""
-    return "\n".join(_table("links", links, _traffic, most=None)[1:])
+    return "\n".join(_table("links", TRAFFIC, links, most=None)[1:])
 
 
 def summary(status: Row) -> str:
@@ -48,12 +62,13 @@ def summary(status: Row) -> str:
     progress = section(status, "progress")
     rate, left = count(progress.get("swarm_words_per_second")), duration(progress.get("eta_seconds"))
     done, members = percent(progress.get("ratio")), len(items(status, "members"))
-    return f"{_state(status)} {done}, {rate} words/s, {left} left, {members} members"
+    state = _state(status)
+    return f"{state}{',' * (', ' in state)} {done}, {rate} words/s, {left} left, {members} members"
 
 
 def _state(status: Row) -> str:
     degraded = status.get("degraded") is True and status.get("failure") is None
-    return _text(status.get("state")) + (", degraded," if degraded else "")
+    return _text(status.get("state")) + (", degraded" if degraded else "")
 
 
 def bar(ratio: object, width: int = BAR) -> str:
@@ -68,21 +83,17 @@ def _addresses(status: Row) -> str:
     return f"gossip on {_text(addresses.get('listen'))}{tls}, http on {_text(addresses.get('http'))}"
 
 
-def _corpus(status: Row) -> str:
+def _corpus(status: Row) -> list[str]:
+    """The vocabulary, and what was made of the text: so that a backup among it is seen, or another encoding."""
     corpus, vocabulary = section(status, "corpus"), section(status, "vocabulary")
     words = f"{count(vocabulary.get('words'))} words" if vocabulary else "not agreed yet"
-    return f"{size(corpus.get('bytes'))} of text, vocabulary {words} {_short(vocabulary.get('digest'), '')}".rstrip()
-
-
-def _text_read(status: Row) -> str:
-    """What was made of the text, so that a backup among it is seen, or a file in another encoding."""
-    corpus = section(status, "corpus")
     replaced, long, passed = "replaced_bytes", "dropped_tokens", "passed_over_files"
     shown = {key: count(corpus.get(key)) for key in ("files", replaced, long, passed)}
-    return (
+    return [
+        f"{size(corpus.get('bytes'))} of text, vocabulary {words} {_short(vocabulary.get('digest'), '')}".rstrip(),
         f"text: files read {shown['files']}, passed over {shown[passed]}; bytes replaced {shown[replaced]}; "
-        f"words too long {shown[long]}"
-    )
+        f"words too long {shown[long]}",
+    ]
 
 
 def _waiting(status: Row) -> list[str]:
@@ -100,74 +111,72 @@ def _waiting(status: Row) -> list[str]:
 
 def _progress(status: Row) -> list[str]:
     progress = section(status, "progress")
-    ratio, left = progress.get("ratio"), duration(progress.get("eta_seconds"))
-    rate = ("swarm_words_per_second", "words_per_second")
-    swarm, own = (count(progress.get(key)) for key in rate)
+    names = ("swarm_trained_tokens", "swarm_total_tokens", "swarm_words_per_second", "words_per_second")
+    trained, total, swarm, own = (count(progress.get(key)) for key in names)
     epoch = f"epoch {count(progress.get('epoch'))} of {count(progress.get('epochs'))}"
-    losses = (
-        f"loss {decimal(progress.get('loss'))}, on held-out text {decimal(section(status, 'held_out').get('loss'))}"
-    )
-    learned = f"alpha {decimal(progress.get('alpha'))}, {losses}"
-    tokens = f"{count(progress.get('swarm_trained_tokens'))} of {count(progress.get('swarm_total_tokens'))} tokens"
+    held_out = decimal(section(status, "held_out").get("loss"))
     return [
         "",
-        f"{bar(ratio)} {percent(ratio)}, {left} left",
-        f"{tokens}, {swarm} words/s; this node {own} words/s, {epoch}; {learned}",
+        f"{bar(progress.get('ratio'))} {percent(progress.get('ratio'))}, {duration(progress.get('eta_seconds'))} left",
+        f"swarm: {trained} of {total} words, {swarm} words/s",
+        f"this node: {own} words/s, {epoch}, alpha {decimal(progress.get('alpha'))}",
+        f"loss: {decimal(progress.get('loss'))}, on held-out text {held_out}",
     ]
 
 
-def _table(title: str, rows: Sequence[Any], line: Any, most: int | None = LISTED) -> list[str]:
-    """The rows under a title, columns aligned, at most so many; the title says how many there are."""
-    cells = [line(row if isinstance(row, Mapping) else {}) for row in rows[:most]]
+def _table(title: str, columns: Columns, rows: Sequence[Any], most: int | None = LISTED) -> list[str]:
+    """The rows under a title that says how many there are, and under heads; at most so many."""
+    shown = [row if isinstance(row, Mapping) else {} for row in rows[:most]]
+    cells = [[head for head, *_ in columns], *([cell(row) for _, cell, _ in columns] for row in shown)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
+    forms = [str.rjust if number else str.ljust for *_, number in columns]
+    lines = [
+        "  " + "  ".join(form(*pair) for form, pair in zip(forms, zip(row, widths, strict=True), strict=True)).rstrip()
+        for row in cells
+    ]
     more = [f"  and {len(rows) - most} more"] if most is not None and len(rows) > most else []
-    return ["", f"{title} {len(rows)}", *lines, *more]
+    return ["", f"{title}: {len(rows)}", *(lines if shown else []), *more]
 
 
-def _probes(status: Row) -> list[str]:
-    sets = items(section(status, "probe"), "sets")
-    return _table("probes", sets, _probe) if sets else []
+def _done(member: Row) -> str:
+    trained, total = finite(member.get("trained_tokens")), finite(member.get("total_tokens"))
+    return percent(trained / total) if trained is not None and total else UNKNOWN
 
 
-def _probe(row: Row) -> list[str]:
-    """The last and the best score on a test set."""
-    return [
-        _text(row.get("name")),
-        f"{_text(row.get('figure'))} {decimal(row.get('last'))}",
-        f"best {decimal(row.get('best'))} after {count(row.get('best_trained_tokens'))} words",
-        f"{count(row.get('known'))} of {count(row.get('total'))} known",
-    ]
+def _place(member: Row) -> str:
+    return "this node" if member.get("self") else ", ".join(_text(a) for a in items(member, "addresses")[:2])
 
 
-def _member(row: Row) -> list[str]:
-    trained, total = finite(row.get("trained_tokens")), finite(row.get("total_tokens"))
-    done = percent(trained / total) if trained is not None and total else UNKNOWN
-    place = "this node" if row.get("self") else ", ".join(_text(a) for a in items(row, "addresses")[:2])
-    state = _text(row.get("state")) if row.get("alive", True) else "lost"
-    return [_short(row.get("node")), state, done, place]
-
-
-def _link(row: Row) -> list[str]:
-    return [
-        _short(row.get("peer")),
-        _text(row.get("role")),
-        f"{count(row.get('exchanges'))} exchanges",
-        f"{size(row.get('sent_bytes'))} out",
-        f"{size(row.get('received_bytes'))} in",
-        f"{count(row.get('pending_rows'))} rows pending",
-    ]
-
-
-def _traffic(row: Row) -> list[str]:
-    return [
-        _short(row.get("peer")),
-        _text(row.get("role")),
-        f"{size(row.get('sent'))}/s out",
-        f"{size(row.get('received'))}/s in",
-        f"{decimal(row.get('exchanges'))} exchanges/s",
-        f"{count(row.get('pending_rows'))} rows pending",
-    ]
+MEMBERS: Columns = (
+    ("node", lambda row: _short(row.get("node")), False),
+    ("state", lambda row: _text(condition(row)), False),
+    ("trained", _done, True),
+    ("at", _place, False),
+)
+LINKS: Columns = (
+    ("to", lambda row: _short(row.get("peer")), False),
+    ("which is", lambda row: _text(row.get("role")), False),
+    ("exchanges", lambda row: count(row.get("exchanges")), True),
+    ("sent", lambda row: size(row.get("sent_bytes")), True),
+    ("received", lambda row: size(row.get("received_bytes")), True),
+    ("rows to share", lambda row: count(row.get("pending_rows")), True),
+)
+TRAFFIC: Columns = (
+    ("to", lambda row: _short(row.get("peer")), False),
+    ("which is", lambda row: _text(row.get("role")), False),
+    ("sent/s", lambda row: size(row.get("sent")), True),
+    ("received/s", lambda row: size(row.get("received")), True),
+    ("exchanges/s", lambda row: decimal(row.get("exchanges")), True),
+    ("rows to share", lambda row: count(row.get("pending_rows")), True),
+)
+PROBES: Columns = (
+    ("test set", lambda row: _text(row.get("name")), False),
+    ("figure", lambda row: _text(row.get("figure")), False),
+    ("last", lambda row: decimal(row.get("last")), True),
+    ("best", lambda row: decimal(row.get("best")), True),
+    ("after words", lambda row: count(row.get("best_trained_tokens")), True),
+    ("known", lambda row: f"{count(row.get('known'))} of {count(row.get('total'))}", True),
+)
 
 
 def _problems(status: Row) -> list[str]:

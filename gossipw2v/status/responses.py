@@ -14,12 +14,15 @@ from aiohttp import web
 from gossipw2v.system.wellformed import well_formed
 
 RETRY_SECONDS = 5  # after which one who was turned away may come back
+HALF = "\\ud"  # how half of a character above U+FFFF begins in JSON: it may stand alone
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+_encode = json.JSONEncoder(allow_nan=False).encode
 
 
 def answer(code: int, value: Any, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -40,7 +43,11 @@ def busy(error: str, hint: str, seconds: int = RETRY_SECONDS) -> web.Response:
 
 def encoded(value: Any) -> bytes:
     """`value` as JSON in one line."""
-    return json.dumps(plain(value), allow_nan=False).encode()
+    try:
+        text = _encode(value)
+    except (TypeError, ValueError):  # a number or a kind of mapping that JSON does not have
+        text = HALF
+    return (_encode(plain(value)) if HALF in text else text).encode()
 
 
 def plain(value: Any) -> Any:

@@ -14,22 +14,26 @@ import random
 import re
 import secrets
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import NamedTuple
 
-import ifaddr
 from zeroconf import InterfaceChoice, IPVersion, ServiceInfo, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from gossipw2v.gossip.messages import PROTOCOL
 from gossipw2v.system.logs import get_logger
+from gossipw2v.transport.addresses import (
+    local_addresses,
+    require_any_interface,
+    require_interface,
+    usable_addresses,
+)
 
 SERVICE = "_gossipw2v._tcp.local."
 TEXT_VERSION = b"1"
 NODE_ID = re.compile(r"[0-9a-f]{8,63}")  # also the instance's name, a DNS label of at most 63 bytes
 CANDIDATES = 256  # nodes remembered, those heard of last: a flood of announcements must not fill the memory
-ADDRESSES = 8  # of one node: more would be dialled in vain for minutes
 RESOLVERS = 8  # names asked about at once, where an announcement came without its details
 RESOLVE_MS = 3000
 # zeroconf asks a few times and then only refreshes what it knows: a node that starts before its network would
@@ -39,10 +43,7 @@ RESCAN_SECONDS = 10.0  # between looks at our own addresses: DHCP, a VPN, a cabl
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s between attempts after a failure, doubling
 CLOSE_SECONDS = 1.5
 PROBE_PORT = 9  # that of "discard": what `listen_around` announces is not to be dialled
-# Addresses of these are offered last: other machines can rarely reach them.
-INNER_INTERFACES = ("docker", "br-", "veth", "virbr", "lxc", "lxd", "cni", "flannel", "podman", "vmnet", "vbox")
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Found = Callable[[str, list[tuple[str, int]]], None]
 
 log = get_logger("discovery")
@@ -132,10 +133,10 @@ class Discovery:
         """Sockets on the interface we listen on, or on all where we listen on all."""
         if self._host.is_unspecified:
             versions = IPVersion.V4Only if self._host.version == 4 else IPVersion.All
-            _require_any_interface(self._host)
+            require_any_interface(self._host)
             zeroconf = AsyncZeroconf(interfaces=InterfaceChoice.All, ip_version=versions)
         else:
-            _require_interface(self._host)
+            require_interface(self._host)
             zeroconf = AsyncZeroconf(interfaces=[str(self._host)])
         try:
             # Shielded: cancelled while it starts, zeroconf would leave its sockets open.
@@ -242,7 +243,7 @@ async def listen_around(host: str, job: str, seconds: float) -> Heard:
     that sent it, as a node on this machine would hear it.
     """
     probe, listened = secrets.token_hex(16), ipaddress.ip_address(host)
-    _require_interface(listened)
+    require_interface(listened)
     ours = Discovery(f"doctor {probe}", probe, (host, PROBE_PORT), lambda *_: None)
     ear = Discovery(job, secrets.token_hex(16), (host, PROBE_PORT), lambda *_: None)
     heard: set[str] = set()
@@ -277,61 +278,6 @@ def read_text(properties: Mapping[bytes, bytes | None]) -> tuple[str, str]:
     label = (properties.get(b"cl") or b"").decode("ascii", "replace")
     ours = properties.get(b"txtvers") == TEXT_VERSION and NODE_ID.fullmatch(node) is not None
     return (node if ours else "", label)
-
-
-def usable_addresses(announced: Sequence[str], loopback: bool) -> list[str]:
-    """At most 8 addresses that can be dialled. Loopback ones only lead to this machine: kept if we listen there.
-
-    IPv6 link-local ones are left out: their scope is lost on the way (uvloop drops it), and IPv4 or a global
-    address nearly always stands beside them.
-    """
-    usable = []
-    for text in announced[: 4 * ADDRESSES]:
-        address = ipaddress.ip_address(text)
-        useless = address.is_unspecified or address.is_multicast or address.is_reserved
-        distant = address.version == 6 and (address.is_link_local or address.ipv4_mapped is not None)
-        if not (useless or distant or (address.is_loopback and not loopback)):
-            usable.append(str(address))
-    return usable[:ADDRESSES]
-
-
-def local_addresses(listen: str) -> list[str]:
-    """The addresses to announce when listening on `listen` (an IP address): at most 8, the most reachable first.
-
-    Loopback only if we listen there or have nothing else. ValueError if `listen` is not an IP address.
-    """
-    host = ipaddress.ip_address(listen)
-    if not host.is_unspecified:
-        return [str(host)]
-    found: list[tuple[bool, str]] = []
-    for adapter in ifaddr.get_adapters():
-        inner = adapter.name.startswith(INNER_INTERFACES)
-        same = [text for text in _addresses(adapter) if ipaddress.ip_address(text).version == host.version]
-        found += [(inner, text) for text in usable_addresses(same, loopback=False)]
-    found.sort(key=lambda item: item[0])
-    return [text for _, text in found[:ADDRESSES]] or ["127.0.0.1" if host.version == 4 else "::1"]
-
-
-def _require_any_interface(host: IPAddress) -> None:
-    """OSError where there is none to listen on; zeroconf would say it in its own terms."""
-    if not any(ipaddress.ip_address(text).version == host.version for text in _all_addresses()):
-        raise OSError(f"no network interface is up that has an IPv{host.version} address")
-
-
-def _require_interface(host: IPAddress) -> None:
-    """OSError with the reason where zeroconf would fail without saying why, or not say that nothing arrives."""
-    if host.version == 6 and host.is_loopback:
-        raise OSError("no multicast on ::1; listen on 127.0.0.1, or name the peers")
-    if not host.is_loopback and str(host) not in _all_addresses():
-        raise OSError(f"no network interface has the address {host}")
-
-
-def _all_addresses() -> set[str]:
-    return {text for adapter in ifaddr.get_adapters() for text in _addresses(adapter)}
-
-
-def _addresses(adapter: ifaddr.Adapter) -> list[str]:
-    return [ip.ip if isinstance(ip.ip, str) else ip.ip[0] for ip in adapter.ips]
 
 
 async def _close(zeroconf: AsyncZeroconf) -> None:

@@ -16,6 +16,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from gossipw2v.w2v.kernels.search.lookup import find_word
 from gossipw2v.w2v.kernels.search.nearest import nearest_rows
 from gossipw2v.w2v.text.words import Words
 
@@ -116,14 +117,8 @@ def known(words: Words, word: str) -> int:
 
 
 def find_row(words: Words, word: bytes) -> int | None:
-    """The row of a word, or None. A scan of the vocabulary's text: 1 ms for a million words."""
-    if not word or b"\n" in word:
-        return None
-    whole = word + b"\n"
-    if words.text.startswith(whole):
-        return 0
-    at = next(_places(words.text, b"\n" + whole), None)
-    return None if at is None else int(np.searchsorted(words.starts, at + 1))
+    """The row of a word, or None; in time that grows with the vocabulary, some 2 ms for a million words."""
+    return find_word(words.text, words.starts, word) if word else None
 
 
 def complete(words: Words, prefix: str, limit: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from gossipw2v.w2v.graphs import walks
 from gossipw2v.w2v.kernels import merge, priority, quantize, sgns
-from gossipw2v.w2v.kernels.search import nearest
+from gossipw2v.w2v.kernels.search import lookup, nearest
 from gossipw2v.w2v.phrases import counting
 from gossipw2v.w2v.text import scanner
 
@@ -21,6 +21,7 @@ def warm_up(vector_size: int, sg: int = 1, graph: bool = False) -> None:
     quantize.warm_up(vector_size)
     priority.warm_up()
     nearest.warm_up()
+    lookup.warm_up()
     scanner.warm_up()
     counting.warm_up()
     if graph:

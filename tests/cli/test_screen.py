@@ -46,7 +46,7 @@ def test_what_is_too_long_for_the_screen_is_cut_and_it_says_so(terminal: Termina
         seen = on_paper(terminal.getvalue())
     assert seen[0].startswith("node 3fa2")
     assert len(seen) == 30
-    assert re.fullmatch(r"and \d lines more, for which there is no room", seen[-1])
+    assert re.fullmatch(r"and \d+ lines more, for which there is no room", seen[-1])
     assert "  10.0.0.9:7411 does not answer" in seen
 
 

@@ -288,6 +288,11 @@ CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
     "negative_data_rejection"
 )
+SECONDS = int(
+    os.environ.get("SCHEMATHESIS_SECONDS", "0")
+)  # as long as it is to try; 0: the same few requests each time
+EXTENT = ("--phases", "examples,coverage,fuzzing", "--max-examples")
+EXTENT += ("1000000", "--max-time", str(SECONDS)) if SECONDS else ("25", "--seed", "1")
 
 
 @pytest.mark.slow
@@ -296,10 +301,9 @@ async def test_the_server_answers_as_its_document_says(tmp_path: Path) -> None:
     """A program that reads the document makes requests of it, good and bad; but for events, which do not end."""
     async with running(whole_model) as server:
         url = f"http://{server.address}{API}/openapi.json"
-        line = [SCHEMATHESIS, "run", url, "--exclude-path", f"{API}/events", "--max-examples", "25", "--seed", "1"]
-        line += ["--phases", "examples,coverage,fuzzing", "--checks", CHECKS, "--no-color"]
+        line = [SCHEMATHESIS, "run", url, "--exclude-path", f"{API}/events", *EXTENT, "--checks", CHECKS, "--no-color"]
         done = await asyncio.to_thread(
-            subprocess.run, line, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+            subprocess.run, line, cwd=tmp_path, capture_output=True, text=True, timeout=120 + SECONDS, check=False
         )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "No issues found" in done.stdout, done.stdout[-3000:]

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipw2v.status import events
-from gossipw2v.status.events import LISTED, LONGEST, condition, summary
+from gossipw2v.status.events import LISTED, LONGEST, summary
+from gossipw2v.status.humanize import condition
 from gossipw2v.status.responses import encoded
 from gossipw2v.status.server import ClientLimits, Server, StatusSources, serve
 from gossipw2v.system.metrics import Metrics

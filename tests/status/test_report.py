@@ -13,30 +13,41 @@ from gossipw2v.status.humanize import UNKNOWN
 
 def test_a_report_tells_what_the_status_holds():
     assert report.render(STATUS).splitlines() == [
-        "node 3fa2c1d0e5b6 of job wiki, gossip on 0.0.0.0:7411, http on 127.0.0.1:7412",
-        "training for 2 min 5 s, 100 MB of text, vocabulary 67,867 words 1a2b3c4d5e6f",
+        "node 3fa2c1d0e5b6 of job wiki: training, up 2 min 5 s",
+        "gossip on 0.0.0.0:7411, http on 127.0.0.1:7412",
+        "100 MB of text, vocabulary 67,867 words 1a2b3c4d5e6f",
         f"text: files read 1, passed over {UNKNOWN}; bytes replaced 0; words too long {UNKNOWN}",
-        "",
-        "█████████████░░░░░░░░░░░░░░░░░ 42.0 %, 9 s left",
-        "21 M of 50.2 M tokens, 3.4 M words/s; this node 1.2 M words/s, epoch 2 of 3; alpha 0.0145, "
-        "loss 2.31, on held-out text 2.45",
         "",
         "problems",
         "  10.0.0.9:7411 does not answer",
         "  2 messages refused; --json says why",
         "",
-        "members 2",
-        "  3fa2c1d0e5b6  training  25.0 %  this node",
-        "  b6a7983fa2c1  lost      75.0 %  10.0.0.2:7411",
+        "█████████████░░░░░░░░░░░░░░░░░ 42.0 %, 9 s left",
+        "swarm: 21 M of 50.2 M words, 3.4 M words/s",
+        "this node: 1.2 M words/s, epoch 2 of 3, alpha 0.0145",
+        "loss: 2.31, on held-out text 2.45",
         "",
-        "links 1",
-        "  b6a7983fa2c1  parent  10 exchanges  2.5 MB out  999 B in  12,345 rows pending",
+        "members: 2",
+        "  node          state     trained  at",
+        "  3fa2c1d0e5b6  training   25.0 %  this node",
+        "  b6a7983fa2c1  dead       75.0 %  10.0.0.2:7411",
+        "",
+        "links: 1",
+        "  to            which is  exchanges    sent  received  rows to share",
+        "  b6a7983fa2c1  parent           10  2.5 MB     999 B         12,345",
     ]
+
+
+def test_no_line_is_wider_than_a_terminal_of_80_columns():
+    links = [{**STATUS["links"][0], "sent": 123_456_789, "received": 123_456_789, "exchanges": 0.123}]
+    probes = [{"name": "wordsim353.tsv", "figure": "spearman", "known": 353, "total": 353, "best_trained_tokens": 5e9}]
+    shown = report.render(STATUS | {"probe": {"sets": probes}}) + report.traffic(links)
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_node_that_has_only_begun_has_a_report():
     shown = report.render({"state": "counting", "vocabulary": None, "members": [], "links": []})
-    assert f"counting for {UNKNOWN}," in shown
+    assert f": counting, up {UNKNOWN}\n" in shown
     assert "vocabulary not agreed yet" in shown
     assert "problems" not in shown
 
@@ -47,7 +58,7 @@ def test_a_summary_is_one_line():
 
 def test_a_large_swarm_is_cut_and_counted():
     shown = report.render(STATUS | {"members": STATUS["members"] * 50})
-    assert "members 100" in shown
+    assert "members: 100" in shown
     assert "and 80 more" in shown
 
 
@@ -107,11 +118,11 @@ def test_numbers_are_written_for_people(shown, wanted):
 def test_a_node_that_has_failed_says_at_length_what_to_do():
     why = "the model diverged again with half of alpha: " + "the settings are too large, " * 12
     shown = report.render(STATUS | {"state": "failed", "failure": why, "degraded": True, "problems": [why]})
-    assert "failed for" in shown
+    assert ": failed, up" in shown
     assert why in shown
 
 
 def test_a_node_with_problems_is_called_degraded():
-    assert "training, degraded, for" in report.render(STATUS | {"degraded": True})
+    assert ": training, degraded, up" in report.render(STATUS | {"degraded": True})
     assert report.summary(STATUS | {"degraded": True}).startswith("training, degraded, 42")
     assert "degraded" not in report.render(STATUS | {"degraded": False}) + report.summary(STATUS)

@@ -36,7 +36,8 @@ from gossipw2v.node.storage.checkpoint import MAGIC, VERSION, CheckpointError
 from gossipw2v.node.storage.generations import find
 from gossipw2v.node.storage.saved_links import read as read_references
 from gossipw2v.system.sections import HASH_BYTES, DamagedError, Writer, digest
-from gossipw2v.transport.discovery import NODE_ID, SERVICE, read_text, usable_addresses
+from gossipw2v.transport.addresses import usable_addresses
+from gossipw2v.transport.discovery import NODE_ID, SERVICE, read_text
 from gossipw2v.w2v.phrases.grams import Grams
 from gossipw2v.w2v.phrases.joins import Joins
 from gossipw2v.w2v.text import shards

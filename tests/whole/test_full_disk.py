@@ -14,8 +14,8 @@ from support.daemons import Daemon, Daemons, Status, addresses, read_vectors, wr
 from support.mounts import SmallDisk, mounts_available
 
 from gossipw2v.cli.main import IO_ERROR
-from gossipw2v.node.daemon import NODE_FILE
 from gossipw2v.node.storage.generations import find
+from gossipw2v.node.storage.inputs import NODE_FILE
 from gossipw2v.system.durable import TEMPORARY
 
 ROOM = 4 << 20  # bytes; the encoded text takes 173,000, a checkpoint 270,000

@@ -42,8 +42,11 @@ async def test_the_page_of_a_node_in_a_browser(tmp_path: Path) -> None:
     with Daemons(tmp_path) as swarm:
         places = addresses(2)
         settings = {"until_complete": False, "epochs": 60, "peers": ",".join(places)}
-        first, _ = [swarm.start(text, listen=place, **settings) for text, place in zip((one, two), places, strict=True)]
+        first, second = [
+            swarm.start(text, listen=place, **settings) for text, place in zip((one, two), places, strict=True)
+        ]
         await asyncio.to_thread(first.until, lambda status: status["links"] and status["state"] == "training")
+        second_id = (await asyncio.to_thread(second.status))["node"]
         (tmp_path / "browser").mkdir()
         async with browsing(BROWSER, tmp_path / "browser") as tab:
             await tab.send("Page.navigate", url=await asyncio.to_thread(lambda: first.url))
@@ -56,6 +59,9 @@ async def test_the_page_of_a_node_in_a_browser(tmp_path: Path) -> None:
             await read_a_chart_by_keyboard(tab)
             await tab.evaluate("document.querySelector('#map').scrollIntoView()")
             await tab.until("document.querySelectorAll('#map g text').length > 3")
+            second.process.kill()
+            await tab.until(f"document.querySelector('#gone').innerText.includes('{second_id[:12]} is dead')")
+            await tab.until("document.querySelectorAll('#overlay li').length === 1")
             assert tab.complaints == []
             first.process.kill()
             await tab.until("document.body.className === 'silent'")
@@ -125,8 +131,8 @@ async def test_the_map_is_dragged_zoomed_and_read_by_pointer_wheel_keys_and_butt
         await tab.send("Page.navigate", url=f"http://{server.address}/")
         await tab.until("document.querySelector('#job')?.textContent === 'default'")
         await tab.look(1280, dark=False)
-        await tab.until("document.querySelectorAll('#map g text').length > 5")
         await tab.evaluate("document.querySelector('#map svg').scrollIntoView({ block: 'center' })")
+        await tab.until("document.querySelectorAll('#map g text').length > 5")
         await hover_and_drag(tab)
         await use_keys_and_buttons(tab)
         assert tab.complaints == []
@@ -142,7 +148,7 @@ async def use_keys_and_buttons(tab: Tab) -> None:
     both = whole.keys() & moved.keys()
     assert both
     assert all(moved[word][0] < whole[word][0] for word in both)
-    assert (await tab.evaluate(TOLD)).startswith("word")  # which is in the middle
+    assert (await tab.evaluate(TOLD)).startswith("in the middle: word")  # which is in the middle
     for act in ("+", "-", "button:nth-of-type(1)", "button:nth-of-type(2)"):
         before = await names_by_word(tab)
         button = f"document.querySelector('#map {act}').click()"
@@ -160,7 +166,7 @@ async def hover_and_drag(tab: Tab) -> None:
     word = min(off, key=lambda each: abs(off[each] - 100))
     x, y = names[word][0] - 5, names[word][1] - 4  # a name stands beside its dot
     await tab.send("Input.dispatchMouseEvent", type="mouseMoved", x=left + x, y=top + y)
-    await tab.until(f"{TOLD} === {json.dumps(word)}")
+    await tab.until(f"{TOLD} === {json.dumps(f'here: {word}')}")
     await tab.send("Input.dispatchMouseEvent", type="mouseWheel", x=left + x, y=top + y, deltaX=0, deltaY=-100)
     await tab.until(f"JSON.stringify({NAMES}) !== {json.dumps(before)}")
     zoomed = await names_by_word(tab)
@@ -228,6 +234,7 @@ async def test_a_status_of_any_kind_is_shown_and_a_strangers_text_stays_text(
         assert [each for each in SHOWN if each not in text] == []
         await tab.evaluate("document.querySelector('#map svg').scrollIntoView()")
         await tab.until("document.querySelectorAll('#map text').length > 5")
+        await read_cores(tab, status)
         await change(tab, status, json.loads(json.dumps(WELL), object_pairs_hook=strange))
         assert await tab.evaluate("document.querySelectorAll('main script, main img').length") == 0
         assert HOSTILE in await tab.evaluate("document.body.textContent")
@@ -240,6 +247,14 @@ async def test_a_status_of_any_kind_is_shown_and_a_strangers_text_stays_text(
         assert "loss on held-out text\n\u2013\n" in await tab.evaluate("document.body.innerText")
         assert await tab.evaluate("document.querySelector('#probes').hidden")
         assert tab.complaints == []
+
+
+async def read_cores(tab: Tab, status: Status) -> None:
+    """Cores are counted by the node's clock, whenever events come: here twenty a second, of ten seconds in all."""
+    for version, seconds, cpu in (("early", 20.0, 10.0), ("late", 30.0, 15.0)):
+        load = {"process_cpu_seconds": cpu}
+        await change(tab, status, {**WELL, "version": version, "uptime_seconds": seconds, "load": load})
+    await tab.until("document.querySelector('#figures').innerText.includes('0.50 cores')")
 
 
 @needs_browser

@@ -12,10 +12,12 @@ from http.client import HTTPConnection, HTTPException
 from gossipw2v.cli.operate.findings import Finding, fine, note
 from gossipw2v.config.address import Address
 from gossipw2v.config.node import Config
+from gossipw2v.status.humanize import duration
 
 SECONDS = 2.0  # for an answer
 MOST_SKEW = 5.0  # s that say nothing: the header has whole seconds, and the answer takes its time
 MOST_HOSTS = 8  # that are asked
+ADVICE = "have both set by NTP; training does not mind, but logs of both are hard to compare"
 PROBE = "/healthz"  # which is answered to anybody
 
 
@@ -27,7 +29,7 @@ def compare_clocks(config: Config, hosts: list[str]) -> list[Finding]:
         return [note("clocks", "not compared: no peer answers over HTTP; nothing depends on them")] if hosts else []
     far = {host: skew for host, skew in skews.items() if abs(skew) > MOST_SKEW}
     found = [
-        note(f"clock {host}", f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}", "have both set by NTP")
+        note(f"clock {host}", f"{duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} this machine's", ADVICE)
         for host, skew in far.items()
     ]
     return found or [fine("clocks", f"within {MOST_SKEW:.0f} s of {len(skews)} peers")]

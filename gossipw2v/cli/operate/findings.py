@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import NamedTuple
 
 OK, NOTE, WRONG = "ok", "note", "wrong"  # verdicts; a note is nothing wrong, or what cannot be told from here
+
+
+INDENT = " " * 7  # of what goes on from the line above
 
 
 class Finding(NamedTuple):
@@ -18,8 +22,20 @@ class Finding(NamedTuple):
     def line(self) -> str:
         """One line for people, with nothing in it that moves a terminal's cursor: strangers wrote some of it."""
         advice = f"; {self.advice}" if self.advice else ""
-        text = f"{self.verdict:<5}  {self.check}: {self.text}{advice}"
-        return "".join(char if char.isprintable() else "?" for char in text)
+        return _printable(f"{self.verdict:<5}  {self.check}: {self.text}{advice}")
+
+    def paragraph(self, width: int) -> str:
+        """As `line`, for a terminal of so many columns: broken between words, and what to do begins a line."""
+        parts = [
+            f"{self.verdict:<5}  {self.check}: {self.text}",
+            *([f"{INDENT}-> {self.advice}"] if self.advice else []),
+        ]
+        form = textwrap.TextWrapper(width, subsequent_indent=INDENT, break_long_words=False, break_on_hyphens=False)
+        return "\n".join(form.fill(_printable(part)) for part in parts)
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def fine(check: str, text: str) -> Finding:

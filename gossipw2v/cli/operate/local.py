@@ -35,7 +35,6 @@ def look_at_machine(config: Config, words: int) -> list[Finding]:
     return [
         running(config.data_dir),
         *secrets(config),
-        *given(config),
         *folder(config.data_dir, 8 * words * config.job.vector_size, words),
         memory(config, words),
         kernels(config),
@@ -71,18 +70,22 @@ def secrets(config: Config) -> list[Finding]:
     return found
 
 
-def given(config: Config) -> list[Finding]:
-    """Whether the list of words and the vectors to start from can be read, if there are any."""
+def given(config: Config) -> tuple[list[Finding], dict[str, str]]:
+    """Whether the list of words and the vectors to start from can be read, if there are any; what the job has of them.
+
+    They are read once: vectors may be gigabytes.
+    """
     try:
         found = read_given(config)
     except (VocabError, WarmStartError) as error:
-        return [wrong("vocab, from", str(error), "mend the file, and give all nodes the same")]
+        return [wrong("vocab, from", str(error), "mend the file, and give all nodes the same")], {}
     each = {"vocab": found.words, "from": found.start}
-    return [
+    told = [
         fine(name, f"{one.name} has {len(one.words):,} words, digest {one.digest.hex()}")
         for name, one in each.items()
         if one is not None
     ]
+    return told, found.job
 
 
 def folder(data_dir: Path, model: int, words: int) -> list[Finding]:

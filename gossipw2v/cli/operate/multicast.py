@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 
-from gossipw2v.cli.operate.findings import Finding, fine, note, wrong
+from gossipw2v.cli.operate.findings import OK, Finding, fine, note, wrong
 from gossipw2v.config.address import Address
 from gossipw2v.config.node import Config
-from gossipw2v.transport.discovery import Heard, listen_around, local_addresses
+from gossipw2v.transport.addresses import local_addresses
+from gossipw2v.transport.discovery import Heard, listen_around
 from gossipw2v.transport.streams import located
 
 SECONDS = 3.0  # of listening; an announcement takes one, an answer to a question less
@@ -30,7 +31,7 @@ async def look_around(config: Config) -> tuple[list[Finding], Places]:
     heard = await asyncio.gather(*(_hear(host, config.job.job) for host in hosts))
     found = [_finding(host, each) for host, each in zip(hosts, heard, strict=True)]
     nodes = {node: where for each in heard if isinstance(each, Heard) for node, where in each.nodes.items()}
-    if not nodes:
+    if not nodes and any(each.verdict == OK for each in found):
         text = "no other node of this job was heard on any interface"
         found.append(note("multicast", text, f"fine for the first node of a network; else {NAMED}"))
     return found, [tuple(Address(*each) for each in where) for where in nodes.values()]

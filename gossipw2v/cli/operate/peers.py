@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 from gossipw2v.cli.operate.findings import Finding, fine, note, wrong
@@ -21,14 +19,11 @@ from gossipw2v.config.node import Config
 from gossipw2v.gossip.codec import HEADER, MAGIC, decode, frame_length
 from gossipw2v.gossip.membership.connections import objection
 from gossipw2v.gossip.messages import MAX_HELLO, Hello, Message, ProtocolError, Refuse
-from gossipw2v.node.storage.inputs import read_given
 from gossipw2v.transport import slurm
 from gossipw2v.transport.authority import from_files
 from gossipw2v.transport.credentials import Credentials
 from gossipw2v.transport.seeds import DNS_TIMEOUT, MOST_ADDRESSES, parse_lines, read_list, resolve
 from gossipw2v.transport.streams import StrangerError, UnreachableError, dial
-from gossipw2v.w2v.given.warm_start import WarmStartError
-from gossipw2v.w2v.text.vocab import VocabError
 
 MOST_PEERS = 64  # visited, 16 at a time
 AT_ONCE = 16
@@ -70,14 +65,19 @@ async def _of_source(peer: str, config: Config) -> list[Address]:
     return addresses
 
 
-async def visit_all(config: Config, places: Iterable[tuple[Address, ...]], here: object) -> list[Finding]:
-    """Visit nodes, each at the first of its addresses that answers; `here`: the id of the node that runs here."""
+async def visit_all(
+    config: Config, job: dict[str, str], places: Iterable[tuple[Address, ...]], here: object
+) -> list[Finding]:
+    """Visit nodes, each at the first of its addresses that answers; `here`: the id of the node that runs here.
+
+    `job` is what this node would say of its own, as `job_of` makes it.
+    """
     unique = list(dict.fromkeys(places))
     turn, credentials = asyncio.Semaphore(AT_ONCE), await asyncio.to_thread(_credentials, config)
 
     async def visit(place: tuple[Address, ...]) -> Finding:
         async with turn:
-            return await look_at_peer(place, credentials, config, here)
+            return await look_at_peer(place, credentials, job, here)
 
     left = [note("peers", f"{len(unique) - MOST_PEERS} more were not visited")] if len(unique) > MOST_PEERS else []
     return [*await asyncio.gather(*map(visit, unique[:MOST_PEERS])), *left]
@@ -88,7 +88,7 @@ def _credentials(config: Config) -> Credentials | None:
 
 
 async def look_at_peer(
-    place: tuple[Address, ...], credentials: Credentials | None, config: Config, here: object = None
+    place: tuple[Address, ...], credentials: Credentials | None, job: dict[str, str], here: object
 ) -> Finding:
     """Connect to a node, and say whether the two would have to do with each other."""
     check = f"peer {place[0]}"
@@ -97,7 +97,8 @@ async def look_at_peer(
     except UnreachableError as error:
         return _unreached(check, error)
     except StrangerError as error:
-        return wrong(check, str(error), ADVICE.get(error.reason, SECRET))
+        told = str(error).removeprefix(f"{place[0].host} port {place[0].port}: ")  # which `check` says
+        return wrong(check, told, ADVICE.get(error.reason, SECRET))
     except ProtocolError as error:
         return wrong(check, str(error), ADVICE.get(error.reason, ADVICE["magic"]))
     except TimeoutError:
@@ -105,17 +106,13 @@ async def look_at_peer(
     except (OSError, EOFError):
         text = "it hung up without a word: this machine is banned or cut off there, or it has too many connections"
         return wrong(check, text, "see `standing` and `refusals` in its status")
-    return _judged(check, first, await asyncio.to_thread(_job, config), here)
+    return _judged(check, first, job, here)
 
 
-@cache
-def _job(config: Config) -> dict[str, str]:
-    """The job as the node would tell it; what its files lack has been told."""
+def job_of(config: Config, files: dict[str, str]) -> dict[str, str]:
+    """The job as the node would tell it; `files`: what of it is the content of files."""
     fields = job_fields(config.job, config.walks if config.graph else None)
-    job = {name: str(value) for name, value in fields.items()}
-    with suppress(VocabError, WarmStartError):
-        job |= read_given(config).job
-    return job
+    return {name: str(value) for name, value in fields.items()} | files
 
 
 async def _first_message(place: tuple[Address, ...], credentials: Credentials | None) -> Message:

@@ -54,15 +54,23 @@ def members(args: argparse.Namespace, token: Token) -> int:
 
 
 def top(args: argparse.Namespace, token: Token) -> int:
-    """Print the links by traffic, once in an interval, until the rounds are over. NoNodeError, AnswerError."""
-    shown, left = token(args), args.rounds
+    """Print the links by traffic, once in an interval, until the rounds are over. NoNodeError, AnswerError.
+
+    On a terminal each is drawn over the one before, and the last stays.
+    """
+    shown, left, last = token(args), args.rounds, ""
     before, looked = client.status(args.url, shown), time.monotonic()
     with suppress(KeyboardInterrupt), Screen(sys.stdout, whole=True) as screen:  # Ctrl-C is the way to end it
         while left is None or left > 0:
             time.sleep(args.interval)
             now, then = client.status(args.url, shown), time.monotonic()
-            _show(screen, traffic(before, now, then - looked), then - looked, args.json)
+            links = traffic(before, now, then - looked)
+            if screen.drawn and not args.json:
+                screen.show(last := report.traffic(links))
+            else:
+                print(_told(links, then - looked, args.json), flush=True)
             before, looked, left = now, then, None if left is None else left - 1
+    print(last, end="\n" if last else "", flush=True)
     return 0
 
 
@@ -86,10 +94,5 @@ def _rate(now: object, before: object, seconds: float) -> float:
     return float(counted - start) / max(seconds, 1e-9)
 
 
-def _show(screen: Screen, rows: list[Row], seconds: float, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"seconds": round(seconds, 3), "links": rows}), flush=True)
-    elif screen.drawn:
-        screen.show(report.traffic(rows))
-    else:
-        print(report.traffic(rows), flush=True)
+def _told(links: list[Row], seconds: float, as_json: bool) -> str:
+    return json.dumps({"seconds": round(seconds, 3), "links": links}) if as_json else report.traffic(links)

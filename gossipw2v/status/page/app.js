@@ -88,15 +88,15 @@ function show(status) {
   facts($("figures"), [
     ["words/s, swarm", count(progress.swarm_words_per_second)],
     ["words/s, this node", count(progress.words_per_second)],
-    ["loss", decimal(progress.loss)],
+    ["loss of training", decimal(progress.loss)],
     ["loss on held-out text", decimal(record(status.held_out).loss)],
-    ["alpha", decimal(progress.alpha)],
+    ["step size (alpha)", decimal(progress.alpha)],
     ["epoch here", `${count(progress.epoch)} of ${count(progress.epochs)}`],
     ["sent", size(record(status.traffic).sent_bytes)],
     ["received", size(record(status.traffic).received_bytes)],
-    ["CPU", cores(load)],
+    ["CPU", cores(load.process_cpu_seconds, status.uptime_seconds)],
     ["memory", size(load.resident_bytes)],
-    ["loop late, p99", milliseconds(load.loop_lag_p99_seconds)],
+    ["event loop late, p99", milliseconds(load.loop_lag_p99_seconds)],
   ]);
   showOverlay(status, rows(status.members), links);
   showLinks(links);
@@ -120,11 +120,12 @@ function showTroubles(status) {
   items($("waiting").querySelector("ul"), [...told("no answer from", waiting.unanswered), ...told("refused", waiting.refused)]);
 }
 
-let lastLoad = null; // CPU seconds of the last event, and when it came
-function cores(load) {
-  const now = performance.now() / 1000, before = lastLoad;
-  lastLoad = { cpu: load.process_cpu_seconds, at: now };
-  return before && now > before.at ? known((lastLoad.cpu - before.cpu) / (now - before.at), n => `${n.toFixed(2)} cores`) : "–";
+const lastLoad = { cpu: NaN, at: -Infinity, shown: "–" }; // CPU seconds of an event, and the node's uptime then
+/** Cores that the node takes, by its own clock: events may come late, and two of them at once. */
+function cores(cpu, seconds) {
+  if (seconds >= lastLoad.at && seconds - lastLoad.at < 0.5) return lastLoad.shown;
+  const shown = known((cpu - lastLoad.cpu) / (seconds - lastLoad.at), n => `${n.toFixed(2)} cores`);
+  return Object.assign(lastLoad, { cpu, at: seconds, shown }).shown;
 }
 
 // --- the overlay: a list of lists, which screen readers can follow
@@ -206,16 +207,16 @@ function showRefusals(status) {
   const refused = Object.entries(record(status.refusals)).filter(([, n]) => n).map(([why, n]) => `${count(n)} refused: ${why}`);
   const cut = rows(record(status.standing).origins).filter(each => each.cut_off_seconds > 0)
     .map(each => `${text(each.origin)} is cut off for ${duration(each.cut_off_seconds)} more`);
-  const all = [...cut, ...refused];
-  items($("refusals"), all.length ? all : ["nothing, nobody"]);
+  $("refused").hidden = !cut.length && !refused.length;
+  items($("refusals"), [...cut, ...refused]);
 }
 
 function showDetails(status) {
   const corpus = record(status.corpus), vocabulary = record(status.vocabulary), addresses = record(status.addresses);
   facts($("details"), [
     ["vocabulary", `${count(vocabulary.words)} words`], ["digest", short(vocabulary.digest)], ["text", size(corpus.bytes)],
-    ["words of text", count(corpus.tokens)], ["gossip", text(addresses.listen) + (status.tls ? " (TLS)" : "")],
-    ["bytes replaced", count(corpus.replaced_bytes)], ["divergences", count(status.divergences)],
+    ["words of text", count(corpus.tokens)], ["listens on", text(addresses.listen) + (status.tls ? " (TLS)" : "")],
+    ["bytes replaced", count(corpus.replaced_bytes)], ["times diverged", count(status.divergences)],
   ]);
 }
 
@@ -230,7 +231,7 @@ const CHARTS = [
   ["CPU", [["cpu_cores", "cores"]], decimal],
   ["Memory", [["resident_bytes", "resident"]], size],
   ["Event loop late", [["loop_lag_p99_seconds", "p99"]], milliseconds],
-].map(([title, lines, form]) => chart($("charts"), title, lines, form, duration));
+].map(([title, lines, form]) => chart($("charts"), title, lines, form, duration, title !== "Loss"));
 
 async function drawHistory() {
   try {
@@ -261,6 +262,7 @@ async function asked(path, parameters = {}) {
   return told;
 }
 
+const asks = ({ word, a, b, c }) => (word ? `words near “${word}”` : `“${a}” is to “${b}” as “${c}” is to`);
 let question = 0; // the last that was asked: an answer to an earlier one comes too late
 async function answerTo(form, path, key) {
   const mine = ++question, out = $("answer"), parameters = Object.fromEntries(new FormData(form));
@@ -268,6 +270,7 @@ async function answerTo(form, path, key) {
     const found = (await asked(path, parameters))[key];
     if (mine !== question) return;
     out.replaceChildren();
+    add(out, "p", { className: "soft", textContent: `${asks(parameters)}, by cosine` });
     const shown = add(out, "ol");
     for (const row of found) {
       const item = add(shown, "li");

@@ -2,8 +2,10 @@
 
 const WIDTH = 400, HEIGHT = 100;
 
-/** A chart in `parent`: `lines` are [key, name] of points, `show` makes text of a value. Returns what draws points. */
-export function chart(parent, title, lines, show, duration) {
+/** A chart in `parent`: `lines` are [key, name] of points, `show` makes text of a value. Returns what draws points.
+ *
+ * Up to its highest value, from 0 on, or from its lowest where `zero` is false: small changes are small, else. */
+export function chart(parent, title, lines, show, duration, zero = true) {
   const figure = add(parent, "figure", { className: "card" });
   const caption = add(figure, "figcaption");
   add(caption, "b", { textContent: title });
@@ -12,18 +14,19 @@ export function chart(parent, title, lines, show, duration) {
   shape(svg, "line", { x1: 0, x2: WIDTH, y1: HEIGHT, y2: HEIGHT });
   const paths = lines.map((_, at) => shape(svg, "path", { class: `line${at}` }));
   const cursor = shape(svg, "line", { class: "cursor", y1: 0, y2: HEIGHT, visibility: "hidden" });
+  const top = add(figure, "p", { className: "scale top" });
+  figure.insertBefore(top, svg);
   const scale = add(figure, "p", { className: "scale" });
-  const [from, top, to] = ["", "", ""].map(() => add(scale, "span"));
+  const [bottom, to] = ["", ""].map(() => add(scale, "span"));
   const state = { points: [], at: null };
 
   function draw(points) {
     state.points = points;
     const values = points.flatMap(point => lines.map(([key]) => point[key])).filter(Number.isFinite);
-    const [low, high] = bounds(values);
+    const [low, high] = bounds(values, zero);
     lines.forEach(([key], at) => paths[at].setAttribute("d", path(points, key, low, high)));
-    from.textContent = points.length ? duration(points[0].seconds) : "–";
-    top.textContent = values.length ? `${show(low)} to ${show(high)}` : "nothing yet";
-    to.textContent = points.length ? duration(points.at(-1).seconds) : "–";
+    top.textContent = values.length ? show(high) : "nothing yet";
+    bottom.textContent = values.length ? show(low) : "";
     read();
   }
 
@@ -36,9 +39,9 @@ export function chart(parent, title, lines, show, duration) {
       const x = place(points, point);
       cursor.setAttribute("x1", x);
       cursor.setAttribute("x2", x);
-      to.textContent = `at ${duration(point.seconds)}`;
-    } else if (points.length) to.textContent = duration(points.at(-1).seconds);
-    svg.setAttribute("aria-label", `${title}: ${keys.map(key => key.textContent).join(", ")}; ${top.textContent}`);
+      to.textContent = `${duration(point.seconds)} after the start`;
+    } else to.textContent = points.length ? `from ${duration(points[0].seconds)} to ${duration(points.at(-1).seconds)} after the start` : "";
+    svg.setAttribute("aria-label", `${title}: ${keys.map(key => key.textContent).join(", ")}; ${bottom.textContent} to ${top.textContent}`);
   }
 
   function move(at) {
@@ -61,8 +64,8 @@ export function chart(parent, title, lines, show, duration) {
   return draw;
 }
 
-function bounds(values) {
-  const low = Math.min(...values), high = Math.max(...values);
+function bounds(values, zero) {
+  const low = Math.min(...values, ...(zero ? [0] : [])), high = Math.max(...values);
   return low === high ? [Math.min(0, low), high || 1] : [low, high];
 }
 

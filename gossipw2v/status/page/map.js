@@ -48,7 +48,7 @@ export function wordMap(section, load) {
     const near = places.reduce((best, place) => (distance(place) < (best ? distance(best) : reach) ? place : best), null);
     ring.setAttribute("visibility", near ? "visible" : "hidden");
     first.setAttribute("visibility", near ? "visible" : "hidden");
-    say(near ? near.word : words.length ? "" : "no map yet");
+    say(near ? `${reach === Infinity ? "in the middle" : "here"}: ${near.word}` : words.length ? "" : "no map yet");
     if (!near) return;
     ring.setAttribute("cx", near.x);
     ring.setAttribute("cy", near.y);
@@ -128,7 +128,7 @@ export function wordMap(section, load) {
     try {
       const map = await load();
       words = map.words;
-      section.querySelector("h2 span").textContent = `${(100 * map.share).toFixed(0)} % of the variance`;
+      section.querySelector("h2 span").textContent = `two directions, which hold ${(100 * map.share).toFixed(0)} % of the variance`;
     } catch { due = performance.now() + SHORTEST; } // no model, or too many ask
     if (fresh) whole(); else draw();
   };

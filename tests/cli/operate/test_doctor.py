@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -157,6 +158,16 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
         assert examine(tmp_path, "--peers", "none")["kernels"].verdict == WRONG
 
 
+def test_on_a_terminal_lines_break_between_words_and_advice_begins_one():
+    finding = wrong("peer 10.0.0.5:7411", "no answer " * 9, "let TCP through to that port")
+    lines = finding.paragraph(80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("wrong  peer 10.0.0.5:7411: no answer")
+    assert lines[-1] == "       -> let TCP through to that port"
+    assert all(line.startswith("       ") for line in lines[1:])
+    assert wrong("\x1b[2J", "\n", "").paragraph(80) == "wrong  ?[2J: ?"
+
+
 def test_a_line_cannot_move_the_cursor_of_a_terminal():
     assert wrong("peer", "it says \x1b[2J\nhello", "no").line() == "wrong  peer: it says ?[2J?hello; no"
 
@@ -188,6 +199,16 @@ def test_other_settings_of_the_job_are_named(tmp_path, swarm, text):
     finding = examine(tmp_path, "--peers", node.address, *JOB, "--window", "7")[f"peer {node.address}"]
     assert finding.verdict == WRONG
     assert "window is '5' there and '7' here" in finding.text
+
+
+def test_a_list_of_words_is_part_of_what_both_must_have_alike(tmp_path, swarm, text):
+    words = tmp_path / "words.txt"
+    words.write_text("king\nqueen\nparis\n")
+    node = started(swarm, text, vocab=words)
+    given = ("--peers", node.address, *JOB)
+    with_it, without = examine(tmp_path, *given, "--vocab", str(words)), examine(tmp_path, *given)
+    assert with_it["vocab"].verdict == with_it[f"peer {node.address}"].verdict == OK
+    assert "vocab is" in without[f"peer {node.address}"].text
 
 
 def test_a_wrong_a_missing_and_a_needless_secret_are_told_apart(tmp_path, swarm, text, secret):
@@ -318,9 +339,13 @@ class Late(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def test_a_clock_that_is_wrong_is_measured():
+def test_a_clock_that_is_wrong_is_measured_and_told(tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), Late) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         assert (clock_skew("127.0.0.1", server.server_port) or 0) < -20 * 365 * 86400
+        place = f"127.0.0.1:{server.server_port}"
+        told = examine(tmp_path, "--peers", place, "--http", place)["clock 127.0.0.1"]
+        assert re.fullmatch(r"\d+ d \d+ h behind this machine's", told.text)
+        assert "NTP" in told.advice
         server.shutdown()
     assert clock_skew("127.0.0.1", server.server_port) is None

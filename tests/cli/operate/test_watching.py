@@ -57,7 +57,7 @@ def test_members_and_links_of_real_daemons_are_shown(tmp_path):
         other = swarm.start(texts[1], listen=second, peers=first, **given)
         one.until(lambda s: s["links"] and s["links"][0]["exchanges"])
         shown = command("members", "--url", one.url)
-        assert shown.stdout.startswith("members 2\n")
+        assert shown.stdout.startswith("members: 2\n")
         assert first in shown.stdout or "this node" in shown.stdout
         found = json.loads(command("members", "--url", one.url, "--json").stdout)
         assert {member["node"] for member in found} == {one.where["node"], other.where["node"]}
@@ -66,7 +66,7 @@ def test_members_and_links_of_real_daemons_are_shown(tmp_path):
         (busy,) = json.loads(rounds[1])["links"]
         assert busy["peer"] == other.where["node"]
         assert busy["sent"] > 0
-        assert command("top", "--url", one.url, "--interval", "1", "--rounds", "1").stdout.startswith("links 1\n")
+        assert command("top", "--url", one.url, "--interval", "1", "--rounds", "1").stdout.startswith("links: 1\n")
 
 
 def test_where_no_node_is_the_exit_code_says_so():

@@ -1,1 +1,1 @@
-"""The compiled loop of searches among vectors: `nearest` finds the rows nearest to a direction."""
+"""The compiled loops of searches: `lookup` finds the row of a word, `nearest` the rows nearest to a direction."""
