@@ -23,10 +23,11 @@ from gossipw2v.config.node import Config
 from gossipw2v.config.secret import SecretError, read_secret
 from gossipw2v.gossip.records import Portion
 from gossipw2v.node.compiler import compile_apart, is_compiled, warm_up
-from gossipw2v.node.lifecycle import come_to_rest, keep, resume, work
+from gossipw2v.node.lifecycle import keep, resume, work
 from gossipw2v.node.memory import LESS_MEMORY
 from gossipw2v.node.node import Node
 from gossipw2v.node.session import Session
+from gossipw2v.node.stages.progress import come_to_rest
 from gossipw2v.node.storage.checkpoint import CheckpointError
 from gossipw2v.node.storage.inputs import NODE_FILE, own_files
 from gossipw2v.node.watch import watch
