@@ -15,6 +15,7 @@ from gossipw2v.node.node import Node
 from gossipw2v.node.session import check_room, make_session
 from gossipw2v.node.sharing.tasks import begin, count_until_told, is_shared
 from gossipw2v.node.stages.following import serve_on
+from gossipw2v.node.stages.growing import take_over
 from gossipw2v.node.stages.progress import FOLLOW, until
 from gossipw2v.node.stages.training import evaluate, probe, train
 from gossipw2v.node.storage.checkpoint import CheckpointError
@@ -27,6 +28,7 @@ from gossipw2v.w2v.text.vocab import Vocab, VocabError
 
 JOIN_PATIENCE = 30.0  # s until a node that cannot link to the tree trains all the same
 GOODBYE = 20.0  # s that a node which is done waits for its children to be done
+TOGETHER = 1.0  # s between looks for another version of the vocabulary, while others train
 FIRST_CHECKPOINT = 5.0  # s; later ones come at the interval that is set
 
 log = get_logger("work")
@@ -103,7 +105,9 @@ async def learn(node: Node, vocab: Vocab) -> None:
     await train(node, node.checkpointer.was_done)
     node.enter(Stage.DRAINING)
     await evaluate(node)
-    await until(node, lambda: node.core.view.final(node.network.now()))
+    while not node.core.view.final(node.network.now()):
+        await take_over(node)
+        await until(node, lambda: node.core.view.final(node.network.now()), TOGETHER)
     node.enter(Stage.COMPLETE)
     await node.save()
     if node.config.until_complete:
@@ -126,6 +130,7 @@ async def prepare(node: Node, vocab: Vocab) -> None:
         node.core.own.take_up(await asyncio.to_thread(node.checkpointer.links, session), node.network.now())
     if node.checkpointer.rounds is not None:
         await asyncio.to_thread(node.checkpointer.rounds.noted)
+    await node.agreement.count_from(vocab)
     node.session = session  # from here on it is seen, exported and merged
     node.core.own.to_train(session.trainer.total)
     begin(node, session)
@@ -152,6 +157,7 @@ async def join(node: Node) -> None:
         elif node.network.now() > deadline:
             node.condition.problem("tree", "no link to the others yet: training alone until one comes")
             return
+        await take_over(node)
         await asyncio.sleep(FOLLOW)
 
 

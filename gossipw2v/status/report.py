@@ -71,6 +71,8 @@ def _addresses(status: Row) -> str:
 def _corpus(status: Row) -> str:
     corpus, vocabulary = section(status, "corpus"), section(status, "vocabulary")
     words = f"{count(vocabulary.get('words'))} words" if vocabulary else "not agreed yet"
+    if vocabulary.get("version"):
+        words += f" (version {count(vocabulary.get('version'))})"
     return f"{size(corpus.get('bytes'))} of text, vocabulary {words} {_short(vocabulary.get('digest'), '')}".rstrip()
 
 

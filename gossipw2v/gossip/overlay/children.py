@@ -106,6 +106,8 @@ class Seats:
 
         A child that was forgotten while it thought itself connected needs a seat again.
         """
+        if self.links.vocabulary is not None and self.links.vocabulary != ask.vocabulary:
+            return [Refused("vocabulary", "a link for another vocabulary")]
         self._find(node, ask)
         held = self.links.seats.get(node)
         if held is not None and held.name == ask.link and held.state in WITH_REFERENCE:
@@ -118,15 +120,13 @@ class Seats:
             return [*self.links.close(kept), Send(conn, LinkRefused(ask.link, "no seat"))]
         if self.links.vocabulary is None:
             return self._wait(node, ask)
-        if self.links.vocabulary != ask.vocabulary:
-            return [Refused("vocabulary", "a link for another vocabulary")]
         # the reference that it holds may be here no more: then it is to ask for another
         gone = Send(conn, LinkOpened(ask.link, False, {}))
         return self._open(node, ask, conn) if ask.fresh else [*self.drop(node), gone]
 
     def _go_on(self, link: Downlink, ask: LinkOpen, conn: int) -> list[Instruction]:
         link.move(LinkInput.RESUMED)
-        link.lost_at = None
+        link.lost_at = link.made_as = None
         mine = dict(self.links.provenance.vector)
         return [Send(conn, LinkOpened(ask.link, not ask.fresh, mine))]  # fresh: the question was repeated
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from gossipw2v.gossip.records import Stage
 from gossipw2v.node.node import Node
+from gossipw2v.node.stages.growing import take_over, words_of
 from gossipw2v.node.stages.progress import tell
 from gossipw2v.node.stages.training import evaluate, train
 from gossipw2v.node.storage.inputs import own_files
@@ -15,6 +16,7 @@ from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.files import CorpusError
 from gossipw2v.w2v.text.rounds.follow import Follower
 from gossipw2v.w2v.text.shards import Shard, ShardError
+from gossipw2v.w2v.text.vocab import VocabError
 
 
 async def serve_on(node: Node) -> None:
@@ -32,6 +34,7 @@ async def serve_on(node: Node) -> None:
             await node.save()
         await asyncio.sleep(1.0)
         tell(node)
+        await take_over(node)
         if follower is not None and final and time.monotonic() > follower.due:
             await follow(node, follower)
 
@@ -40,7 +43,7 @@ async def follow(node: Node, follower: Follower) -> None:
     """Train new files, if there are any, into the model that was done; what is wrong with them is told, and waits."""
     try:
         shard = await new_text(node, follower)
-    except (CorpusError, ShardError, OSError) as error:
+    except (CorpusError, ShardError, VocabError, OSError) as error:
         follower.rounds.begins = False
         node.condition.problem("new text", f"{error}; new text waits until that is mended")
         return
@@ -58,6 +61,7 @@ async def new_text(node: Node, follower: Follower) -> Shard | None:
     new = await asyncio.to_thread(lambda: follower.look(corpus, own_files(node.config)))
     if not new:
         return None
+    await words_of(node, new)
     rounds.begin(corpus, new)
     shard = await rounds.text(corpus, node.session.vocab)
     await asyncio.to_thread(rounds.noted)

@@ -7,6 +7,7 @@ import asyncio
 from gossipw2v.config.job import Job
 from gossipw2v.node.node import Node
 from gossipw2v.node.session import Session
+from gossipw2v.node.stages.growing import take_over
 from gossipw2v.node.stages.progress import FOLLOW, tell, until
 from gossipw2v.system.logs import get_logger
 from gossipw2v.w2v.kernels import sgns
@@ -36,6 +37,7 @@ async def train(node: Node, further: bool) -> None:
     trainer.start()
     while not await trained(node):
         tell(node)
+        await take_over(node)
         await asyncio.sleep(FOLLOW)
     tell(node)
     node.core.own.done(True)

@@ -213,7 +213,8 @@ function showRefusals(status) {
 function showDetails(status) {
   const corpus = record(status.corpus), vocabulary = record(status.vocabulary), addresses = record(status.addresses);
   facts($("details"), [
-    ["vocabulary", `${count(vocabulary.words)} words`], ["digest", short(vocabulary.digest)], ["text", size(corpus.bytes)],
+    ["vocabulary", `${count(vocabulary.words)} words` + (vocabulary.version ? `, version ${count(vocabulary.version)}` : "")],
+    ["digest", short(vocabulary.digest)], ["text", size(corpus.bytes)],
     ["words of text", count(corpus.tokens)], ["gossip", text(addresses.listen) + (status.tls ? " (TLS)" : "")],
     ["bytes replaced", count(corpus.replaced_bytes)], ["divergences", count(status.divergences)],
   ]);

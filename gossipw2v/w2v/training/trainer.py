@@ -164,6 +164,14 @@ class Trainer:
         self.breach, self.losses.recent, self.scale = None, None, scale
         self._start()
 
+    def grow(self, counts: NDArray[np.int64]) -> None:
+        """The vocabulary has grown, and the model with it: int64[V] counts. Threads that were halted go on."""
+        self.counts = counts
+        self.keep = sgns.keep_table(counts, self.recipe.sample)
+        self.noise = sgns.noise_table(counts, self.recipe.ns_exponent)
+        if self.threads.began_at is not None and not self.done:
+            self._start()
+
     def _start(self) -> None:
         self.threads.start(lambda n: self.steps(n, SLICE))
 
