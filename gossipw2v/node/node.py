@@ -190,10 +190,10 @@ class Node:
 
         LookupError if there is none yet, ExportError if the model has failed or holds a value that is not finite.
         """
-        words, syn0 = self.live_model()
+        _, syn0 = self.live_model()
         assert self.session is not None  # or there is none
         matrices = syn0, self.session.model.syn1neg
-        return stream(words, matrices, Selection(asked.matrix, asked.top), asked.binary)
+        return stream(self.session.vocab, matrices, Selection(asked.matrix, asked.top), asked.binary)
 
     def live_model(self) -> tuple[Words, Floats]:
         """The words and their vectors as they are trained, float32[V, D], not copied; errors as of `export`."""

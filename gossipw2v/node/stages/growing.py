@@ -18,11 +18,14 @@ from gossipw2v.node.stages.progress import FOLLOW, tell
 from gossipw2v.system.logs import get_logger
 from gossipw2v.w2v.growth.ledger import WaitingWords
 from gossipw2v.w2v.growth.rows import carry_over, moved_delta, new_rows, put_in_place, renumber_links
+from gossipw2v.w2v.growth.texts import renumber_texts
 from gossipw2v.w2v.growth.versions import Renumbering, follows, renumbering, root_of
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.files import Source
 from gossipw2v.w2v.text.rounds.record import known
-from gossipw2v.w2v.text.vocab import count_words
+from gossipw2v.w2v.text.rounds.rounds import TextRounds
+from gossipw2v.w2v.text.vocab import Vocab, count_words
+from gossipw2v.w2v.training.cursor import Position
 
 PATIENCE = 60.0  # s at rest until new text is trained with the words that there are
 TRIES = 100  # looks, FOLLOW seconds apart, until row work under way must have ended
@@ -78,8 +81,11 @@ async def _go_on(node: Node, session: Session, version: Version) -> None:
         # from here to the end nothing else runs in this loop: whoever looks finds the old version or the new one
         names = _links_go_on(node, version, to)
         put_in_place(model, grown, initial, names)
+        before, same = session.vocab, follows(session.vocab, vocab)
         session.grow(vocab, first)
         node.checkpointer.grown()
+        if not same and node.checkpointer.rounds is not None:
+            await asyncio.to_thread(_texts_go_on, node, session, node.checkpointer.rounds, before, to)
     finally:
         worker.release(names)
     node.agreement.growth.dropped += to.dropped
@@ -87,6 +93,14 @@ async def _go_on(node: Node, session: Session, version: Version) -> None:
     log.info(
         "took a version over", version=vocab.version, words=len(vocab), dropped=to.dropped, stood_still=stood_still
     )
+
+
+def _texts_go_on(node: Node, session: Session, rounds: TextRounds, before: Vocab, to: Renumbering) -> None:
+    """All text has been trained, with words of which some were given up: what is kept of it goes by the new numbers."""
+    shard = renumber_texts(rounds, before, session.vocab, to)
+    if shard is not None:
+        session.go_on_with(node.config, shard)
+        session.trainer.resume([Position((), node.config.job.epochs, 0)], ())
 
 
 def _links_go_on(node: Node, version: Version, to: Renumbering) -> dict[bytes, bytes]:

@@ -13,7 +13,7 @@ from gossipw2v.system.logs import get_logger
 from gossipw2v.w2v.kernels import sgns
 from gossipw2v.w2v.training.guard import DivergedError
 from gossipw2v.w2v.training.recovery import come_back, nothing_kept
-from gossipw2v.w2v.training.trainer import Trainer
+from gossipw2v.w2v.training.trainer import AGAIN, FRESH, Trainer
 
 LAST_SLICES = 30.0  # s for the training threads to end at a breach; a slice takes some 10 ms where cores are free
 LAST_PROBE = 60.0  # s for a model to be scored on the test sets of --probe before a node leaves that is done
@@ -32,7 +32,8 @@ async def train(node: Node, further: bool) -> None:
     trainer = node.session.trainer
     tell(node)  # alpha is that of the swarm's progress from the first step
     if further and not trainer.done:
-        trainer.go_further()
+        rounds = node.checkpointer.rounds
+        trainer.go_further(FRESH if rounds is not None and len(rounds.past) > 1 else AGAIN)
         log.info("goes on with a model that was done", left=trainer.total, alpha=round(trainer.alpha, 6))
     trainer.start()
     while not await trained(node):

@@ -21,7 +21,7 @@ from gossipw2v.w2v.text.scanner import END, GAP, WordIndex
 from gossipw2v.w2v.text.shards import Shard, ShardError, naming, reopened, rewritten
 from gossipw2v.w2v.text.vocab import Vocab
 
-OLDER = 2  # rounds besides the first whose text is kept, and trained again: each has some of all before it
+OLDER = 30  # rounds besides the first whose text is kept, and trained again: each has some of all before it
 NEW = "new"  # where new text is encoded before it is mixed with old
 
 log = get_logger("rounds")
@@ -63,6 +63,8 @@ class TextRounds:
         self._tell(found)
         if complete and found.new and not self.grows:
             self.begin(corpus, found.new)
+        elif complete and found.new:
+            log.info("new text waits until the swarm is at rest", **_shown(found.new))
         elif found.new:
             log.warning("new text waits until what has begun is trained", **_shown(found.new))
 
