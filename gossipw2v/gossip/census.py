@@ -63,6 +63,7 @@ class Census:
     shared: bool = False  # whether all nodes have the same text
     held: dict[str, tuple[Offer, bytes]] = field(default_factory=dict)  # what this node serves, by name
     transfers: dict[int, _Transfer] = field(default_factory=dict)  # what it is getting, by connection
+    given_up: set[tuple[int, bytes]] = field(default_factory=set)  # by connection: of which one part may still come
     rejected: set[bytes] = field(default_factory=set)  # digests of what turned out to be nonsense
     freezing: bool = False  # whether the owner has been told to freeze
     newer: Offer | None = None  # the version that has come, or was made here, and is not taken over yet
@@ -84,6 +85,7 @@ class Census:
         """
         if name == VOCABULARY:
             self.held.clear()
+            self.given_up |= {(conn, each.offer.digest) for conn, each in self.transfers.items()}
             self.transfers.clear()
             self.freezing, self.newer = False, None
         called = version_name(root) if root else name
@@ -125,7 +127,8 @@ class Census:
     def part(self, conn: int, part: BlobPart) -> list[Instruction]:
         """Take a part that was asked for; ask for the next, or hand the whole over."""
         transfer = self.transfers.get(conn)
-        if transfer is None:
+        if transfer is None or (conn, part.digest) in self.given_up:
+            self.given_up.discard((conn, part.digest))
             return []  # asked for before the vocabulary came
         offer = transfer.offer
         if (part.name, part.digest, part.offset) != (offer.name, offer.digest, len(transfer.data)):
@@ -161,6 +164,7 @@ class Census:
     def lost(self, conn: int) -> None:
         """A connection has gone, and a transfer on it."""
         self.transfers.pop(conn, None)
+        self.given_up = {each for each in self.given_up if each[0] != conn}
 
     def freeze_due(self, members: MemberTable, now: float, quiet: float) -> list[Instruction]:
         """Freeze if that is this node's to do and all conditions hold; said once."""

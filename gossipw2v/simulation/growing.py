@@ -158,7 +158,8 @@ class GrowthTrial:
     saved: dict[str, SavedOwner] = field(default_factory=dict)
     ledgers: dict[str, WaitingWords] = field(default_factory=dict)  # on disk at once
     read: Counter[bytes] = field(default_factory=Counter)  # words of all files that ever came
-    gone: bool = False  # whether a node has died and not come back
+    gone: bool = False  # whether a node has died and not come back, or without its disk
+    died: bool = False  # whether one has died: what it trained last may be lost
     given_up: int = 0  # words that were given up with a version
     versions: int = 0  # that were taken over by anybody
     born: int = 0  # nodes that ever lived
@@ -214,6 +215,7 @@ class GrowthTrial:
         if self.born == MOST_NODES or (name in self.swarm.nodes and self.swarm.nodes[name].alive):
             return False
         found = self.saved.get(name) if kept else None
+        self.died |= name in self.swarm.nodes
         self.gone |= found is None and name in self.swarm.nodes
         self._add(name, found=found)
         others = [other.name for other in self.swarm.living() if other.name != name]
@@ -401,7 +403,7 @@ class GrowthTrial:
                 raise BrokenError(f"{word.decode()} was read {expected} times, and is counted {found} times")
         model = owners[0].reader.model
         lack = float((self.books.expected(model) - model.syn0[:, 0]).max())
-        if lack > ROUNDING and not (self.auditor.overlapped or self.given_up or self.gone):
+        if lack > ROUNDING and not (self.auditor.overlapped or self.given_up or self.gone or self.died):
             raise BrokenError(f"a row lacks {lack:.3f} of what was trained")
 
 

@@ -75,7 +75,7 @@ async def _go_on(node: Node, session: Session, version: Version) -> None:
     try:
         await worker.run(partial(renumber_links, model, to, initial))
         grown = await worker.run(partial(new_rows, to, initial))
-        began = time.monotonic()
+        began, trains = time.monotonic(), not session.trainer.done
         await asyncio.to_thread(session.trainer.threads.halt, LAST_SLICE)
         await worker.run(partial(carry_over, model, to, grown))
         # from here to the end nothing else runs in this loop: whoever looks finds the old version or the new one
@@ -89,10 +89,8 @@ async def _go_on(node: Node, session: Session, version: Version) -> None:
     finally:
         worker.release(names)
     node.agreement.growth.dropped += to.dropped
-    stood_still = round(time.monotonic() - began, 4)
-    log.info(
-        "took a version over", version=vocab.version, words=len(vocab), dropped=to.dropped, stood_still=stood_still
-    )
+    still = round(time.monotonic() - began, 4) if trains else 0.0  # what training stood still
+    log.info("took a version over", version=vocab.version, words=len(vocab), dropped=to.dropped, stood_still=still)
 
 
 def _texts_go_on(node: Node, session: Session, rounds: TextRounds, before: Vocab, to: Renumbering) -> None:

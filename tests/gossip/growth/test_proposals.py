@@ -9,8 +9,8 @@ from gossipw2v.gossip.blobs.names import VOCABULARY, proposal_id, proposal_name,
 from gossipw2v.gossip.census import Census, digest_of
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.core import GossipCore
-from gossipw2v.gossip.instructions import Freeze, Refused
-from gossipw2v.gossip.messages import BlobPull, Offer
+from gossipw2v.gossip.instructions import Freeze, Received, Refused
+from gossipw2v.gossip.messages import BlobPart, BlobPull, Offer, ProtocolError
 from gossipw2v.gossip.records import Member, Stage
 
 LOW, HIGH, QUIET = b"\x01" * 16, b"\xfe" * 16, 3.0
@@ -138,6 +138,20 @@ def test_which_proposals_are_wanted(name: str, wanted: bool) -> None:
     held = census()
     held.propose(proposal_name(ROOT, NODE, 3), b"mine")
     assert bool(held.heard(1, [Offer(name, bytes(16), 9, 0)], young=False)) is wanted
+
+
+def test_a_part_that_was_asked_for_before_a_version_was_taken_over_is_no_breach() -> None:
+    held = census()
+    old, new = Offer(proposal_name(ROOT, OTHER, 5), digest_of(b"counts"), 6, 0), offered(b"next", 12)
+    assert held.heard(1, [old], young=False)
+    held.hold(VOCABULARY, b"version", 11, ROOT)
+    assert held.heard(1, [new], young=False)
+    assert held.part(1, BlobPart(old.name, old.digest, 0, b"counts")) == []
+    (got,) = held.part(1, BlobPart(new.name, new.digest, 0, b"next"))
+    assert isinstance(got, Received)
+    assert held.heard(1, [offered(b"more", 13)], young=False)
+    with pytest.raises(ProtocolError):
+        held.part(1, BlobPart(old.name, old.digest, 0, b"counts"))
 
 
 def test_no_two_proposals_have_one_id() -> None:
