@@ -64,6 +64,14 @@ class Growth:
         living = tuple(proposer(proposal_name(mine.digest, node, 0)) for node in nodes)
         return tuple(sorted(name for name in self.census.held if name.startswith(living)))
 
+    def joins_in(self, now: float) -> bool:
+        """Whether others propose words for the next version, and this node has not: what it has may be enough then."""
+        if self.making or self.census.newer is not None or self.census.vocabulary is None:
+            return False
+        mine = proposer(self.name(0))
+        names = self.proposals(now)
+        return bool(names) and not any(name.startswith(mine) for name in names)
+
     # -- the next version -----------------------------------------------------------------------------------
 
     def due(self, now: float) -> list[Instruction]:

@@ -8,7 +8,7 @@ from functools import partial
 
 from gossipw2v.gossip.records import Stage
 from gossipw2v.node.node import Node
-from gossipw2v.node.stages.growing import take_over, words_of
+from gossipw2v.node.stages.growing import join_in, take_over, words_of
 from gossipw2v.node.stages.progress import tell
 from gossipw2v.node.stages.training import evaluate, train
 from gossipw2v.node.storage.inputs import own_files
@@ -35,6 +35,7 @@ async def serve_on(node: Node) -> None:
         await asyncio.sleep(1.0)
         tell(node)
         await take_over(node)
+        await join_in(node)
         if follower is not None and final and time.monotonic() > follower.due:
             await follow(node, follower)
 

@@ -121,6 +121,13 @@ async def words_of(node: Node, files: list[Source]) -> None:
             node.agreement.growth.proposed = False
 
 
+async def join_in(node: Node) -> None:
+    """Propose what waits if others propose something: a word may be rare everywhere, and not in all."""
+    waiting = node.agreement.growth.waiting
+    if waiting is not None and len(waiting.waiting.words) and node.core.growth.joins_in(node.network.now()):
+        await _propose(node, waiting)
+
+
 async def _count(waiting: WaitingWords, corpus: Corpus, files: list[Source]) -> None:
     """Count those of some files that have not been, in this life or an earlier one."""
     marks = [file.mark for file in await asyncio.to_thread(known, files, corpus.form)]

@@ -68,6 +68,15 @@ def test_a_proposal_of_more_tokens_takes_the_place_of_the_one_before() -> None:
     assert core.growth.proposals(0.0) == (name,)
 
 
+def test_a_node_joins_in_once_when_others_propose() -> None:
+    core = node_that_is_done(LOW, HIGH)
+    assert not core.growth.joins_in(0.0)
+    proposed(core, HIGH)
+    assert core.growth.joins_in(0.0)
+    proposed(core, LOW)
+    assert not core.growth.joins_in(0.0)
+
+
 def test_one_that_could_not_be_made_is_tried_again_later() -> None:
     core = node_that_is_done()
     proposed(core, NODE)
