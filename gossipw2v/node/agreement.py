@@ -130,8 +130,10 @@ class VocabularyAgreement:
                 self.counts[blob.name] = counts
                 self.core.own.hold_counts(blob.name, blob.data)
             elif blob.name.startswith(PROPOSAL):
-                self.counts[blob.name] = Counts.from_bytes(blob.data)
+                counts = Counts.from_bytes(blob.data)
                 self.core.growth.hold(blob.name, blob.data, self.network.now())
+                held = self.core.view.blobs  # one takes the place of the last of its node
+                self.counts = {name: each for name, each in (self.counts | {blob.name: counts}).items() if name in held}
             else:
                 self._received(Vocab.from_bytes(blob.data), blob)
         except VocabError as error:

@@ -164,6 +164,7 @@ class Node:
             "events": self.metrics.events(),
             "corpus": describe_corpus(self.corpus, self.checkpointer.rounds),
             "checkpoint": self.checkpointer.describe(),
+            "tasks": self.core.tasks.counted() if isinstance(self.corpus, SharedCorpus) else None,
             "divergences": self.condition.divergences,
             "failure": self.condition.failure,
             "stuck": self.condition.stuck,

@@ -65,6 +65,7 @@ async def new_text(node: Node, follower: Follower) -> Shard | None:
     await words_of(node, new)
     rounds.begin(corpus, new)
     shard = await rounds.text(corpus, node.session.vocab)
+    node.enter(Stage.TRAINING)  # before the round counts: whoever looks must not find it complete
     await asyncio.to_thread(rounds.noted)
     return shard
 
