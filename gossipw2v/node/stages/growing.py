@@ -75,6 +75,7 @@ async def _go_on(node: Node, session: Session, version: Version) -> None:
     try:
         await worker.run(partial(renumber_links, model, to, initial))
         grown = await worker.run(partial(new_rows, to, initial))
+        await worker.run(partial(carry_over, model, to, grown))  # once more below: only now is its memory there
         began, trains = time.monotonic(), not session.trainer.done
         await asyncio.to_thread(session.trainer.threads.halt, LAST_SLICE)
         await worker.run(partial(carry_over, model, to, grown))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gossipw2v.delta import RowDelta
-from gossipw2v.w2v.growth.versions import Renumbering, moved
+from gossipw2v.w2v.growth.versions import Renumbering
 from gossipw2v.w2v.training.clipping import Bucket
 from gossipw2v.w2v.training.link_view import Floats, LinkView
 from gossipw2v.w2v.training.model import Model
@@ -43,12 +44,11 @@ def moved_delta(delta: RowDelta, rows: NDArray[np.int64]) -> RowDelta:
 
 def renumber_links(model: Model, to: Renumbering, initial: Initial) -> None:
     """Renumber what the model knows of its links, in the row worker's thread, while no exchange is under way."""
-    rows = to.rows
     for view in model.links.values():
-        _renumber_view(view, rows, initial)
+        _renumber_view(view, to, initial)
     held = [*model.clipping.buckets.values(), *model.clipping.gone()]
     for bucket in held:
-        _renumber_bucket(bucket, rows, 2 * to.size)
+        _renumber_bucket(bucket, to)
     model.clipping.rows = 2 * to.size
 
 
@@ -59,8 +59,8 @@ def new_rows(to: Renumbering, initial: Initial) -> GrownRows:
 
 def carry_over(model: Model, to: Renumbering, into: GrownRows) -> None:
     """Copy the model's rows to their new places; in the model nothing changes yet. Nobody may train meanwhile."""
-    moved(model.weights, into.weights, to.rows)
-    moved(model.updates, into.updates, to.rows)
+    _move(model.weights, into.weights, to)
+    _move(model.updates, into.updates, to)
 
 
 def put_in_place(model: Model, grown: GrownRows, initial: Initial, names: dict[bytes, bytes]) -> None:
@@ -71,20 +71,30 @@ def put_in_place(model: Model, grown: GrownRows, initial: Initial, names: dict[b
     model.clipping.rename(names)
 
 
-def _renumber_view(view: LinkView, rows: NDArray[np.int64], initial: Initial) -> None:
+def _move(values: NDArray[Any], into: NDArray[Any], to: Renumbering) -> None:
+    """Put what belongs to the rows of both matrices, [2V, ...], where these are then."""
+    if to.stays:  # two stretches, as fast as memory
+        words = len(to.places)
+        into[:words], into[to.size : to.size + words] = values[:words], values[words:]
+        return
+    kept = to.rows >= 0
+    into[to.rows[kept]] = values[kept]
+
+
+def _renumber_view(view: LinkView, to: Renumbering, initial: Initial) -> None:
     reference = initial()
-    moved(view.reference, reference, rows)
+    _move(view.reference, reference, to)
     view.reference = reference
     for name, fill in FILLED.items():
         before = getattr(view, name)
         after = np.full(len(reference), fill, before.dtype)
-        moved(before, after, rows)
+        _move(before, after, to)
         setattr(view, name, after)
     if view.sent is not None:
-        view.sent = moved_delta(view.sent, rows)
+        view.sent = moved_delta(view.sent, to.rows)
 
 
-def _renumber_bucket(bucket: Bucket, rows: NDArray[np.int64], size: int) -> None:
-    due = np.full(size, -np.inf)
-    moved(bucket.due, due, rows)
+def _renumber_bucket(bucket: Bucket, to: Renumbering) -> None:
+    due = np.full(2 * to.size, -np.inf)
+    _move(bucket.due, due, to)
     bucket.due = due

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gossipw2v.w2v.text.rounds.lineage import MOST_INCLUDED, MOST_VERSIONS, Lineage, most_added
 from gossipw2v.w2v.text.vocab import MAX_TOKENS, MAX_WORDS, Counts, Ints, Vocab, VocabError, merge_counts, places
@@ -43,7 +43,12 @@ class Renumbering:
         """Words that are no more."""
         return int(np.count_nonzero(self.places < 0))
 
-    @property
+    @cached_property
+    def stays(self) -> bool:
+        """Whether all words stay where they are."""
+        return bool((self.places == np.arange(len(self.places))).all())
+
+    @cached_property
     def rows(self) -> Ints:
         """int64[2V]: the same for the rows of both matrices."""
         below = np.where(self.places < 0, -1, self.places + self.size)
@@ -129,12 +134,6 @@ def _check_grown(vocab: Vocab, other: Vocab) -> None:
 def _first_words(vocab: Vocab) -> Words:
     size = vocab.lineage.steps[0][1] if vocab.lineage is not None else len(vocab)
     return vocab.words[:size]
-
-
-def moved(values: NDArray[np.generic], into: NDArray[np.generic], rows: Ints) -> None:
-    """Put each of `values` [n, ...] where `rows` int64[n] says into `into`; -1: nowhere."""
-    kept = rows >= 0
-    into[rows[kept]] = values[kept]
 
 
 def part_of(counts: Counts, words: Words) -> Counts:
