@@ -31,7 +31,7 @@ HELD_OUT = Division(0.02, 1)
 POINTS = (0, 20_000, 50_000, 100_000, 200_000, 500_000)  # words
 STEP = 5000  # ids
 EARLIER = 20  # epochs that were trained, of which alpha is to know
-ALPHAS, SHARES = (training.AGAIN, 1.0), (0.0, 0.2, 0.5)
+ALPHAS, SHARES = (training.AGAIN, training.FRESH, 1.0), (0.0, 0.2, 0.5)
 
 
 def session_of(text: Path, folder: Path, args: argparse.Namespace, given: Given = NOTHING) -> Session:
@@ -85,14 +85,14 @@ def further(args: argparse.Namespace, folder: Path) -> None:
     print("before: old {:.3f}, new {:.3f}".format(*(mean_loss(*halves(session), each) for each in pairs)))
     job = Job(vector_size=args.vector_size, epochs=1)
     config = Config(corpus=(str(args.second),), data_dir=folder, threads=1, job=job)
-    for training.AGAIN in ALPHAS:
+    for least in ALPHAS:
         for share in SHARES:
             model.weights[:] = kept
             tokens = np.concatenate(list(replayed(new.tokens, [old.ids(0, 0, len(old))], share, 1)))
             words = int(np.count_nonzero(tokens >= 0))
             trainer = make_trainer(config, model, session.vocab, Shard(tokens, words, new.path))
             trainer.others = (EARLIER * trained, EARLIER * trained)
-            trainer.go_further()
+            trainer.go_further(least)
             alpha = trainer.alpha
             train(trainer)
             losses = (mean_loss(*halves(session), each) for each in pairs)

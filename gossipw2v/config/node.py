@@ -292,7 +292,8 @@ class Config:
         bool,
         "true or false",
         "look for new files in the text's folders, and train them as they come, once the job is done",
-        "text is read once; a service whose folder fills goes on with this",
+        "text is read once; a service whose folder fills goes on with this; new words become the model's, unless "
+        "phrases or a list of words fix them",
     )
     replay: float = setting(
         0.2,

@@ -1,9 +1,9 @@
 """The protocol core of one node: events in, instructions out; no clock, no socket, no randomness of its own.
 
 Every method takes what happened, with the time where time matters, and returns what the owner must do, in order. The
-owner (the daemon, or a swarm in memory) moves bytes, runs the model and calls back. It has four doors, and uses no
+owner (the daemon, or a swarm in memory) moves bytes, runs the model and calls back. It has five doors, and uses no
 other part: the methods here for what happens outside and what time brings, `own` for what it tells of its own node,
-`view` for looking, and `tasks` where all nodes have the same text.
+`view` for looking, `tasks` where all nodes have the same text, and `growth` where the vocabulary grows.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from gossipw2v.gossip.census import Census
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.dialer import Dialer
 from gossipw2v.gossip.dissemination import Dissemination
+from gossipw2v.gossip.doors.growth import Growth
 from gossipw2v.gossip.doors.own import OwnNode
 from gossipw2v.gossip.doors.reception import Reception
 from gossipw2v.gossip.doors.tasks import SharedTasks
@@ -49,6 +50,7 @@ class GossipCore:
         self.dissemination = Dissemination(members, connections, census, now, now)
         self.tasks = tasks = SharedTasks(config, members, connections)
         self.reception = Reception(members, connections, census, tree, self.sanctions, self.dissemination, tasks)
+        self.growth = Growth(members, census, tree, self.dissemination, config.quiet)
         self.own = OwnNode(config, members, connections, census, tree, self.dissemination, self.health, self.sanctions)
         self.view = View(config, members, connections, census, tree, self.scores)
 
@@ -172,6 +174,7 @@ class GossipCore:
         yield Cause("members are found dead"), self.dissemination.verdicts(now)  # dials might still save them
         yield Cause("a blob does not come"), self.census.overdue(now)  # before it counts as under way for the freeze
         yield Cause("it is time to freeze"), self.census.freeze_due(self.members, now, self.view.config.quiet)
+        yield Cause("it is time for a version"), self.growth.due(now)
         yield Cause("it is time to deal out tasks"), [*self.tasks.deal(now), *self.tasks.tell(now)]
         if not self.dissemination.due(now):  # last, so that it tells of all that changed above
             yield Cause("it is time to tell on"), self.dissemination.relay(now)

@@ -20,7 +20,7 @@ from gossipw2v.config.node import Config
 from gossipw2v.config.secret import SecretError
 from gossipw2v.gossip.records import Portion
 from gossipw2v.node.compiler import compile_apart, is_compiled, warm_up
-from gossipw2v.node.lifecycle import come_to_rest, keep, resume, work
+from gossipw2v.node.lifecycle import keep, resume, work
 from gossipw2v.node.memory import LESS_MEMORY
 from gossipw2v.node.node import Node
 from gossipw2v.node.service.admission import access_of, credentials_of
@@ -28,6 +28,7 @@ from gossipw2v.node.service.presence import leave_note, reachable, say_where, wa
 from gossipw2v.node.service.reload import reload_when_told
 from gossipw2v.node.service.seeking import seek
 from gossipw2v.node.session import Session
+from gossipw2v.node.stages.progress import come_to_rest
 from gossipw2v.node.storage.checkpoint import CheckpointError
 from gossipw2v.node.storage.inputs import own_files
 from gossipw2v.node.watch import watch

@@ -18,7 +18,7 @@ from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.instructions import Collect, DropLink, Freeze, Instruction, Merge, OpenLink, Received, Settle
 from gossipw2v.gossip.records import Member, Portion, Stage
 from gossipw2v.gossip.tasks.listing import CORPUS
-from gossipw2v.node.agreement import VocabularyAgreement
+from gossipw2v.node.agreement import VocabularyAgreement, VocabularyGrowth, may_grow, proposes_words
 from gossipw2v.node.condition import Condition
 from gossipw2v.node.row_worker import RowReports
 from gossipw2v.node.session import Session
@@ -43,6 +43,7 @@ from gossipw2v.system.metrics import Metrics
 from gossipw2v.transport.network import Network
 from gossipw2v.w2v.evaluation.probe import Probe
 from gossipw2v.w2v.given.given import NOTHING, Given
+from gossipw2v.w2v.growth.ledger import WaitingWords
 from gossipw2v.w2v.shared.source import SharedCorpus
 from gossipw2v.w2v.text.rounds.rounds import TextRounds
 from gossipw2v.w2v.text.words import Words
@@ -83,6 +84,8 @@ class Node:
         walks = config.walks if config.graph else None
         job = {name: str(value) for name, value in job_fields(config.job, walks).items()}
         rounds = None if config.graph else TextRounds(config.data_dir, config.replay, config.follow, config.job.seed)
+        if rounds is not None:
+            rounds.grows = proposes_words(config)
         self.checkpointer = Checkpointer(config.data_dir, job, rounds=rounds)
 
     def read_given(self) -> None:
@@ -116,6 +119,8 @@ class Node:
         self.agreement = VocabularyAgreement(
             config.job, self.core, self.network, self.corpus, self.condition, self.given
         )
+        waiting = WaitingWords.read(config.data_dir) if proposes_words(config) else None
+        self.agreement.growth = VocabularyGrowth(may_grow(config), waiting)
         self.condition.begun = True
 
     # -- what the core asks for -----------------------------------------------------------------------------
@@ -146,7 +151,7 @@ class Node:
             "uptime_seconds": now - self.condition.born,
             "addresses": self.condition.where,
             "tls": self.network.credentials is not None,
-            "vocabulary": describe_vocabulary(self.session, self.given),
+            "vocabulary": describe_vocabulary(self.session, self.given, self.agreement.growth),
             "progress": describe_progress(self.config, self.core, self.session, now),
             "held_out": describe_held_out(self.config, self.session),
             "probe": self.probe.describe(),
@@ -159,6 +164,7 @@ class Node:
             "events": self.metrics.events(),
             "corpus": describe_corpus(self.corpus, self.checkpointer.rounds),
             "checkpoint": self.checkpointer.describe(),
+            "tasks": self.core.tasks.counted() if isinstance(self.corpus, SharedCorpus) else None,
             "divergences": self.condition.divergences,
             "failure": self.condition.failure,
             "stuck": self.condition.stuck,
@@ -185,10 +191,10 @@ class Node:
 
         LookupError if there is none yet, ExportError if the model has failed or holds a value that is not finite.
         """
-        words, syn0 = self.live_model()
+        _, syn0 = self.live_model()
         assert self.session is not None  # or there is none
         matrices = syn0, self.session.model.syn1neg
-        return stream(words, matrices, Selection(asked.matrix, asked.top), asked.binary)
+        return stream(self.session.vocab, matrices, Selection(asked.matrix, asked.top), asked.binary)
 
     def live_model(self) -> tuple[Words, Floats]:
         """The words and their vectors as they are trained, float32[V, D], not copied; errors as of `export`."""

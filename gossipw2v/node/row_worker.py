@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from gossipw2v.delta import Batch, DeltaError
 from gossipw2v.gossip.core import GossipCore
@@ -19,6 +20,8 @@ from gossipw2v.transport.network import Network
 from gossipw2v.w2v.training.estimates import Estimates
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.trainer import Trainer
+
+T = TypeVar("T")
 
 log = get_logger("rows")
 
@@ -39,6 +42,7 @@ class RowWorker:
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "merge"))
     _held: list[tuple[RowWork, asyncio.AbstractEventLoop]] = field(default_factory=list)
     _estimates: Estimates = field(init=False)
+    _later: list[RowWork] | None = None  # work that came while rows are renumbered; None: they are not
 
     def __post_init__(self) -> None:
         self._estimates = Estimates(self.model, self.trainer, time.monotonic())
@@ -49,8 +53,25 @@ class RowWorker:
 
     def submit(self, work: RowWork) -> None:
         """Queue a piece of work; the core keeps at most one exchange per link under way, so the queue is short."""
+        if self._later is not None:
+            self._later.append(work)
+            return
         loop = asyncio.get_running_loop()
         self._thread.submit(self._perform, work, loop)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do something in the thread, after all that was submitted; what was reported of that has been handled then."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def hold(self) -> None:
+        """Keep what is submitted from now on until `release`."""
+        self._later = []
+
+    def release(self, names: dict[bytes, bytes]) -> None:
+        """Do what was kept; links have new names by now, by the old ones."""
+        later, self._later = self._later or [], None
+        for work in later:
+            self.submit(replace(work, link=names.get(work.link, work.link)))
 
     async def mend(self, model: Callable[[], None]) -> None:
         """Mend the model between two pieces of work, then do what has been held back since it diverged."""

@@ -82,6 +82,11 @@ class Session:
         self.past, self.trainer, self.text, self.evaluation = self.trained, trainer, shard.checksum, evaluation
         self.row_worker.follow(trainer)
 
+    def grow(self, vocab: Vocab, first: FirstRows) -> None:
+        """The model has grown with its vocabulary, whose words `first` says where they started; no thread trains."""
+        self.vocab, self.first = vocab, first
+        self.trainer.grow(vocab.counts)
+
     def close(self) -> None:
         """Stop all threads; some milliseconds. The model stays readable."""
         self.trainer.stop()

@@ -13,6 +13,7 @@ from gossipw2v.config.node import Config
 from gossipw2v.gossip.core import GossipCore
 from gossipw2v.gossip.overlay.link import AnyLink, Uplink
 from gossipw2v.gossip.records import Member, Stage
+from gossipw2v.node.agreement import VocabularyGrowth
 from gossipw2v.node.session import Session
 from gossipw2v.system.machine import resident_memory
 from gossipw2v.system.pulse import Pulse
@@ -36,8 +37,11 @@ def describe_start(config: Config, state: str, uptime: float, where: dict[str, s
     return {**about, "uptime_seconds": uptime, "addresses": where, **nothing, "failure": None, "problems": []}
 
 
-def describe_vocabulary(session: Session | None, given: Given) -> dict[str, Any] | None:
-    """The frozen vocabulary, or None.
+def describe_vocabulary(session: Session | None, given: Given, growth: VocabularyGrowth) -> dict[str, Any] | None:
+    """The vocabulary, or None; `version`: how often it has grown, `proposed` whether words are to go into the next.
+
+    `waiting`: words of later text that are in none, `forgotten` those that were too many, `dropped` words that were
+    given up with a version.
 
     With a list of words `listed` says how many are in it; with vectors to start from, `start` how many words do.
     """
@@ -45,6 +49,9 @@ def describe_vocabulary(session: Session | None, given: Given) -> dict[str, Any]
         return None
     vocab, first = session.vocab, session.first
     found: dict[str, Any] = {"words": len(vocab), "digest": vocab.digest.hex(), "tokens": vocab.tokens}
+    found |= {"version": vocab.version, "proposed": growth.proposed, "dropped": growth.dropped}
+    if (waiting := growth.waiting) is not None:
+        found |= {"waiting": len(waiting.waiting.words), "forgotten": waiting.forgotten}
     if given.words is not None:
         found["listed"] = len(given.words.words)
     if given.start is not None:

@@ -9,14 +9,26 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
-from gossipw2v.gossip.instructions import Collect, DropLink, Instruction, Merge, OpenLink, Refused, Settle
+from gossipw2v.gossip.instructions import (
+    Collect,
+    DropLink,
+    Freeze,
+    Instruction,
+    Merge,
+    OpenLink,
+    Received,
+    Refused,
+    Settle,
+)
 from gossipw2v.gossip.records import NodeId
-from gossipw2v.simulation.ledger import ROUNDING, TokenLedger
+from gossipw2v.simulation.ledger import ROUNDING
 from gossipw2v.simulation.node import SimulatedNode
 from gossipw2v.simulation.swarm import Watch
+from gossipw2v.w2v.training.model import Model
 
 TOLD = ("timeout", "vocabulary", "peer", "self")  # what honest nodes may refuse each other for
 STRAY = ("sequence", "tree", "blob", "handshake", "barred")  # and where what comes may be older than what came before
@@ -26,19 +38,34 @@ class BrokenError(AssertionError):
     """A promise is broken; the text says which and how."""
 
 
+class Books(Protocol):
+    """What was really trained."""
+
+    def excess(self, model: Model, /) -> float:
+        """By how much any row of a replica is above it."""
+
+
+class Blobs(Protocol):
+    """What is done about counts and vocabularies."""
+
+    def blob(self, node: SimulatedNode, order: Freeze | Received, /) -> None:
+        """A core asks for a vocabulary, or has got a blob."""
+
+
 @dataclass(slots=True)
 class Auditor(Watch):
     """Looks at everything that happens; `trace` is a digest of it. `overlapped`: whether histories ever met twice, of
     which AdaSum leaves less than there was.
     """
 
-    ledger: TokenLedger
+    ledger: Books
     trace: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
     nodes: dict[NodeId, SimulatedNode] = field(default_factory=dict)
     told: tuple[str, ...] = TOLD
     open: set[tuple[NodeId, bytes]] = field(default_factory=set)
     overlapped: bool = False
     ticks: int = 0
+    blobs: Blobs | None = None  # who deals with counts and vocabularies, if it is not the swarm
 
     def ordered(self, node: SimulatedNode, order: Instruction) -> None:
         """Row work only on links that are open; no honest node breaks the protocol."""
@@ -56,6 +83,12 @@ class Auditor(Watch):
                 self.overlapped |= isinstance(order, Merge) and order.overlap
             case Refused():
                 self._demand(order.reason in self.told, node, "refused: " + order.reason + ", " + order.text)
+
+    def blob(self, node: SimulatedNode, order: Freeze | Received) -> bool:
+        """Whether somebody deals with it."""
+        if self.blobs is not None:
+            self.blobs.blob(node, order)
+        return self.blobs is not None
 
     def delivered(self, node: SimulatedNode, frame: bytes) -> None:
         """Every bit counts for the trace."""

@@ -55,6 +55,10 @@ class Watch:
     def ticked(self, node: SimulatedNode) -> None:
         """The core has looked at the clock."""
 
+    def blob(self, node: SimulatedNode, order: Freeze | Received) -> bool:  # noqa: ARG002 - for others
+        """A core asks for a vocabulary, or has got a blob; whether all is done that is to be done about it."""
+        return False
+
 
 @dataclass(slots=True)
 class Swarm:
@@ -200,6 +204,8 @@ class Swarm:
                     node.machine.at(self.dial(), partial(_dial, self, node, instruction))
                 case Refused():
                     node.refused.append(f"{instruction.reason}: {instruction.text}")
+                case Freeze() | Received() if self.watch.blob(node, instruction):
+                    pass
                 case Freeze():
                     self.perform(
                         node, node.core.own.frozen(repr(instruction.origins).encode(), len(instruction.origins))

@@ -87,6 +87,8 @@ def _corpus(status: Row) -> list[str]:
     """The vocabulary, and what was made of the text: so that a backup among it is seen, or another encoding."""
     corpus, vocabulary = section(status, "corpus"), section(status, "vocabulary")
     words = f"{count(vocabulary.get('words'))} words" if vocabulary else "not agreed yet"
+    if vocabulary.get("version"):
+        words += f" (version {count(vocabulary.get('version'))})"
     replaced, long, passed = "replaced_bytes", "dropped_tokens", "passed_over_files"
     shown = {key: count(corpus.get(key)) for key in ("files", replaced, long, passed)}
     return [

@@ -89,6 +89,10 @@ GAUGES = (
     Reading("swarm_planned_words", "Tokens all nodes will train in all.", ("progress", "swarm_total_tokens")),
     Reading("vocabulary_words", "Words of the frozen vocabulary.", ("vocabulary", "words")),
     Reading("vocabulary_tokens", "Tokens of all nodes that the vocabulary covers.", ("vocabulary", "tokens")),
+    Reading("vocabulary_version", "How often the vocabulary has grown.", ("vocabulary", "version")),
+    Reading("vocabulary_waiting_words", "Words of later text that are in no version.", ("vocabulary", "waiting")),
+    Reading("tasks_in_hand", "Tasks of a shared text that this node's threads train.", ("tasks", "in_hand")),
+    Reading("tasks_left", "Tasks of a shared text that nobody has done yet.", ("tasks", "left")),
     Reading("corpus_files", "Files of this node's text.", ("corpus", "files")),
     Reading("corpus_bytes", "Size of this node's text.", ("corpus", "bytes")),
     Reading("corpus_tokens", "Tokens of this node's text.", ("corpus", "tokens")),
@@ -116,6 +120,9 @@ COUNTERS = (
     Reading("probe_measurements", "Times that the model was scored by --probe.", ("probe", "measurements")),
     Reading("probe_failures", "Times that scoring by --probe ended in an error.", ("probe", "failures")),
     Reading("divergences", "How often the model has diverged here.", ("divergences",)),
+    Reading("tasks_done", "Tasks of a shared text that have been done.", ("tasks", "done")),
+    Reading("vocabulary_forgotten_words", "Waiting words forgotten: too many.", ("vocabulary", "forgotten")),
+    Reading("vocabulary_dropped_words", "Words given up with a version.", ("vocabulary", "dropped")),
     Reading("corpus_replaced_bytes", "Bytes of invalid UTF-8 that were replaced.", ("corpus", "replaced_bytes")),
 )
 

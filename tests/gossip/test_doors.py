@@ -12,7 +12,7 @@ from gossipw2v.gossip.core import GossipCore
 PACKAGE = Path(gossipw2v.__file__).parent
 OWNERS = [*PACKAGE.glob("node/*.py"), *PACKAGE.glob("transport/*.py"), *PACKAGE.glob("simulation/*.py")]
 METHODS = {name for name, value in vars(GossipCore).items() if not name.startswith("_") and value is not None}
-DOORS = METHODS | {"own", "view", "tasks"}
+DOORS = METHODS | {"own", "view", "tasks", "growth"}
 
 
 def uses(source: str) -> Iterator[str]:

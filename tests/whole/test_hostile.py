@@ -15,7 +15,8 @@ import pytest
 from support.daemons import PATIENCE, Daemon, Daemons, read_vectors, resident, write_texts
 from support.stranger import SIZE, Stranger, delta, low_id
 
-from gossipw2v.gossip.census import VOCABULARY, digest_of
+from gossipw2v.gossip.blobs.names import VOCABULARY
+from gossipw2v.gossip.census import digest_of
 from gossipw2v.gossip.codec import HEADER, MAGIC, encode
 from gossipw2v.gossip.messages import (
     MAX_FRAME,

@@ -58,6 +58,9 @@ def test_three_nodes_train_each_word_once_an_epoch(swarm: Daemons, text: Path, t
         node.until(lambda s: s["state"] == "complete")
     assert agree_in_the_end(nodes)
     assert sum(map(trained, nodes)) == words_of(nodes[0])
+    counted = nodes[0].status()["tasks"]
+    assert counted["done"] == counted["all"] > 0
+    assert (counted["left"], counted["in_hand"]) == (0, 0)
     assert all("loss on held-out text" in node.log() for node in nodes)
 
 

@@ -13,9 +13,9 @@ from gossipw2v.cli.planning.task import Fleet, Task
 from gossipw2v.cli.planning.traffic import Exchange, LinkKind, Pace, exchange, largest_families, link_kinds
 from gossipw2v.config.node import Config
 from gossipw2v.gossip.pacing import FEWEST, ROW_BYTES
-from gossipw2v.node.lifecycle import pause
 from gossipw2v.node.memory import PROCESS_BYTES, memory_needed
 from gossipw2v.node.session import PLENTY, most_rows
+from gossipw2v.node.stages.progress import pause
 
 CHILDREN = Config.children
 TYPES = 53.0  # different words of a text of n words, over the root of n (Heaps' law): 219,492 of 16.9 M of Wikipedia

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gossipw2v.gossip.census import VOCABULARY, Census, counts_name
+from gossipw2v.gossip.blobs.names import VOCABULARY
+from gossipw2v.gossip.census import Census, counts_name
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.dissemination import Dissemination
 from gossipw2v.gossip.instructions import Cause, Instruction, Send, because
@@ -69,10 +70,10 @@ class OwnNode:
         """A blob that arrived whole turned out to be nonsense: do not ask for it again."""
         self.census.reject(blob)
 
-    def frozen(self, vocabulary: bytes, rank: int) -> list[Instruction]:
-        """There is a vocabulary: offer it. Links made for another one are dropped."""
+    def frozen(self, vocabulary: bytes, rank: int, root: bytes = b"") -> list[Instruction]:
+        """There is a vocabulary: offer it. Links made for another one are dropped. `root`: as `Census.hold` has it."""
         out = self.tree.reset()
-        self.census.hold(VOCABULARY, vocabulary, rank)
+        self.census.hold(VOCABULARY, vocabulary, rank, root)
         return because(Cause("the vocabulary is frozen"), [*out, *self.dissemination.news()])
 
     # -- model ----------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gossipw2v.gossip import messages
-from gossipw2v.gossip.census import VOCABULARY, YOUNG, Census
+from gossipw2v.gossip.blobs.names import VOCABULARY
+from gossipw2v.gossip.census import YOUNG, Census
 from gossipw2v.gossip.dissemination import Dissemination
 from gossipw2v.gossip.doors.tasks import SharedTasks
 from gossipw2v.gossip.instructions import Close, Instruction, Refused

@@ -97,6 +97,13 @@ class SharedTasks:
         """The tasks that have been done, in order."""
         return sorted(self.table.done)
 
+    def counted(self) -> dict[str, int]:
+        """How many tasks there are, have been done, wait with this node, are in its threads' hands, and are left."""
+        done = len(self.table.done)
+        mine = sum(self.table.get(task).owner == self.me for task in self.table.open()) if self.tokens else 0
+        size = self.table.size if self.tokens else 0
+        return {"all": size, "done": done, "own": mine, "in_hand": len(self.taken), "left": max(0, size - done)}
+
     # -- what comes, and what time brings -------------------------------------------------------------------
 
     def heard(self, conn: int, news: TaskNews) -> list[Instruction]:

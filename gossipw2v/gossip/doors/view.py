@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gossipw2v.gossip.census import VOCABULARY, Census
+from gossipw2v.gossip.blobs.names import VOCABULARY
+from gossipw2v.gossip.census import Census
 from gossipw2v.gossip.config import GossipConfig
 from gossipw2v.gossip.membership.connections import Connections
 from gossipw2v.gossip.membership.scores import PeerScores

@@ -94,6 +94,8 @@ class Seats:
 
         A child that was forgotten while it thought itself connected needs a seat again.
         """
+        if self.links.vocabulary is not None and self.links.vocabulary != ask.vocabulary:
+            return [Refused("vocabulary", "a link for another vocabulary")]
         self._find(node, ask)
         held = self.links.seats.get(node)
         if held is not None and held.name == ask.link and held.state in WITH_REFERENCE:
@@ -104,8 +106,6 @@ class Seats:
         if held is None and not (self.repair.may_be_below(node) and self._has_room(ask.insist or not ask.fresh)):
             kept = self.retained.child_of(node) if ask.fresh else None
             return [*self.links.close(kept), Send(conn, LinkRefused(ask.link, "no seat"))]
-        if self.links.vocabulary not in {None, ask.vocabulary}:
-            return [Refused("vocabulary", "a link for another vocabulary")]
         out = self.links.close(held)  # an earlier question, or a link with which it does not go on
         if self.links.vocabulary is None:
             self.links.table.append(Downlink(peer=node, name=ask.link, end=ParentEnd(link=ask.link), ask=ask))
@@ -116,7 +116,7 @@ class Seats:
 
     def _go_on(self, link: Downlink, ask: LinkOpen, conn: int) -> list[Instruction]:
         link.move(LinkInput.RESUMED)
-        link.lost_at = None
+        link.lost_at = link.made_as = None
         mine = dict(self.links.provenance.vector)
         return [Send(conn, LinkOpened(ask.link, not ask.fresh, mine))]  # fresh: the question was repeated
 

@@ -70,10 +70,11 @@ class Exchanges:
     interval: float  # s between two exchanges with the parent
     rows: int = MAX_ROWS  # that this node has time for in an exchange
     resting: bool = False  # whether no exchange is begun any more, and none answered
+    paused: bool = False  # whether none is begun, answered or ended, since rows are about to be renumbered
 
     def begin(self, up: Uplink, now: float) -> list[Instruction]:
         """Begin an exchange with the parent, if it is time."""
-        if self.resting:
+        if self.resting or self.paused:
             return []
         return up.end.begin(now, self.termination.subtree_clean(), self.links.provenance, self.rows)
 
@@ -89,7 +90,7 @@ class Exchanges:
     def on_push(self, node: NodeId, push: Push, conn: int, now: float) -> list[Instruction]:
         """A child pushes; it may not know yet that another vocabulary has won."""
         down = self.links.downlinks.get(node)
-        if self.resting:
+        if self.resting or self.paused:
             return []
         if down is None or down.name != push.link:
             if push.link in self.links.past:
@@ -110,7 +111,7 @@ class Exchanges:
     def on_answer(self, node: NodeId, answer: Answer) -> list[Instruction]:
         """The parent answers a push."""
         up = self.links.uplink
-        if up is None or up.peer != node or up.name != answer.link:
+        if self.paused or up is None or up.peer != node or up.name != answer.link:
             return []
         return up.end.answered(answer, self.links.provenance)
 

@@ -207,6 +207,7 @@ class Link:
     lost_at: float | None = None  # since when the other end is missed; None while it is connected
     awaited: bool = False  # whether the other end's rows are to be here before this node trains
     farewell: bool = False  # whether the other end said goodbye, and may come back by another id
+    made_as: bytes | None = None  # its name when both ends last knew the same, if it has been renamed since
 
     def move(self, what: LinkInput) -> None:
         """Something has befallen the link. RuntimeError if nothing of the kind can in its state."""

@@ -149,6 +149,7 @@ class ParentSearch:
             raise ProtocolError("tree", "a link was opened that was not asked for")
         if answer.resumed:
             link.move(LinkInput.RESUMED)
+            link.made_as = None
             again = link.end.phase is Phase.IN_FLIGHT and link.end.in_flight
             return [Send(conn, again)] if again else []
         if not held:

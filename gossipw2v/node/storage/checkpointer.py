@@ -172,6 +172,15 @@ class Checkpointer:
         async with self._writing:
             await asyncio.to_thread(work)
 
+    @property
+    def pausing(self) -> asyncio.Lock:
+        """While this is held no checkpoint is written."""
+        return self._writing
+
+    def grown(self) -> None:
+        """The model has other rows now: what is on disk is older, and nothing to go back to."""
+        self._counted = self._saved = None
+
     async def back(self, session: Session) -> Back | None:
         """The newest checkpoint of a session's model, to go back to; None if there is none that is whole."""
         async with self._writing:

@@ -37,7 +37,8 @@ def export_model(
     with files.opened(target) as opened:
         model = map_model(data_dir)
         parts = matrix_of([matrix.rows for matrix in model], selection.matrix)
-        words, rows = select(model[0].words, parts, selection, partial(_release, model))
+        counts = _vocabulary(newest(data_dir)).counts if selection.top is not None else None
+        words, rows = select(model[0].words, parts, selection, partial(_release, model), counts)
         files.write(opened, target, words, rows, progress)
     return len(words), rows.shape[1]
 
@@ -48,13 +49,13 @@ def _release(model: Iterable[Vectors]) -> None:
 
 
 def stream(
-    words: Words, matrices: tuple[Floats, Floats], selection: Selection, as_binary: bool
+    vocab: Vocab, matrices: tuple[Floats, Floats], selection: Selection, as_binary: bool
 ) -> tuple[int, Iterator[bytes]]:
     """How many words are selected of a model that may be training, and their word2vec text or binary in pieces.
 
     ExportError if a value is not finite, at once or in place of a piece.
     """
-    kept, rows = select(words, matrix_of(matrices, selection.matrix), selection)
+    kept, rows = select(vocab.words, matrix_of(matrices, selection.matrix), selection, counts=vocab.counts)
     check_finite(kept, rows)
     return len(kept), (binary if as_binary else lines)(kept, rows)
 
@@ -81,7 +82,11 @@ def load_model(data_dir: Path) -> tuple[Words, Floats, dict[str, Any]]:
 
 
 def _words(found: Checkpoint) -> Words:
+    return _vocabulary(found).words
+
+
+def _vocabulary(found: Checkpoint) -> Vocab:
     try:
-        return Vocab.from_bytes(found.vocabulary).words
+        return Vocab.from_bytes(found.vocabulary)
     except VocabError as error:
         raise CheckpointError(f"{found.path}: {error}") from error

@@ -14,6 +14,7 @@ from gossipw2v.w2v.given.given import Given
 from gossipw2v.w2v.given.warm_start import FLAG, WarmStart, WarmStartError, warm_start
 from gossipw2v.w2v.given.word_list import WordList, read_word_list
 from gossipw2v.w2v.graphs import csr
+from gossipw2v.w2v.growth.ledger import NAME as WAITING_FILE
 from gossipw2v.w2v.text.rounds.record import NAME as TEXT_FILE
 from gossipw2v.w2v.text.rounds.rounds import NEW
 from gossipw2v.w2v.text.shards import SUFFIX
@@ -31,6 +32,7 @@ STATE_FILES = (
     generations.PATTERN,
     f"*{SUFFIX}",
     f"{NEW}/*{SUFFIX}",
+    WAITING_FILE,
     f"*{csr.SUFFIX}",
     f"*{SPOOL_SUFFIX}",
 )

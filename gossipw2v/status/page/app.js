@@ -214,7 +214,8 @@ function showRefusals(status) {
 function showDetails(status) {
   const corpus = record(status.corpus), vocabulary = record(status.vocabulary), addresses = record(status.addresses);
   facts($("details"), [
-    ["vocabulary", `${count(vocabulary.words)} words`], ["digest", short(vocabulary.digest)], ["text", size(corpus.bytes)],
+    ["vocabulary", `${count(vocabulary.words)} words` + (vocabulary.version ? `, version ${count(vocabulary.version)}` : "")],
+    ["digest", short(vocabulary.digest)], ["text", size(corpus.bytes)],
     ["words of text", count(corpus.tokens)], ["listens on", text(addresses.listen) + (status.tls ? " (TLS)" : "")],
     ["bytes replaced", count(corpus.replaced_bytes)], ["times diverged", count(status.divergences)],
   ]);

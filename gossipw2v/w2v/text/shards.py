@@ -13,7 +13,7 @@ import hashlib
 import mmap
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -151,13 +151,13 @@ def open_shard(path: Path, corpus_digest: bytes, vocab_digest: bytes, division: 
         return shard
 
 
-def reopened(path: Path, vocab_digest: bytes) -> Shard:
-    """The shard file that is called so, after checking all of it, if it is of that vocabulary; ShardError."""
+def reopened(path: Path, vocab_digests: Collection[bytes]) -> Shard:
+    """The shard file that is called so, after checking all of it, if it is of one of these vocabularies; ShardError."""
     try:
         corpus_digest, vocab, divided = (bytes.fromhex(part) for part in path.name.removesuffix(SUFFIX).split("-"))
     except ValueError:
         raise ShardError(f"{path}: is not called as a shard is") from None
-    if vocab != vocab_digest:
+    if vocab not in vocab_digests:
         raise ShardError(f"{path}: is of another vocabulary")
     with naming(path), path.open("rb") as file:
         shard = _map(path, file, corpus_digest + vocab + divided)
@@ -175,7 +175,7 @@ def rewritten(folder: Path, shard: Shard, digests: tuple[bytes, bytes], blocks: 
     path = folder / ("-".join(part.hex() for part in identity) + SUFFIX)
     with naming(folder):
         _write(path, blocks, b"".join(identity), Divider(ALL_TRAINED, _parts=[shard.held_out]))
-    return reopened(path, digests[1])
+    return reopened(path, digests[1:])
 
 
 def _map(path: Path, file: IO[bytes], identity: bytes) -> Shard:

@@ -24,6 +24,7 @@ from gossipw2v.w2v.phrases.joins import Joins, no_joins
 from gossipw2v.w2v.phrases.rule import NO_PHRASES, PhraseRule
 from gossipw2v.w2v.text.blocks import MAX_WORD_BYTES, Tally, TextReader
 from gossipw2v.w2v.text.files import Source
+from gossipw2v.w2v.text.rounds.lineage import Lineage
 from gossipw2v.w2v.text.words import Words
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ _CHECKED = 1 << 12  # joins looked at at a time
 _FORBIDDEN = b" \t\r\v\f\0"
 _COUNTS, _VOCAB = b"GWC1", b"GWV1"
 _GRAMS, _JOINS = b"GWC2", b"GWV2"  # the same with grams, with joins
+_VERSION = b"GWV3"  # a vocabulary behind its lineage
 _SIZES = struct.Struct("<4sQQI")  # which of these; bytes of the blob before, then of more words; how many these are
 
 
@@ -108,12 +110,16 @@ class Vocab:
 
     `joins` make phrases of a text's words; their units are the places of `words`, then those of `others`, ascending:
     words and phrases that are joined, or come of it, and are no words of the model.
+
+    A version that has grown, of which `lineage` tells, has the words of its parent in their places, then new ones; only
+    the last ones are in order.
     """
 
     words: Words
     counts: NDArray[np.int64]
     others: Words = field(default_factory=lambda: Words.of(()))
     joins: Joins = field(default_factory=no_joins)
+    lineage: Lineage | None = None
 
     def __len__(self) -> int:
         return len(self.words)
@@ -129,7 +135,20 @@ class Vocab:
             digest.update(self.others.joined)
             digest.update(b"\n\n")
             digest.update(self.joins.to_bytes())
+        if self.lineage is not None:
+            digest.update(self.lineage.to_bytes())
         return digest.digest()
+
+    @property
+    def digests(self) -> frozenset[bytes]:
+        """Its own digest, and those of the vocabularies whose ids are the same words here: text stays encoded."""
+        before = self.lineage.steps if self.lineage is not None else ()
+        return frozenset({self.digest, *(digest for digest, _ in before)})
+
+    @property
+    def version(self) -> int:
+        """How often it has grown."""
+        return self.lineage.number if self.lineage is not None else 0
 
     @cached_property
     def hashes(self) -> NDArray[np.uint64]:
@@ -145,6 +164,8 @@ class Vocab:
     def to_bytes(self) -> bytes:
         """A self-describing blob; equal vocabularies give equal bytes."""
         data = _pack(_VOCAB, self.words, self.counts, ())
+        if self.lineage is not None:
+            return _VERSION + self.lineage.to_bytes() + data
         return _pack_more(_JOINS, data, self.others, self.joins.to_bytes()) if len(self.joins) else data
 
     @property
@@ -156,13 +177,10 @@ class Vocab:
     @classmethod
     def from_bytes(cls, data: bytes) -> Vocab:
         """Read `to_bytes`. Whatever else it is given, it raises VocabError with the reason, in bounded memory."""
+        if data.startswith(_VERSION):
+            return cls._version(data[len(_VERSION) :])
         data, others, rest = _unpack_more(_JOINS, data)
-        words, counts, _ = _unpack(_VOCAB, data, totals=0)
-        _check_usable(words, "vocabulary")
-        if not words.distinct():
-            raise VocabError("vocabulary: a word is there twice")
-        if _sum(counts) > MAX_TOKENS:
-            raise VocabError(f"vocabulary: more than {MAX_TOKENS:,} tokens")
+        words, counts = _usable(data)
         if not _is_ranked(words, counts):
             raise VocabError("vocabulary: not in order of falling counts, ties by bytes")
         if not rest:
@@ -170,6 +188,20 @@ class Vocab:
         vocab = cls(words, counts, others, _read(Joins.from_bytes, rest, len(words) + len(others)))
         _check_joins(vocab)
         return vocab
+
+    @classmethod
+    def _version(cls, data: bytes) -> Vocab:
+        """One that has grown; whether it has grown from another is for `growth.versions` to say."""
+        try:
+            lineage, size = Lineage.from_bytes(data)
+            words, counts = _usable(data[size:])
+            lineage.check(len(words))
+        except ValueError as error:
+            raise VocabError(f"version of a vocabulary: {error}") from error
+        new = np.arange(lineage.steps[-1][1], len(words))
+        if not _is_ranked(words.take(new), counts[new]):
+            raise VocabError("version of a vocabulary: new words are not in order of falling counts, ties by bytes")
+        return cls(words, counts, lineage=lineage)
 
 
 def count_words(files: Sequence[Source], reader: TextReader | None = None, max_words: int = MAX_WORDS) -> Counts:
@@ -306,6 +338,17 @@ def _check_usable(words: Words, where: str) -> None:
     if len(words) < 2:
         found = f"only one word, {words[0].decode()!r}" if words else "no word"
         raise VocabError(f"{where}: {found} left for a vocabulary: give more text, or lower min_count")
+
+
+def _usable(data: bytes) -> tuple[Words, NDArray[np.int64]]:
+    """The words of a vocabulary and their counts, in whatever order. VocabError."""
+    words, counts, _ = _unpack(_VOCAB, data, totals=0)
+    _check_usable(words, "vocabulary")
+    if not words.distinct():
+        raise VocabError("vocabulary: a word is there twice")
+    if _sum(counts) > MAX_TOKENS:
+        raise VocabError(f"vocabulary: more than {MAX_TOKENS:,} tokens")
+    return words, counts
 
 
 def _is_ranked(words: Words, counts: NDArray[np.int64]) -> bool:

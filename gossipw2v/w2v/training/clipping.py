@@ -94,6 +94,15 @@ class Clipping:
         if bucket is not None and host:
             self._gone = [*self._gone, (host, bucket)][-KEPT:]
 
+    def gone(self) -> list[Bucket]:
+        """The buckets that are kept of machines that are gone."""
+        return [bucket for _, bucket in self._gone]
+
+    def rename(self, names: dict[bytes, bytes]) -> None:
+        """Links have new names, by the old ones."""
+        self.buckets = {names.get(link, link): bucket for link, bucket in self.buckets.items()}
+        self._hosts = {names.get(link, link): host for link, host in self._hosts.items()}
+
     def clip(self, link: bytes, push: RowDelta, now: float) -> tuple[RowDelta, int]:
         """What may be merged of a child's push, and how many of its rows ask for more than that."""
         bucket, nothing = self.buckets[link], np.full(len(push), -1, np.int32)

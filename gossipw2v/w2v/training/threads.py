@@ -21,6 +21,7 @@ class Threads:
     began_at: float | None = None  # monotonic seconds of the first start
     _ended_at: float | None = None  # when a thread came to its end last
     _stopping: threading.Event = field(default_factory=threading.Event)
+    _halting: threading.Event = field(default_factory=threading.Event)
     _running: list[threading.Thread] = field(default_factory=list)
     _cpu: list[float] = field(init=False)  # seconds that each thread has used
 
@@ -30,7 +31,7 @@ class Threads:
     @property
     def stopping(self) -> bool:
         """Whether they were asked to end; the steps look at it."""
-        return self._stopping.is_set()
+        return self._stopping.is_set() or self._halting.is_set()
 
     @property
     def cpu_seconds(self) -> float:
@@ -48,7 +49,7 @@ class Threads:
     def start(self, steps: Callable[[int], Iterator[None]]) -> None:
         """Start them, anew if they have ended, each on `steps(number)`; not after a `stop`."""
         self._running.clear()
-        if self.stopping:
+        if self._stopping.is_set():
             return
         self.began_at = time.monotonic() if self.began_at is None else self.began_at
         for n in range(self.count):
@@ -60,6 +61,14 @@ class Threads:
         """Ask the threads to end, and wait; returns whether all did."""
         self._stopping.set()
         return self.wait(timeout)
+
+    def halt(self, timeout: float) -> bool:
+        """Have the threads end at their next step, so that they can be started again; returns whether all did."""
+        self._halting.set()
+        try:
+            return self.wait(timeout)
+        finally:
+            self._halting.clear()
 
     def wait(self, timeout: float) -> bool:
         """Wait for the threads to end, at most `timeout` seconds for each; returns whether all did."""

@@ -21,7 +21,8 @@ from gossipw2v.w2v.training.losses import Losses
 from gossipw2v.w2v.training.model import Model
 from gossipw2v.w2v.training.threads import Threads
 
-AGAIN = 0.2  # of alpha, at least: where a model that was done goes on with more epochs or more text
+AGAIN = 0.2  # of alpha, at least: where a model that was done goes on with more epochs
+FRESH = 0.5  # the same where it goes on with new text, which may have words that are new
 SLICE = 20_000  # tokens a kernel call: some 10 ms, so that a stop or a new alpha is not kept waiting
 
 Tokens = NDArray[np.int32]
@@ -112,7 +113,7 @@ class Trainer:
     @property
     def alpha(self) -> float:
         """The step size that the swarm's progress asks for, and what has come of larger ones."""
-        share = min(self.recipe.lift * self._left, max(AGAIN, self._left))
+        share = min(self.recipe.lift * self._left, max(FRESH, self._left))
         return self.scale * max(self.recipe.min_alpha, self.recipe.alpha * share)
 
     @property
@@ -145,9 +146,9 @@ class Trainer:
         self.cursor.shift(words)
         self.total = self.cursor.left()
 
-    def go_further(self) -> None:
-        """Go on with a model that was done: from `AGAIN` of alpha, or from where a longer run would have it by now."""
-        self.recipe = replace(self.recipe, lift=max(1.0, AGAIN / max(self._left, 1e-9)))
+    def go_further(self, least: float = AGAIN) -> None:
+        """Go on with a model that was done: from `least` of alpha, or from where a longer run would have it by now."""
+        self.recipe = replace(self.recipe, lift=max(1.0, least / max(self._left, 1e-9)))
 
     # -- the threads ----------------------------------------------------------------------------------------
 
@@ -163,6 +164,14 @@ class Trainer:
         """
         self.breach, self.losses.recent, self.scale = None, None, scale
         self._start()
+
+    def grow(self, counts: NDArray[np.int64]) -> None:
+        """The vocabulary has grown, and the model with it: int64[V] counts. Threads that were halted go on."""
+        self.counts = counts
+        self.keep = sgns.keep_table(counts, self.recipe.sample)
+        self.noise = sgns.noise_table(counts, self.recipe.ns_exponent)
+        if self.threads.began_at is not None and not self.done:
+            self._start()
 
     def _start(self) -> None:
         self.threads.start(lambda n: self.steps(n, SLICE))

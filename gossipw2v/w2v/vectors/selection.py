@@ -73,11 +73,16 @@ def _nothing() -> None:
 
 
 def select(
-    words: Words, parts: tuple[Rows, ...], selection: Selection, release: Callable[[], None] = _nothing
+    words: Words,
+    parts: tuple[Rows, ...],
+    selection: Selection,
+    release: Callable[[], None] = _nothing,
+    counts: NDArray[np.int64] | None = None,
 ) -> tuple[Words, Rows]:
     """The selected words and rows of a model, whose rows are the sum of `parts`, each float [V, D].
 
-    `release` gives mapped rows back. ExportError if a list of words has none of them.
+    `release` gives mapped rows back. `counts` int64[V]: by which the most frequent are found; None: they are the first.
+    ExportError if a list of words has none of them.
     """
     numbers = np.arange(len(words))
     if selection.words is not None:
@@ -85,6 +90,8 @@ def select(
         numbers = np.array([row for row, word in enumerate(words) if word in wanted], np.int64)
         if not len(numbers):
             raise ExportError("none of the words in the list is in the model; is it of the same language and case?")
+    if selection.top is not None and counts is not None:  # of a vocabulary that has grown they are not the first
+        numbers = np.sort(numbers[np.argsort(-counts[numbers], kind="stable")[: selection.top]])
     numbers = numbers[: selection.top]
     kept = words if len(numbers) == len(words) else words.take(numbers)
     return kept, SelectedRows(parts, numbers, selection.normalize, np.dtype(selection.dtype), release)

@@ -45,6 +45,15 @@ def test_claims_count_when_others_have_had_time_to_claim_the_same():
     assert taken(made, SETTLED) == list(range(10))
 
 
+def test_tasks_are_counted_by_where_they_are():
+    made = door()
+    made.deal(0.0)
+    first = made.next(SETTLED)
+    made.next(SETTLED)
+    made.finished(first)
+    assert made.counted() == {"all": 10, "done": 1, "own": 9, "in_hand": 1, "left": 9}
+
+
 def test_a_higher_claim_wins_and_a_task_in_hand_is_lost():
     made = door(OTHER)
     made.deal(0.0)

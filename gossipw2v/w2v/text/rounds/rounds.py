@@ -21,7 +21,7 @@ from gossipw2v.w2v.text.scanner import END, GAP, WordIndex
 from gossipw2v.w2v.text.shards import Shard, ShardError, naming, reopened, rewritten
 from gossipw2v.w2v.text.vocab import Vocab
 
-OLDER = 2  # rounds besides the first whose text is kept, and trained again: each has some of all before it
+OLDER = 30  # rounds besides the first whose text is kept, and trained again: each has some of all before it
 NEW = "new"  # where new text is encoded before it is mixed with old
 
 log = get_logger("rounds")
@@ -37,6 +37,7 @@ class TextRounds:
     seed: int = 1
     past: list[Round] = field(default_factory=list)
     unknown: int = 0  # words of new text that are not in the vocabulary, in this life
+    grows: bool = False  # whether new text waits until the swarm is at rest, so that its words may become the model's
     begins: bool = False  # whether the corpus holds the files of a new round, of which nothing has been trained
     told: str | None = None  # what is wrong with the files that were trained, for people
     _kept: bool = False  # whether the text of the last round is taken as it was kept, whatever its files are now
@@ -60,8 +61,10 @@ class TextRounds:
             return
         self._kept = len(past) > 1 or bool(found.new) or not whole
         self._tell(found)
-        if complete and found.new:
+        if complete and found.new and not self.grows:
             self.begin(corpus, found.new)
+        elif complete and found.new:
+            log.info("new text waits until the swarm is at rest", **_shown(found.new))
         elif found.new:
             log.warning("new text waits until what has begun is trained", **_shown(found.new))
 
@@ -79,9 +82,9 @@ class TextRounds:
 
     async def text(self, corpus: Corpus, vocab: Vocab) -> Shard:
         """What is to be trained, as ids of `vocab`. Errors of `Corpus.encode`."""
-        if self._kept and not self.begins:
+        if (self._kept or (vocab.version and self.past)) and not self.begins:
             with naming(self.folder):
-                return await asyncio.to_thread(reopened, self.folder / self.past[-1].shard, vocab.digest)
+                return await asyncio.to_thread(reopened, self.folder / self.past[-1].shard, vocab.digests)
         files = await asyncio.to_thread(known, corpus.files, corpus.form)  # before they are read: what changes is seen
         shard = await corpus.encode(vocab)
         if self.begins:
@@ -137,7 +140,7 @@ class TextRounds:
 
     def _older(self, one: Round, vocab: Vocab) -> Shard | None:
         try:
-            return reopened(self.folder / one.shard, vocab.digest)
+            return reopened(self.folder / one.shard, vocab.digests)
         except ShardError as error:
             log.warning("some old text is not trained again", why=str(error))
             return None

@@ -8,7 +8,7 @@ import pytest
 from gossipw2v.w2v.text.corpus import Corpus
 from gossipw2v.w2v.text.rounds.record import NAME, Round, compare, known, read_rounds, write_rounds
 from gossipw2v.w2v.text.rounds.replay import STRETCH, replayed
-from gossipw2v.w2v.text.rounds.rounds import OLDER, TextRounds
+from gossipw2v.w2v.text.rounds.rounds import TextRounds
 from gossipw2v.w2v.text.shards import Shard, ShardError, reopened
 from gossipw2v.w2v.text.sources.form import PLAIN
 from gossipw2v.w2v.text.vocab import Vocab
@@ -102,13 +102,16 @@ async def test_before_the_end_a_change_is_another_text(folder: Path) -> None:
     assert other.checksum != first.checksum
 
 
-async def test_old_shards_are_dropped_but_for_the_first_and_the_last(folder: Path) -> None:
+async def test_old_shards_are_dropped_but_for_the_first_and_the_last(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gossipw2v.w2v.text.rounds.rounds.OLDER", 2)
     await trained(folder)
     for n in range(5):
         (folder / "text" / f"n{n}.txt").write_text("c a\n" * (n + 1))
         rounds, _ = await trained(folder)
     kept = {path.name for path in (folder / "data").glob("*.shard")}
-    assert kept == {each.shard for each in [rounds.past[0], *rounds.past[-OLDER - 1 :]]}
+    assert kept == {each.shard for each in [rounds.past[0], *rounds.past[-3:]]}
     assert not list((folder / "data" / "new").glob("*.shard"))
 
 

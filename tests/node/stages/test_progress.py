@@ -1,9 +1,9 @@
 """The stages of a job: what can be said of them without a swarm. `test_daemon` lives through them."""
 
 from gossipw2v.config.node import Config
-from gossipw2v.node.lifecycle import SLOWEST, pause
 from gossipw2v.node.node import Node
 from gossipw2v.node.session import ENOUGH
+from gossipw2v.node.stages.progress import SLOWEST, pause
 
 
 def test_a_short_run_exchanges_as_often_as_it_may():

@@ -1,0 +1,1 @@
+"""A vocabulary that grows: versions of it, words that wait for the next one, and models that follow."""
