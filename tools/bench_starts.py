@@ -85,14 +85,14 @@ def further(args: argparse.Namespace, folder: Path) -> None:
     print("before: old {:.3f}, new {:.3f}".format(*(mean_loss(*halves(session), each) for each in pairs)))
     job = Job(vector_size=args.vector_size, epochs=1)
     config = Config(corpus=(str(args.second),), data_dir=folder, threads=1, job=job)
-    for least in ALPHAS:
+    for training.FRESH in ALPHAS:
         for share in SHARES:
             model.weights[:] = kept
             tokens = np.concatenate(list(replayed(new.tokens, [old.ids(0, 0, len(old))], share, 1)))
             words = int(np.count_nonzero(tokens >= 0))
             trainer = make_trainer(config, model, session.vocab, Shard(tokens, words, new.path))
             trainer.others = (EARLIER * trained, EARLIER * trained)
-            trainer.go_further(least)
+            trainer.go_further(training.FRESH)
             alpha = trainer.alpha
             train(trainer)
             losses = (mean_loss(*halves(session), each) for each in pairs)

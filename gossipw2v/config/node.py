@@ -296,7 +296,7 @@ class Config:
         "phrases or a list of words fix them",
     )
     replay: float = setting(
-        0.2,
+        0.5,
         Between(0, 0.9),
         "share",
         "share of old text among new, where a job that was done goes on with new text",

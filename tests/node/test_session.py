@@ -14,6 +14,7 @@ from gossipw2v.config.node import Config
 from gossipw2v.delta import RowDelta
 from gossipw2v.gossip.codec import HEADER, decode, encode
 from gossipw2v.gossip.messages import MAX_FRAME, MAX_ORIGINS, MAX_PART, Answer
+from gossipw2v.node.agreement import VocabularyGrowth
 from gossipw2v.node.session import check_room, initial_weights, make_session, most_rows, windows
 from gossipw2v.node.snapshot import describe_vocabulary
 from gossipw2v.w2v.given.given import NOTHING, Given
@@ -105,10 +106,10 @@ def test_links_and_the_status_know_of_given_vectors(tmp_path: Path) -> None:
         reference = session.model.links[bytes(8)].reference
         assert reference[1].tolist() == rows[0].tolist()
         assert reference[[0, 2]].tobytes() == initial_weights(WORDS, 1, 8)[[0, 2]].tobytes()
-        told = describe_vocabulary(session, given)
+        told = describe_vocabulary(session, given, VocabularyGrowth())
         assert told is not None
         assert told["start"] == {"from": "a file", "words": 1, "context_vectors": False}
-        assert "start" not in (describe_vocabulary(session, NOTHING) or {})
+        assert "start" not in (describe_vocabulary(session, NOTHING, VocabularyGrowth()) or {})
     finally:
         session.close()
 

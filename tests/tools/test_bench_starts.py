@@ -28,6 +28,6 @@ def test_a_given_start_is_better_after_the_same_words(tmp_path: Path) -> None:
 def test_old_text_among_new_keeps_the_old(tmp_path: Path) -> None:
     printed = run(*write_texts(tmp_path, 2), "--further")
     lines = re.findall(r"^alpha from (0\.\d{4}), replay (0\.\d): old (\d\.\d{3}), new \d\.\d{3}$", printed, re.M)
-    assert len(lines) == 6
+    assert len(lines) == 9
     without, *some = [float(old) for alpha, _, old in lines if alpha == "0.0250"]
     assert max(some) < without

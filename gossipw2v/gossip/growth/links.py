@@ -53,7 +53,8 @@ def go_on(tree: Tree, vocabulary: bytes, moved: Moved, now: float) -> dict[bytes
         _ask_anew(link, now)
     parent = links.parent
     if parent is not None and parent.state not in WITH_REFERENCE:
-        tree.search.renew(parent)  # it may have been asked for a link of the version before
+        orders = tree.search.renew(parent)  # it may have been asked for a link of the version before
+        assert not orders  # there was no reference to be dropped
     return names
 
 

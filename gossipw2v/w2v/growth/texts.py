@@ -32,12 +32,14 @@ def renumber_texts(rounds: TextRounds, before: Vocab, after: Vocab, to: Renumber
     shard: Shard | None = None
     past: list[Round] = []
     for each in rounds.past:
-        path = rounds.folder / each.shard
-        if path.exists():
-            shard = _renumbered(reopened(path, before.digests | after.digests), before, after, to)
-            past.append(replace(each, text=shard.checksum.hex(), shard=shard.path.name))
-        else:
-            past.append(each)
+        made = each
+        if each.new and (rounds.folder / each.new).exists():
+            new = _renumbered(reopened(rounds.folder / each.new, before.digests | after.digests), before, after, to)
+            made = replace(made, new=new.path.name)
+        if (rounds.folder / each.shard).exists():
+            shard = _renumbered(reopened(rounds.folder / each.shard, before.digests | after.digests), before, after, to)
+            made = replace(made, text=shard.checksum.hex(), shard=shard.path.name)
+        past.append(made)
     if past != rounds.past:
         write_rounds(rounds.folder, past)
         rounds.past = past

@@ -33,11 +33,20 @@ class KnownFile:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Files that were trained together; `text`: the checksum of what they became, which is in the file `shard`."""
+    """Files that were trained together; `text`: the checksum of what they became, which is in the file `shard`.
+
+    `new`: the file of what was new in it, to be replayed; "" where all was.
+    """
 
     text: str
     shard: str
     files: tuple[KnownFile, ...]
+    new: str = ""
+
+    @property
+    def replayed(self) -> str:
+        """The file of what is to be trained again among text that comes later."""
+        return self.new or self.shard
 
 
 class Comparison(NamedTuple):
@@ -89,10 +98,11 @@ def write_rounds(folder: Path, rounds: Sequence[Round]) -> None:
 
 def _round(raw: dict[str, Any]) -> Round:
     files = tuple(KnownFile(_text(each["name"]), _text(each["mark"])) for each in raw["files"])
-    shard = _text(raw["shard"])
-    if Path(shard).name != shard:
-        raise ValueError(f"{shard[:80]!r} is not the name of a file beside it")
-    return Round(_text(raw["text"]), shard, files)
+    shard, new = _text(raw["shard"]), _text(raw.get("new", ""))
+    for name in (shard, new):
+        if Path(name).name != name:
+            raise ValueError(f"{name[:80]!r} is not the name of a file beside it")
+    return Round(_text(raw["text"]), shard, files, new)
 
 
 def _text(value: object) -> str:

@@ -21,7 +21,8 @@ from gossipw2v.w2v.text.scanner import END, GAP, WordIndex
 from gossipw2v.w2v.text.shards import Shard, ShardError, naming, reopened, rewritten
 from gossipw2v.w2v.text.vocab import Vocab
 
-OLDER = 30  # rounds besides the first whose text is kept, and trained again: each has some of all before it
+OLDER = 30  # rounds besides the first whose new text is kept, and trained again
+WHOLE = 3  # rounds whose text is kept with what was trained again in it: a checkpoint may be of the one before
 NEW = "new"  # where new text is encoded before it is mixed with old
 
 log = get_logger("rounds")
@@ -86,11 +87,11 @@ class TextRounds:
             with naming(self.folder):
                 return await asyncio.to_thread(reopened, self.folder / self.past[-1].shard, vocab.digests)
         files = await asyncio.to_thread(known, corpus.files, corpus.form)  # before they are read: what changes is seen
-        shard = await corpus.encode(vocab)
+        shard, new = await corpus.encode(vocab), ""
         if self.begins:
             await asyncio.to_thread(self._count_unknown, corpus, vocab)
-            shard = await asyncio.to_thread(self._mixed, shard, vocab)
-        self._next = Round(shard.checksum.hex(), shard.path.name, files)
+            new, shard = shard.path.name, await asyncio.to_thread(self._mixed, shard, vocab)
+        self._next = Round(shard.checksum.hex(), shard.path.name, files, new)
         return shard
 
     def noted(self) -> None:
@@ -105,8 +106,11 @@ class TextRounds:
         with naming(self.folder):
             if read_rounds(self.folder) != past:
                 write_rounds(self.folder, past)
+            for each in past[1:-WHOLE]:
+                if each.new:  # or this is all that there is of it
+                    (self.folder / each.shard).unlink(missing_ok=True)
             for each in past[1 : -OLDER - 1]:
-                (self.folder / each.shard).unlink(missing_ok=True)
+                (self.folder / each.replayed).unlink(missing_ok=True)
         self.past, self.begins, self._kept = past, False, len(past) > 1
 
     def _tell(self, found: Comparison) -> None:
@@ -132,7 +136,8 @@ class TextRounds:
             digest.update(each.checksum)
         blocks = replayed(shard.tokens, [each.tokens for each in older], self.replay, self.seed + len(self.past))
         mixed = rewritten(self.folder, shard, (digest.digest(), vocab.digest), blocks)
-        shard.path.unlink(missing_ok=True)
+        with naming(self.folder):
+            shard.path.replace(self.folder / shard.path.name)
         return mixed
 
     def _kept_rounds(self) -> list[Round]:
@@ -140,7 +145,7 @@ class TextRounds:
 
     def _older(self, one: Round, vocab: Vocab) -> Shard | None:
         try:
-            return reopened(self.folder / one.shard, vocab.digests)
+            return reopened(self.folder / one.replayed, vocab.digests)
         except ShardError as error:
             log.warning("some old text is not trained again", why=str(error))
             return None
