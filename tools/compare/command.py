@@ -36,7 +36,7 @@ from test_sets import TestSets, add_test_sets
 
 from compare.network import BANDWIDTHS
 from compare.registry import BASELINES, REAL, Entry, perform
-from compare.report import Findings, write_page
+from compare.report import Findings, write_page, write_picture
 from compare.runs import EVENTS, Line, Results, Run
 from compare.texts import Material, make_graph, make_world, read_corpus
 from gossipw2v.w2v.warmup import warm_up
@@ -273,6 +273,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--real", action="store_true", help="instead, run what can be as processes, as said above")
     parser.add_argument("--minutes", type=float, help="after which nothing new is begun")
     parser.add_argument("--out", type=Path, default=Path("compare.jsonl"), metavar="FILE")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="quality against bytes as SVG, besides the page")
     parser.add_argument("--page", type=Path, default=Path("compare.html"), metavar="FILE")
     args = parser.parse_args(argv)
     if args.quick + args.graph + (args.corpus is not None) != 1:
@@ -340,5 +341,7 @@ def main(argv: list[str] | None = None) -> int:
         (real_plan if args.real else whole_plan)(plan, args)
     lines = [line for line in results.lines.values() if line.run.corpus == base.corpus]
     write_page(args.page, lines, base, command_of(args))
+    if args.picture is not None:
+        write_picture(args.picture, lines, base)
     print(args.page)
     return 0

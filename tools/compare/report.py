@@ -29,6 +29,8 @@ svg { width: 100%; height: auto; font: 11px system-ui, sans-serif; }
 svg text { fill: var(--ink); } svg .grid { stroke: var(--grid); } svg polyline, svg .lead { fill: none; }
 svg polyline { stroke-width: 1.6; } svg .lead { stroke-width: .6; opacity: .55; } code { font-size: 13px; }
 """
+PICTURE = """svg { font: 11px system-ui, sans-serif; background: var(--paper); } svg text { fill: var(--ink); }
+svg .grid { stroke: var(--grid); } svg polyline, svg .lead { fill: none; } svg .lead { stroke-width: .6; }"""
 SCORES = ("wordsim", "simlex", "topics", "relations", "communities", "edges", "analogy")
 NOTHING = "<p>Nothing to draw yet.</p>"
 FAMILIES = ("ceiling", "gossip", "server", "average", "once", "moved")
@@ -66,6 +68,17 @@ def write_page(path: Path, lines: Sequence[Line], base: Run, command: str) -> No
         *_everything(found),
     ]
     path.write_text("\n".join(parts), encoding="utf-8")
+
+
+def write_picture(path: Path, lines: Sequence[Line], base: Run) -> None:
+    """Quality against bytes as a picture of its own, in light colours."""
+    found = Findings([line for line in lines if not line.run.real], base)
+    setting, nodes = found.settings()[0] if found.lines else (5, 5), found.busiest_count()
+    picture = _against_bytes(found, found.all_best(nodes, setting))
+    style = f"<style>{STYLE.partition('@media')[0].replace('light dark', 'light')} {PICTURE} {_colours()}</style>"
+    path.write_text(
+        picture.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace(">", f">{style}", 1)
+    )
 
 
 def _once(text: str) -> str:
@@ -204,7 +217,7 @@ def _pictures(found: Findings, command: str) -> list[str]:
     told = f"Made by <code>{escape(command)}</code>."
     return [
         f"<h2>Quality against bytes, {nodes} nodes</h2>", _against_bytes(found, best),
-        f"<p>{told} A line is one way of training with all intervals that were tried, at its best step size; a place "
+        f"<p>{told} A line is one way of training with all intervals that were tried, at its best step size; a dot "
         f"is the mean of its seeds. One machine has {one:.1f} points. What sends nothing is not in the picture. It "
         "does not claim that another rule could not do with fewer bytes.</p>",
         "<h2>Quality against the number of nodes</h2>", _against_nodes(found, setting),
@@ -217,8 +230,8 @@ def _pictures(found: Findings, command: str) -> list[str]:
         f"<p>{told} Bytes on all cables together. It does not claim how even the traffic is within an exchange.</p>",
         f"<h2>CPU time, {nodes} nodes</h2>", _cpu(found, best),
         f"<p>{told} Seconds of one core for a million words of all nodes together: training, merging, protocol and the "
-        "simulation itself, without scores. Rounds of the baselines are NumPy's, which does not claim that they could "
-        "not be faster; what the kernels alone take stands in the table.</p>",
+        "simulation itself, without scores, on a machine that others may have used. It does not claim that "
+        "exchanges of the baselines could not be made faster; what the kernels alone take stands in the table.</p>",
         f"<h2>A death at half time, {nodes} nodes</h2>", _deaths(found, best),
         f"<p>{told} Of servers the server dies and comes back from its last checkpoint, of rings the first rank, of "
         "gossip the root of the tree or a node; what text a dead node had left is lost. Points lost against the same "
