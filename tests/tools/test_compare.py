@@ -1,5 +1,6 @@
 """tools/compare on a small generated text: every baseline under every condition, and the command from end to end."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from compare.command import Plan, main
 from compare.course import DETECTED, PAUSED, RESTARTED, Course
 from compare.events import Events
 from compare.registry import BASELINES, perform
-from compare.runs import EVENTS, Results, Run
-from compare.texts import Material, make_world
+from compare.report import Findings
+from compare.runs import EVENTS, Line, Results, Run
+from compare.systems import SYSTEMS
+from compare.texts import Material, make_graph, make_world
 
 from gossipw2v.cli.synthetic import TOPICS
 
@@ -169,6 +172,23 @@ def test_a_skewed_part_knows_few_topics(material):
     assert max(equal) < 1.5 * min(equal)
 
 
+def test_walks_keep_to_edges_that_are_not_hidden_and_are_judged_by_all(tmp_path):
+    graph = make_graph(tmp_path)
+    sentences = np.split(graph.tokens, np.flatnonzero(graph.tokens < 0))[:100]
+    steps = {frozenset(pair) for walk in sentences for pair in itertools.pairwise(walk[walk >= 0].tolist())}
+    row = {word: number for number, word in enumerate(graph.words)}
+    hidden = {frozenset((row[p.one], row[p.other])) for p in graph.sets.pairs["edges"] if p.rating}
+    assert len(steps) > 1000
+    assert not steps & hidden
+    assert {pair.rating for pair in graph.sets.pairs["communities"]} == {0.0, 1.0, 2.0}
+
+
+def test_every_system_has_a_row_or_a_reason():
+    for system in SYSTEMS:
+        assert system.rows or system.why, system.name
+        assert set(system.rows) <= BASELINES.keys(), system.name
+
+
 # -- the search ---------------------------------------------------------------------------------------------
 
 
@@ -195,6 +215,18 @@ def test_the_search_goes_on_beyond_the_end_of_the_step_sizes(tmp_path, monkeypat
     plan.until = 0.0
     plan.search("adasum", base)
     assert plan.best_of("adasum", base) is None
+
+
+def test_what_is_settled_on_another_text_is_not_searched_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("compare.command.perform", lambda run, _: {"points": run.alpha, "bytes": 0, "seconds": 0.0})
+    base = Run(baseline="one", nodes=8, alpha=0.025, rounds=1, corpus="long")
+    found = replace(base, baseline="prefix", alpha=0.8, rounds=50, corpus="short")
+    settled = Findings([Line(found, {"points": 1.0}), Line(replace(found, alpha=0.4), {"points": 2.0})], base)
+    plan = Plan(None, Results(tmp_path / "out"), base, until=float("inf"), settled=settled)
+    plan.search("prefix", base)
+    tried = {(line.run.alpha, line.run.rounds, line.run.corpus) for line in plan.results.lines.values()}
+    assert tried == {(0.4, 50, "long"), (0.2, 50, "long")}
+    assert plan.best_of("prefix", base).alpha == 0.4
 
 
 # -- results and the command --------------------------------------------------------------------------------
@@ -247,7 +279,7 @@ def test_the_command_makes_a_page_and_runs_nothing_twice(tmp_path):
     assert 3 <= len({run["alpha"] for run in usual}) <= 6
     assert {run["event"] for run in ring} == set(EVENTS)
     page = Page((tmp_path / "page.html").read_text())
-    assert page.tags.count("svg") == 4
+    assert page.tags.count("svg") == 6
     assert page.outside == []
     again = compare(tmp_path, *small, *runs)
     assert again.stdout.splitlines() == [str(tmp_path / "page.html")]
@@ -256,7 +288,7 @@ def test_the_command_makes_a_page_and_runs_nothing_twice(tmp_path):
 
 def test_what_makes_no_sense_is_refused(tmp_path, capsys):
     for line, why in (
-        ((), "give --quick for a generated text, or --corpus FILE"),
+        ((), "give --quick for a generated text, --graph for a generated graph, or --corpus FILE"),
         (("--quick", "--settings", "5"), "is no setting; NEGATIVE/WINDOW"),
         (("--quick", "--nodes", "0"), "--nodes are 1 to 64"),
     ):

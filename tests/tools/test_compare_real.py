@@ -1,5 +1,6 @@
 """tools/compare with real processes: in network namespaces where they can be made, and the parts that need none."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -107,6 +108,16 @@ def test_a_stall_is_the_longest_time_in_which_no_survivor_got_on():
     seen.killed, seen.dead = 1.9, 0
     assert seen.stall(9.0) == pytest.approx(5.1)  # what the dead node did in between does not count
     assert longest_gap(3.0, [1.0, 2.0], 10.0) == 7.0
+
+
+def test_what_a_process_uses_is_seen_while_it_lives():
+    seen = Sightings()
+    seen.look_at(os.getpid())
+    assert seen.cpu_seconds > 0
+    assert seen.largest > 10e6
+    before = dict(seen.used)
+    seen.look_at(2**22 + 1)  # no process has such a number
+    assert seen.used == before
 
 
 # -- rows of the report -------------------------------------------------------------------------------------

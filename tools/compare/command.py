@@ -1,18 +1,20 @@
 """Compare the swarm with the baselines of its field, in a simulator, on the product's kernels, shards and protocol.
 
     tools/compare --quick
-    tools/compare --corpus FILE --wordsim F --simlex F --analogies F [--nodes 1 2 4 8] [--seeds 1 2 3] [--runs NAME ...]
+    tools/compare --corpus FILE --wordsim F --simlex F --analogies F [--nodes 8 16 4] [--seeds 1 2 3] [--runs NAME ...]
 
 Every baseline gets the best of three step sizes, or of more where the best is at the end of the three, and then the
-best of three intervals between exchanges, by the mean of its scores; the page shows all that was tried. What was best
-is run again under other conditions: skewed text, a slow node, a paused one, nodes that join late, a death, slow cables.
+best of three intervals between exchanges, by the mean of its scores; the page shows all that was tried. So it is at the
+first of --nodes; at the others step sizes are tried anew, at the interval that was best. What was best is run again
+under other conditions: a death, skewed text, a slow node, a paused one, nodes that join late, slow cables.
 --quick trains a generated text, judged by what was planted in it, and starts nothing new after nine minutes: call it
 again for the rest.
 
 --real runs the swarm, a synchronous server, averaging and gossip averaging as processes, each on a network namespace of
 its own (root makes them) with cables of 200 and 50 Mbit/s and without limit, and once with a death at half time: of the
 server, which is started again at once, of the first rank, of the root of the swarm. Step sizes and intervals are those
-that --out knows as the best. Their rows stand apart on the page, marked `real`.
+that are best in the simulator on the same text, which with --quick is five times as long. Their rows stand apart on the
+page, marked `real`, with the memory and CPU time of all processes.
 
 Results are lines of JSON in --out; what is there is not run again. --page is one HTML file. Seconds are simulated: a
 node trains --speed words a virtual second, and has one cable.
@@ -21,6 +23,7 @@ node trains --speed words a virtual second, and has one cable.
 from __future__ import annotations
 
 import argparse
+import itertools
 import signal
 import sys
 import tempfile
@@ -33,30 +36,35 @@ from test_sets import TestSets, add_test_sets
 
 from compare.network import BANDWIDTHS
 from compare.registry import BASELINES, REAL, Entry, perform
-from compare.report import Findings, write_page
+from compare.report import Findings, write_page, write_picture
 from compare.runs import EVENTS, Line, Results, Run
-from compare.texts import Material, make_world, read_corpus
+from compare.texts import Material, make_graph, make_world, read_corpus
 from gossipw2v.w2v.warmup import warm_up
 
 QUICK = {"nodes": [4, 2], "alpha": 0.05, "epochs": 12, "vector_size": 48, "settings": [(5, 5)]}
-QUICK_SENTENCES = 25_000
+QUICK_SENTENCES, REAL_SENTENCES = 25_000, 125_000  # of which real processes train some seconds
 QUICK_MINUTES = 9.0
 REAL_BANDWIDTHS = (0.0, 200.0, 50.0)  # Mbit/s
+CONDITIONS = ("death", "skewed", "slow", "pause", "join", "cables")
+SETTLED = (1.0, 0.5)  # of the step size that was best for another, shorter text
 BEYOND = 3  # step sizes beyond the three, at most
 FULL = {
-    "nodes": [1, 2, 4, 8, 16, 32],
+    "nodes": [8, 16, 4, 2, 32],
     "alpha": 0.025,
     "epochs": 3,
     "vector_size": 128,
-    "settings": [(5, 5), (15, 5), (10, 10)],
+    "settings": [(5, 5)],
 }
 
 
 class Plan:
     """Which runs there are. A run that is known costs nothing; after `until` (monotonic s) no other is begun."""
 
-    def __init__(self, material: Material, results: Results, base: Run, until: float) -> None:
+    def __init__(
+        self, material: Material, results: Results, base: Run, until: float, settled: Findings | None = None
+    ) -> None:
         self.material, self.results, self.base, self.until = material, results, base, until
+        self.settled = settled  # what is known of another text, and need not be searched for
         self.best: dict[tuple[str, int, int, int], Run] = {}  # by baseline, nodes, negative, window
 
     def run(self, run: Run) -> Line | None:
@@ -77,6 +85,8 @@ class Plan:
         like = self.best_of(entry.like, start) or self.best_of(entry.like, replace(start, nodes=1))
         if like is not None:
             found = self._try([replace(like, baseline=name, nodes=run.nodes)])
+        elif (known := self._known(start)) is not None:
+            found = self._try(replace(known, alpha=known.alpha * times) for times in SETTLED)
         else:
             found = self._try(replace(start, alpha=run.alpha * times) for times in entry.alphas)
             if found is not None and len(entry.alphas) > 1:
@@ -85,6 +95,12 @@ class Plan:
                 found = self._try(replace(found, rounds=each) for each in intervals)
         if found is not None:
             self.best[name, run.nodes, run.negative, run.window] = found
+
+    def _known(self, start: Run) -> Run | None:
+        """What was best for another text."""
+        setting = (start.negative, start.window)
+        best = self.settled and self.settled.best(start.baseline, start.nodes, setting)
+        return replace(start, alpha=best.run.alpha, rounds=best.run.rounds) if best and not best.failed else None
 
     def _try(self, runs: Iterable[Run]) -> Run | None:
         lines = [line for run in runs if (line := self.run(run)) is not None]
@@ -138,42 +154,41 @@ def search_all(plan: Plan, names: list[str], nodes: int) -> None:
             plan.search(name, replace(plan.base, nodes=1 if alone else nodes))
 
 
-def conditions(plan: Plan, nodes: int) -> None:
-    """The best of each baseline under all conditions."""
-    at = replace(plan.base, nodes=nodes)
-    plan.repeat(at, event="death")
-    plan.repeat(at, text="skewed")
-    for event in EVENTS[1:-1]:
-        plan.repeat(at, event=event)
-    for bandwidth in BANDWIDTHS[1:]:
-        plan.repeat(at, bandwidth=bandwidth)
-
-
-def quick_plan(plan: Plan, names: list[str], counts: list[int]) -> None:
+def whole_plan(plan: Plan, args: argparse.Namespace) -> None:
     """Everything at the first number of nodes; at the others step sizes are tried, with the interval of the first."""
-    first = counts[0]
-    search_all(plan, names, first)
-    plan.repeat(replace(plan.base, nodes=first), event="death")
-    for nodes in counts[1:]:
-        for name in names:
-            best = plan.best_of(name, replace(plan.base, nodes=first))
+    first, *others = args.nodes
+    for negative, window in reversed(args.settings):
+        plan.base = replace(plan.base, negative=negative, window=window)
+        search_all(plan, args.runs, first)
+    at = replace(plan.base, nodes=first)
+    other_seeds(plan, args.seeds, [1, first])
+    if "death" in args.conditions:
+        plan.repeat(at, event="death")
+        other_seeds(plan, args.seeds, [first], event="death")
+    for nodes in others:
+        for name in args.runs:
+            best = plan.best_of(name, at)
             if best is not None and BASELINES[name].family != "ceiling":
                 plan.search(name, replace(plan.base, nodes=nodes), rounds=(best.rounds,))
-    conditions(plan, first)
+        other_seeds(plan, args.seeds, [nodes])
+    conditions(plan, at, args.conditions)
 
 
-def full_plan(plan: Plan, names: list[str], args: argparse.Namespace) -> None:
-    """Every number of nodes and setting, all conditions at one number of nodes, and other seeds of the best."""
-    for negative, window in args.settings:
-        plan.base = replace(plan.base, negative=negative, window=window)
-        for nodes in args.nodes:
-            search_all(plan, names, nodes)
-    negative, window = args.settings[0]
-    plan.base = replace(plan.base, negative=negative, window=window)
-    conditions(plan, args.conditions_at)
-    for seed in args.seeds[1:]:
-        for nodes in sorted({1, *args.nodes}):
-            plan.repeat(replace(plan.base, nodes=nodes), seed=seed)
+def other_seeds(plan: Plan, seeds: list[int], counts: list[int], **changes: object) -> None:
+    """The best of each baseline, with all seeds but the first."""
+    for seed, nodes in itertools.product(seeds[1:], counts):
+        plan.repeat(replace(plan.base, nodes=nodes), seed=seed, **changes)
+
+
+def conditions(plan: Plan, at: Run, wanted: list[str]) -> None:
+    """The best of each baseline under other conditions than a death."""
+    if "skewed" in wanted:
+        plan.repeat(at, text="skewed")
+    for event in EVENTS[1:-1]:
+        if event in wanted:
+            plan.repeat(at, event=event)
+    for bandwidth in BANDWIDTHS[1:] if "cables" in wanted else ():
+        plan.repeat(at, bandwidth=bandwidth)
 
 
 def headline(line: Line, took: float) -> str:
@@ -189,18 +204,23 @@ def headline(line: Line, took: float) -> str:
 
 
 def real_plan(plan: Plan, args: argparse.Namespace) -> None:
-    """What can be run as processes, at several bandwidths and with a death, with what is known to be best for it."""
+    """What can be run as processes, with what the simulator finds best on the same text, which is some times longer.
+
+    Not more often the same text: 240 epochs of a small one overtrain it, and whoever takes smaller steps is then ahead.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that no namespace stays behind
     at = replace(plan.base, nodes=args.nodes[0])
-    found = Findings([line for line in plan.results.lines.values() if line.run.corpus == at.corpus], at)
+    for name in [name for name in REAL if name in args.runs]:
+        plan.search(name, at)
     for name in REAL:
-        known, entry = found.best(name, at.nodes, (at.negative, at.window)), BASELINES[name]
-        usual = replace(at, baseline=name, alpha=at.alpha * entry.alphas[0], rounds=entry.rounds[0])
-        best = usual if known is None or known.failed else known.run
-        real = replace(best, real=True, epochs=best.epochs * args.real_epochs)
-        for bandwidth in REAL_BANDWIDTHS:
-            plan.run(replace(real, bandwidth=bandwidth))
-        plan.run(replace(real, event="death"))
+        if (best := plan.best_of(name, at)) is None:
+            continue
+        for seed in args.seeds:
+            real = replace(best, real=True, seed=seed)
+            plan.run(real)
+            plan.run(replace(real, event="death"))
+        for bandwidth in REAL_BANDWIDTHS[1:]:
+            plan.run(replace(best, real=True, bandwidth=bandwidth))
 
 
 # --- the command ---------------------------------------------------------------------------------------------------
@@ -224,26 +244,40 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         prog="tools/compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a generated text, two numbers of nodes, ten minutes")
+    parser.add_argument("--graph", action="store_true", help="walks over a generated graph instead")
     parser.add_argument("--corpus", type=Path, metavar="FILE", help="train this text instead")
     add_test_sets(parser)
-    parser.add_argument("--sentences", type=int, default=QUICK_SENTENCES, help="of the generated text")
+    parser.add_argument("--sentences", type=int, help="of the generated text")
     parser.add_argument("--nodes", type=int, nargs="+", metavar="N")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--settings", type=setting, nargs="+", metavar="NEGATIVE/WINDOW")
     parser.add_argument("--runs", nargs="+", choices=list(BASELINES), default=list(BASELINES), metavar="NAME")
-    parser.add_argument("--conditions-at", type=int, default=8, metavar="N", help="nodes under all conditions")
+    parser.add_argument(
+        "--conditions",
+        nargs="*",
+        choices=CONDITIONS,
+        default=CONDITIONS,
+        metavar="NAME",
+        help="of " + ", ".join(CONDITIONS) + "; for the first of --nodes",
+    )
+    parser.add_argument(
+        "--settled",
+        type=Path,
+        metavar="FILE",
+        help="results of another text: its best intervals, and its best step sizes or half of them",
+    )
     parser.add_argument("--alpha", type=float, help="the job's step size, of which multiples are tried")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--vector-size", type=int)
     parser.add_argument("--speed", type=float, default=Run.speed, help="words that a node trains in a virtual second")
     parser.add_argument("--real", action="store_true", help="instead, run what can be as processes, as said above")
-    parser.add_argument("--real-epochs", type=int, default=20, metavar="TIMES", help="as many epochs, so many times")
     parser.add_argument("--minutes", type=float, help="after which nothing new is begun")
     parser.add_argument("--out", type=Path, default=Path("compare.jsonl"), metavar="FILE")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="quality against bytes as SVG, besides the page")
     parser.add_argument("--page", type=Path, default=Path("compare.html"), metavar="FILE")
     args = parser.parse_args(argv)
-    if args.quick == (args.corpus is not None):
-        parser.error("give --quick for a generated text, or --corpus FILE")
+    if args.quick + args.graph + (args.corpus is not None) != 1:
+        parser.error("give --quick for a generated text, --graph for a generated graph, or --corpus FILE")
     return with_defaults(args, parser)
 
 
@@ -252,11 +286,13 @@ def with_defaults(args: argparse.Namespace, parser: argparse.ArgumentParser) -> 
     for name, value in (QUICK if args.quick else FULL).items():
         if getattr(args, name) is None:
             setattr(args, name, value)
+    if args.sentences is None:
+        args.sentences = REAL_SENTENCES if args.real else QUICK_SENTENCES
     if args.minutes is None:
         args.minutes = QUICK_MINUTES if args.quick else float("inf")
     if min(args.nodes) < 1 or max(args.nodes) > 64:
         parser.error("--nodes are 1 to 64")
-    for name in ("alpha", "epochs", "vector_size", "speed", "sentences", "conditions_at", "real_epochs"):
+    for name in ("alpha", "epochs", "vector_size", "speed", "sentences"):
         if getattr(args, name) <= 0:
             parser.error(f"--{name.replace('_', '-')} must be above 0")
     return args
@@ -266,9 +302,18 @@ def command_of(args: argparse.Namespace) -> str:
     """The line that makes the page, without paths."""
     if args.quick:
         return "python tools/compare --quick"
+    if args.graph:
+        return "python tools/compare --graph"
     given = [f"--{name} FILE" for name in ("wordsim", "simlex", "analogies") if getattr(args, name)]
     nodes = " ".join(map(str, args.nodes))
     return " ".join(["python tools/compare --corpus FILE", *given, f"--nodes {nodes}"])
+
+
+def read_material(args: argparse.Namespace, sets: TestSets, folder: Path) -> Material:
+    """What is to be trained. OSError, ValueError."""
+    if args.graph:
+        return make_graph(folder)
+    return make_world(args.sentences, folder) if args.quick else read_corpus(args.corpus, sets, folder)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -279,8 +324,9 @@ def main(argv: list[str] | None = None) -> int:
         folder = Path(temporary)
         try:
             results = Results(args.out)
+            settled = args.settled and Results(args.settled)
             sets = TestSets.read(args)
-            material = make_world(args.sentences, folder) if args.quick else read_corpus(args.corpus, sets, folder)
+            material = read_material(args, sets, folder)
         except (OSError, ValueError) as error:
             print(f"compare: {error}", file=sys.stderr)
             return 2
@@ -290,12 +336,12 @@ def main(argv: list[str] | None = None) -> int:
             baseline="one", nodes=1, alpha=args.alpha, rounds=1, seed=args.seeds[0], negative=negative, window=window,
             epochs=args.epochs, vector_size=args.vector_size, speed=args.speed, corpus=material.digest,
         )  # fmt: skip
-        plan = Plan(material, results, base, until)
-        if args.real:
-            real_plan(plan, args)
-        else:
-            quick_plan(plan, args.runs, args.nodes) if args.quick else full_plan(plan, args.runs, args)
+        known = Findings(list(settled.lines.values()), base) if settled else None
+        plan = Plan(material, results, base, until, known)
+        (real_plan if args.real else whole_plan)(plan, args)
     lines = [line for line in results.lines.values() if line.run.corpus == base.corpus]
     write_page(args.page, lines, base, command_of(args))
+    if args.picture is not None:
+        write_picture(args.picture, lines, base)
     print(args.page)
     return 0

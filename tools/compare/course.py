@@ -16,6 +16,7 @@ from compare.runs import Run
 from compare.texts import Material
 
 LOOKS = 6  # scores while a model trains
+MARKS = 40  # of the traffic in a run, about
 SLOWER = 3.0  # times as slow as the others
 PAUSED = 10.0  # s that a node stands still from half time on
 DETECTED = 8.0  # s until all believe in a death: the product's own verdict takes as long, all others get it too
@@ -94,6 +95,7 @@ class Course:
 
     def result(self, weights: Floats) -> dict[str, Any]:
         """What came of it: scores, seconds, bytes."""
+        self.traffic.mark(self.now)
         for replica in self.replicas:
             replica.check()
         there = [r.model.weights for n, r in enumerate(self.replicas) if n not in self.dead]
@@ -119,11 +121,13 @@ class Course:
 
 
 def bytes_of(traffic: Traffic) -> dict[str, Any]:
-    """Of a run: all, of the busiest cable, and by kind and direction."""
+    """Of a run: all, of the busiest cable, by kind and direction, and all by some moments."""
+    marks = traffic.marks
     return {
         "bytes": traffic.total,
         "busiest": max(traffic.by_node.values(), default=0),
         "messages": dict(sorted(traffic.sums.items())),
+        "sent_at": [*marks[: -1 : max(1, len(marks) // MARKS)], *marks[-1:]],
     }
 
 

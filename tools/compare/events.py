@@ -104,6 +104,7 @@ class Events:
 
     def _measure(self) -> None:
         now = self.course.now = self.clock.now
+        self.course.traffic.mark(now)
         if self.course.run.event == "death":
             self.course.stall = max(self.course.stall, now - self.last_end)
         self.last_end = now

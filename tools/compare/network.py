@@ -56,6 +56,11 @@ class Traffic:
 
     sums: Counter[str] = field(default_factory=Counter)
     by_node: Counter[Number] = field(default_factory=Counter)  # sent and received, of each cable
+    marks: list[tuple[float, int]] = field(default_factory=list)  # at what second how many bytes had been sent
+
+    def mark(self, now: float) -> None:
+        """Remember what has been sent by now, in seconds."""
+        self.marks.append((now, self.total))
 
     def note(self, transfers: Iterable[Transfer]) -> None:
         """Count messages whose direction follows from who is the server."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 WIDTH, HEIGHT = 760, 430
 LEFT, RIGHT, TOP, BOTTOM = 52, 180, 14, 44
 LINE = 13  # px that a label needs
+BAR, NAMES = 18, 150  # px of a bar, and to the left of all for their names
 
 
 class Series(NamedTuple):
@@ -68,6 +69,21 @@ def draw(series: Sequence[Series], x: Axis, y: Axis) -> str:
     for each in shown:
         parts += _series(each, x, y)
     parts += _labels(shown, x, y)
+    return "\n".join([*parts, "</svg>"])
+
+
+def bars(values: Sequence[tuple[str, str, float]], title: str) -> str:
+    """A bar for each (name, family, value), the shortest first; `title` says what they are."""
+    ordered = sorted(values, key=lambda each: each[2])
+    longest = max((value for *_, value in ordered), default=0.0) or 1.0
+    high, right = BAR * len(ordered) + 30, WIDTH - 90
+    parts = [f'<svg viewBox="0 0 {WIDTH} {high}" role="img" aria-label="{escape(title)}">']
+    for row, (name, family, value) in enumerate(ordered):
+        y, wide = row * BAR + 2, (right - NAMES) * value / longest
+        parts.append(f'<text x="{NAMES - 8}" y="{y + 12}" text-anchor="end">{escape(name)}</text>')
+        parts.append(f'<rect class="{family}" x="{NAMES}" y="{y}" width="{wide:.1f}" height="{BAR - 4}"/>')
+        parts.append(f'<text x="{NAMES + wide + 6:.1f}" y="{y + 12}">{value:,.3g}</text>')
+    parts.append(f'<text x="{NAMES}" y="{high - 8}">{escape(title)}</text>')
     return "\n".join([*parts, "</svg>"])
 
 

@@ -175,8 +175,8 @@ def nodes_at_start(run: Run) -> set[int]:
 
 
 def perform(run: Run, material: Material) -> dict[str, Any]:
-    """A run's result, with the `cpu_seconds` of the whole simulation; one that dies has `failed` alone: why it did."""
-    began = time.process_time()
+    """A run's result, with the `cpu_seconds` of all but scoring; one that dies has `failed` alone: why it did."""
+    began = time.process_time() - material.judging.cpu_seconds
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # of what diverges, which is told once, as a result
             result = (run_real if run.real else BASELINES[run.baseline].runner)(run, material)
@@ -184,4 +184,4 @@ def perform(run: Run, material: Material) -> dict[str, Any]:
         return {"failed": str(error)}
     except Exception as error:  # whatever it is: the others go on, and the page says so
         return {"failed": f"{type(error).__name__}: {error}"}
-    return {**result, "cpu_seconds": time.process_time() - began}
+    return {**result, "cpu_seconds": time.process_time() - material.judging.cpu_seconds - began}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scenarios import Scenario, recipe_of
 
+from compare.baselines.loops import move_rows, take_changes
 from compare.baselines.rows import Floats, Rows
 from compare.runs import Run
 from compare.texts import Material, Tokens
@@ -63,8 +64,8 @@ class Replica:
     def changed(self) -> Rows:
         """By how much each row that was trained since the last call has changed; from now on it is told."""
         ids = np.flatnonzero(self.model.updates != self.seen)
-        values = self.model.weights[ids] - self.base[ids]
-        self.base[ids] = self.model.weights[ids]
+        values = np.empty((len(ids), self.base.shape[1]), np.float32)
+        take_changes(self.model.weights, self.base, ids, values)
         self.seen[ids] = self.model.updates[ids]
         return Rows(ids, values)
 
@@ -73,10 +74,9 @@ class Replica:
 
         Which of them are not what this node had: bool[n].
         """
-        news = rows.values - self.base[rows.ids]
-        self.model.weights[rows.ids] += news
-        self.base[rows.ids] = rows.values
-        return np.asarray(news.any(axis=1))
+        moved = np.empty(len(rows.ids), np.bool_)
+        move_rows(self.model.weights, self.base, rows.ids, np.ascontiguousarray(rows.values), moved)
+        return moved
 
     def take(self, weights: Floats) -> None:
         """Forget all rows and begin again with these."""

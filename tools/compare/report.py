@@ -10,9 +10,10 @@ from html import escape
 from pathlib import Path
 
 from compare.network import BANDWIDTHS
-from compare.pictures import Series, axis, draw
+from compare.pictures import Series, axis, bars, draw
 from compare.registry import BASELINES
 from compare.runs import EVENTS, Line, Run
+from compare.systems import SYSTEMS, System
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2129; --paper: #fff; --grid: #8884; --ceiling: #777; --gossip: #c2410c;
@@ -28,7 +29,9 @@ svg { width: 100%; height: auto; font: 11px system-ui, sans-serif; }
 svg text { fill: var(--ink); } svg .grid { stroke: var(--grid); } svg polyline, svg .lead { fill: none; }
 svg polyline { stroke-width: 1.6; } svg .lead { stroke-width: .6; opacity: .55; } code { font-size: 13px; }
 """
-SCORES = ("wordsim", "simlex", "topics", "relations", "analogy")
+PICTURE = """svg { font: 11px system-ui, sans-serif; background: var(--paper); } svg text { fill: var(--ink); }
+svg .grid { stroke: var(--grid); } svg polyline, svg .lead { fill: none; } svg .lead { stroke-width: .6; }"""
+SCORES = ("wordsim", "simlex", "topics", "relations", "communities", "edges", "analogy")
 NOTHING = "<p>Nothing to draw yet.</p>"
 FAMILIES = ("ceiling", "gossip", "server", "average", "once", "moved")
 CLAIMS = """Seconds are simulated: a node trains {speed:,.0f} words in one, and has one cable for all that it sends
@@ -60,10 +63,22 @@ def write_page(path: Path, lines: Sequence[Line], base: Run, command: str) -> No
         *_tables(found),
         *_pictures(found, command),
         *_conditions(found),
+        *_systems(found),
         *_real([line for line in lines if line.run.real]),
         *_everything(found),
     ]
     path.write_text("\n".join(parts), encoding="utf-8")
+
+
+def write_picture(path: Path, lines: Sequence[Line], base: Run) -> None:
+    """Quality against bytes as a picture of its own, in light colours."""
+    found = Findings([line for line in lines if not line.run.real], base)
+    setting, nodes = found.settings()[0] if found.lines else (5, 5), found.busiest_count()
+    picture = _against_bytes(found, found.all_best(nodes, setting))
+    style = f"<style>{STYLE.partition('@media')[0].replace('light dark', 'light')} {PICTURE} {_colours()}</style>"
+    path.write_text(
+        picture.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace(">", f">{style}", 1)
+    )
 
 
 def _once(text: str) -> str:
@@ -72,7 +87,10 @@ def _once(text: str) -> str:
 
 def _colours() -> str:
     lines = (f"svg .{name} {{ stroke: var(--{name}); }}" for name in FAMILIES)
-    filled = (f"svg circle.{name}, svg text.{name} {{ fill: var(--{name}); stroke: none; }}" for name in FAMILIES)
+    filled = (
+        f"svg circle.{name}, svg rect.{name}, svg text.{name} {{ fill: var(--{name}); stroke: none; }}"
+        for name in FAMILIES
+    )
     return " ".join([*lines, *filled])
 
 
@@ -111,6 +129,11 @@ class Findings:
         """Its points with all seeds."""
         same = [each for each in self.lines if replace(each.run, seed=best.run.seed) == best.run and not each.failed]
         return [each.points for each in same]
+
+    def mean(self, best: Line) -> float:
+        """Of all seeds; nan for one that failed."""
+        points = self.seeds(best)
+        return sum(points) / len(points) if points else math.nan
 
     def settings(self) -> list[tuple[int, int]]:
         """Negative and window."""
@@ -193,15 +216,22 @@ def _pictures(found: Findings, command: str) -> list[str]:
     one = best["one"].points if "one" in best else math.nan
     told = f"Made by <code>{escape(command)}</code>."
     return [
-        f"<h2>Quality against bytes, {nodes} nodes</h2>", _against_bytes(best),
-        f"<p>{told} One machine has {one:.1f} points. Baselines that send nothing are not in the picture. It does not "
-        "claim that fewer exchanges could not do with fewer bytes: three intervals were tried, all stand below.</p>",
+        f"<h2>Quality against bytes, {nodes} nodes</h2>", _against_bytes(found, best),
+        f"<p>{told} A line is one way of training with all intervals that were tried, at its best step size; a dot "
+        f"is the mean of its seeds. One machine has {one:.1f} points. What sends nothing is not in the picture. It "
+        "does not claim that another rule could not do with fewer bytes.</p>",
         "<h2>Quality against the number of nodes</h2>", _against_nodes(found, setting),
         f"<p>{told} The same text, cut into more and smaller parts. It does not claim anything for larger texts, of "
         "which each part would be larger.</p>",
         f"<h2>Time to quality, {nodes} nodes</h2>", _over_time(best),
         f"<p>{told} Cables without limit; scores on a quarter of the analogies. It does not claim seconds of any real "
         "machine.</p>",
+        f"<h2>Traffic over time, {nodes} nodes</h2>", _sent_over_time(best),
+        f"<p>{told} Bytes on all cables together. It does not claim how even the traffic is within an exchange.</p>",
+        f"<h2>CPU time, {nodes} nodes</h2>", _cpu(found, best),
+        f"<p>{told} Seconds of one core for a million words of all nodes together: training, merging, protocol and the "
+        "simulation itself, without scores, on a machine that others may have used. It does not claim that "
+        "exchanges of the baselines could not be made faster; what the kernels alone take stands in the table.</p>",
         f"<h2>A death at half time, {nodes} nodes</h2>", _deaths(found, best),
         f"<p>{told} Of servers the server dies and comes back from its last checkpoint, of rings the first rank, of "
         "gossip the root of the tree or a node; what text a dead node had left is lost. Points lost against the same "
@@ -215,17 +245,21 @@ def _series(best: dict[str, Line], points: Callable[[Line], Sequence[tuple[float
     return [each for each in found if each.points]
 
 
-def _drawn(series: list[Series], x: str, y: str, is_log: bool) -> str:
+def _drawn(series: list[Series], x: str, y: str, is_log: bool, is_log_y: bool = False) -> str:
     if not series:
         return NOTHING
     every = [point for each in series for point in each.points if point[0] > 0 or not is_log]
-    return draw(series, axis(x, [p[0] for p in every], is_log), axis(y, [p[1] for p in every]))
+    return draw(series, axis(x, [p[0] for p in every], is_log), axis(y, [p[1] for p in every], is_log_y))
 
 
-def _against_bytes(best: dict[str, Line]) -> str:
+def _against_bytes(found: Findings, best: dict[str, Line]) -> str:
     def points(line: Line) -> list[tuple[float, float]]:
-        per_word = line.result["bytes"] / max(1, line.result["trained"])
-        return [(per_word, line.points)] if per_word > 0 and not line.result.get("by_formula") else []
+        run = line.run
+        if not line.result["bytes"] or line.result.get("by_formula"):
+            return []
+        tries = found.tries(run.baseline, run.nodes, run.negative, run.window)
+        same = [each for each in tries if each.run.alpha == run.alpha and not each.failed]
+        return sorted((each.result["bytes"] / max(1, each.result["trained"]), found.mean(each)) for each in same)
 
     return _drawn(_series(best, points), "bytes on all cables for each trained word", "points", is_log=True)
 
@@ -235,7 +269,7 @@ def _against_nodes(found: Findings, setting: tuple[int, int]) -> str:
     for nodes in found.counts(setting):
         for name, line in found.all_best(nodes, setting).items():
             if BASELINES[name].family != "moved":
-                lines[name].append((nodes, line.points))
+                lines[name].append((nodes, found.mean(line)))
     series = [Series(name, BASELINES[name].family, points) for name, points in lines.items()]
     if not series:
         return NOTHING
@@ -248,14 +282,45 @@ def _over_time(best: dict[str, Line]) -> str:
     return _drawn(_series(best, lambda line: line.result["curve"]), "simulated seconds", "points", is_log=True)
 
 
+def _sent_over_time(best: dict[str, Line]) -> str:
+    def points(line: Line) -> list[tuple[float, float]]:
+        return [(seconds, sent / 1e6) for seconds, sent in line.result.get("sent_at", []) if sent]
+
+    return _drawn(_series(best, points), "simulated seconds", "MB", is_log=False, is_log_y=True)
+
+
+def _cpu(found: Findings, best: dict[str, Line]) -> str:
+    def per_million(line: Line) -> float:
+        return float(line.result["cpu_seconds"] / max(1, line.result["trained"]) * 1e6)
+
+    one = found.best("one", 1, (found.base.negative, found.base.window))
+    lines = {name: line for name, line in best.items() if BASELINES[name].exchanges}
+    lines |= {"one": one} if one is not None and not one.failed else {}
+    values = [(name, BASELINES[name].family, per_million(line)) for name, line in lines.items()]
+    return bars(values, "CPU seconds for a million words") if values else NOTHING
+
+
 def _deaths(found: Findings, best: dict[str, Line]) -> str:
     def points(line: Line) -> list[tuple[float, float]]:
         after = found.under(line, event="death")
         if after is None or after.failed:
             return []
-        return [(after.result["stall"], line.points - after.points)]
+        return [(after.result["stall"], found.mean(line) - found.mean(after))]
 
     return _drawn(_series(best, points), "seconds in which no node trained", "points lost", is_log=False)
+
+
+def _systems(found: Findings) -> list[str]:
+    setting, nodes = found.settings()[0] if found.lines else (5, 5), found.busiest_count()
+    best = found.all_best(nodes, setting)
+    rows = [[system.name, *_rows_of(system, best, found), system.why] for system in SYSTEMS]
+    head = ["", "its row", f"points, {nodes} nodes", ""]
+    return ["<h2>Systems and papers, and the rows that train as they do</h2>", _table(head, rows)]
+
+
+def _rows_of(system: System, best: dict[str, Line], found: Findings) -> tuple[str, str]:
+    points = (f"{found.mean(best[name]):.1f}" if name in best else "not run" for name in system.rows)
+    return ", ".join(system.rows) or "none", ", ".join(points)
 
 
 # --- conditions, and all the rest ----------------------------------------------------------------------------------
@@ -283,7 +348,7 @@ def _real(lines: Sequence[Line]) -> list[str]:
     if not lines:
         return []
     head = ["", "", "nodes", "Mbit/s", "event", "epochs", "points", "lost", "MB", "busiest cable, MB", "s",
-            "s without training after a death", "words a s"]  # fmt: skip
+            "s without training after a death", "words a s", "CPU s", "largest process, MB"]  # fmt: skip
     usual = {line.run.key: line for line in lines}
     return [
         f"<h2>Real processes</h2><p>{_once(REAL_CLAIMS)}</p>",
@@ -295,13 +360,14 @@ def _real_row(line: Line, usual: dict[str, Line]) -> list[str]:
     run, result = line.run, line.result
     told = [run.baseline, "real", str(run.nodes), f"{run.bandwidth:g}", run.event, str(run.epochs)]
     if line.failed:
-        return [*told, f"failed: {line.failed}", *[""] * 6]
+        return [*told, f"failed: {line.failed}", *[""] * 8]
     same = usual.get(replace(run, event="none").key)
     lost = f"{same.points - line.points:.1f}" if run.event != "none" and same and not same.failed else ""
     stall = f"{result['stall']:.1f}" if run.event != "none" else ""
     return [
         *told, f"{line.points:.1f}", lost, f"{result['bytes'] / 1e6:.1f}", f"{result['busiest'] / 1e6:.1f}",
         f"{result['seconds']:.1f}", stall, f"{result['trained'] / max(result['seconds'], 1e-9):,.0f}",
+        f"{result['processes_cpu']:.1f}", f"{result['largest_process'] / 1e6:.0f}",
     ]  # fmt: skip
 
 

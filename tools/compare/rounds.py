@@ -33,6 +33,7 @@ class Rounds:
             self.round += 1
             if self.round % max(1, rounds // CHECKPOINTS) == 0:
                 self.checkpoint = self.baseline.model().copy()
+            course.traffic.mark(course.now)
             course.look(self.baseline.model)
         if (last := getattr(self.baseline, "last_traffic", None)) is not None:
             course.now += course.send(last())

@@ -108,6 +108,7 @@ class Gossip:
                 self.still_since = swarm.now
             self.stall = max(self.stall, swarm.now - self.still_since)
         self.trained = trained
+        self.watch.traffic.mark(self.seconds)
         self._score()
         if self.seconds > PATIENCE * self.scenario.seconds + 100:
             raise TimeoutError(f"no end after {self.seconds:.0f} virtual seconds")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from scenarios import read_texts
 from test_sets import TestSets
 
+from compare.communities import Communities
 from gossipw2v.cli.synthetic import RELATIONS, TOPICS, World
 from gossipw2v.w2v.evaluation.layouts import Question, RatedPair
 from gossipw2v.w2v.text.vocab import Vocab
@@ -22,6 +24,13 @@ GLANCE = 4  # one question of so many serves for scores while a model trains
 
 Tokens = NDArray[np.int32]
 Floats = NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class Judging:
+    """What scoring has taken."""
+
+    cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +44,14 @@ class Material:
     path: Path
     digest: str
     generated: bool
+    judging: Judging = field(default_factory=Judging)
 
     def scores(self, vectors: Floats, quick: bool = False) -> dict[str, float]:
         """Of float32[V, D] by test set, and `points`, their mean. `quick`: on some of the questions."""
+        began = time.process_time()
         sets = TestSets(self.sets.pairs, self.sets.questions[::GLANCE]) if quick else self.sets
         scores = {name: float(score) for name, score in sets.scores(self.words, vectors).items()}
+        self.judging.cpu_seconds += time.process_time() - began
         return {**scores, "points": float(np.mean(list(scores.values())))}
 
     def parts(self, nodes: int, text: str, seed: int) -> list[Tokens]:
@@ -84,6 +96,14 @@ def make_world(sentences: int, folder: Path) -> Material:
     pairs = {"topics": _same_topic(), "relations": _related()}
     questions = [Question(kind, a, b, c, (d,)) for kind, a, b, c, d in world.analogies()]
     return _material(path, TestSets(pairs, questions), folder, generated=True)
+
+
+def make_graph(folder: Path) -> Material:
+    """Walks over a graph with planted communities, with these as test sets."""
+    graph, path = Communities(seed=1), folder / "walks.txt"
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{walk}\n" for walk in graph.walks())
+    return _material(path, TestSets(graph.pairs(), []), folder, generated=False)
 
 
 def _material(path: Path, sets: TestSets, folder: Path, generated: bool) -> Material:

@@ -12,6 +12,7 @@ from random import Random
 
 import numpy as np
 
+from compare.baselines.loops import approach
 from compare.baselines.rows import Floats, Phase, Rows, Transfer
 
 
@@ -42,7 +43,7 @@ class GossipAverage:
             kept = self.shares.get(receiver, 1.0)
             self.shares[sender], self.shares[receiver] = half, kept + half
             part = np.float32(half / (kept + half))
-            self.replicas[receiver] += part * (self.replicas[sender] - self.replicas[receiver])
+            approach(self.replicas[receiver], self.replicas[sender], part)
         every = np.arange(len(self.initial))
         return {receiver: Rows(every, self.replicas[receiver]) for receiver in receivers}
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.baselines.loops import add_rows
 from compare.network import SERVER, Phase, Transfer
 
 Floats = NDArray[np.float32]
@@ -55,8 +56,7 @@ def add_up(changes: Sequence[Rows], like: Floats) -> Total:
     """The changes of some nodes, each row's together; `like`: a model of the same shape."""
     total, nodes = np.zeros_like(like), np.zeros(len(like), np.int32)
     for rows in changes:
-        total[rows.ids] += rows.values
-        nodes[rows.ids] += 1
+        add_rows(total, nodes, rows.ids, rows.values)
     ids = np.flatnonzero(nodes)
     return Total(ids, total[ids], nodes[ids])
 

@@ -66,6 +66,7 @@ class Daemons:
         for node, process in self.started.items():
             if node == self.dead or process.poll() is not None:
                 continue
+            seen.look_at(process.pid)
             with suppress(OSError, ValueError, client.NoNodeError, client.AnswerError):
                 self.status[node] = status = self.net.call(node, client.status, URL)
                 seen.saw(node, time.monotonic(), int(status.get("progress", {}).get("trained_tokens", 0)))

@@ -72,6 +72,8 @@ class Processes:
 
     def look(self, seen: Sightings) -> None:
         """Read what they have noted."""
+        for process in self.started.values():
+            seen.look_at(process.pid)
         for node in range(self.job.run.nodes):
             if self.job.course(node).exists():
                 for line in self.job.course(node).read_text("utf-8").splitlines(keepends=True):
@@ -128,7 +130,7 @@ def run_real(run: Run, material: Material) -> dict[str, Any]:
     return {
         **scores, "apart": 0.0, "seconds": end - seen.began, "stall": seen.stall(end), "trained": seen.trained,
         "pairs": 0.0, "words_per_cpu_second": 0.0, "curve": [], "messages": {}, "bytes": sum(bytes_sent),
-        "busiest": max(bytes_sent),
+        "busiest": max(bytes_sent), "processes_cpu": seen.cpu_seconds, "largest_process": seen.largest,
     }  # fmt: skip
 
 

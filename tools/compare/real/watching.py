@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
 
 Notes = dict[int, list[tuple[float, int]]]  # of each node: at what second it had trained how many words
+
+
+class Used(NamedTuple):
+    """Seconds of all its threads, and bytes in memory at most."""
+
+    cpu_seconds: float
+    memory: int
+
+
+def used_by(process: int) -> Used:
+    """What a process that runs has used. OSError, ValueError or LookupError if it does not."""
+    times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return Used((int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK"), 1024 * int(peak))
 
 
 @dataclass
@@ -18,12 +37,28 @@ class Sightings:
     notes: Notes = field(default_factory=lambda: defaultdict(list))
     killed: float | None = None
     dead: int | None = None
+    used: dict[int, Used] = field(default_factory=dict)  # by process
 
     def saw(self, node: int, now: float, trained: int) -> None:
         """A node had trained so much; what is no news is left out."""
         known = self.notes[node]
         if trained > (known[-1][1] if known else 0):
             known.append((now, trained))
+
+    def look_at(self, process: int) -> None:
+        """What a process has used so far; one that has ended keeps what was seen last."""
+        with suppress(OSError, ValueError, LookupError):  # it ends while it is looked at
+            self.used[process] = used_by(process)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of all processes."""
+        return sum(each.cpu_seconds for each in self.used.values())
+
+    @property
+    def largest(self) -> int:
+        """Bytes that the largest process had in memory at most."""
+        return max((each.memory for each in self.used.values()), default=0)
 
     @property
     def trained(self) -> int:
