@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "gossipw2v"
 COMMANDS = {"start", "train", "export", "merge", "status", "neighbors", "evaluate", "what-leaves", "demo"}
 COMMANDS |= {"plan", "doctor", "config", "members", "top", "leave", "completion", "man"}
+PAGES = [REPOSITORY / "README.md", *sorted((PACKAGE / "manual").glob("*.md"))]
 MOST_LINES = 500  # of a module; the aim is 150 to 300
 
 
@@ -34,7 +35,8 @@ def texts():
 
 @pytest.fixture(scope="module")
 def readme():
-    return (REPOSITORY / "README.md").read_text()
+    """What users read: README and the pages of the manual."""
+    return "\n".join(page.read_text("utf-8") for page in PAGES)
 
 
 def test_the_import_contracts_hold():
@@ -112,6 +114,31 @@ def test_every_flag_setting_and_file_in_the_readme_exists(readme):
     assert set(re.findall(rf"{PREFIX}[A-Z_]+", readme)) <= {o.variable for o in OPTIONS.values()} | {f"{PREFIX}CONFIG"}
     for name in re.findall(r"(?<![\w/])(?:configs|systemd|tools|tests|gossipw2v)/[\w./@-]*\w", readme):
         assert (REPOSITORY / name).exists(), name
+
+
+def test_every_link_of_a_document_leads_somewhere(texts):
+    documents = {path: text for path, text in texts.items() if path.suffix == ".md"}
+    assert set(PAGES) <= set(documents)
+    for path, text in documents.items():
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            name, _, anchor = link.partition("#")
+            if "://" in name:
+                continue
+            target = (path.parent / name).resolve() if name else path
+            assert target.exists(), f"{path}: {link}"
+            assert not anchor or anchor in anchors(target), f"{path}: {link}"
+
+
+def anchors(page):
+    """How a page's headings are linked to."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_the_readme_names_every_page_of_the_manual():
+    text = PAGES[0].read_text("utf-8")
+    assert len(PAGES) > 1
+    assert all(f"(gossipw2v/manual/{page.name})" in text for page in PAGES[1:])
 
 
 def test_the_package_has_one_version_and_one_command():
