@@ -20,7 +20,7 @@ from gossipw2v.system.logs import get_logger
 from gossipw2v.system.metrics import Metrics
 from gossipw2v.transport.contacts import Contacts
 from gossipw2v.transport.credentials import Credentials, holder
-from gossipw2v.transport.peer import Peer, tune
+from gossipw2v.transport.peer import Peer, about, tune
 from gossipw2v.transport.streams import BACKLOG, StrangerError, Streams, UnreachableError, accept, dial, welcome
 
 TICK = 0.02  # s; an exchange begins at a tick, so this is part of its pace
@@ -158,7 +158,7 @@ class Network:
     def _run(self, streams: Streams, target: str | None, address: str | None = None) -> None:
         reader, writer = streams
         tune(writer)
-        certified = holder(writer.get_extra_info("peercert") or {}) if self.credentials else None
+        certified = holder(about(writer, "peercert") or {}) if self.credentials else None
         peer = Peer(next(self._numbers), reader, writer, certified, address)
         if target is not None and self._barred(peer.host):  # a name may stand for an address that is not welcome
             writer.close()

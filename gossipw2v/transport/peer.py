@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from gossipw2v.gossip.codec import HEADER, decode, frame_length
 from gossipw2v.gossip.messages import MAX_FRAME, MAX_HELLO, Hello, Message, ProtocolError
@@ -13,6 +15,9 @@ from gossipw2v.gossip.messages import MAX_FRAME, MAX_HELLO, Hello, Message, Prot
 BODY_TIMEOUT = 30.0  # s for a frame's body once its header has come: 8 MiB at 2.2 Mbit/s
 WRITE_TIMEOUT = 15.0  # s until a peer that does not read is given up
 MAX_QUEUED = 16 << 20  # bytes waiting for a slow peer; an exchange has one frame under way
+
+Place: TypeAlias = tuple[str, int]  # a host and a port; IPv6 has more behind them
+NOWHERE: Place = ("?", 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -31,12 +36,15 @@ class Peer:
     queued: int = 0
     greeted: bool = False
     _out: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+    _ends: tuple[Place, Place] = field(init=False)  # this one and the other, which a connection that is gone forgets
+
+    def __post_init__(self) -> None:
+        self._ends = about(self.writer, "sockname") or NOWHERE, about(self.writer, "peername") or NOWHERE
 
     @property
     def address(self) -> str:
         """The other end, `host:port`."""
-        peername = self.writer.get_extra_info("peername") or ("?", 0)
-        return f"{peername[0]}:{peername[1]}"
+        return f"{self._ends[1][0]}:{self._ends[1][1]}"
 
     @property
     def place(self) -> str:
@@ -46,12 +54,12 @@ class Peer:
     @property
     def host(self) -> str:
         """The other end's address without the port."""
-        return str((self.writer.get_extra_info("peername") or ("?",))[0])
+        return self._ends[1][0]
 
     @property
     def local_host(self) -> str:
         """This end's address without the port."""
-        return str((self.writer.get_extra_info("sockname") or ("?",))[0])
+        return self._ends[0][0]
 
     def send(self, frame: bytes) -> bool:
         """Queue a frame; False if the peer reads too slowly to take it."""
@@ -107,9 +115,18 @@ class Peer:
 
 def tune(writer: asyncio.StreamWriter) -> None:
     """Small frames go at once; a peer that is gone is noticed by the kernel too."""
-    sock = writer.get_extra_info("socket")
+    sock = about(writer, "socket")
     if sock is None:
         return
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000)
+    with suppress(OSError):  # it is gone
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000)
+
+
+def about(writer: asyncio.StreamWriter, what: str) -> Any:
+    """What a connection says of itself; None if it is gone already, when uvloop raises AttributeError."""
+    try:
+        return writer.get_extra_info(what)
+    except AttributeError:
+        return None

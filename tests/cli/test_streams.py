@@ -126,9 +126,9 @@ def test_a_watch_on_a_terminal_fills_it_and_leaves_the_last_report(node):
     drawn = on_a_terminal([*GOSSIPW2V, "status", "--watch", "--url", node.url], 80, TERM="xterm")
     meanwhile.join()
     _, whole, left = re.split(r"\x1b\[\?1049[hl]", drawn)  # the terminal's other screen comes and goes
-    assert "training for 2 min 5 s" in whole
-    assert "complete for 2 min 5 s" in left
-    assert "members 2" in left
+    assert "training, up 2 min 5 s" in whole
+    assert "complete, up 2 min 5 s" in left
+    assert "members: 2" in left
 
 
 def test_a_watch_on_a_terminal_that_cannot_move_its_cursor_is_lines(node):

@@ -83,6 +83,9 @@ def test_three_nodes_with_a_list_of_addresses_agree(swarm: Daemons, tmp_path: Pa
             "words": len(vocabulary),
             "tokens": vocabulary.tokens,
             "digest": vocabulary.digest.hex(),
+            "version": 0,
+            "proposed": False,
+            "dropped": 0,
         }
         assert sum(member["alive"] for member in status["members"]) == 3
         assert (status["events"]["adasum"], status["events"]["reset"]) == (0, 0)

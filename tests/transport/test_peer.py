@@ -1,9 +1,13 @@
 """A connection whose other end does not read: what waits for it is bounded, and whoever writes can be stopped."""
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 
-from gossipw2v.transport.peer import MAX_QUEUED, Peer
+import pytest
+import uvloop
+
+from gossipw2v.transport.peer import MAX_QUEUED, Peer, tune
 
 MEGABYTE = 1 << 20
 
@@ -25,6 +29,36 @@ async def deaf():
         over.set()
         await peer.close()
         server.close()
+
+
+async def gone(before):
+    """A connection that is gone; `before` is called while it is there. What that returned, and the writer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        streams = await asyncio.open_connection(*server.getsockname())
+    found = before(*streams)
+    streams[1].transport.abort()
+    assert await streams[0].read() == b""
+    for _ in range(5):  # turns of the loop in which it lets its socket go
+        await asyncio.sleep(0)
+    return found, streams
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_where_a_connection_led_is_known_when_it_is_gone(run):
+    peer, _ = run(gone(lambda *streams: Peer(1, *streams)))
+    assert (peer.host, peer.local_host) == ("127.0.0.1", "127.0.0.1")
+    assert peer.address.startswith("127.0.0.1:")
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_connection_that_is_gone_before_it_is_looked_at_is_one_of_nowhere(run):
+    async def late():
+        _, streams = await gone(lambda *_: None)
+        tune(streams[1])
+        return Peer(1, *streams)
+
+    peer = run(late())
+    assert peer.host in {"?", "127.0.0.1"}  # asyncio remembers it
 
 
 async def test_what_waits_for_a_peer_that_does_not_read_is_bounded():
