@@ -18,7 +18,7 @@ from gossipw2v.w2v.kernels.noise import Params, Plan, make_plan
 from gossipw2v.w2v.kernels.tiles import TILE
 
 CACHE = 32e6  # bytes of rows that are found in the caches of one core
-THREADS = 0.93  # of a thread's speed alone, where all cores train: README's tables have .87 to .99
+THREADS = 0.93  # of a thread's speed alone, where all cores train: the manual's tables have .87 to .99
 _SKIPGRAM = 76.3e-9, 7.0e-9, 2.76e-11, 1.46e-10, 3.7e-10  # s: word, pair, and by dimension: output, its move, miss
 _CBOW = 26.4e-9, 1.44e-9, 1.01e-10, 0.0, 4.9e-10  # the same, where a pair is a word of a window
 

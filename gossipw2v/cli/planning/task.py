@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-ALPHAS = (0.05, 0.025)  # by `sg`: what README recommends; kernels draw more noise rows for larger steps
+ALPHAS = (0.05, 0.025)  # by `sg`: what the manual recommends; kernels draw more noise rows for larger steps
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,7 @@ class Result:
 
 
 def as_json(source: str, shape: tuple[int, int], results: Sequence[Result]) -> dict[str, Any]:
-    """What `--json` prints; README says what is in it. Numbers that are not finite are null."""
+    """What `--json` prints; the manual says what is in it (`vectors`). Numbers that are not finite are null."""
     words, dimensions = shape
     about = {"schema": SCHEMA, "source": source, "words": words, "dimensions": dimensions}
     return {**about, "results": [_entry(result) for result in results]}
