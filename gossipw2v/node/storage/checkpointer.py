@@ -228,7 +228,7 @@ class Checkpointer:
         async with self._writing:
             loop = asyncio.get_running_loop()
             change = _progress(core, session, loop.time())
-            if change == self._saved:
+            if _is_kept(change, self._saved):
                 return
             self.generation, self._began_at = self.generation + 1, time.monotonic()
             contents, updates = self._contents(core, session, counted, loop), session.model.updates.copy()
@@ -322,6 +322,13 @@ def _progress(core: GossipCore, session: Session, now: float) -> Progress:
     """
     others = {origin: n for origin, n in core.view.claims().items() if origin != core.node}
     return int(session.model.updates.sum()), session.model.came, core.view.final(now), others
+
+
+def _is_kept(now: Progress, saved: Progress | None) -> bool:
+    """Whether there is nothing to write: a final model is that still when others come, or its parent leaves."""
+    if saved is None or now == saved:
+        return saved is not None
+    return saved[2] and (now[:2], now[3]) == (saved[:2], saved[3])
 
 
 def state_of(core: GossipCore, session: Session) -> SavedState:

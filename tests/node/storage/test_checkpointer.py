@@ -210,6 +210,24 @@ async def test_nothing_new_is_not_written_again_and_a_change_is(make: Make, tmp_
     assert files(tmp_path) == {"checkpoint-1", "checkpoint-2"}
 
 
+async def test_a_model_that_was_final_stays_so_when_others_leave_or_come(make: Make, tmp_path: Path) -> None:
+    node, now = make(), asyncio.get_running_loop().time()
+    train(node)
+    node.core.own.done(True)
+    assert node.core.view.final(now)
+    await node.save()
+    node.core.members.witness(Member(THIRD, 1, Stage.TRAINING, ("10.0.0.2:7411",)), now)
+    assert not node.core.view.final(now)
+    await node.save()
+    assert files(tmp_path) >= {"checkpoint-1"}
+    assert "checkpoint-2" not in files(tmp_path)
+    node.core.tree.links.provenance.learn({THIRD: 5})
+    await node.save()
+    again = make()
+    assert again.checkpointer.generation == 2
+    assert not again.checkpointer.was_done
+
+
 async def test_a_node_that_still_waits_for_the_others_rows_writes_nothing(make: Make, tmp_path: Path) -> None:
     node = make()
     node.state = Stage.JOINING
