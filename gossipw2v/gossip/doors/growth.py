@@ -58,11 +58,12 @@ class Growth:
     def proposals(self, now: float) -> tuple[str, ...]:
         """The names of the proposals for the next version, of this node and others that live."""
         mine = self.census.vocabulary
-        if mine is None:
+        held = [name for name in self.census.held if mine and name.startswith(proposals_for(mine.digest))]
+        if mine is None or not held:  # as nearly always: asked at every turn, and members may be many
             return ()
         nodes = [self.members.me.node, *(member.node for member in self.members.alive(now))]
         living = tuple(proposer(proposal_name(mine.digest, node, 0)) for node in nodes)
-        return tuple(sorted(name for name in self.census.held if name.startswith(living)))
+        return tuple(sorted(name for name in held if name.startswith(living)))
 
     def joins_in(self, now: float) -> bool:
         """Whether others propose words for the next version, and this node has not: what it has may be enough then."""
